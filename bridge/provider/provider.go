@@ -1,0 +1,70 @@
+// Package provider turns an address into a reachable, verified, pooled
+// connection, and says which protocol to speak on it. It knows nothing of HTTP
+// from browsers.
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+)
+
+// Method is how a provider is spoken to.
+type Method string
+
+// The two methods, as the akash-method response header spells them.
+const (
+	GRPC Method = "grpc"
+	REST Method = "rest"
+)
+
+// TLSMode is what a caller asks of a provider's certificate.
+type TLSMode struct {
+	// Insecure accepts any certificate.
+	Insecure bool
+	// PinSHA256 accepts only the certificate with this SHA-256 fingerprint
+	// (32 bytes); nil asks for verification against the chain or a public CA.
+	PinSHA256 []byte
+}
+
+// Request says which provider a call is for and how it may be reached.
+type Request struct {
+	// Address is the provider's bech32 address.
+	Address string
+	// HostURI replaces the chain's record, such as https://host:8443.
+	HostURI string
+	TLS     TLSMode
+	// CheckVersion asks the provider's version before a protocol is chosen.
+	CheckVersion bool
+	// Service is the gRPC service of the call, such as
+	// akash.provider.v1.ProviderRPC. It decides which dialect is needed.
+	Service string
+	// ClientCertificate is presented to the provider (mTLS); connections that
+	// carry one are never shared with other certificates.
+	ClientCertificate *tls.Certificate
+}
+
+// Endpoint is a provider that answered and whose certificate was accepted.
+type Endpoint struct {
+	Method Method
+	// Addr is the host:port that answered.
+	Addr string
+	// Version is the provider's own word, such as "v0.14.1"; "" if not asked or
+	// not told.
+	Version string
+	// Verified says what the certificate was accepted for: "chain", "ca", "pin"
+	// or "none".
+	Verified string
+	// HostURI is the REST gateway, for the REST adapter.
+	HostURI string
+	// Transport sends requests to this provider only: HTTP/2 to Addr where
+	// Method is GRPC, HTTP/1.1 to the REST gateway where it is REST.
+	// The connection behind it is pooled; a failed one is forgotten, so that the
+	// next Reach finds the way anew.
+	Transport http.RoundTripper
+}
+
+// A Reacher finds the way to a provider. Its errors are *fault.Error.
+type Reacher interface {
+	Reach(ctx context.Context, r Request) (*Endpoint, error)
+}
