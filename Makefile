@@ -1,0 +1,142 @@
+# See https://tech.davis-hansson.com/p/make/
+SHELL := bash
+.DELETE_ON_ERROR:
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables
+MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-print-directory
+
+# Where `make run` serves the dashboard; another port is taken if this one is not
+# free. LISTEN=ADDRESS:PORT insists.
+LISTEN ?=
+
+# Tools are pinned, and installed here under their version, so that a change of
+# version is a missing file.
+TOOLS := $(abspath .tools)
+BUF := $(TOOLS)/buf@v1.50.0/buf
+PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
+PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
+STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
+
+# What is built, in the order of need: the module, the npm package around it, the
+# web files made of both, and the bridge that embeds them.
+WASM := npm/dist/akash-provider-web.wasm
+NODE_MODULES := npm/node_modules/.package-lock.json
+NPM := npm/dist/akash-provider-web.js
+WEB := web/dist/index.html
+BRIDGE := bin/akash-provider-bridge
+TESTSERVER := bin/testserver
+EMPTY := bin/empty.wasm
+
+# The flags of every build: no paths of this machine, no symbols nobody reads.
+GO_BUILD := go build -trimpath -ldflags='-s -w -buildid='
+
+# go_files lists the sources under directories; one that does not exist has none.
+go_files = $(shell find $(1) -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+PROTO_GO := $(shell find proto -name '*.pb.go')
+
+.PHONY: help
+help: ## Describe useful make targets
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | \
+		while IFS=$$'\t' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+
+.PHONY: build
+build: $(WASM) $(NPM) $(WEB) $(BRIDGE) $(TESTSERVER) ## Build everything into bin/ and npm/dist/
+
+.PHONY: run
+run: build ## Start the demo: a fake provider and chain, the bridge, the dashboard
+	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
+
+.PHONY: test
+test: lint test-go test-npm test-e2e ## Run all checks and tests (about five minutes on two cores)
+
+.PHONY: lint
+lint: lint-go lint-npm ## Check formatting, types and style
+
+.PHONY: lint-go
+lint-go: $(STATICCHECK)
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || \
+		{ echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; } >&2
+	go vet ./...
+	GOOS=js GOARCH=wasm go vet ./wasm/...
+	$(STATICCHECK) ./...
+	GOOS=js GOARCH=wasm $(STATICCHECK) ./wasm/...
+
+.PHONY: lint-npm
+lint-npm: $(NODE_MODULES)
+	cd npm && npx biome ci --error-on-warnings .
+	cd npm && npx tsc --noEmit
+
+.PHONY: test-go
+test-go: ## Run the Go tests
+	@.ci/need gcc=gcc,libc6-dev
+	# What starts goroutines runs under the race detector; the rest, which is
+	# slower under it by far and has nothing to race, does not.
+	go test -race ./bridge/... ./testserver/...
+	go test ./proto/... ./wasm/... ./web/...
+
+.PHONY: test-npm
+test-npm: $(NPM) ## Run the npm package's tests outside a browser
+	cd npm && npx vitest run --exclude 'test/e2e/**'
+
+.PHONY: test-e2e
+test-e2e: build ## Run the end-to-end tests in headless Chromium
+	@.ci/need chromium=chromium
+	cd npm && npx vitest run --dir test/e2e
+
+.PHONY: size
+size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
+	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json
+
+.PHONY: proto
+proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .proto files
+	cd proto && PATH="$(dir $(PROTOC_GEN_GO)):$(dir $(PROTOC_GEN_GO_GRPC)):$$PATH" $(BUF) generate
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf bin npm/dist npm/node_modules .tools
+	find web/dist -mindepth 1 -not -name .gitkeep -delete
+
+$(WASM): $(call go_files,wasm) $(PROTO_GO)
+	@mkdir -p $(@D)
+	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ ./wasm
+
+$(NODE_MODULES): npm/package.json npm/package-lock.json
+	cd npm && npm ci --no-audit --no-fund
+	@touch $@
+
+$(NPM): $(WASM) $(NODE_MODULES) npm/build.mjs $(shell find npm/src -type f 2>/dev/null)
+	cd npm && node build.mjs
+	@touch $@
+
+$(WEB): $(NPM) $(WASM) $(call go_files,web/build) $(shell find web/src -type f)
+	go run ./web/build
+	@touch $@
+
+$(BRIDGE): $(call go_files,bridge) $(PROTO_GO) $(wildcard web/*.go) $(WEB)
+	@mkdir -p $(@D)
+	$(GO_BUILD) -o $@ ./bridge
+
+$(TESTSERVER): $(call go_files,testserver) $(PROTO_GO)
+	@mkdir -p $(@D)
+	$(GO_BUILD) -o $@ ./testserver
+
+$(EMPTY): .ci/empty/main.go go.mod
+	@mkdir -p $(@D)
+	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ $<
+
+# go_install installs a tool into the directory that its version names.
+go_install = GOBIN=$(@D) go install $(1)@$(lastword $(subst @, ,$(@D)))
+
+$(BUF):
+	$(call go_install,github.com/bufbuild/buf/cmd/buf)
+
+$(PROTOC_GEN_GO):
+	$(call go_install,google.golang.org/protobuf/cmd/protoc-gen-go)
+
+$(PROTOC_GEN_GO_GRPC):
+	$(call go_install,google.golang.org/grpc/cmd/protoc-gen-go-grpc)
+
+$(STATICCHECK):
+	$(call go_install,honnef.co/go/tools/cmd/staticcheck)

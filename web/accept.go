@@ -1,0 +1,62 @@
+package web
+
+import (
+	"strconv"
+	"strings"
+)
+
+// accept is an Accept-Encoding header: a quality from 0 to 1 for each coding
+// named in it, "*" included.
+type accept map[string]float64
+
+// parseAccept reads Accept-Encoding header lines (RFC 9110 section 12.5.3). What
+// it cannot read it takes for not acceptable.
+func parseAccept(lines []string) accept {
+	a := accept{}
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			coding, parameters, _ := strings.Cut(element, ";")
+			coding = strings.ToLower(strings.TrimSpace(coding))
+			if coding == "" {
+				continue
+			}
+			if coding == "x-gzip" {
+				coding = gzip
+			}
+			a[coding] = parseQuality(parameters)
+		}
+	}
+	return a
+}
+
+// parseQuality reads the weight among a coding's parameters; 1 where none is
+// given.
+func parseQuality(parameters string) float64 {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "q") {
+			continue
+		}
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil || !(q >= 0 && q <= 1) { // NaN too
+			return 0
+		}
+		return q
+	}
+	return 1
+}
+
+// quality returns how much coding is wanted, 0 for not at all.
+func (a accept) quality(coding string) float64 {
+	if q, ok := a[coding]; ok {
+		return q
+	}
+	if q, ok := a["*"]; ok {
+		return q
+	}
+	if coding == identity {
+		// Acceptable unless excluded, but anything that was asked for is better.
+		return 1e-9
+	}
+	return 0
+}

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+const (
+	identity = "identity"
+	brotli   = "br"
+	gzip     = "gzip"
+
+	// versionLength is how many hex digits of a file's SHA-256 its references
+	// carry: 64 bits, far from any chance of two releases meeting.
+	versionLength = 16
+)
+
+// encodings are the encodings a file may stand in besides its own, best first.
+var encodings = []struct{ name, suffix string }{
+	{brotli, ".br"},
+	{gzip, ".gz"},
+}
+
+// contentTypes is fixed here rather than asked of package mime, whose answers
+// depend on the machine.
+var contentTypes = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".json": "application/json",
+	".map":  "application/json",
+	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
+	".wasm": "application/wasm",
+}
+
+// asset is one file, in each of its encodings.
+type asset struct {
+	contentType string
+	version     string // hash of the content, as references carry it
+	variants    []variant
+}
+
+// variant is an asset in one encoding. Its content stays in the file system, so
+// that embedded files are not held in memory twice.
+type variant struct {
+	encoding string
+	name     string
+	length   string
+	etag     string
+}
+
+// newAsset reads a file and finds the encodings that stand beside it.
+func newAsset(files fs.FS, name string) (*asset, error) {
+	version, err := hash(files, name)
+	if err != nil {
+		return nil, err
+	}
+	a := &asset{contentType: contentTypes[path.Ext(name)], version: version}
+	if a.contentType == "" {
+		a.contentType = "application/octet-stream"
+	}
+	for _, e := range encodings {
+		if _, err := fs.Stat(files, name+e.suffix); err != nil {
+			continue
+		}
+		if err := a.add(files, e.name, name+e.suffix); err != nil {
+			return nil, err
+		}
+	}
+	return a, a.add(files, identity, name)
+}
+
+// add appends a variant. Its entity tag is its own, since a strong tag stands
+// for exact bytes (RFC 9110 section 8.8.3.3).
+func (a *asset) add(files fs.FS, encoding, name string) error {
+	info, err := fs.Stat(files, name)
+	if err != nil {
+		return err
+	}
+	a.variants = append(a.variants, variant{
+		encoding: encoding,
+		name:     name,
+		length:   strconv.FormatInt(info.Size(), 10),
+		etag:     `"` + a.version + "-" + encoding + `"`,
+	})
+	return nil
+}
+
+// hash returns the version of a file: what web/build writes into references.
+func hash(files fs.FS, name string) (string, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:versionLength], nil
+}
+
+func (a *asset) isPage() bool { return strings.HasPrefix(a.contentType, "text/html") }
+
+// choose returns the variant that the Accept-Encoding header likes best; among
+// equals the smallest, which is the first.
+func (a *asset) choose(acceptEncoding []string) variant {
+	accept := parseAccept(acceptEncoding)
+	best, bestQuality := a.variants[len(a.variants)-1], 0.0
+	for _, v := range a.variants {
+		if q := accept.quality(v.encoding); q > bestQuality {
+			best, bestQuality = v, q
+		}
+	}
+	return best
+}
+
+// isEncoding reports whether a file is an encoding of another one.
+func isEncoding(name string) bool {
+	for _, e := range encodings {
+		if strings.HasSuffix(name, e.suffix) {
+			return true
+		}
+	}
+	return false
+}

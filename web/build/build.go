@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// options say where files come from and go to.
+type options struct{ src, client, out, cache string }
+
+// clientFiles are the files of the npm package that a script tag needs, and the
+// names that pages know them by.
+var clientFiles = map[string]string{
+	"akash-provider-web.js":   "akash-provider-web.min.js",
+	"akash-provider-web.wasm": "akash-provider-web.wasm",
+}
+
+// build makes everything anew, except that what was compressed before is taken
+// from the cache, and that a file that would not change is not touched.
+func build(o options) error {
+	sources, err := read(o)
+	if err != nil {
+		return err
+	}
+	assets, err := newLinker(sources).link()
+	if err != nil {
+		return err
+	}
+	outputs := map[string][]byte{}
+	for name, body := range assets {
+		outputs[name] = body
+		encoded, err := compress(o.cache, body)
+		if err != nil {
+			return fmt.Errorf("compress %s: %w", name, err)
+		}
+		for suffix, b := range encoded {
+			outputs[name+suffix] = b
+		}
+	}
+	return write(o.out, outputs)
+}
+
+// read returns the sources by the name they are served under.
+func read(o options) (map[string][]byte, error) {
+	sources := map[string][]byte{}
+	entries, err := os.ReadDir(o.src)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if sources[e.Name()], err = os.ReadFile(filepath.Join(o.src, e.Name())); err != nil {
+			return nil, err
+		}
+	}
+	for from, to := range clientFiles {
+		body, err := os.ReadFile(filepath.Join(o.client, from))
+		if err != nil {
+			return nil, fmt.Errorf("the npm package is not built: %w", err)
+		}
+		sources[to] = body
+	}
+	return sources, nil
+}
+
+// write makes dir hold exactly files, and whatever starts with a dot.
+func write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, ok := files[e.Name()]; ok || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	for name, body := range files {
+		path := filepath.Join(dir, name)
+		// The Go tool rebuilds what embeds a file whose time changed.
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, body) {
+			continue
+		}
+		if err := os.WriteFile(path, body, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/andybalholm/brotli"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// newTree lays out sources and returns options that build them.
+func newTree(t *testing.T, files map[string]string) options {
+	t.Helper()
+	root := t.TempDir()
+	o := options{
+		src:    filepath.Join(root, "src"),
+		client: filepath.Join(root, "client"),
+		out:    filepath.Join(root, "out"),
+		cache:  filepath.Join(root, "cache"),
+	}
+	require.NoError(t, os.Mkdir(o.src, 0o755))
+	all := map[string]string{
+		"client/akash-provider-web.js":   "var AkashProvider = (() => { return { answer: 42 } })();\n",
+		"client/akash-provider-web.wasm": "\x00asm" + strings.Repeat("module ", 1000),
+	}
+	for name, body := range files {
+		all[name] = body
+	}
+	for name, body := range all {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(body), 0o644))
+	}
+	return o
+}
+
+func (o options) output(t *testing.T, name string) string {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join(o.out, name))
+	require.NoError(t, err)
+	return string(body)
+}
+
+func TestAPageRefersToItsFilesByContent(t *testing.T) {
+	o := newTree(t, map[string]string{
+		"src/index.html": `<!doctype html><html lang="en"><head><title>T</title>
+			<link rel="stylesheet" href="/app.css"><script src="/akash-provider-web.min.js"></script>
+			<script type="module" src="/app.js"></script></head><body><a href="/elsewhere">x</a></body></html>`,
+		"src/app.css": "body {\n  color: red;\n}\n",
+		"src/app.js":  "import { bar } from './bar.js';\nbar();\n",
+		"src/bar.js":  "export function bar() { console.log('bar') }\n",
+	})
+	require.NoError(t, build(o))
+
+	page := o.output(t, "index.html")
+	for _, name := range []string{"app.css", "app.js", "akash-provider-web.min.js"} {
+		assert.Contains(t, page, `"/`+name+`?v=`+version([]byte(o.output(t, name)))+`"`)
+	}
+	assert.Contains(t, page, `href="/elsewhere"`, "what is not one of ours is left alone")
+	assert.Regexp(t, regexp.MustCompile(`"\./bar\.js\?v=[0-9a-f]{16}"`), o.output(t, "app.js"))
+	assert.Equal(t, "body{color:red}", o.output(t, "app.css"))
+}
+
+func TestAChangeTravelsToEveryReference(t *testing.T) {
+	files := map[string]string{
+		"src/index.html": `<script type="module" src="/app.js"></script>`,
+		"src/app.js":     "import './bar.js'\n",
+		"src/bar.js":     "console.log(1)\n",
+	}
+	o := newTree(t, files)
+	require.NoError(t, build(o))
+	before := o.output(t, "index.html")
+
+	require.NoError(t, os.WriteFile(filepath.Join(o.src, "bar.js"), []byte("console.log(2)\n"), 0o644))
+	require.NoError(t, build(o))
+	assert.NotEqual(t, before, o.output(t, "index.html"))
+}
+
+func TestReferencesInACircleAreAnError(t *testing.T) {
+	o := newTree(t, map[string]string{
+		"src/a.js": "import './b.js'\n",
+		"src/b.js": "import './a.js'\n",
+	})
+	assert.ErrorContains(t, build(o), "circle")
+}
+
+func TestTheClientIsMinifiedAndKeepsItsMeaning(t *testing.T) {
+	o := newTree(t, nil)
+	require.NoError(t, build(o))
+	assert.Contains(t, o.output(t, "akash-provider-web.min.js"), "answer:42")
+	assert.Less(t, len(o.output(t, "akash-provider-web.min.js")), 58)
+}
+
+func TestEncodingsDecodeToTheFile(t *testing.T) {
+	o := newTree(t, nil)
+	for range 2 { // made, then taken from the cache
+		require.NoError(t, build(o))
+		want := o.output(t, "akash-provider-web.wasm")
+
+		got, err := io.ReadAll(brotli.NewReader(strings.NewReader(o.output(t, "akash-provider-web.wasm.br"))))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+
+		zr, err := gzip.NewReader(strings.NewReader(o.output(t, "akash-provider-web.wasm.gz")))
+		require.NoError(t, err)
+		got, err = io.ReadAll(zr)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+	assert.NoFileExists(t, filepath.Join(o.out, "akash-provider-web.min.js.br"), "too small to gain")
+}
+
+func TestASecondBuildTouchesNothingAndLeavesNothingBehind(t *testing.T) {
+	o := newTree(t, map[string]string{"src/index.html": "<!doctype html><title>T</title>"})
+	require.NoError(t, os.MkdirAll(o.out, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(o.out, ".gitkeep"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(o.out, "old.js"), []byte("gone"), 0o644))
+	require.NoError(t, build(o))
+
+	assert.FileExists(t, filepath.Join(o.out, ".gitkeep"))
+	assert.NoFileExists(t, filepath.Join(o.out, "old.js"))
+	before, err := os.Stat(filepath.Join(o.out, "index.html"))
+	require.NoError(t, err)
+
+	require.NoError(t, build(o))
+	after, err := os.Stat(filepath.Join(o.out, "index.html"))
+	require.NoError(t, err)
+	assert.Equal(t, before.ModTime(), after.ModTime())
+}
+
+func TestAMissingClientIsToldApart(t *testing.T) {
+	o := newTree(t, nil)
+	require.NoError(t, os.Remove(filepath.Join(o.client, "akash-provider-web.wasm")))
+	assert.ErrorContains(t, build(o), "npm package is not built")
+}
+
+func TestBrokenSourcesNameTheFile(t *testing.T) {
+	o := newTree(t, map[string]string{"src/app.js": "function ( {"})
+	assert.ErrorContains(t, build(o), "app.js")
+}
+
+func TestCompressLeavesOutWhatDoesNotHelp(t *testing.T) {
+	noise := make([]byte, 4096)
+	for i, x := 0, uint32(1); i < len(noise); i++ {
+		x = x*1664525 + 1013904223
+		noise[i] = byte(x >> 24)
+	}
+	encoded, err := compress(t.TempDir(), noise)
+	require.NoError(t, err)
+	assert.Empty(t, encoded)
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"path"
+
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/css"
+	"github.com/tdewolff/minify/v2/html"
+	"github.com/tdewolff/minify/v2/js"
+	"github.com/tdewolff/minify/v2/svg"
+)
+
+// mediaTypes are the kinds of file that are minified, by extension.
+var mediaTypes = map[string]string{
+	".css":  "text/css",
+	".html": "text/html",
+	".js":   "text/javascript",
+	".svg":  "image/svg+xml",
+}
+
+var minifier = newMinifier()
+
+func newMinifier() *minify.M {
+	m := minify.New()
+	m.AddFunc("text/css", css.Minify)
+	m.Add("text/html", &html.Minifier{KeepDocumentTags: true, KeepEndTags: true, KeepQuotes: true})
+	m.AddFunc("text/javascript", js.Minify)
+	m.AddFunc("image/svg+xml", svg.Minify)
+	return m
+}
+
+// minifyAsset returns body in fewer bytes, if it is of a kind that can be.
+func minifyAsset(name string, body []byte) ([]byte, error) {
+	mediaType, ok := mediaTypes[path.Ext(name)]
+	if !ok {
+		return body, nil
+	}
+	return minifier.Bytes(mediaType, body)
+}
