@@ -30,6 +30,9 @@ const (
 	ReasonProviderUnreachable Reason = "providerUnreachable"
 	ReasonProviderProtocol    Reason = "providerProtocol"
 	ReasonProviderGone        Reason = "providerGone"
+	ReasonProviderFailed      Reason = "providerFailed"
+	ReasonRequestRefused      Reason = "requestRefused"
+	ReasonClusterUnavailable  Reason = "clusterUnavailable"
 
 	// The provider's certificate (reference section 4.2).
 	ReasonExpired             Reason = "expired"
@@ -39,6 +42,25 @@ const (
 	ReasonRevoked             Reason = "revoked"
 	ReasonFingerprintMismatch Reason = "fingerprintMismatch"
 	ReasonNotSelfSigned       Reason = "notSelfSigned"
+
+	// The caller's credential, as the provider judged it (reference section 2.7).
+	ReasonCredentialMissing     Reason = "credentialMissing"
+	ReasonTokenExpired          Reason = "tokenExpired"
+	ReasonTokenNotYetValid      Reason = "tokenNotYetValid"
+	ReasonTokenInvalid          Reason = "tokenInvalid"
+	ReasonTokenUnsupported      Reason = "tokenUnsupported"
+	ReasonScopeMissing          Reason = "scopeMissing"
+	ReasonAmbiguousCredentials  Reason = "ambiguousCredentials"
+	ReasonCertificateNotOnChain Reason = "certificateNotOnChain"
+	ReasonWrongTenant           Reason = "wrongTenant"
+
+	// The lease.
+	ReasonUnknownLease    Reason = "unknownLease"
+	ReasonUnknownService  Reason = "unknownService"
+	ReasonNoRunningPods   Reason = "noRunningPods"
+	ReasonManifestRefused Reason = "manifestRefused"
+	ReasonOutcomeUnknown  Reason = "outcomeUnknown"
+	ReasonNotImplemented  Reason = "notImplemented"
 )
 
 // Error is a failed call, told to the caller. Its text never holds a secret.

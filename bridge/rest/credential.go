@@ -1,0 +1,149 @@
+package rest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// credential is what a call shows of its owner: a token (AEP-64), a client
+// certificate, or nothing. It lives as long as the call.
+type credential struct {
+	// authorization is the header's value, never shown to anybody but the
+	// provider.
+	authorization string
+	// claims are what the token says of itself, unverified: they explain a
+	// provider's refusal and decide nothing. Nil if there is no token or it
+	// cannot be read.
+	claims      *claims
+	certificate *x509.Certificate
+}
+
+func newCredential(authorization string, certificate *tls.Certificate) *credential {
+	c := &credential{authorization: authorization, claims: readClaims(authorization)}
+	if certificate != nil {
+		c.certificate = certificate.Leaf
+		if c.certificate == nil && len(certificate.Certificate) > 0 {
+			c.certificate, _ = x509.ParseCertificate(certificate.Certificate[0])
+		}
+		if c.certificate == nil {
+			c.certificate = new(x509.Certificate) // there is one, nothing known of it
+		}
+	}
+	return c
+}
+
+// ambiguous reports whether there are two credentials, which every provider
+// refuses.
+func (c *credential) ambiguous() bool { return c.authorization != "" && c.certificate != nil }
+
+// owner is the account that the credential speaks for, "" if not known.
+func (c *credential) owner() string {
+	switch {
+	case c.claims != nil:
+		return c.claims.Issuer
+	case c.certificate != nil:
+		return c.certificate.Subject.CommonName
+	}
+	return ""
+}
+
+// scrub takes the credential out of a text that a provider wrote.
+func (c *credential) scrub(text string) string {
+	for field := range strings.FieldsSeq(c.authorization) {
+		if len(field) > len("Bearer") {
+			text = strings.ReplaceAll(text, field, "…")
+		}
+	}
+	return text
+}
+
+// claims are the parts of a token that explain a refusal (AEP-64).
+type claims struct {
+	Issuer    string   `json:"iss"`
+	IssuedAt  *instant `json:"iat"`
+	NotBefore *instant `json:"nbf"`
+	Expires   *instant `json:"exp"`
+	Leases    struct {
+		Access      string       `json:"access"`
+		Scope       []string     `json:"scope"`
+		Permissions []permission `json:"permissions"`
+	} `json:"leases"`
+}
+
+// permission is what a granular token grants at one provider.
+type permission struct {
+	Provider    string   `json:"provider"`
+	Access      string   `json:"access"`
+	Scope       []string `json:"scope"`
+	Deployments []struct {
+		Scope []string `json:"scope"`
+	} `json:"deployments"`
+}
+
+// instant is a NumericDate (RFC 7519 section 2).
+type instant struct{ time.Time }
+
+func (i *instant) UnmarshalJSON(data []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(data, &seconds); err != nil {
+		return err
+	}
+	const horizon = 1 << 40 // some 35,000 years: no overflow, whatever is claimed
+	i.Time = time.Unix(int64(min(max(seconds, -horizon), horizon)), 0).UTC()
+	return nil
+}
+
+// readClaims returns the claims of "Bearer <token>", or nil.
+func readClaims(authorization string) *claims {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	parts := strings.Split(strings.TrimSpace(token), ".")
+	if !strings.EqualFold(scheme, "Bearer") || len(parts) != 3 {
+		return nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil
+	}
+	var c claims
+	if json.Unmarshal(payload, &c) != nil {
+		return nil
+	}
+	return &c
+}
+
+// grants reports whether the token names scope for provider in any of its
+// permissions. A deployment's numbers are not looked at: true means only that
+// the scope is not what is missing.
+func (c *claims) grants(scope, provider string) bool {
+	switch c.Leases.Access {
+	case "full":
+		return true
+	case "scoped":
+		return slices.Contains(c.Leases.Scope, scope)
+	}
+	for _, p := range c.Leases.Permissions {
+		if p.Provider != provider {
+			continue
+		}
+		if p.Access == "full" || slices.Contains(p.Scope, scope) {
+			return true
+		}
+		for _, d := range p.Deployments {
+			if slices.Contains(d.Scope, scope) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names reports whether the token says anything about provider.
+func (c *claims) names(provider string) bool {
+	return c.Leases.Access != "granular" ||
+		slices.ContainsFunc(c.Leases.Permissions, func(p permission) bool { return p.Provider == provider })
+}

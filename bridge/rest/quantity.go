@@ -1,0 +1,138 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"math/big"
+	"strings"
+
+	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
+)
+
+// maxDigits bounds a number's text; uint64 has twenty digits.
+const maxDigits = 40
+
+// amount is a number of a status, as exact as the provider wrote it. Its shapes
+// are a JSON number, a decimal string, and the nested ones of the first
+// providers: {"units":{"val":"100"}} and {"size":{"val":"1024"}}.
+//
+// What is none of these leaves it unset and is remembered as strange, so that
+// one odd field does not cost the whole status.
+type amount struct {
+	n       *big.Int // nil if unset
+	strange bool
+}
+
+// UnmarshalJSON reads any of the shapes and never fails.
+func (a *amount) UnmarshalJSON(data []byte) error {
+	*a = amount{}
+	if string(data) == "null" {
+		return nil
+	}
+	// Two levels of nesting are all there are; following what the text says
+	// instead would let a provider choose the depth.
+	for range 2 {
+		if data[0] != '{' {
+			break
+		}
+		var nested struct{ Units, Size, Val json.RawMessage }
+		if json.Unmarshal(data, &nested) != nil {
+			break
+		}
+		for _, inner := range [][]byte{nested.Units, nested.Size, nested.Val} {
+			if len(inner) > 0 {
+				data = inner
+				break
+			}
+		}
+	}
+	a.n = parseInteger(strings.Trim(string(data), `"`))
+	a.strange = a.n == nil
+	return nil
+}
+
+// parseInteger returns the number that a decimal text stands for, a fraction
+// rounded up as Kubernetes does, or nil.
+func parseInteger(text string) *big.Int {
+	if len(text) == 0 || len(text) > maxDigits {
+		return nil
+	}
+	if n, ok := new(big.Int).SetString(text, 10); ok {
+		return n
+	}
+	// What big.Rat reads beyond decimals is not for numbers from outside, and a
+	// short text can name an exponent that fills the memory.
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	if strings.Trim(mantissa, "+-.0123456789") != "" || len(strings.TrimLeft(exponent, "+-0")) > 2 {
+		return nil
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return nil
+	}
+	quotient, remainder := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int))
+	if remainder.Sign() > 0 {
+		quotient.Add(quotient, big.NewInt(1))
+	}
+	return quotient
+}
+
+// value is the number, zero where it is unset.
+func (a amount) value() *big.Int {
+	if a.n == nil {
+		return new(big.Int)
+	}
+	return a.n
+}
+
+// uint32 is the number as a count, held within its range.
+func (a amount) uint32() uint32 {
+	n := a.value()
+	if n.Sign() <= 0 {
+		return 0
+	}
+	if !n.IsUint64() || n.Uint64() > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return uint32(n.Uint64())
+}
+
+// whole is n, clamped at zero, as a Kubernetes quantity: a plain decimal
+// integer, which every reader of quantities takes.
+func whole(n *big.Int) *resource.Quantity {
+	if n.Sign() < 0 {
+		n = new(big.Int)
+	}
+	return &resource.Quantity{String_: n.String()}
+}
+
+// milli is n thousandths, clamped at zero, as a Kubernetes quantity in its
+// canonical form: "63900m", or "64" where nothing is left over.
+func milli(n *big.Int) *resource.Quantity {
+	units, rest := new(big.Int).DivMod(n, big.NewInt(1000), new(big.Int))
+	if n.Sign() <= 0 || rest.Sign() == 0 {
+		return whole(units)
+	}
+	return &resource.Quantity{String_: n.String() + "m"}
+}
+
+// elements calls f with each element of a JSON array, without holding them all;
+// a list of more than limit is cut. It reports whether data was such a list.
+func elements(data []byte, limit int, f func(json.RawMessage)) bool {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if token, err := d.Token(); err != nil || token != json.Delim('[') {
+		return false
+	}
+	for range limit {
+		if !d.More() {
+			return true
+		}
+		var element json.RawMessage
+		if d.Decode(&element) != nil {
+			return false
+		}
+		f(element)
+	}
+	return !d.More()
+}

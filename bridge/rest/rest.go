@@ -1,0 +1,171 @@
+// Package rest presents a provider's REST and WebSocket gateway as the gRPC
+// services ProviderRPC, LeaseRPC (AEP-37) and LeaseREST. It knows nothing of
+// browsers.
+//
+// No released provider serves logs, status or manifests of a lease over gRPC,
+// and none before v0.5.0 serves gRPC at all: this is how a page reaches them.
+package rest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/provider"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+)
+
+// Call is one gRPC call, to be answered from a provider's REST gateway.
+type Call struct {
+	// Endpoint is the provider, reached and verified; its Method is REST.
+	Endpoint *provider.Endpoint
+	// Provider is its bech32 address.
+	Provider string
+	// Method is the full gRPC method, such as
+	// /akash.provider.lease.v1.LeaseRPC/ServiceLogs.
+	Method string
+	// Message is the encoded request message.
+	Message []byte
+	// Authorization is the value of the caller's authorization header, "" for
+	// none. It goes to routes that ask for an owner and to no other.
+	Authorization string
+	// ClientCertificate is the certificate that Endpoint.Transport presents, nil
+	// for none. It is looked at for its owner and dates, never sent from here.
+	ClientCertificate *tls.Certificate
+	// Tail is how many lines of history ServiceLogs starts with, per pod.
+	// Negative asks for all.
+	Tail int
+}
+
+// Options are the settings of an Adapter. The zero value of each field asks for
+// its default.
+type Options struct {
+	// Logger gets what an operator wants to know and no caller can be told;
+	// by default nothing is logged.
+	Logger *slog.Logger
+	// StatusInterval is the time between two looks at a provider's status while
+	// somebody streams it, 15 s by default.
+	StatusInterval time.Duration
+	// LeaseInterval is the time between two looks at a lease's status while
+	// somebody follows the lease, 5 s by default.
+	LeaseInterval time.Duration
+	// Patience is how long a provider may take for the answer to a request, and
+	// how long a WebSocket may be silent (a provider pings every 10 s), 45 s by
+	// default.
+	Patience time.Duration
+}
+
+// Adapter answers gRPC calls from the REST gateways of providers. It is safe for
+// concurrent use and keeps nothing between calls.
+type Adapter struct {
+	log            *slog.Logger
+	statusInterval time.Duration
+	leaseInterval  time.Duration
+	patience       time.Duration
+}
+
+// New returns an Adapter.
+func New(o Options) *Adapter {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Adapter{
+		log:            o.Logger,
+		statusInterval: positive(o.StatusInterval, 15*time.Second),
+		leaseInterval:  positive(o.LeaseInterval, 5*time.Second),
+		patience:       positive(o.Patience, 45*time.Second),
+	}
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// exchange is a call under way: what each method's implementation works with.
+type exchange struct {
+	*Adapter
+	*gateway
+	call *Call
+	// send hands one encoded message to the caller and returns when it is
+	// accepted; the slice may be reused then.
+	send func(message []byte) error
+}
+
+// methods are the calls that the adapter answers.
+var methods = map[string]func(context.Context, *exchange) error{
+	providerv1.ProviderRPC_GetStatus_FullMethodName:    getStatus,
+	providerv1.ProviderRPC_StreamStatus_FullMethodName: streamStatus,
+}
+
+// Serves reports whether method, a full gRPC method, is one that Serve answers.
+func Serves(method string) bool {
+	_, ok := methods[method]
+	return ok
+}
+
+// Serve answers call, handing each encoded response message to send, which is
+// called from this goroutine only, may block while the caller does not read, and
+// owns the message until it returns. Reading from the provider stops meanwhile.
+//
+// Serve returns nil for a call that ended well, the error of send as it is, and
+// otherwise a *fault.Error that names the provider. No credential outlives it.
+func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byte) error) error {
+	answer, ok := methods[call.Method]
+	if !ok {
+		return fault.About(call.Provider, codes.Unimplemented,
+			fault.New(codes.Unimplemented, fault.ReasonNotImplemented, "%s is not a method that the bridge can answer over REST", call.Method))
+	}
+	gw, err := newGateway(call, a.patience)
+	if err != nil {
+		return fault.About(call.Provider, codes.Internal, err)
+	}
+	var refused error
+	err = answer(ctx, &exchange{Adapter: a, gateway: gw, call: call, send: func(message []byte) error {
+		refused = send(message)
+		return refused
+	}})
+	switch {
+	case err == nil:
+		return nil
+	case refused != nil && errors.Is(err, refused):
+		return refused
+	case ctx.Err() != nil:
+		return fault.About(call.Provider, codes.Internal, ended(ctx))
+	}
+	return fault.About(call.Provider, codes.Internal, err)
+}
+
+// ended is the error of a call whose context is over.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider was done: %w", ctx.Err())
+	}
+	return fault.New(codes.Canceled, "", "the call was cancelled: %w", ctx.Err())
+}
+
+// request decodes the call's message into m.
+func (x *exchange) request(m proto.Message) error {
+	if err := proto.Unmarshal(x.call.Message, m); err != nil {
+		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "the request message of %s cannot be decoded", x.call.Method)
+	}
+	return nil
+}
+
+// reply encodes m and sends it.
+func (x *exchange) reply(m proto.Message) error {
+	message, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return x.send(message)
+}

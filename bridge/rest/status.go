@@ -1,0 +1,400 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/big"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"akash-provider-web/bridge/fault"
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
+)
+
+// Limits on the lists of a status; the largest clusters stay far below.
+const (
+	maxNodes          = 10_000
+	maxReservations   = 100_000
+	maxStorageClasses = 1_000
+)
+
+// maxFailedPolls is how many looks at a status may fail in a row before a stream
+// of it ends.
+const maxFailedPolls = 3
+
+// getStatus answers ProviderRPC/GetStatus.
+func getStatus(ctx context.Context, x *exchange) error {
+	status, err := x.status(ctx)
+	if err != nil {
+		return err
+	}
+	return x.reply(status)
+}
+
+// streamStatus answers ProviderRPC/StreamStatus: the status at once, and again
+// whenever a look at it finds more changed than the time.
+func streamStatus(ctx context.Context, x *exchange) error {
+	var last *providerv1.Status
+	poll := poll{interval: x.statusInterval}
+	for {
+		status, err := x.status(ctx)
+		if err = poll.result(err); err != nil {
+			return err
+		}
+		if status != nil && !sameStatus(last, status) {
+			if err := x.reply(status); err != nil {
+				return err
+			}
+			last = status
+		}
+		if err := poll.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// sameStatus reports whether two statuses differ in nothing but their time.
+func sameStatus(a, b *providerv1.Status) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	then := a.Timestamp
+	defer func() { a.Timestamp = then }()
+	a.Timestamp = b.Timestamp
+	return proto.Equal(a, b)
+}
+
+// status asks the provider's status now.
+func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
+	body, err := x.get(ctx, route{path: "/status"}, maxStatusBody)
+	if err != nil {
+		return nil, err
+	}
+	status, err := decodeStatus(body, x.call.Provider)
+	if err != nil {
+		return nil, err
+	}
+	status.Timestamp = timestamppb.New(time.Now())
+	return status, nil
+}
+
+// statusBody is a /status answer of any provider (reference section 2.3).
+type statusBody struct {
+	Cluster *struct {
+		Leases    amount `json:"leases"`
+		Inventory *struct {
+			Active    reservations `json:"active"`
+			Pending   reservations `json:"pending"`
+			Available available    `json:"available"`
+		} `json:"inventory"`
+	} `json:"cluster"`
+	BidEngine *struct {
+		Orders amount `json:"orders"`
+	} `json:"bidengine"`
+	Manifest *struct {
+		Deployments amount `json:"deployments"`
+	} `json:"manifest"`
+	PublicHostname    string `json:"cluster_public_hostname"`
+	ReclamationWindow amount `json:"reclamation_window"` // ns
+	Address           string `json:"address"`
+}
+
+// decodeStatus turns a /status answer into the message that a provider with
+// gRPC would have sent. Quantities come out as there: processors in cores
+// ("63900m"), all else in bytes or whole devices. A resource that a node does
+// not mention is zero: providers that know no GPUs have none to lease.
+//
+// Where only what is free is known, as of the nodes of a provider before v0.5.0
+// and of every storage class, allocatable is what is free and allocated is
+// absent. Free is allocatable less allocated either way, and an absent allocated
+// tells what is not known from what is not in use.
+//
+// A field that makes no sense is left out and named in Errors.
+func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
+	var b statusBody
+	var notes []string
+	if err := json.Unmarshal(body, &b); err != nil {
+		// A value of the wrong type is skipped and the rest decoded.
+		var mismatch *json.UnmarshalTypeError
+		if !errors.As(err, &mismatch) || mismatch.Field == "" {
+			return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status is not a JSON object")
+		}
+		notes = append(notes, strange(mismatch.Field))
+	}
+	if b.Cluster == nil && b.BidEngine == nil && b.Manifest == nil && b.Address == "" {
+		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status holds nothing that a status has")
+	}
+	if b.Address != "" && provider != "" && b.Address != provider {
+		notes = append(notes, "bridge: the host says that it is "+words([]byte(b.Address)))
+	}
+
+	var s providerv1.Status
+	note := func(field string, a amount) {
+		if a.strange {
+			notes = append(notes, strange(field))
+		}
+	}
+	if c := b.Cluster; c != nil {
+		note("cluster.leases", c.Leases)
+		s.Cluster = &providerv1.ClusterStatus{Leases: &providerv1.Leases{Active: c.Leases.uint32()}}
+		if i := c.Inventory; i != nil {
+			notes = append(notes, i.Active.notes("cluster.inventory.active")...)
+			notes = append(notes, i.Pending.notes("cluster.inventory.pending")...)
+			if i.Available.strange {
+				notes = append(notes, strange("cluster.inventory.available"))
+			}
+			s.Cluster.Inventory = &providerv1.Inventory{
+				Cluster: &inventoryv1.Cluster{Nodes: i.Available.nodes, Storage: i.Available.storage},
+				Reservations: &providerv1.Reservations{
+					Active:  i.Active.metric(),
+					Pending: i.Pending.metric(),
+				},
+			}
+		}
+	}
+	if e := b.BidEngine; e != nil {
+		note("bidengine.orders", e.Orders)
+		s.BidEngine = &providerv1.BidEngineStatus{Orders: e.Orders.uint32()}
+	}
+	if m := b.Manifest; m != nil {
+		note("manifest.deployments", m.Deployments)
+		s.Manifest = &providerv1.ManifestStatus{Deployments: m.Deployments.uint32()}
+	}
+	if b.PublicHostname != "" {
+		s.PublicHostnames = []string{b.PublicHostname}
+	}
+	note("reclamation_window", b.ReclamationWindow)
+	if w := b.ReclamationWindow; w.n != nil {
+		ns := int64(math.MaxInt64)
+		if w.n.IsInt64() {
+			ns = w.n.Int64()
+		}
+		s.ReclamationWindow = durationpb.New(time.Duration(max(ns, 0)))
+	}
+	s.Errors = notes
+	return &s, nil
+}
+
+// strange is the note on a field that could not be read.
+func strange(field string) string {
+	return "bridge: " + words([]byte(field)) + " in the provider's status makes no sense"
+}
+
+// resources are the amounts of a node or of a reservation.
+type resources struct {
+	CPU     amount  `json:"cpu"` // millicores
+	GPU     amount  `json:"gpu"`
+	Memory  amount  `json:"memory"`            // bytes
+	Disk    *amount `json:"storage_ephemeral"` // bytes
+	Storage storage `json:"storage"`
+}
+
+// ephemeral is the ephemeral storage, which the first providers called storage.
+func (r *resources) ephemeral() amount {
+	if r.Disk != nil {
+		return *r.Disk
+	}
+	return r.Storage.single
+}
+
+// strange reports whether any amount made no sense.
+func (r *resources) strange() bool {
+	return r.CPU.strange || r.GPU.strange || r.Memory.strange || r.ephemeral().strange || r.Storage.strange
+}
+
+// storage is bytes by storage class, or a single amount of ephemeral storage.
+type storage struct {
+	classes map[string]amount
+	single  amount
+	strange bool
+}
+
+// UnmarshalJSON tells the two shapes apart and never fails. An object whose one
+// key is size is the single amount if its value is an object too:
+// {"size":{"val":"1"}}; otherwise it is a class of that name.
+func (s *storage) UnmarshalJSON(data []byte) error {
+	*s = storage{}
+	if data[0] != '{' {
+		s.single = amount{}
+		return s.single.UnmarshalJSON(data)
+	}
+	var nested struct {
+		Size *struct {
+			Val *json.RawMessage `json:"val"`
+		} `json:"size"`
+	}
+	if json.Unmarshal(data, &nested) == nil && nested.Size != nil && nested.Size.Val != nil {
+		return s.single.UnmarshalJSON(data)
+	}
+	s.strange = json.Unmarshal(data, &s.classes) != nil
+	return nil
+}
+
+// reservations sums a list of reservations as it is read, so that a long list
+// costs no memory.
+type reservations struct {
+	count                  uint32
+	cpu, gpu, memory, disk big.Int
+	classes                map[string]*big.Int
+	strange                bool
+}
+
+// UnmarshalJSON reads the list and never fails.
+func (r *reservations) UnmarshalJSON(data []byte) error {
+	*r = reservations{}
+	if string(data) == "null" {
+		return nil
+	}
+	r.strange = !elements(data, maxReservations, r.add) || r.strange
+	return nil
+}
+
+func (r *reservations) add(element json.RawMessage) {
+	var one resources
+	if json.Unmarshal(element, &one) != nil || one.strange() {
+		r.strange = true
+	}
+	r.count++
+	r.cpu.Add(&r.cpu, one.CPU.value())
+	r.gpu.Add(&r.gpu, one.GPU.value())
+	r.memory.Add(&r.memory, one.Memory.value())
+	r.disk.Add(&r.disk, one.ephemeral().value())
+	for class, size := range one.Storage.classes {
+		sum := r.classes[class]
+		if sum == nil {
+			if len(r.classes) == maxStorageClasses {
+				r.strange = true
+				continue
+			}
+			if r.classes == nil {
+				r.classes = make(map[string]*big.Int)
+			}
+			sum = new(big.Int)
+			r.classes[class] = sum
+		}
+		sum.Add(sum, size.value())
+		r.strange = r.strange || size.strange
+	}
+}
+
+func (r *reservations) notes(field string) []string {
+	if r.strange {
+		return []string{strange(field)}
+	}
+	return nil
+}
+
+func (r *reservations) metric() *providerv1.ReservationsMetric {
+	m := &providerv1.ReservationsMetric{
+		Count: r.count,
+		Resources: &providerv1.ResourcesMetric{
+			Cpu:              milli(&r.cpu),
+			Memory:           whole(&r.memory),
+			Gpu:              whole(&r.gpu),
+			EphemeralStorage: whole(&r.disk),
+		},
+	}
+	if len(r.classes) > 0 {
+		m.Resources.Storage = make(map[string]*resource.Quantity, len(r.classes))
+		for class, sum := range r.classes {
+			m.Resources.Storage[class] = whole(sum)
+		}
+	}
+	return m
+}
+
+// available is the inventory: {"nodes":[…],"storage":[…]}, or only the list of
+// nodes with the first providers.
+type available struct {
+	nodes   []*inventoryv1.Node
+	storage []*inventoryv1.Storage
+	strange bool
+}
+
+// UnmarshalJSON reads either shape and never fails.
+func (a *available) UnmarshalJSON(data []byte) error {
+	*a = available{}
+	var parts struct {
+		Nodes   json.RawMessage `json:"nodes"`
+		Storage json.RawMessage `json:"storage"`
+	}
+	switch {
+	case string(data) == "null":
+		return nil
+	case data[0] == '[':
+		parts.Nodes = data
+	default:
+		a.strange = json.Unmarshal(data, &parts) != nil
+	}
+	if isPresent(parts.Nodes) {
+		a.strange = !elements(parts.Nodes, maxNodes, a.addNode) || a.strange
+	}
+	if isPresent(parts.Storage) {
+		a.strange = !elements(parts.Storage, maxStorageClasses, a.addStorage) || a.strange
+	}
+	return nil
+}
+
+func isPresent(m json.RawMessage) bool { return len(m) > 0 && string(m) != "null" }
+
+// addNode adds a node of either shape: the amounts themselves, which are what is
+// free, or two sets of them.
+func (a *available) addNode(element json.RawMessage) {
+	var n struct {
+		Name        string     `json:"name"`
+		Allocatable *resources `json:"allocatable"`
+		Available   *resources `json:"available"`
+		resources
+	}
+	if json.Unmarshal(element, &n) != nil {
+		a.strange = true
+	}
+	total, free := n.Allocatable, n.Available
+	switch {
+	case total == nil && free == nil:
+		total = &n.resources
+	case total == nil:
+		total, free = free, nil
+	}
+	a.strange = a.strange || total.strange() || free != nil && free.strange()
+	a.nodes = append(a.nodes, &inventoryv1.Node{
+		Name: n.Name,
+		Resources: &inventoryv1.NodeResources{
+			Cpu:              &inventoryv1.CPU{Quantity: pair(milli, total, free, func(r *resources) amount { return r.CPU })},
+			Memory:           &inventoryv1.Memory{Quantity: pair(whole, total, free, func(r *resources) amount { return r.Memory })},
+			Gpu:              &inventoryv1.GPU{Quantity: pair(whole, total, free, func(r *resources) amount { return r.GPU })},
+			EphemeralStorage: pair(whole, total, free, (*resources).ephemeral),
+		},
+	})
+}
+
+// pair is one resource of a node; without free, what is allocated is not known.
+func pair(quantity func(*big.Int) *resource.Quantity, total, free *resources, of func(*resources) amount) *inventoryv1.ResourcePair {
+	p := &inventoryv1.ResourcePair{Allocatable: quantity(of(total).value())}
+	if free != nil {
+		// An overcommitted node has less than nothing free; one whose numbers
+		// were taken at different times may have more than all.
+		p.Allocated = quantity(new(big.Int).Sub(of(total).value(), of(free).value()))
+	}
+	return p
+}
+
+func (a *available) addStorage(element json.RawMessage) {
+	var s struct {
+		Class string `json:"class"`
+		Size  amount `json:"size"`
+	}
+	a.strange = json.Unmarshal(element, &s) != nil || s.Size.strange || a.strange
+	a.storage = append(a.storage, &inventoryv1.Storage{
+		Quantity: &inventoryv1.ResourcePair{Allocatable: whole(s.Size.value())},
+		Info:     &inventoryv1.StorageInfo{Class: s.Class},
+	})
+}
