@@ -1,0 +1,110 @@
+package fake
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// PEM block types that the chain demands (reference section 4.2).
+const (
+	pemCertificate = "CERTIFICATE"
+	pemPublicKey   = "EC PUBLIC KEY"
+	pemPrivateKey  = "PRIVATE KEY"
+)
+
+// oidVersion is the extra name that Akash puts beside the common name.
+var oidVersion = asn1.ObjectIdentifier{2, 23, 133, 2, 6}
+
+// certificateSpec says what a certificate shall claim.
+type certificateSpec struct {
+	commonName string
+	key        *ecdsa.PrivateKey
+	serial     *big.Int
+	notBefore  time.Time
+	notAfter   time.Time
+	// domains and addresses make it a server certificate.
+	domains   []string
+	addresses []net.IP
+	// issuer signs it; nil makes it self-signed, as Akash certificates are.
+	issuer *certificate
+}
+
+// certificate is an X.509 certificate with its key, in the forms that TLS and the
+// chain need.
+type certificate struct {
+	spec     certificateSpec
+	leaf     *x509.Certificate
+	tls      tls.Certificate
+	pem      []byte // CERTIFICATE block
+	pubkey   []byte // EC PUBLIC KEY block
+	keyPEM   []byte // PRIVATE KEY block, PKCS #8
+	sha256   string // hex fingerprint of the DER form
+	decimals string // serial number as the chain writes it
+}
+
+// newCertificate signs a certificate of the shape that akash's own tools make
+// (reference section 4.1).
+func newCertificate(spec certificateSpec) (*certificate, error) {
+	template := &x509.Certificate{
+		SerialNumber: spec.serial,
+		Subject: pkix.Name{
+			CommonName: spec.commonName,
+			ExtraNames: []pkix.AttributeTypeAndValue{{Type: oidVersion, Value: "v0.0.1"}},
+		},
+		NotBefore: spec.notBefore,
+		NotAfter:  spec.notAfter,
+		// No digitalSignature: Akash certificates have never had it.
+		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	if len(spec.domains) > 0 {
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+		template.DNSNames = spec.domains
+		template.IPAddresses = spec.addresses
+		template.PermittedDNSDomains = spec.domains
+		template.PermittedDNSDomainsCritical = true
+	}
+	parent, signer := template, spec.key
+	if spec.issuer != nil {
+		parent, signer = spec.issuer.leaf, spec.issuer.spec.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, spec.key.Public(), signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate for %s: %w", spec.commonName, err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate back: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(spec.key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("encode public key: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(spec.key)
+	if err != nil {
+		return nil, fmt.Errorf("encode private key: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return &certificate{
+		spec:     spec,
+		leaf:     leaf,
+		tls:      tls.Certificate{Certificate: [][]byte{der}, PrivateKey: spec.key, Leaf: leaf},
+		pem:      pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}),
+		pubkey:   pem.EncodeToMemory(&pem.Block{Type: pemPublicKey, Bytes: public}),
+		keyPEM:   pem.EncodeToMemory(&pem.Block{Type: pemPrivateKey, Bytes: private}),
+		sha256:   hex.EncodeToString(sum[:]),
+		decimals: spec.serial.String(),
+	}, nil
+}

@@ -1,0 +1,279 @@
+package fake
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	attributesv1 "akash-provider-web/proto/akash/base/attributes/v1"
+	certv1 "akash-provider-web/proto/akash/cert/v1"
+	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
+	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
+)
+
+// ABCI codes of the codespace "sdk" (reference section 5.1).
+const (
+	abciUnknownRequest = 6
+	abciInvalidRequest = 18
+	abciNotFound       = 22
+)
+
+// defaultPage is how many entries a page has where the request does not say.
+const defaultPage = 100
+
+// abciError is a query that the chain refuses.
+type abciError struct {
+	code uint32
+	log  string
+}
+
+func (e *abciError) Error() string { return e.log }
+
+// ledger is what the chain has recorded.
+type ledger struct {
+	faults *faults
+
+	mu           sync.Mutex
+	providers    []*providerv1beta4.Provider // by owner
+	certificates []chainCertificate          // by owner and serial
+	accounts     map[string]account
+}
+
+type chainCertificate struct {
+	owner  string
+	serial *big.Int
+	record *certv1.Certificate
+}
+
+func newLedger(f *faults) *ledger {
+	return &ledger{faults: f, accounts: map[string]account{}}
+}
+
+// register records a provider, or its new host URI.
+func (l *ledger) register(p *providerv1beta4.Provider) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, found := slices.BinarySearchFunc(l.providers, p.GetOwner(), func(q *providerv1beta4.Provider, owner string) int {
+		return strings.Compare(q.GetOwner(), owner)
+	})
+	if found {
+		l.providers[i] = p
+		return
+	}
+	l.providers = slices.Insert(l.providers, i, p)
+}
+
+// publish records an owner's certificate with a state.
+func (l *ledger) publish(owner string, c *certificate, state certv1.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entry := chainCertificate{
+		owner:  owner,
+		serial: c.spec.serial,
+		record: &certv1.Certificate{State: state, Cert: c.pem, Pubkey: c.pubkey},
+	}
+	i, found := slices.BinarySearchFunc(l.certificates, entry, compareCertificates)
+	if found {
+		l.certificates[i] = entry
+		return
+	}
+	l.certificates = slices.Insert(l.certificates, i, entry)
+}
+
+// withdraw removes an owner's certificate, as if it had never been recorded.
+func (l *ledger) withdraw(owner string, serial *big.Int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.certificates = slices.DeleteFunc(l.certificates, func(c chainCertificate) bool {
+		return c.owner == owner && c.serial.Cmp(serial) == 0
+	})
+}
+
+// certificate returns an owner's certificate record, or nil.
+func (l *ledger) certificate(owner, serial string) *certv1.Certificate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.certificates {
+		if c.owner == owner && c.serial.String() == serial {
+			return c.record
+		}
+	}
+	return nil
+}
+
+func compareCertificates(a, b chainCertificate) int {
+	if c := strings.Compare(a.owner, b.owner); c != 0 {
+		return c
+	}
+	return a.serial.Cmp(b.serial)
+}
+
+// query answers one ABCI query. Its path is a gRPC method's full name.
+func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
+	old := l.faults.has(FaultChainOld)
+	handlers := map[string]func([]byte) (proto.Message, *abciError){
+		"akash.provider.v1beta4.Query/Provider":  l.queryProvider,
+		"akash.provider.v1beta4.Query/Providers": l.queryProviders,
+		"akash.cert.v1.Query/Certificates":       l.queryCertificates,
+	}
+	if old {
+		// Before the chain's v1.0 the same messages stood under other names.
+		handlers = map[string]func([]byte) (proto.Message, *abciError){
+			"akash.provider.v1beta3.Query/Provider":  l.queryProvider,
+			"akash.provider.v1beta3.Query/Providers": l.queryProviders,
+			"akash.cert.v1beta3.Query/Certificates":  l.queryCertificates,
+		}
+	}
+	handler, ok := handlers[strings.TrimPrefix(path, "/")]
+	if !ok {
+		return nil, &abciError{abciUnknownRequest, "unknown query path: unknown request"}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	answer, refused := handler(data)
+	if refused != nil {
+		return nil, refused
+	}
+	value, err := proto.Marshal(answer)
+	if err != nil {
+		return nil, &abciError{abciUnknownRequest, err.Error()}
+	}
+	return value, nil
+}
+
+func (l *ledger) queryProvider(data []byte) (proto.Message, *abciError) {
+	var q providerv1beta4.QueryProviderRequest
+	if err := decode(data, &q); err != nil {
+		return nil, err
+	}
+	if !isAddress(q.GetOwner()) {
+		return nil, &abciError{abciInvalidRequest,
+			"rpc error: code = InvalidArgument desc = invalid address: invalid request"}
+	}
+	for _, p := range l.providers {
+		if p.GetOwner() == q.GetOwner() {
+			return &providerv1beta4.QueryProviderResponse{Provider: p}, nil
+		}
+	}
+	return nil, &abciError{abciNotFound,
+		"rpc error: code = NotFound desc = invalid provider: address not found: key not found"}
+}
+
+func (l *ledger) queryProviders(data []byte) (proto.Message, *abciError) {
+	var q providerv1beta4.QueryProvidersRequest
+	if err := decode(data, &q); err != nil {
+		return nil, err
+	}
+	page, next, err := paginate(l, l.providers, q.GetPagination())
+	if err != nil {
+		return nil, err
+	}
+	return &providerv1beta4.QueryProvidersResponse{Providers: page, Pagination: next}, nil
+}
+
+func (l *ledger) queryCertificates(data []byte) (proto.Message, *abciError) {
+	var q certv1.QueryCertificatesRequest
+	if err := decode(data, &q); err != nil {
+		return nil, err
+	}
+	filter := q.GetFilter()
+	if filter.GetOwner() != "" && !isAddress(filter.GetOwner()) {
+		return nil, &abciError{abciInvalidRequest,
+			"rpc error: code = InvalidArgument desc = invalid address: invalid request"}
+	}
+	if s := filter.GetState(); s != "" && s != "valid" && s != "revoked" {
+		return nil, &abciError{abciInvalidRequest,
+			"rpc error: code = InvalidArgument desc = invalid state value: invalid request"}
+	}
+	if s := filter.GetSerial(); s != "" {
+		if _, ok := new(big.Int).SetString(s, 10); !ok || filter.GetOwner() == "" {
+			return nil, &abciError{abciInvalidRequest,
+				"rpc error: code = InvalidArgument desc = invalid serial number: invalid request"}
+		}
+	}
+	var found []*certv1.CertificateResponse
+	for _, c := range l.certificates {
+		if filter.GetOwner() != "" && filter.GetOwner() != c.owner ||
+			filter.GetSerial() != "" && filter.GetSerial() != c.serial.String() ||
+			filter.GetState() != "" && filter.GetState() != c.record.GetState().String() {
+			continue
+		}
+		found = append(found, &certv1.CertificateResponse{Certificate: c.record, Serial: c.serial.String()})
+	}
+	page, next, err := paginate(l, found, q.GetPagination())
+	if err != nil {
+		return nil, err
+	}
+	return &certv1.QueryCertificatesResponse{Certificates: page, Pagination: next}, nil
+}
+
+// decode reads a query's request.
+func decode(data []byte, m proto.Message) *abciError {
+	if err := proto.Unmarshal(data, m); err != nil {
+		return &abciError{abciInvalidRequest, fmt.Sprintf("%v: invalid request", err)}
+	}
+	return nil
+}
+
+// pageKey marks the keys of this chain's pages, which nobody else can read.
+var pageKey = []byte("page/")
+
+// paginate cuts a page out of a list as Cosmos does.
+func paginate[T any](l *ledger, all []T, r *queryv1beta1.PageRequest) ([]T, *queryv1beta1.PageResponse, *abciError) {
+	limit := r.GetLimit()
+	countTotal := r.GetCountTotal()
+	if limit == 0 {
+		limit = defaultPage
+		countTotal = true
+	}
+	if l.faults.has(FaultChainPaginated) {
+		limit = 1
+	}
+	if r.GetOffset() > 0 && len(r.GetKey()) > 0 {
+		return nil, nil, &abciError{abciInvalidRequest,
+			"invalid request, either offset or key is expected, got both: invalid request"}
+	}
+	if r.GetReverse() {
+		all = slices.Clone(all)
+		slices.Reverse(all)
+	}
+	start := r.GetOffset()
+	if len(r.GetKey()) > 0 {
+		text, ours := bytes.CutPrefix(r.GetKey(), pageKey)
+		n, err := strconv.ParseUint(string(text), 10, 64)
+		if !ours || err != nil {
+			return nil, nil, &abciError{abciInvalidRequest, "invalid page key: invalid request"}
+		}
+		start = n
+	}
+	size := uint64(len(all))
+	start = min(start, size)
+	end := start + min(limit, size-start)
+	next := &queryv1beta1.PageResponse{}
+	if end < size {
+		next.NextKey = strconv.AppendUint(bytes.Clone(pageKey), end, 10)
+	}
+	if countTotal && len(r.GetKey()) == 0 {
+		next.Total = size
+	}
+	return all[start:end], next, nil
+}
+
+// providerRecord is what a provider says of itself on the chain.
+func providerRecord(owner, hostURI string) *providerv1beta4.Provider {
+	return &providerv1beta4.Provider{
+		Owner:   owner,
+		HostUri: hostURI,
+		Attributes: []*attributesv1.Attribute{
+			{Key: "region", Value: "us-west"},
+			{Key: "host", Value: "akash"},
+		},
+		Info: &providerv1beta4.Info{Email: "ops@example.com", Website: "https://example.com"},
+	}
+}

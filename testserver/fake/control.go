@@ -1,0 +1,185 @@
+package fake
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+)
+
+// maxControlBody bounds what a test may send in one request, in bytes.
+const maxControlBody = 64 << 20
+
+// State is what has become of a provider.
+type State struct {
+	Provider string  `json:"provider"`
+	Crashed  bool    `json:"crashed"`
+	Faults   []Fault `json:"faults"`
+	// CertSHA256 and Serial are of the certificate being served.
+	CertSHA256 string `json:"certSha256"`
+	Serial     string `json:"serial"`
+}
+
+// controlHandler serves the API by which tests look behind the fake and steer it.
+// Every route takes provider=ADDRESS; without it a GET is about the first provider
+// and a fault about all.
+func (s *Server) controlHandler() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(route string, handler func(http.ResponseWriter, *http.Request, *provider) error) {
+		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+			// Pages under test may steer the fake, too.
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			which, err := s.find(r.URL.Query().Get("provider"))
+			if err == nil {
+				r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
+				err = handler(w, r, which[0])
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		})
+	}
+	answer := func(w http.ResponseWriter, v any) error {
+		w.Header().Set("Content-Type", "application/json")
+		return json.NewEncoder(w).Encode(v)
+	}
+
+	handle("GET /status", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		now, _ := p.board.status(p.version)
+		text, err := protojson.Marshal(now)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, err = w.Write(text)
+		return err
+	})
+	// POST /status: with a body (protojson) that status is shown from now on,
+	// without one the cluster changes a little.
+	handle("POST /status", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		var given *providerv1.Status
+		if len(body) > 0 {
+			given = &providerv1.Status{}
+			if err := protojson.Unmarshal(body, given); err != nil {
+				return err
+			}
+		}
+		p.board.change(given)
+		return nil
+	})
+	handle("GET /logs", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		all := []Log{}
+		for _, j := range p.logs.journals {
+			all = append(all, j.total())
+		}
+		return answer(w, all)
+	})
+	handle("GET /log", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		j, err := p.journalOf(r)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		var at cursor
+		var buf []byte
+		for {
+			buf = j.read(&at, buf[:0], maxChunk)
+			if len(buf) == 0 {
+				return nil
+			}
+			if _, err := w.Write(buf); err != nil {
+				return nil // the test has seen enough
+			}
+		}
+	})
+	handle("POST /write", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		j, err := p.journalOf(r)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		if len(text) == 0 {
+			return nil
+		}
+		if text[len(text)-1] != '\n' {
+			text = append(text, '\n')
+		}
+		j.write(text)
+		p.logs.announce()
+		return nil
+	})
+	handle("GET /streams", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, p.counters.snapshot())
+	})
+	handle("GET /requests", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, p.counters.seen())
+	})
+	handle("GET /state", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, p.state())
+	})
+	handle("POST /crash", func(_ http.ResponseWriter, _ *http.Request, p *provider) error {
+		p.crash()
+		return nil
+	})
+	handle("POST /revive", func(_ http.ResponseWriter, _ *http.Request, p *provider) error {
+		return p.revive()
+	})
+	handle("POST /cut", func(_ http.ResponseWriter, _ *http.Request, p *provider) error {
+		for _, d := range p.doors() {
+			d.cut()
+		}
+		return nil
+	})
+	handle("POST /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		return s.SetFault(r.URL.Query().Get("name"), r.FormValue("provider"))
+	})
+	handle("DELETE /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		return s.ClearFault(r.URL.Query().Get("name"), r.FormValue("provider"))
+	})
+	handle("POST /certificate", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		if err := p.setCertificate(CertificateKind(r.URL.Query().Get("kind"))); err != nil {
+			return err
+		}
+		return answer(w, p.state())
+	})
+	return mux
+}
+
+// journalOf returns the journal that a request's service and replica name.
+func (p *provider) journalOf(r *http.Request) (*journal, error) {
+	// The body is a log's text, never a form.
+	query := r.URL.Query()
+	index, err := strconv.Atoi(query.Get("replica"))
+	if err != nil {
+		return nil, fmt.Errorf("replica %q: want a number", query.Get("replica"))
+	}
+	j := p.logs.find(query.Get("service"), index)
+	if j == nil {
+		return nil, fmt.Errorf("no replica %d of a service %q", index, query.Get("service"))
+	}
+	return j, nil
+}
+
+// state returns what has become of the provider.
+func (p *provider) state() State {
+	c := p.certificate()
+	return State{
+		Provider:   p.address(),
+		Crashed:    p.isCrashed(),
+		Faults:     p.faults.names(),
+		CertSHA256: c.sha256,
+		Serial:     c.decimals,
+	}
+}

@@ -1,0 +1,98 @@
+package fake
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Streams counts calls by full gRPC method, such as
+// /akash.provider.v1.ProviderRPC/GetStatus, or by REST route, such as GET /status.
+type Streams struct {
+	Open  map[string]int `json:"open"`
+	Total map[string]int `json:"total"`
+	// Cancelled counts the calls that the caller ended, or whose deadline passed.
+	Cancelled map[string]int `json:"cancelled"`
+}
+
+// Request is one call as it reached a provider.
+type Request struct {
+	Method   string `json:"method"`
+	Protocol string `json:"protocol"` // "grpc", "rest" or "ws"
+	// Authorization and ClientCert say which credentials came with it.
+	Authorization bool `json:"authorization"`
+	ClientCert    bool `json:"clientCert"`
+	// Metadata holds the names of all headers, sorted.
+	Metadata []string `json:"metadata"`
+}
+
+// keptRequests bounds the record of requests; older ones are forgotten.
+const keptRequests = 4096
+
+// counters counts what a server is asked.
+type counters struct {
+	mu       sync.Mutex
+	streams  Streams
+	requests []Request
+	oldest   int // of requests, once they are a ring
+}
+
+func newCounters() *counters {
+	return &counters{streams: Streams{
+		Open: map[string]int{}, Total: map[string]int{}, Cancelled: map[string]int{},
+	}}
+}
+
+// open counts a call from now until done is called or ctx ends, whichever is
+// first; the latter counts as cancelled, at that moment.
+func (c *counters) open(ctx context.Context, method string) (done func()) {
+	c.mu.Lock()
+	c.streams.Open[method]++
+	c.streams.Total[method]++
+	c.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.streams.Open[method]--
+		c.streams.Cancelled[method]++
+	})
+	return func() {
+		if stop() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.streams.Open[method]--
+		}
+	}
+}
+
+// record keeps a request for a test to look at.
+func (c *counters) record(r Request) {
+	slices.Sort(r.Metadata)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.requests) < keptRequests {
+		c.requests = append(c.requests, r)
+		return
+	}
+	c.requests[c.oldest] = r
+	c.oldest = (c.oldest + 1) % keptRequests
+}
+
+// snapshot returns a copy of the counts.
+func (c *counters) snapshot() Streams {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Streams{
+		Open:      maps.Clone(c.streams.Open),
+		Total:     maps.Clone(c.streams.Total),
+		Cancelled: maps.Clone(c.streams.Cancelled),
+	}
+}
+
+// seen returns the requests, oldest first.
+func (c *counters) seen() []Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Concat(c.requests[c.oldest:], c.requests[:c.oldest])
+}

@@ -1,0 +1,504 @@
+// Package fake is an Akash provider, or many, and a node of the Akash chain, in one
+// process and without a cluster or a chain behind them: for tests, benchmarks and
+// demonstrations. It keeps to what real providers do on the wire, also where that
+// is odd.
+//
+// Everything it says depends on Options.Seed alone, except the times and serial
+// numbers of certificates and tokens, which start now.
+package fake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/grpclog"
+
+	certv1 "akash-provider-web/proto/akash/cert/v1"
+)
+
+// Defaults of Options.
+const (
+	DefaultLogLines = 1000
+	DefaultLogBytes = 120
+)
+
+// Limits of Options.
+const (
+	maxProviders = 1000
+	maxLogBytes  = 1 << 20
+	maxLogRate   = 10_000_000
+)
+
+// loopback is where everything listens that is not told otherwise.
+const loopback = "127.0.0.1:0"
+
+// discard is the log of servers whose callers are expected to misbehave.
+var discard = log.New(io.Discard, "", 0)
+
+// Options say what a Server serves. The zero value is one provider with the
+// defaults named below, on ports of the system's choice.
+type Options struct {
+	// REST, GRPC, Chain and Control are the addresses to listen on; "" is a free
+	// port of 127.0.0.1. Where REST and GRPC both leave the port open, the gRPC
+	// port is the REST port + 1, where a bridge looks for it. With more than one
+	// provider only the first listens on ports that are given.
+	REST, GRPC, Chain, Control string
+	// ProviderVersion selects the behaviour of that release; "" is DefaultVersion.
+	ProviderVersion string
+	// LeaseRPC is the dialect that the gRPC port serves; "" is DialectAEP37.
+	LeaseRPC Dialect
+	// LogLines is the lines of history, over all replicas together; 0 is none.
+	LogLines int
+	// LogRate is the lines a second, over all replicas together, while somebody
+	// follows; 0 is none.
+	LogRate int
+	// LogBytes is about the length of a line with its newline, in bytes; 0 is
+	// DefaultLogBytes.
+	LogBytes int
+	// LogChunk is about the length of the pieces of log in a ServiceLogs stream,
+	// in bytes: 1 is a message a line. 0 is a mixture of single lines and chunks
+	// of up to 32 KiB, some of which end within a line.
+	LogChunk int
+	// Seed decides addresses, keys, status and logs.
+	Seed uint64
+	// Faults are in force from the start, at every provider; FaultHelp lists them.
+	Faults []string
+	// Providers is how many there are; 0 is one.
+	Providers int
+	// Services are those of the lease that each provider holds; nil is
+	// DefaultServices.
+	Services []Service
+}
+
+// Endpoints says where one provider is.
+type Endpoints struct {
+	Provider string `json:"provider"`
+	HostURI  string `json:"hostUri"`
+	REST     string `json:"rest"` // host:port
+	GRPC     string `json:"grpc"` // host:port; "" where the version has no gRPC port
+}
+
+// ProviderInfo is one provider of many, and the tenant's way to its lease.
+type ProviderInfo struct {
+	Endpoints
+	Lease Lease  `json:"lease"`
+	JWT   string `json:"jwt"`
+}
+
+// Ready says where everything is and what it takes to use it: the line that the
+// testserver prints. The embedded Endpoints are the first provider's.
+type Ready struct {
+	Endpoints
+	ChainRPC string   `json:"chainRpc"` // URL
+	Lease    Lease    `json:"lease"`
+	Services []string `json:"services"`
+	// JWT is the tenant's token for the provider; ExpiredJWT ended an hour ago.
+	JWT        string `json:"jwt"`
+	ExpiredJWT string `json:"expiredJwt"`
+	// ClientCertFile and ClientKeyFile hold the tenant's certificate, PEM.
+	ClientCertFile string `json:"clientCertFile"`
+	ClientKeyFile  string `json:"clientKeyFile"`
+	CertSHA256     string `json:"certSha256"` // hex
+	Control        string `json:"control"`    // URL
+	// Providers lists all providers where there are more than one.
+	Providers []ProviderInfo `json:"providers,omitempty"`
+}
+
+// Server is a running fake.
+type Server struct {
+	options Options
+	ctx     context.Context
+	cancel  context.CancelFunc
+	ready   Ready
+	folder  string // of the client certificate
+
+	tenant, stranger account
+	chainFaults      faults
+	ledger           *ledger
+	chainDoor        *door
+	providers        []*provider
+	web              []*http.Server // chain and control
+	goers            chan struct{}  // closed when the web servers have ended
+}
+
+// Start starts a fake, which ends with Close or when ctx does.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	o.ProviderVersion = cmp.Or(o.ProviderVersion, DefaultVersion)
+	o.LeaseRPC = cmp.Or(o.LeaseRPC, DialectAEP37)
+	o.LogBytes = cmp.Or(o.LogBytes, DefaultLogBytes)
+	o.Providers = cmp.Or(o.Providers, 1)
+	if len(o.Services) == 0 {
+		o.Services = DefaultServices
+	}
+	v, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		options:  o,
+		tenant:   newAccount(o.Seed, "tenant"),
+		stranger: newAccount(o.Seed, "stranger"),
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	if err := s.start(v); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// check refuses options that make no sense.
+func (o *Options) check() (version, error) {
+	v, err := parseVersion(o.ProviderVersion)
+	if err != nil {
+		return v, err
+	}
+	if !slices.Contains([]Dialect{DialectAEP37, DialectNone, DialectSDK}, o.LeaseRPC) {
+		return v, fmt.Errorf("lease RPC %q: want aep37, none or sdk", o.LeaseRPC)
+	}
+	for _, limit := range []struct {
+		name      string
+		value     int
+		low, high int
+	}{
+		{"log lines", o.LogLines, 0, 1 << 40},
+		{"log rate", o.LogRate, 0, maxLogRate},
+		{"log bytes", o.LogBytes, 1, maxLogBytes},
+		{"log chunk", o.LogChunk, 0, maxLogBytes},
+		{"providers", o.Providers, 1, maxProviders},
+	} {
+		if limit.value < limit.low || limit.value > limit.high {
+			return v, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
+		}
+	}
+	for _, text := range o.Faults {
+		if _, _, err := parseFault(text); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// start opens every port.
+func (s *Server) start(v version) error {
+	s.ledger = newLedger(&s.chainFaults)
+	s.ledger.accounts[s.tenant.address] = s.tenant
+	texts := newTexts(s.options.Seed, s.options.LogBytes)
+	for i := range s.options.Providers {
+		if err := s.addProvider(i, v, texts); err != nil {
+			return err
+		}
+	}
+	if err := s.issueCredentials(); err != nil {
+		return err
+	}
+	chain, err := net.Listen("tcp", cmp.Or(s.options.Chain, loopback))
+	if err != nil {
+		return fmt.Errorf("chain: %w", err)
+	}
+	control, err := net.Listen("tcp", cmp.Or(s.options.Control, loopback))
+	if err != nil {
+		chain.Close()
+		return fmt.Errorf("control: %w", err)
+	}
+	s.chainDoor = newDoor(chain, nil)
+	first := s.providers[0]
+	s.serve(
+		webServer{s.chainDoor, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: time.Now(), counters: first.counters}},
+		webServer{control, s.controlHandler()},
+	)
+	s.ready.Endpoints = first.endpoints()
+	s.ready.Lease = first.work.lease
+	for _, service := range s.options.Services {
+		s.ready.Services = append(s.ready.Services, service.Name)
+	}
+	s.ready.CertSHA256 = first.certificate().sha256
+	s.ready.ChainRPC = "http://" + chain.Addr().String()
+	s.ready.Control = "http://" + control.Addr().String()
+	for _, text := range s.options.Faults {
+		name, delay, err := parseFault(text)
+		if err != nil {
+			return err
+		}
+		if err := s.setFault(name, delay, s.providers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// webServer is a plain HTTP server of the fake's own.
+type webServer struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// serve runs the plain HTTP servers until Close.
+func (s *Server) serve(servers ...webServer) {
+	s.goers = make(chan struct{}, len(servers))
+	for _, one := range servers {
+		server := &http.Server{
+			Handler:           one.handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			ErrorLog:          discard,
+			BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		}
+		s.web = append(s.web, server)
+		go func() {
+			server.Serve(one.listener)
+			s.goers <- struct{}{}
+		}()
+	}
+}
+
+// addProvider starts provider number i and records it on the chain.
+func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
+	seed := s.options.Seed
+	if i > 0 {
+		sum := derive(s.options.Seed, "provider", i)
+		seed = mix(uint64(i) ^ uint64(sum[0])<<24 ^ s.options.Seed)
+	}
+	p := &provider{
+		server:   s,
+		seed:     seed,
+		account:  newAccount(s.options.Seed, "provider", i),
+		version:  v,
+		dialect:  s.options.LeaseRPC,
+		ledger:   s.ledger,
+		counters: newCounters(),
+	}
+	lease := Lease{
+		Owner:    s.tenant.address,
+		DSeq:     20_000_000 + mix(s.options.Seed)%1_000_000 + uint64(i),
+		GSeq:     1,
+		OSeq:     1,
+		Provider: p.address(),
+	}
+	now := time.Now()
+	inv := newInventory(seed, "provider.localhost")
+	inv.changed = now
+	p.board = newBoard(inv)
+	p.work = newWorkload(seed, lease, s.options.Services)
+	p.logs = newLogbook(seed, s.options.Services, s.options.LogLines, s.options.LogRate, s.options.LogBytes, texts)
+	if err := p.setCertificate(CertValid); err != nil {
+		return err
+	}
+	rest, grpc, err := s.listen(i, v.servesGRPC())
+	if err != nil {
+		return err
+	}
+	p.start(rest, grpc)
+	s.providers = append(s.providers, p)
+	s.ledger.accounts[p.address()] = p.account
+	s.ledger.register(providerRecord(p.address(), p.hostURI))
+	return nil
+}
+
+// portTries is how often a pair of neighbouring ports is looked for.
+const portTries = 50
+
+// listen opens the ports of provider number i.
+func (s *Server) listen(i int, withGRPC bool) (rest, grpc net.Listener, err error) {
+	restAddress, grpcAddress := loopback, loopback
+	if i == 0 {
+		restAddress = cmp.Or(s.options.REST, loopback)
+		grpcAddress = cmp.Or(s.options.GRPC, loopback)
+	}
+	if !withGRPC {
+		rest, err = net.Listen("tcp", restAddress)
+		return rest, nil, err
+	}
+	host, port, err := net.SplitHostPort(grpcAddress)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gRPC address: %w", err)
+	}
+	for try := 0; ; try++ {
+		rest, err = net.Listen("tcp", restAddress)
+		if err != nil {
+			return nil, nil, fmt.Errorf("REST: %w", err)
+		}
+		address := grpcAddress
+		if port == "0" {
+			n := rest.Addr().(*net.TCPAddr).Port + 1
+			address = net.JoinHostPort(host, strconv.Itoa(n%(1<<16)))
+		}
+		grpc, err = net.Listen("tcp", address)
+		if err == nil {
+			return rest, grpc, nil
+		}
+		rest.Close()
+		if port != "0" || try == portTries {
+			return nil, nil, fmt.Errorf("gRPC: %w", err)
+		}
+	}
+}
+
+// tokenLife is how long the ready line's token lasts: longer than any test.
+const tokenLife = 24 * time.Hour
+
+// issueCredentials makes the tenant's tokens and client certificate.
+func (s *Server) issueCredentials() error {
+	now := time.Now()
+	var err error
+	if s.ready.JWT, err = s.token(s.providers[0], now, tokenLife); err != nil {
+		return err
+	}
+	if s.ready.ExpiredJWT, err = s.token(s.providers[0], now.Add(-2*time.Hour), time.Hour); err != nil {
+		return err
+	}
+	if len(s.providers) > 1 {
+		for _, p := range s.providers {
+			token, err := s.token(p, now, tokenLife)
+			if err != nil {
+				return err
+			}
+			s.ready.Providers = append(s.ready.Providers, ProviderInfo{p.endpoints(), p.work.lease, token})
+		}
+	}
+	c, err := newCertificate(certificateSpec{
+		commonName: s.tenant.address,
+		key:        certificateKey(s.options.Seed, "tenant"),
+		serial:     big.NewInt(now.UnixNano()),
+		notBefore:  now.Add(-time.Hour),
+		notAfter:   now.AddDate(1, 0, 0),
+	})
+	if err != nil {
+		return err
+	}
+	s.ledger.publish(s.tenant.address, c, certv1.State_valid)
+	if s.folder, err = os.MkdirTemp("", "akash-testserver-"); err != nil {
+		return err
+	}
+	s.ready.ClientCertFile = filepath.Join(s.folder, "client.crt.pem")
+	s.ready.ClientKeyFile = filepath.Join(s.folder, "client.key.pem")
+	if err := os.WriteFile(s.ready.ClientCertFile, c.pem, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(s.ready.ClientKeyFile, c.keyPEM, 0o600)
+}
+
+// token returns the tenant's token that grants everything at one provider.
+func (s *Server) token(p *provider, now time.Time, life time.Duration) (string, error) {
+	access := leaseAccess{
+		Access:      "granular",
+		Permissions: []leasePermissions{{Provider: p.address(), Access: "full"}},
+	}
+	return sign(s.tenant, algES256K, claims(s.tenant, now, life, access))
+}
+
+// endpoints says where the provider is.
+func (p *provider) endpoints() Endpoints {
+	e := Endpoints{Provider: p.address(), HostURI: p.hostURI, REST: p.restDoor.Addr().String()}
+	if p.grpcDoor != nil {
+		e.GRPC = p.grpcDoor.Addr().String()
+	}
+	return e
+}
+
+// Ready returns where everything is.
+func (s *Server) Ready() Ready { return s.ready }
+
+// SetFault brings a fault into force, given as NAME or NAME=DURATION: at one
+// provider, or, where its address is "", at all of them. Faults of the chain need
+// no provider.
+func (s *Server) SetFault(fault, provider string) error {
+	name, delay, err := parseFault(fault)
+	if err != nil {
+		return err
+	}
+	which, err := s.find(provider)
+	if err != nil {
+		return err
+	}
+	return s.setFault(name, delay, which)
+}
+
+// ClearFault ends what SetFault began.
+func (s *Server) ClearFault(fault, provider string) error {
+	name, _, err := parseFault(fault)
+	if err != nil {
+		return err
+	}
+	which, err := s.find(provider)
+	if err != nil {
+		return err
+	}
+	if name.onChain() {
+		s.chainFaults.remove(name)
+		if name == FaultChainDown {
+			return s.chainDoor.open()
+		}
+		return nil
+	}
+	var errs []error
+	for _, p := range which {
+		errs = append(errs, p.clearFault(name))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) error {
+	if name.onChain() {
+		s.chainFaults.put(name, delay)
+		if name == FaultChainDown {
+			s.chainDoor.shut()
+		}
+		return nil
+	}
+	var errs []error
+	for _, p := range which {
+		errs = append(errs, p.setFault(name, delay))
+	}
+	return errors.Join(errs...)
+}
+
+// find returns the provider with an address, or all where it is "".
+func (s *Server) find(address string) ([]*provider, error) {
+	if address == "" {
+		return s.providers, nil
+	}
+	for _, p := range s.providers {
+		if p.address() == address {
+			return []*provider{p}, nil
+		}
+	}
+	return nil, fmt.Errorf("no provider %q here", address)
+}
+
+// Close ends every connection and port.
+func (s *Server) Close() error {
+	s.cancel()
+	for _, p := range s.providers {
+		p.close()
+	}
+	for _, server := range s.web {
+		server.Close()
+	}
+	for range s.web {
+		<-s.goers
+	}
+	s.web = nil
+	if s.folder == "" {
+		return nil
+	}
+	return os.RemoveAll(s.folder)
+}
+
+func portOf(a net.Addr) string {
+	_, port, _ := net.SplitHostPort(a.String())
+	return port
+}
+
+// grpc-go logs handshakes that fail, which here are part of the plan.
+func init() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) }

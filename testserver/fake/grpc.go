@@ -1,0 +1,214 @@
+package fake
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+)
+
+// Dialect is the LeaseRPC that a provider serves.
+type Dialect string
+
+// The dialects.
+const (
+	DialectAEP37 Dialect = "aep37" // as AEP-37 drafts it
+	DialectSDK   Dialect = "sdk"   // as the chain's SDK has it
+	DialectNone  Dialect = "none"  // unknown service, as every release so far
+)
+
+// handshakeTimeout bounds a TLS handshake on the gRPC port.
+const handshakeTimeout = 30 * time.Second
+
+// newGRPC returns the server behind the gRPC port.
+func (p *provider) newGRPC() *grpc.Server {
+	var protocols []string
+	if p.version.negotiatesALPN() {
+		protocols = []string{"h2"}
+	}
+	s := grpc.NewServer(
+		grpc.Creds(&handshaker{provider: p, config: p.tlsConfig(protocols)}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second}),
+		grpc.ForceServerCodecV2(newFrameCodec()),
+		grpc.UnaryInterceptor(p.interceptUnary),
+		grpc.StreamInterceptor(p.interceptStream),
+		grpc.UnknownServiceHandler(p.unknown),
+	)
+	providerv1.RegisterProviderRPCServer(s, &providerRPC{provider: p})
+	if p.dialect == DialectAEP37 {
+		leasev1.RegisterLeaseRPCServer(s, &leaseRPC{provider: p})
+	}
+	reflection.RegisterV1(s)
+	return s
+}
+
+// handshaker is the TLS of the gRPC port. Unlike grpc's own it serves versions
+// that negotiate no ALPN.
+type handshaker struct {
+	provider *provider
+	config   *tls.Config
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (h *handshaker) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	ctx, cancel := context.WithTimeout(h.provider.server.ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Server(raw, h.config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, credentials.TLSInfo{
+		State:          conn.ConnectionState(),
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+	}, nil
+}
+
+// ClientHandshake implements credentials.TransportCredentials; a server has none.
+func (h *handshaker) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, status.Error(codes.Internal, "not a client")
+}
+
+// Info implements credentials.TransportCredentials.
+func (h *handshaker) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (h *handshaker) Clone() credentials.TransportCredentials {
+	clone := *h
+	return &clone
+}
+
+// OverrideServerName implements credentials.TransportCredentials.
+func (h *handshaker) OverrideServerName(string) error { return nil }
+
+// interceptUnary counts a unary call, and dies of it where a real provider would.
+func (p *provider) interceptUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	p.recordCall(ctx, info.FullMethod)
+	defer p.counters.open(ctx, info.FullMethod)()
+	// gateway/grpc/server.go: if len(tokens) == 1 { tokString = tokens[1] }
+	if p.version.diesOfAuthorization() && len(metadata.ValueFromIncomingContext(ctx, "authorization")) == 1 {
+		p.crash()
+		return nil, status.Error(codes.Unavailable, "crashed")
+	}
+	if p.faults.has(FaultHangHeaders) {
+		grpc.SendHeader(ctx, nil)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return handler(ctx, request)
+}
+
+// interceptStream counts a stream.
+func (p *provider) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx := stream.Context()
+	p.recordCall(ctx, info.FullMethod)
+	defer p.counters.open(ctx, info.FullMethod)()
+	if p.faults.has(FaultHangHeaders) {
+		stream.SendHeader(nil)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return handler(srv, stream)
+}
+
+// recordCall keeps a gRPC call for a test to look at.
+func (p *provider) recordCall(ctx context.Context, method string) {
+	r := Request{Method: method, Protocol: "grpc"}
+	md, _ := metadata.FromIncomingContext(ctx)
+	for name := range md {
+		r.Metadata = append(r.Metadata, name)
+	}
+	r.Authorization = len(md.Get("authorization")) > 0
+	r.ClientCert = clientCertificate(ctx)
+	p.counters.record(r)
+}
+
+// clientCertificate reports whether a gRPC call came with one.
+func clientCertificate(ctx context.Context) bool {
+	from, _ := peer.FromContext(ctx)
+	if from == nil {
+		return false
+	}
+	info, ok := from.AuthInfo.(credentials.TLSInfo)
+	return ok && len(info.State.PeerCertificates) > 0
+}
+
+// unknown answers methods that no service has, in the words of grpc-go.
+func (p *provider) unknown(_ any, stream grpc.ServerStream) error {
+	full, _ := grpc.MethodFromServerStream(stream)
+	if full == "/akash.provider.v1.ProviderRPC/BidScreening" && p.version.screensBids() {
+		return status.Error(codes.Unimplemented, "BidScreening not implemented")
+	}
+	service, method, _ := strings.Cut(strings.TrimPrefix(full, "/"), "/")
+	if _, known := p.grpc.GetServiceInfo()[service]; known {
+		return status.Errorf(codes.Unimplemented, "unknown method %s for service %s", method, service)
+	}
+	return status.Errorf(codes.Unimplemented, "unknown service %s", service)
+}
+
+// providerRPC serves akash.provider.v1.ProviderRPC, to everybody.
+type providerRPC struct {
+	providerv1.UnimplementedProviderRPCServer
+	provider *provider
+}
+
+// GetStatus implements ProviderRPC.
+func (s *providerRPC) GetStatus(context.Context, *emptypb.Empty) (*providerv1.Status, error) {
+	now, _ := s.provider.status()
+	return now, nil
+}
+
+// StreamStatus implements ProviderRPC: the status at once, and again at every
+// change (reference section 1.5).
+func (s *providerRPC) StreamStatus(_ *emptypb.Empty, stream grpc.ServerStreamingServer[providerv1.Status]) error {
+	for first := true; ; first = false {
+		now, changed := s.provider.status()
+		if first && s.provider.faults.has(FaultPartial) {
+			whole := now.Cluster
+			now.Cluster = nil
+			if err := stream.Send(now); err != nil {
+				return err
+			}
+			now.Cluster = whole
+		}
+		if err := stream.Send(now); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+// oversize is the length of a status that no client should take, in bytes.
+const oversize = 8 << 20
+
+// status returns the provider's status as the faults leave it.
+func (p *provider) status() (*providerv1.Status, <-chan struct{}) {
+	now, changed := p.board.status(p.version)
+	if p.faults.has(FaultNoCluster) {
+		now.Cluster = nil
+	}
+	if p.faults.has(FaultOversized) {
+		now.Errors = append(now.Errors, strings.Repeat("x", oversize))
+	}
+	return now, changed
+}

@@ -1,0 +1,314 @@
+package fake
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"sync"
+	"time"
+)
+
+// segment is a run of lines of a log: generated ones, which are made when they are
+// read, or written ones, which are kept.
+type segment struct {
+	count int64
+	from  int64  // index of the first generated line
+	text  []byte // written lines, each with its newline; nil where generated
+}
+
+// journal is everything that one replica has written so far.
+type journal struct {
+	service string
+	replica int
+	maker   *lineMaker
+
+	mu        sync.Mutex
+	segments  []segment
+	lines     int64
+	generated int64 // index of the next generated line
+
+	// The digest follows the log only when somebody asks for it.
+	digest struct {
+		sync.Mutex
+		at    cursor
+		sum   hash.Hash
+		lines int64
+		bytes int64
+	}
+}
+
+// cursor is a place in a journal, between two lines.
+type cursor struct {
+	segment int
+	line    int64 // lines of the segment already read
+	offset  int   // bytes of a written segment already read
+}
+
+// generate appends n generated lines.
+func (j *journal) generate(n int64) {
+	if n <= 0 {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	last := len(j.segments) - 1
+	if last >= 0 && j.segments[last].text == nil {
+		j.segments[last].count += n
+	} else {
+		j.segments = append(j.segments, segment{count: n, from: j.generated})
+	}
+	j.generated += n
+	j.lines += n
+}
+
+// write appends text, which ends in a newline.
+func (j *journal) write(text []byte) {
+	n := int64(bytes.Count(text, []byte{'\n'}))
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.segments = append(j.segments, segment{count: n, text: text})
+	j.lines += n
+}
+
+// at returns the segment that c stands in, and moves c on where it has read one to
+// its end. It reports false at the end of the log.
+func (j *journal) at(c *cursor) (segment, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for c.segment < len(j.segments) {
+		s := j.segments[c.segment]
+		if c.line < s.count {
+			return s, true
+		}
+		if c.segment == len(j.segments)-1 {
+			return segment{}, false // it may grow
+		}
+		*c = cursor{segment: c.segment + 1}
+	}
+	return segment{}, false
+}
+
+// read appends lines from c on to dst until dst holds size bytes or more, and
+// moves c. It appends nothing at the end of the log.
+func (j *journal) read(c *cursor, dst []byte, size int) []byte {
+	for len(dst) < size {
+		s, ok := j.at(c)
+		if !ok {
+			break
+		}
+		if s.text == nil {
+			for ; c.line < s.count && len(dst) < size; c.line++ {
+				dst = j.maker.appendLine(dst, s.from+c.line)
+			}
+			continue
+		}
+		for ; c.line < s.count && len(dst) < size; c.line++ {
+			rest := s.text[c.offset:]
+			n := bytes.IndexByte(rest, '\n') + 1
+			dst = append(dst, rest[:n]...)
+			c.offset += n
+		}
+	}
+	return dst
+}
+
+// tail returns the place n lines before the end; everything where n is negative.
+func (j *journal) tail(n int64) cursor {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n < 0 || n >= j.lines {
+		return cursor{}
+	}
+	skip := j.lines - n
+	for i, s := range j.segments {
+		if skip >= s.count && i < len(j.segments)-1 {
+			skip -= s.count
+			continue
+		}
+		c := cursor{segment: i, line: skip}
+		if s.text != nil {
+			for range skip {
+				c.offset += bytes.IndexByte(s.text[c.offset:], '\n') + 1
+			}
+		}
+		return c
+	}
+	return cursor{}
+}
+
+// Log is what one replica has written so far.
+type Log struct {
+	Service string `json:"service"`
+	Replica int    `json:"replica"`
+	Lines   int64  `json:"lines"`
+	Bytes   int64  `json:"bytes"`
+	// SHA256 is the hex digest of the raw log, every line with its newline.
+	SHA256 string `json:"sha256"`
+}
+
+// total sums up the log as it stands.
+func (j *journal) total() Log {
+	d := &j.digest
+	d.Lock()
+	defer d.Unlock()
+	if d.sum == nil {
+		d.sum = sha256.New()
+	}
+	var buf []byte
+	for {
+		buf = j.read(&d.at, buf[:0], 256<<10)
+		if len(buf) == 0 {
+			break
+		}
+		d.sum.Write(buf)
+		d.bytes += int64(len(buf))
+		d.lines += int64(bytes.Count(buf, []byte{'\n'}))
+	}
+	return Log{
+		Service: j.service,
+		Replica: j.replica,
+		Lines:   d.lines,
+		Bytes:   d.bytes,
+		SHA256:  hex.EncodeToString(d.sum.Sum(nil)),
+	}
+}
+
+// logbook is the logs of all replicas of a lease, and the program that goes on
+// writing them while somebody follows.
+type logbook struct {
+	journals []*journal
+	rate     int // generated lines a second, over all replicas
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed at the next write
+	followers int
+	stop      chan struct{} // ends the writer; nil while there is none
+	writers   sync.WaitGroup
+	closed    bool
+}
+
+// newLogbook returns the logs of services with lines of history each over all
+// replicas together.
+func newLogbook(seed uint64, services []Service, lines, rate, size int, texts *[bodies]string) *logbook {
+	b := &logbook{rate: rate, changed: make(chan struct{})}
+	for _, s := range services {
+		for r := range s.Replicas {
+			b.journals = append(b.journals, &journal{
+				service: s.Name,
+				replica: r,
+				maker:   newLineMaker(seed, s.Name, r, size, texts),
+			})
+		}
+	}
+	b.generate(lines)
+	return b
+}
+
+// generate writes n lines, shared out evenly; the first replicas get the rest.
+func (b *logbook) generate(n int) {
+	for i, j := range b.journals {
+		share := n / len(b.journals)
+		if i < n%len(b.journals) {
+			share++
+		}
+		j.generate(int64(share))
+	}
+	b.announce()
+}
+
+// announce wakes everybody who waits for new lines.
+func (b *logbook) announce() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// news returns a channel that is closed at the next write. Ask for it before
+// looking for lines, so that none is missed.
+func (b *logbook) news() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+// find returns the journal of a replica, or nil.
+func (b *logbook) find(service string, replica int) *journal {
+	for _, j := range b.journals {
+		if j.service == service && j.replica == replica {
+			return j
+		}
+	}
+	return nil
+}
+
+// follow starts the writer for the first follower; the function it returns stops
+// it after the last.
+func (b *logbook) follow() (unfollow func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.followers++
+	if b.followers == 1 && b.rate > 0 && !b.closed {
+		stop := make(chan struct{})
+		b.stop = stop
+		b.writers.Go(func() { b.run(stop) })
+	}
+	return sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.followers--
+		if b.followers == 0 && b.stop != nil {
+			close(b.stop)
+			b.stop = nil
+		}
+	})
+}
+
+// tick is how often lines are written at rates too high for a timer each.
+const tick = 10 * time.Millisecond
+
+// run writes generated lines at the logbook's rate until stop is closed.
+func (b *logbook) run(stop <-chan struct{}) {
+	every := max(tick, time.Second/time.Duration(b.rate))
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	start := time.Now()
+	var written int64
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-ticker.C:
+			due := int64(now.Sub(start).Seconds() * float64(b.rate))
+			if due == written {
+				continue
+			}
+			b.advance(written, due)
+			written = due
+		}
+	}
+}
+
+// advance writes generated lines number from to to, turn by turn over the replicas.
+func (b *logbook) advance(from, to int64) {
+	n := int64(len(b.journals))
+	for i, j := range b.journals {
+		// How many numbers below x are i modulo n.
+		turns := func(x int64) int64 { return (x - int64(i) + n - 1) / n }
+		j.generate(turns(to) - turns(from))
+	}
+	b.announce()
+}
+
+// close stops the writer for good.
+func (b *logbook) close() {
+	b.mu.Lock()
+	b.closed = true
+	if b.stop != nil {
+		close(b.stop)
+		b.stop = nil
+	}
+	b.mu.Unlock()
+	b.writers.Wait()
+}

@@ -1,0 +1,276 @@
+package fake
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	certv1 "akash-provider-web/proto/akash/cert/v1"
+)
+
+// CertificateKind is what is right or wrong with the certificate that a provider
+// serves.
+type CertificateKind string
+
+// The kinds of certificate.
+const (
+	CertValid         CertificateKind = "valid"         // a new one, on the chain
+	CertExpired       CertificateKind = "expired"       // on the chain, ended an hour ago
+	CertNotYetValid   CertificateKind = "notYetValid"   // on the chain, begins tomorrow
+	CertWrongCN       CertificateKind = "wrongCN"       // another account's, on the chain
+	CertRevoked       CertificateKind = "revoked"       // the one served so far, revoked on the chain
+	CertAbsent        CertificateKind = "absent"        // the one served so far, gone from the chain
+	CertOtherKey      CertificateKind = "otherKey"      // same name and serial as the chain's, another key
+	CertNotSelfSigned CertificateKind = "notSelfSigned" // signed by another account's key
+)
+
+// provider is one fake provider.
+type provider struct {
+	server  *Server
+	seed    uint64
+	account account
+	version version
+	dialect Dialect
+	faults  faults
+
+	restDoor, grpcDoor *door // grpcDoor is nil where the version has no gRPC
+	hostURI            string
+
+	ledger   *ledger
+	counters *counters
+	board    *board
+	work     *workload
+	logs     *logbook
+	rest     *http.Server
+	grpc     *grpc.Server
+	goers    sync.WaitGroup
+
+	mu      sync.Mutex
+	certs   int // certificates made so far
+	serving *certificate
+	crashed bool
+}
+
+func (p *provider) address() string { return p.account.address }
+
+// start opens the provider's doors.
+func (p *provider) start(rest, grpcListener net.Listener) {
+	p.restDoor = newDoor(rest, p.admit)
+	p.hostURI = "https://localhost:" + portOf(rest.Addr())
+	p.rest = &http.Server{
+		Handler:           p.restHandler(),
+		ReadHeaderTimeout: 3 * time.Second,
+		ErrorLog:          discard,
+		BaseContext:       func(net.Listener) context.Context { return p.server.ctx },
+	}
+	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil))) })
+	if grpcListener != nil {
+		p.grpcDoor = newDoor(grpcListener, p.admit)
+		p.grpc = p.newGRPC()
+		p.goers.Go(func() { p.grpc.Serve(p.grpcDoor) })
+	}
+}
+
+// doors returns the doors that there are.
+func (p *provider) doors() []*door {
+	if p.grpcDoor == nil {
+		return []*door{p.restDoor}
+	}
+	return []*door{p.restDoor, p.grpcDoor}
+}
+
+// close ends the provider and everything that it started.
+func (p *provider) close() {
+	p.logs.close()
+	for _, d := range p.doors() {
+		d.Close()
+	}
+	p.rest.Close()
+	if p.grpc != nil {
+		p.grpc.Stop()
+	}
+	p.goers.Wait()
+}
+
+// admit decides what becomes of a new connection.
+func (p *provider) admit() bool { return !p.faults.has(FaultHangAccept) }
+
+// crash ends the provider as the death of its process would: every connection is
+// cut and both ports refuse, until revive.
+func (p *provider) crash() {
+	p.mu.Lock()
+	p.crashed = true
+	p.mu.Unlock()
+	for _, d := range p.doors() {
+		d.shut()
+	}
+}
+
+// revive starts a crashed provider again.
+func (p *provider) revive() error {
+	p.mu.Lock()
+	p.crashed = false
+	p.mu.Unlock()
+	return p.openDoors()
+}
+
+func (p *provider) openDoors() error {
+	if p.isCrashed() || p.faults.has(FaultRefuse) {
+		return nil
+	}
+	var errs []error
+	for _, d := range p.doors() {
+		errs = append(errs, d.open())
+	}
+	return errors.Join(errs...)
+}
+
+func (p *provider) isCrashed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.crashed
+}
+
+// setFault brings a fault into force.
+func (p *provider) setFault(name Fault, delay time.Duration) error {
+	p.faults.put(name, delay)
+	if kind := name.certificate(); kind != "" {
+		return p.setCertificate(kind)
+	}
+	if name == FaultRefuse {
+		for _, d := range p.doors() {
+			d.shut()
+		}
+	}
+	return nil
+}
+
+// clearFault ends a fault.
+func (p *provider) clearFault(name Fault) error {
+	if !p.faults.has(name) {
+		return nil
+	}
+	p.faults.remove(name)
+	if name.certificate() != "" {
+		return p.setCertificate(CertValid)
+	}
+	if name == FaultRefuse {
+		return p.openDoors()
+	}
+	return nil
+}
+
+// setCertificate serves another certificate from the next handshake on, and
+// changes the chain's record as the kind says.
+func (p *provider) setCertificate(kind CertificateKind) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	spec := p.certificateSpec(now)
+	state := certv1.State_valid
+	switch kind {
+	case CertValid:
+	case CertExpired:
+		spec.notBefore, spec.notAfter = now.AddDate(-1, 0, 0), now.Add(-time.Hour)
+	case CertNotYetValid:
+		spec.notBefore = now.Add(24 * time.Hour)
+	case CertWrongCN:
+		spec.commonName = p.server.stranger.address
+	case CertRevoked:
+		p.ledger.publish(p.address(), p.serving, certv1.State_revoked)
+		return nil
+	case CertAbsent:
+		p.ledger.withdraw(p.address(), p.serving.spec.serial)
+		return nil
+	case CertOtherKey:
+		// The chain keeps the certificate served so far.
+		spec.serial = p.serving.spec.serial
+		spec.key = certificateKey(p.seed, "impostor")
+		c, err := newCertificate(spec)
+		if err != nil {
+			return err
+		}
+		p.serving = c
+		return nil
+	case CertNotSelfSigned:
+		issuer, err := newCertificate(certificateSpec{
+			commonName: p.server.stranger.address,
+			key:        certificateKey(p.seed, "issuer"),
+			serial:     big.NewInt(now.UnixNano()),
+			notBefore:  spec.notBefore,
+			notAfter:   spec.notAfter,
+		})
+		if err != nil {
+			return err
+		}
+		spec.issuer = issuer
+	default:
+		return fmt.Errorf("unknown kind of certificate %q: want valid, expired, notYetValid, wrongCN, revoked, absent, otherKey or notSelfSigned", kind)
+	}
+	c, err := newCertificate(spec)
+	if err != nil {
+		return err
+	}
+	p.ledger.publish(spec.commonName, c, state)
+	p.serving = c
+	return nil
+}
+
+// certificateSpec returns the claims of a new certificate. The lock is held.
+func (p *provider) certificateSpec(now time.Time) certificateSpec {
+	p.certs++
+	return certificateSpec{
+		commonName: p.address(),
+		key:        certificateKey(p.seed, p.certs),
+		serial:     big.NewInt(now.UnixNano()),
+		notBefore:  now.Add(-time.Hour),
+		notAfter:   now.AddDate(1, 0, 0),
+		domains:    []string{"localhost", "provider.localhost"},
+		addresses:  []net.IP{net.IPv4(127, 0, 0, 1).To4()},
+	}
+}
+
+// certificate returns the certificate being served.
+func (p *provider) certificate() *certificate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.serving
+}
+
+// tlsConfig returns what both ports serve, as the hello and the faults demand
+// (reference section 1.3).
+func (p *provider) tlsConfig(protocols []string) *tls.Config {
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: protocols,
+		ClientAuth: tls.RequestClientCert,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if p.faults.has(FaultCertSwap) {
+				if err := p.setCertificate(CertValid); err != nil {
+					return nil, err
+				}
+			}
+			return &p.certificate().tls, nil
+		},
+	}
+	old := config.Clone()
+	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if delay, ok := p.faults.delay(FaultSlowConnect); ok && !sleep(hello.Context(), delay) {
+			return nil, hello.Context().Err()
+		}
+		if p.faults.has(FaultTLS12) {
+			return old, nil
+		}
+		return nil, nil
+	}
+	return config
+}

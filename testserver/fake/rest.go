@@ -1,0 +1,106 @@
+package fake
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// contentJSON is the REST gateway's own spelling.
+const contentJSON = "application/json; charset=UTF-8"
+
+// restHandler serves the REST gateway (reference section 2): no CORS, no body
+// limit, 405 without a body for a wrong method.
+func (p *provider) restHandler() http.Handler {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { p.writeJSON(w, p.version.json()) })
+	routes.HandleFunc("GET /address", func(w http.ResponseWriter, _ *http.Request) {
+		p.writeJSON(w, map[string]string{"address": p.address()})
+	})
+	routes.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		p.writeJSON(w, p.statusJSON())
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, route := routes.Handler(r)
+		if route == "" {
+			route = r.Method + " " + r.URL.Path
+		}
+		p.recordREST(r)
+		defer p.counters.open(r.Context(), route)()
+		if p.faults.has(FaultHangHeaders) {
+			w.Header().Set("Content-Type", contentJSON)
+			w.WriteHeader(http.StatusOK)
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
+		}
+		routes.ServeHTTP(&quiet405{ResponseWriter: w}, r)
+	})
+}
+
+// statusJSON returns /status as the faults leave it.
+func (p *provider) statusJSON() statusJSON {
+	s := p.board.inventory().json(p.version, p.address())
+	if p.faults.has(FaultNoCluster) {
+		s.Cluster = nil
+	}
+	if p.faults.has(FaultOversized) {
+		s.PublicHostname = strings.Repeat("x", oversize)
+	}
+	return s
+}
+
+// writeJSON answers 200 with a value.
+func (p *provider) writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", contentJSON)
+	if p.faults.has(FaultNonsense) {
+		io.WriteString(w, `{"cluster":[[[`)
+		return
+	}
+	json.NewEncoder(w).Encode(v)
+}
+
+// recordREST keeps a request for a test to look at.
+func (p *provider) recordREST(r *http.Request) {
+	entry := Request{
+		Method:        r.Method + " " + r.URL.Path,
+		Protocol:      "rest",
+		Authorization: r.Header.Get("Authorization") != "",
+		ClientCert:    r.TLS != nil && len(r.TLS.PeerCertificates) > 0,
+	}
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		entry.Protocol = "ws"
+	}
+	for name := range r.Header {
+		entry.Metadata = append(entry.Metadata, strings.ToLower(name))
+	}
+	p.counters.record(entry)
+}
+
+// quiet405 drops what net/http says with a 405 and keeps its other answers: the
+// gateway's router says nothing.
+type quiet405 struct {
+	http.ResponseWriter
+	silent bool
+}
+
+func (w *quiet405) WriteHeader(code int) {
+	if code == http.StatusMethodNotAllowed {
+		w.silent = true
+		w.Header().Del("Content-Type")
+		w.Header().Del("X-Content-Type-Options")
+		w.Header().Del("Allow")
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *quiet405) Write(b []byte) (int, error) {
+	if w.silent {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *quiet405) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,88 @@
+package fake
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// DefaultVersion is the provider version of a fake that is not told another: a
+// provider of the near future. It serves LeaseRPC, which no release does yet, so
+// it must also be one that survives an authorization header on a unary call
+// (v0.16.0 and later).
+const DefaultVersion = "0.16.0"
+
+// version is a provider's release; it answers what that release does and does
+// not do. Pre-releases behave as the release that they lead to: every change that
+// matters here came with the first candidate.
+type version struct {
+	text string // as /version reports it, such as "v0.14.1"
+	core [3]int
+}
+
+// parseVersion reads a version such as "0.14.0" or "v0.16.0-rc3".
+func parseVersion(text string) (version, error) {
+	bare := strings.TrimPrefix(text, "v")
+	core, _, _ := strings.Cut(bare, "-")
+	parts := strings.Split(core, ".")
+	v := version{text: "v" + bare}
+	if len(parts) != len(v.core) {
+		return version{}, fmt.Errorf("provider version %q: want a version such as 0.14.0", text)
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 {
+			return version{}, fmt.Errorf("provider version %q: want a version such as 0.14.0", text)
+		}
+		v.core[i] = n
+	}
+	return v, nil
+}
+
+// atLeast reports whether v is this release, a candidate for it, or later.
+func (v version) atLeast(major, minor, patch int) bool {
+	for i, want := range [3]int{major, minor, patch} {
+		if v.core[i] != want {
+			return v.core[i] > want
+		}
+	}
+	return true
+}
+
+// servesGRPC: there is a gRPC port since v0.5.0.
+func (v version) servesGRPC() bool { return v.atLeast(0, 5, 0) }
+
+// negotiatesALPN: v0.7.0 to v0.8.4 pin a grpc-go that, given GetConfigForClient,
+// answers no ALPN on the gRPC port (reference section 1.3).
+func (v version) negotiatesALPN() bool { return !v.atLeast(0, 7, 0) || v.atLeast(0, 9, 0) }
+
+// diesOfAuthorization: one authorization value on a unary gRPC call ends the
+// process from v0.7.0 until v0.16.0-rc0 (reference section 1.4).
+func (v version) diesOfAuthorization() bool { return v.atLeast(0, 7, 0) && !v.atLeast(0, 16, 0) }
+
+// readsTokens: JWT came with v0.7.0; client certificates moved into the TLS
+// handshake with it.
+func (v version) readsTokens() bool { return v.atLeast(0, 7, 0) }
+
+// readsADR36: tokens signed as ADR-036 messages are read since v0.10.0.
+func (v version) readsADR36() bool { return v.atLeast(0, 10, 0) }
+
+// plainErrors: since v0.11.2 refusals and cluster errors have the status codes
+// of the table in reference section 2.7; before, most are 500.
+func (v version) plainErrors() bool { return v.atLeast(0, 11, 2) }
+
+// reportsNodeNames: /status has named nodes with allocatable and available since
+// v0.5.0; before, a flat list of what is available.
+func (v version) reportsNodeNames() bool { return v.atLeast(0, 5, 0) }
+
+// reportsCapacity: ResourcePair.capacity came with v0.6.8.
+func (v version) reportsCapacity() bool { return v.atLeast(0, 6, 8) }
+
+// reportsReclamation: reclamation_window and leased_ip came in 2026 (v0.14).
+func (v version) reportsReclamation() bool { return v.atLeast(0, 14, 0) }
+
+// screensBids: ProviderRPC has a BidScreening method, without a body, since v0.10.6.
+func (v version) screensBids() bool { return v.atLeast(0, 10, 6) }
+
+// isCandidate reports whether v is a pre-release.
+func (v version) isCandidate() bool { return strings.Contains(v.text, "-") }
