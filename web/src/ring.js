@@ -1,0 +1,46 @@
+// The latest lines of a log, in bounded memory.
+
+export class Ring {
+  #slots;
+  #start = 0;
+  #chars = 0;
+  #maxChars;
+
+  /** How many lines are held. */
+  length = 0;
+  /** How many lines were given up for newer ones. */
+  dropped = 0;
+
+  /** Holds at most maxLines lines of together at most maxChars characters. */
+  constructor(maxLines, maxChars) {
+    this.#slots = new Array(maxLines);
+    this.#maxChars = maxChars;
+  }
+
+  push(entry) {
+    const size = entry.message.length;
+    while (this.length > 0 && (this.length === this.#slots.length || this.#chars + size > this.#maxChars)) {
+      this.#chars -= this.#slots[this.#start].message.length;
+      this.#slots[this.#start] = undefined;
+      this.#start = (this.#start + 1) % this.#slots.length;
+      this.length--;
+      this.dropped++;
+    }
+    this.#slots[(this.#start + this.length) % this.#slots.length] = entry;
+    this.length++;
+    this.#chars += size;
+  }
+
+  /** Returns the line at index, 0 being the oldest held. */
+  at(index) {
+    return this.#slots[(this.#start + index) % this.#slots.length];
+  }
+
+  clear() {
+    this.#slots.fill(undefined);
+    this.#start = 0;
+    this.#chars = 0;
+    this.length = 0;
+    this.dropped = 0;
+  }
+}
