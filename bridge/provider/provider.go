@@ -57,6 +57,9 @@ type Endpoint struct {
 	Verified string
 	// HostURI is the REST gateway, for the REST adapter.
 	HostURI string
+	// Stale says that the address was found in an old chain record, since the
+	// chain does not answer.
+	Stale bool
 	// Transport sends requests to this provider only: HTTP/2 to Addr where
 	// Method is GRPC, HTTP/1.1 to the REST gateway where it is REST.
 	// The connection behind it is pooled; a failed one is forgotten, so that the
@@ -68,3 +71,7 @@ type Endpoint struct {
 type Reacher interface {
 	Reach(ctx context.Context, r Request) (*Endpoint, error)
 }
+
+// AuthorizationSafe tells whether the provider is known to survive authorization
+// metadata on a unary gRPC call; see the function of this name.
+func (e *Endpoint) AuthorizationSafe() bool { return AuthorizationSafe(e.Version) }

@@ -1,0 +1,65 @@
+package chain
+
+import (
+	"sync"
+	"time"
+)
+
+// cache holds values until they expire, and at most max of them. The zero value
+// with max set is ready.
+type cache[V any] struct {
+	max int
+
+	mu      sync.Mutex
+	entries map[string]entry[V]
+}
+
+type entry[V any] struct {
+	value   V
+	expires time.Time
+}
+
+func (c *cache[V]) get(key string, now time.Time) (V, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[key]
+	if !ok || !now.Before(e.expires) {
+		var none V
+		return none, false
+	}
+	return e.value, true
+}
+
+func (c *cache[V]) put(key string, value V, expires, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries == nil {
+		c.entries = make(map[string]entry[V])
+	}
+	if _, ok := c.entries[key]; !ok && len(c.entries) >= c.max {
+		c.makeRoom(now)
+	}
+	c.entries[key] = entry[V]{value, expires}
+}
+
+func (c *cache[V]) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, key)
+}
+
+// makeRoom drops what has expired and, if nothing has, any one entry: a map
+// iterates in no order, so which one cannot be chosen by who fills the cache.
+func (c *cache[V]) makeRoom(now time.Time) {
+	for key, e := range c.entries {
+		if !now.Before(e.expires) {
+			delete(c.entries, key)
+		}
+	}
+	for key := range c.entries {
+		if len(c.entries) < c.max {
+			return
+		}
+		delete(c.entries, key)
+	}
+}

@@ -1,0 +1,94 @@
+package guard
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// Destinations decides where the bridge may connect. Host URIs come from the
+// chain or from a page, and so from anyone: without this check a stranger could
+// have the bridge knock at its own machine's and network's doors (SSRF).
+//
+// The zero value lets public destinations pass and no others.
+type Destinations struct {
+	// AllowPrivate lets every destination pass (--allow-private-networks).
+	AllowPrivate bool
+}
+
+// Host checks a host name before it is resolved. It refuses IP literals, names
+// of one label and names that by their suffix are local. The error is a
+// *fault.Error.
+func (d Destinations) Host(host string) error {
+	if d.AllowPrivate {
+		return nil
+	}
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if looksLikeAddress(name) {
+		return refused("the host %q is an IP address; providers are reached by name, unless the bridge runs with --allow-private-networks", host)
+	}
+	if !strings.Contains(name, ".") {
+		return refused("the host %q is a name of the bridge's own network; that needs --allow-private-networks", host)
+	}
+	for _, suffix := range localSuffixes {
+		if strings.HasSuffix(name, suffix) {
+			return refused("the host %q ends in %s, a name of the bridge's own network; that needs --allow-private-networks", host, suffix)
+		}
+	}
+	return nil
+}
+
+// Addr checks an address. The error is a *fault.Error.
+func (d Destinations) Addr(addr netip.Addr) error {
+	if d.AllowPrivate || public(addr) {
+		return nil
+	}
+	return refused("the address %s is not public (%s); connecting there needs --allow-private-networks", addr, kind(addr))
+}
+
+// Control is a [net.Dialer.ControlContext]: it checks the address that is
+// dialled, after DNS, so that no answer given between a check and a dial (DNS
+// rebinding) can lead elsewhere. The error is a *fault.Error.
+func (d Destinations) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
+	switch network {
+	case "tcp4", "tcp6":
+	default:
+		return refused("the network %q is not TCP", network)
+	}
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return refused("the address %q cannot be read", address)
+	}
+	return d.Addr(to.Addr())
+}
+
+func refused(format string, args ...any) error {
+	return fault.New(codes.PermissionDenied, fault.ReasonDestinationRefused, format, args...)
+}
+
+// looksLikeAddress tells a name that a resolver may take for an IP address:
+// a literal, or a name whose last label is a number, such as 2130706433 or
+// 0x7f.1 (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+func looksLikeAddress(name string) bool {
+	if strings.ContainsAny(name, ":[]%") {
+		return true
+	}
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if digits, hex := strings.CutPrefix(last, "0x"); hex {
+		return strings.Trim(digits, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// localSuffixes end names that public DNS does not hold.
+var localSuffixes = []string{
+	".local",     // multicast DNS, RFC 6762
+	".localhost", // loopback, RFC 6761 section 6.3
+	".internal",  // private use, ICANN resolution 2024.07.29.06; cloud metadata services
+	".home.arpa", // home networks, RFC 8375
+}

@@ -1,0 +1,71 @@
+package provider
+
+import (
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+const (
+	addressPrefix   = "akash"
+	bech32Alphabet  = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+	bech32Checksum  = 6
+	accountSymbols  = 32 // of 5 bits: an account key's hash, 20 bytes
+	contractSymbols = 52 // a module's or contract's address, 32 bytes
+)
+
+// checkAddress tells a mistyped address from an unknown provider, before anyone
+// is asked: it reads the address as bech32 (BIP 173).
+func checkAddress(address string) error {
+	if address == "" {
+		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress, "no provider address was given")
+	}
+	prefix, data, ok := strings.Cut(address, "1")
+	payload := len(data) - bech32Checksum
+	if !ok || prefix != addressPrefix || payload != accountSymbols && payload != contractSymbols || !validBech32(prefix, data) {
+		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress,
+			"%q is not an Akash address; one looks like akash1… and has 44 characters", clip(address, 80))
+	}
+	return nil
+}
+
+// validBech32 verifies the checksum of BIP 173. Upper case, which BIP 173
+// allows, is refused: the chain writes addresses in lower case, and one provider
+// must have one name.
+func validBech32(prefix, data string) bool {
+	sum := uint32(1)
+	feed := func(symbol uint32) {
+		top := sum >> 25
+		sum = (sum&0x1ffffff)<<5 ^ symbol
+		for i, generator := range [...]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
+			if top>>i&1 == 1 {
+				sum ^= generator
+			}
+		}
+	}
+	for _, c := range []byte(prefix) {
+		feed(uint32(c >> 5))
+	}
+	feed(0)
+	for _, c := range []byte(prefix) {
+		feed(uint32(c & 31))
+	}
+	for _, c := range []byte(data) {
+		symbol := strings.IndexByte(bech32Alphabet, c)
+		if symbol < 0 {
+			return false
+		}
+		feed(uint32(symbol))
+	}
+	return sum == 1
+}
+
+// clip shortens a stranger's text for an error.
+func clip(text string, limit int) string {
+	if len(text) > limit {
+		return text[:limit] + "…"
+	}
+	return text
+}

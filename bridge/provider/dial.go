@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"akash-provider-web/bridge/race"
+	"akash-provider-web/bridge/trust"
+)
+
+const (
+	// connectTimeout bounds a TCP connection to one address.
+	connectTimeout = 5 * time.Second
+	// handshakeTimeout bounds a TLS handshake, in which the chain is asked.
+	handshakeTimeout = 10 * time.Second
+	// addressHeadStart is what one address of a host has over the next, the
+	// Connection Attempt Delay of RFC 8305 section 5.
+	addressHeadStart = 250 * time.Millisecond
+	// recheckPause is how long to wait before judging a certificate again if it
+	// could not be judged.
+	recheckPause = 30 * time.Second
+	// closePatience is how long a close may try to say goodbye to the peer.
+	closePatience = 250 * time.Millisecond
+)
+
+// dial connects to a port of the route's host over TLS. When it returns, the
+// server's certificate has been accepted; before that, not a byte was sent but
+// the handshake's, nor is the client's certificate shown earlier (TLS 1.3,
+// RFC 8446 section 4.4.2).
+func (rt *route) dial(ctx context.Context, port uint16, protocols []string, client *tls.Certificate) (*securedConn, error) {
+	addresses, err := rt.addresses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{
+		Timeout:        connectTimeout,
+		ControlContext: rt.pool.destinations.Control,
+	}
+	raw, errs := race.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, port).String())
+	}, func(c net.Conn) { c.Close() })
+	if len(errs) > 0 {
+		return nil, explain(ctx, errs[0], port, "connecting")
+	}
+	conn, err := rt.secure(ctx, raw, protocols, client)
+	if err != nil {
+		raw.Close()
+		return nil, explain(ctx, err, port, "the TLS handshake")
+	}
+	return conn, nil
+}
+
+// secure does the TLS handshake and, in it, has the certificate judged.
+func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, client *tls.Certificate) (*securedConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+
+	conn := &securedConn{route: rt}
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS13, // reference section 1.3
+		NextProtos: protocols,
+		ServerName: rt.key.host.Host,
+		// The certificate is judged below, by other rules than crypto/tls knows.
+		// There is no session cache, so no session is resumed; and were there one,
+		// VerifyConnection is called all the same.
+		InsecureSkipVerify: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			decision, err := rt.pool.verifier.Decide(ctx, state.PeerCertificates, rt.policy)
+			conn.certs, conn.decision = state.PeerCertificates, decision
+			return err
+		},
+	}
+	if client != nil {
+		// With SNI a provider may serve its CA certificate, and then it asks for no
+		// client certificate (reference section 1.3).
+		config.ServerName = ""
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil }
+	}
+	conn.Conn = tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	conn.watch()
+	return conn, nil
+}
+
+// securedConn is a TLS connection to a server whose certificate was accepted,
+// and still is: a decision that lapses is taken again, and if the certificate
+// has been revoked meanwhile the connection closes.
+type securedConn struct {
+	*tls.Conn
+	route *route
+	certs []*x509.Certificate
+	// unwatch ends the wait for the pool's end.
+	unwatch func() bool
+
+	mu       sync.Mutex
+	decision trust.Decision
+	recheck  *time.Timer
+	closed   bool
+}
+
+// watch closes the connection with its pool and keeps its decision fresh.
+func (c *securedConn) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unwatch = context.AfterFunc(c.route.pool.ctx, func() { c.Close() })
+	c.recheck = time.AfterFunc(c.decision.Until.Sub(c.route.pool.now()), func() {
+		ctx, cancel := context.WithTimeout(c.route.pool.ctx, handshakeTimeout)
+		defer cancel()
+		pause := recheckPause
+		if c.fresh(ctx) == nil {
+			pause = max(pause, c.current().Until.Sub(c.route.pool.now()))
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.closed {
+			c.recheck.Reset(pause)
+		}
+	})
+}
+
+// fresh returns nil if the certificate may be trusted now. It closes the
+// connection if the certificate is refused. If it merely cannot be judged,
+// streams that are open go on but new ones must not begin.
+func (c *securedConn) fresh(ctx context.Context) error {
+	if c.route.pool.now().Before(c.current().Until) {
+		return nil
+	}
+	decision, err := c.route.pool.verifier.Decide(ctx, c.certs, c.route.policy)
+	if err != nil {
+		if trust.IsRefusal(err) {
+			c.route.pool.log.Warn("provider's certificate is no longer accepted", "provider", c.route.key.address, "error", err)
+			c.Close()
+		}
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decision = decision
+	return nil
+}
+
+func (c *securedConn) current() trust.Decision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.decision
+}
+
+// isClosed tells whether this side closed the connection.
+func (c *securedConn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// Close closes the connection, with a word to the peer if it listens.
+func (c *securedConn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.recheck.Stop()
+	c.mu.Unlock()
+	c.unwatch()
+	abrupt := time.AfterFunc(closePatience, func() { c.NetConn().Close() })
+	defer abrupt.Stop()
+	return c.Conn.Close()
+}

@@ -1,0 +1,114 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// explain turns an error from a socket into one for a person: what the provider
+// did on which port during what. A *fault.Error stays as it is.
+func explain(ctx context.Context, err error, port uint16, during string) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	because := func(code codes.Code, reason fault.Reason, format string, args ...any) error {
+		return &fault.Error{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...), Err: err}
+	}
+	unreachable := func(format string, args ...any) error {
+		return because(codes.Unavailable, fault.ReasonProviderUnreachable, format, args...)
+	}
+	protocol := func(format string, args ...any) error {
+		return because(codes.Internal, fault.ReasonProviderProtocol, format, args...)
+	}
+	var record tls.RecordHeaderError
+	var timeout net.Error
+	text := err.Error()
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
+		return because(codes.Canceled, fault.ReasonProviderUnreachable, "the call ended during %s on port %d", during, port)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return unreachable("port %d refuses connections", port)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return unreachable("no network path leads to port %d", port)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return unreachable("no answer in time from port %d during %s", port, during)
+	case errors.As(err, &record):
+		return protocol("port %d does not speak TLS", port)
+	case strings.Contains(text, "protocol version not supported"), strings.Contains(text, "unsupported protocol version"):
+		return protocol("port %d does not speak TLS 1.3, as every provider must", port)
+	case errors.Is(err, errNotHTTP2):
+		return protocol("port %d does not speak HTTP/2, so it is no gRPC port", port)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return unreachable("port %d closed the connection during %s", port, during)
+	case strings.Contains(text, "tls: "):
+		return protocol("%s failed on port %d (%s)", during, port, clip(text, 200))
+	}
+	return unreachable("%s failed on port %d (%s)", during, port, clip(text, 200))
+}
+
+// refusedClient tells whether a server ended the connection because of the
+// client's certificate. In TLS 1.3 that alert comes after the handshake, with
+// the first read (reference section 1.3).
+func refusedClient(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate")
+}
+
+func clientRefused(err error) error {
+	return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain,
+		"the provider does not accept the client certificate; check that it is published on the chain and neither expired nor revoked (%w)", err)
+}
+
+// cannotReach joins why neither gRPC nor REST led to the provider. What was
+// judged weighs more than what did not answer: a refused certificate must not
+// hide behind a closed port.
+func cannotReach(failures ...error) error {
+	var all []*fault.Error
+	for _, err := range failures {
+		var f *fault.Error
+		if errors.As(err, &f) {
+			all = append(all, f)
+		}
+	}
+	for _, reason := range weighty {
+		for _, f := range all {
+			if reason(f) {
+				return f
+			}
+		}
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("unreachable: %w", errors.Join(failures...))
+	}
+	code, texts := codes.Internal, make([]string, len(all))
+	why := fault.ReasonProviderProtocol
+	for i, f := range all {
+		texts[i] = f.Message
+		if f.Reason != fault.ReasonProviderProtocol {
+			code, why = codes.Unavailable, fault.ReasonProviderUnreachable
+		}
+	}
+	return &fault.Error{Code: code, Reason: why, Message: strings.Join(texts, "; "), Err: errors.Join(failures...)}
+}
+
+// weighty orders the failures that speak for themselves.
+var weighty = []func(*fault.Error) bool{
+	func(f *fault.Error) bool { return f.Code == codes.FailedPrecondition },
+	func(f *fault.Error) bool { return f.Code == codes.Unauthenticated },
+	func(f *fault.Error) bool { return f.Code == codes.PermissionDenied },
+	func(f *fault.Error) bool { return f.Reason == fault.ReasonHostNotFound },
+	func(f *fault.Error) bool { return f.Reason == fault.ReasonChainUnavailable },
+	func(f *fault.Error) bool { return f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded },
+}

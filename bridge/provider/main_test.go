@@ -1,0 +1,139 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"akash-provider-web/bridge/chain"
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/provider"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	"akash-provider-web/testserver/fake"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a fake provider on a fake chain, and a pool that reaches it.
+type world struct {
+	*testing.T
+	fake  *fake.Server
+	ready fake.Ready
+	chain *chain.Client
+	pool  *provider.Pool
+}
+
+// newWorld starts a world. configure, which may be nil, changes the pool's
+// options.
+func newWorld(t *testing.T, o fake.Options, configure func(*provider.Options)) *world {
+	t.Helper()
+	srv, err := fake.Start(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { srv.Close() })
+	w := &world{T: t, fake: srv, ready: srv.Ready()}
+	w.chain, err = chain.New(chain.Options{Nodes: []string{w.ready.ChainRPC}})
+	require.NoError(t, err)
+	t.Cleanup(w.chain.Close)
+	w.pool = w.newPool(configure)
+	return w
+}
+
+func (w *world) newPool(configure func(*provider.Options)) *provider.Pool {
+	w.Helper()
+	options := provider.Options{Chain: w.chain, Destinations: guard.Destinations{AllowPrivate: true}}
+	if configure != nil {
+		configure(&options)
+	}
+	pool, err := provider.New(options)
+	require.NoError(w, err)
+	w.Cleanup(pool.Close)
+	return pool
+}
+
+// byName is host:port with the host as the provider's record spells it.
+func (w *world) byName(addr string) string {
+	w.Helper()
+	host, err := url.Parse(w.ready.HostURI)
+	require.NoError(w, err)
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(w, err)
+	return net.JoinHostPort(host.Hostname(), port)
+}
+
+// request asks for the provider as a page does by default.
+func (w *world) request() provider.Request {
+	return provider.Request{
+		Address:      w.ready.Provider,
+		CheckVersion: true,
+		Service:      providerv1.ProviderRPC_ServiceDesc.ServiceName,
+	}
+}
+
+func (w *world) reach(r provider.Request) *provider.Endpoint {
+	w.Helper()
+	e, err := w.pool.Reach(w.Context(), r)
+	require.NoError(w, err)
+	return e
+}
+
+// refusal reaches in vain and returns why.
+func (w *world) refusal(r provider.Request) *fault.Error {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+	defer cancel()
+	e, err := w.pool.Reach(ctx, r)
+	require.Nil(w, e)
+	var f *fault.Error
+	require.ErrorAs(w, err, &f)
+	require.NotEmpty(w, f.Message)
+	return f
+}
+
+// status calls GetStatus over an endpoint's transport.
+func status(ctx context.Context, e *provider.Endpoint) (*providerv1.Status, error) {
+	if e.Method == provider.REST {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.HostURI+"/status", nil)
+		if err != nil {
+			return nil, err
+		}
+		res, err := e.Transport.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		defer res.Body.Close()
+		_, err = io.Copy(io.Discard, res.Body)
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"https://"+e.Addr+providerv1.ProviderRPC_GetStatus_FullMethodName, bytes.NewReader(make([]byte, 5)))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("Te", "trailers")
+	res, err := e.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) < 5 || int(binary.BigEndian.Uint32(body[1:])) != len(body)-5 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	var s providerv1.Status
+	return &s, proto.Unmarshal(body[5:], &s)
+}

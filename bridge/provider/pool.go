@@ -1,0 +1,270 @@
+package provider
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/chain"
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/trust"
+)
+
+const (
+	// findTimeout bounds the whole search for a way to a provider.
+	findTimeout = 20 * time.Second
+	// peerLifetime is how long what is known of an unused provider is kept.
+	peerLifetime = 15 * time.Minute
+	// maxPeers bounds the providers, times client certificates, known at once.
+	maxPeers = 20_000
+)
+
+// Chain finds providers and their certificates; [*chain.Client] does.
+type Chain interface {
+	trust.Certificates
+	Provider(ctx context.Context, address string) (chain.Record, error)
+}
+
+// Resolver looks up host names; [*net.Resolver] does.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Options configure a Pool. The zero value reaches nobody: it needs a Chain or
+// Overrides.
+type Options struct {
+	// Chain says where providers are and which certificates are theirs.
+	Chain Chain
+	// Overrides maps an address to a host URI which counts instead of the chain's
+	// record (--provider). Certificates are judged all the same.
+	Overrides map[string]string
+	// GRPCPorts are tried instead of 8444, the host URI's own port, 8443 and the
+	// port after the host URI's own (--grpc-port).
+	GRPCPorts []uint16
+	// Destinations says where connections may go.
+	Destinations guard.Destinations
+	// Roots are the public CAs; nil means the system's.
+	Roots *x509.CertPool
+	// Resolver looks up host names; nil means [net.DefaultResolver].
+	Resolver Resolver
+	// Now is the clock of caches and certificates; nil means [time.Now].
+	Now func() time.Time
+	// Logger hears of connections; nil discards.
+	Logger *slog.Logger
+}
+
+// Pool reaches providers, and keeps the connections and what was learnt on the
+// way. Its methods may be called concurrently. It implements [Reacher].
+type Pool struct {
+	chain        Chain
+	overrides    map[string]guard.HostURI
+	ports        []uint16
+	destinations guard.Destinations
+	resolver     Resolver
+	verifier     *trust.Verifier
+	now          func() time.Time
+	log          *slog.Logger
+
+	// ctx ends with the pool, and all connections with it.
+	ctx   context.Context
+	close context.CancelFunc
+
+	mu     sync.Mutex
+	routes map[routeKey]*route
+	peers  int
+	swept  time.Time
+}
+
+var _ Reacher = (*Pool)(nil)
+
+// New returns a Pool. It connects to nobody yet.
+func New(o Options) (*Pool, error) {
+	p := &Pool{
+		chain:        o.Chain,
+		overrides:    make(map[string]guard.HostURI),
+		ports:        slices.Clone(o.GRPCPorts),
+		destinations: o.Destinations,
+		resolver:     o.Resolver,
+		now:          o.Now,
+		log:          o.Logger,
+		routes:       make(map[routeKey]*route),
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.resolver == nil {
+		p.resolver = net.DefaultResolver
+	}
+	for address, text := range o.Overrides {
+		if err := checkAddress(address); err != nil {
+			return nil, err
+		}
+		host, err := guard.ParseHostURI(text)
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", address, err)
+		}
+		p.overrides[address] = host
+	}
+	judge := trust.Options{Roots: o.Roots, Now: o.Now}
+	if o.Chain != nil {
+		judge.Chain = o.Chain
+	}
+	p.verifier = trust.New(judge)
+	p.ctx, p.close = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Close ends all connections and searches. Later calls fail.
+func (p *Pool) Close() { p.close() }
+
+// Reach finds the way to a provider: its host (from the caller, the operator or
+// the chain), the host's addresses, its version if asked for, and a port that
+// speaks gRPC and shows the provider's certificate. Where there is none, or the
+// provider is too old, or its version cannot be read, or it has not the service
+// asked for in the dialect that the bridge speaks, the way is its REST gateway.
+//
+// Errors are *fault.Error and name the provider.
+func (p *Pool) Reach(ctx context.Context, r Request) (*Endpoint, error) {
+	endpoint, err := p.reach(ctx, r)
+	if err != nil {
+		return nil, fault.About(r.Address, codes.Unavailable, err)
+	}
+	return endpoint, nil
+}
+
+func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
+	if err := checkAddress(r.Address); err != nil {
+		return nil, err
+	}
+	client, err := fingerprint(r.ClientCertificate)
+	if err != nil {
+		return nil, err
+	}
+	at, err := p.locate(ctx, r.Address, r.HostURI)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := p.peer(routeKey{
+		address:  r.Address,
+		host:     at.host,
+		chosen:   at.chosen,
+		insecure: r.TLS.Insecure,
+		pinned:   r.TLS.PinSHA256 != nil,
+		pin:      string(r.TLS.PinSHA256),
+	}, client, r.ClientCertificate)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := peer.reach(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	endpoint.Stale = at.stale
+	return endpoint, nil
+}
+
+// clientKey tells client certificates apart; the zero value is none.
+type clientKey [sha256.Size]byte
+
+// fingerprint identifies a client certificate. It makes sure that the caller
+// holds the key: certificates are public, and connections that were opened with
+// another's must not be had by showing a copy.
+func fingerprint(c *tls.Certificate) (clientKey, error) {
+	if c == nil {
+		return clientKey{}, nil
+	}
+	malformed := func(text string) error {
+		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "the client certificate %s", text)
+	}
+	if len(c.Certificate) == 0 {
+		return clientKey{}, malformed("is empty")
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return clientKey{}, malformed("cannot be read")
+	}
+	signer, ok := c.PrivateKey.(crypto.Signer)
+	if !ok {
+		return clientKey{}, malformed("has no usable private key")
+	}
+	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(leaf.PublicKey) {
+		return clientKey{}, malformed("does not belong to the private key")
+	}
+	return sha256.Sum256(leaf.Raw), nil
+}
+
+// peer returns what is known of a provider under a client certificate.
+func (p *Pool) peer(key routeKey, client clientKey, cert *tls.Certificate) (*peer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	now := p.now()
+	p.sweep(now)
+	rt := p.routes[key]
+	if rt == nil {
+		if p.peers >= maxPeers {
+			return nil, errCrowded
+		}
+		rt = newRoute(p, key)
+		p.routes[key] = rt
+		p.peers++
+	}
+	found := rt.peers[client]
+	if found == nil {
+		if p.peers >= maxPeers {
+			return nil, errCrowded
+		}
+		found = newPeer(rt, client, cert)
+		rt.peers[client] = found
+		p.peers++
+	}
+	found.used = now
+	rt.used = now
+	return found, nil
+}
+
+var (
+	errClosed  = fault.New(codes.Unavailable, fault.ReasonProviderUnreachable, "the bridge is shutting down")
+	errCrowded = fault.New(codes.ResourceExhausted, fault.ReasonProviderUnreachable, "the bridge knows too many providers at once; try again later")
+)
+
+// sweep forgets, now and then, what has not been used for long and has no
+// connection.
+func (p *Pool) sweep(now time.Time) {
+	if now.Sub(p.swept) < time.Minute && p.peers < maxPeers {
+		return
+	}
+	p.swept = now
+	for key, rt := range p.routes {
+		for client, peer := range rt.peers {
+			if now.Sub(peer.used) > peerLifetime && peer.idle() {
+				delete(rt.peers, client)
+				peer.rest.http.CloseIdleConnections()
+				p.peers--
+			}
+		}
+		if len(rt.peers) == 0 && now.Sub(rt.used) > peerLifetime {
+			delete(p.routes, key)
+			rt.rest.http.CloseIdleConnections()
+			p.peers--
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/guard"
+)
+
+const (
+	// dnsTimeout bounds the look-up of a host name.
+	dnsTimeout = 5 * time.Second
+	// addressLifetime is how long a host's addresses are remembered.
+	addressLifetime = 30 * time.Second
+	// maxAddresses bounds how many of a host's addresses are tried.
+	maxAddresses = 8
+)
+
+// place is where a provider is, by someone's word.
+type place struct {
+	host guard.HostURI
+	// chosen says that the caller chose the host: neither the chain nor the
+	// bridge's operator says that it is the provider's.
+	chosen bool
+	// stale says that the word is old, for the chain does not answer.
+	stale bool
+}
+
+// locate finds where a provider is: where the caller says, else where the
+// operator says, else where the chain says.
+func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, error) {
+	if hostURI != "" {
+		host, err := guard.ParseHostURI(hostURI)
+		if err != nil {
+			return place{}, fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "%w", err)
+		}
+		return place{host: host, chosen: true}, p.destinations.Host(host.Host)
+	}
+	if host, ok := p.overrides[address]; ok {
+		return place{host: host}, p.destinations.Host(host.Host)
+	}
+	if p.chain == nil {
+		return place{}, fault.New(codes.NotFound, fault.ReasonUnknownProvider,
+			"the bridge has no chain to ask where this provider is; it needs --chain-rpc, or --provider %s=https://…", address)
+	}
+	record, err := p.chain.Provider(ctx, address)
+	if err != nil {
+		return place{}, err
+	}
+	host, err := guard.ParseHostURI(record.HostURI)
+	if err != nil {
+		return place{}, fault.New(codes.NotFound, fault.ReasonHostNotFound,
+			"its record on the chain leads nowhere: %w; the provider must correct it", err)
+	}
+	return place{host: host, stale: record.Stale}, p.destinations.Host(host.Host)
+}
+
+// addresses looks the host up and keeps the addresses that may be dialled. It
+// is the filter before any connection: a host without any fails at once.
+func (rt *route) addresses(ctx context.Context) ([]netip.Addr, error) {
+	rt.mu.Lock()
+	known, until := rt.lastAddresses, rt.addressesUntil
+	rt.mu.Unlock()
+	if rt.pool.now().Before(until) {
+		return known, nil
+	}
+	return share(ctx, rt, "addresses", func(ctx context.Context) ([]netip.Addr, error) {
+		ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+		defer cancel()
+		found, err := rt.lookup(ctx)
+		if err == nil {
+			rt.mu.Lock()
+			rt.lastAddresses, rt.addressesUntil = found, rt.pool.now().Add(addressLifetime)
+			rt.mu.Unlock()
+		}
+		return found, err
+	})
+}
+
+func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
+	host := rt.key.host.Host
+	found, err := rt.pool.resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
+			return nil, fault.New(codes.NotFound, fault.ReasonHostNotFound,
+				"its host name %s does not resolve; the provider is gone or its record is wrong", host)
+		}
+		return nil, fault.New(codes.Unavailable, fault.ReasonHostNotFound,
+			"its host name %s could not be looked up in DNS (%w); try again later", host, dnsTrouble(ctx, err))
+	}
+	var usable []netip.Addr
+	var refusal error
+	for _, addr := range found {
+		addr = addr.Unmap()
+		if err := rt.pool.destinations.Addr(addr); err != nil {
+			refusal = err
+			continue
+		}
+		if len(usable) < maxAddresses {
+			usable = append(usable, addr)
+		}
+	}
+	switch {
+	case len(usable) > 0:
+		return usable, nil
+	case refusal != nil:
+		var f *fault.Error
+		errors.As(refusal, &f)
+		return nil, fault.New(f.Code, f.Reason, "its host name %s resolves to nothing usable: %s", host, f.Message)
+	default:
+		return nil, fault.New(codes.NotFound, fault.ReasonHostNotFound, "its host name %s resolves to no address", host)
+	}
+}
+
+// dnsTrouble says what was wrong without the name of the resolver, which is the
+// operator's business.
+func dnsTrouble(ctx context.Context, err error) error {
+	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsTimeout || ctx.Err() != nil {
+		return errors.New("the resolver did not answer in time")
+	}
+	return errors.New("the resolver failed")
+}

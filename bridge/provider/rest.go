@@ -1,0 +1,105 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// restIdleTimeout is how long an unused HTTP/1.1 connection is kept.
+	restIdleTimeout = time.Minute
+	// restHeaderTimeout bounds the wait for the head of an answer.
+	restHeaderTimeout = 30 * time.Second
+	// maxHeaderBytes bounds the head of an answer.
+	maxHeaderBytes = 64 << 10
+	// maxIdleREST bounds the unused connections per provider.
+	maxIdleREST = 4
+)
+
+// restTransport sends HTTP/1.1 requests to a provider's REST gateway, WebSocket
+// upgrades among them, and to nowhere else.
+type restTransport struct {
+	route *route
+	http  *http.Transport
+
+	mu   sync.Mutex
+	last *securedConn // the latest, for its decision
+}
+
+func newRESTTransport(rt *route, cert *tls.Certificate) *restTransport {
+	t := &restTransport{route: rt}
+	t.http = &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			// No ALPN: a real gateway negotiates none (reference section 1.3).
+			conn, err := rt.dial(ctx, rt.key.host.Port, nil, cert)
+			if err != nil {
+				return nil, err
+			}
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.last = conn
+			return conn, nil
+		},
+		DisableCompression:     true,
+		IdleConnTimeout:        restIdleTimeout,
+		MaxIdleConnsPerHost:    maxIdleREST,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ResponseHeaderTimeout:  restHeaderTimeout,
+	}
+	return t
+}
+
+// RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
+// are *fault.Error.
+func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" || !sameHost(req.URL.Host, t.route.key.host.Addr()) {
+		return nil, fmt.Errorf("provider: a request for %s://%s on a connection to %s", req.URL.Scheme, req.URL.Host, t.route.key.host)
+	}
+	if err := t.fresh(req.Context()); err != nil {
+		return nil, err
+	}
+	return t.http.RoundTrip(req)
+}
+
+// fresh makes sure that kept connections are still to a trusted server.
+func (t *restTransport) fresh(ctx context.Context) error {
+	t.mu.Lock()
+	last := t.last
+	t.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	err := last.fresh(ctx)
+	if err != nil {
+		t.http.CloseIdleConnections()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.last == last {
+			t.last = nil // the next one is judged in its own handshake
+		}
+	}
+	return err
+}
+
+// verified says what the latest certificate was accepted for.
+func (t *restTransport) verified() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		return ""
+	}
+	return string(t.last.current().Basis)
+}
+
+// sameHost compares a URL's host, whose port may be left out, with host:port.
+func sameHost(inURL, addr string) bool {
+	if _, _, err := net.SplitHostPort(inURL); err != nil {
+		inURL = net.JoinHostPort(inURL, "443")
+	}
+	return inURL == addr
+}

@@ -1,0 +1,203 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/trust"
+)
+
+// routeKey is all that a way to a provider depends on. What was learnt under
+// one key says nothing under another: a server whose certificate was not
+// verified could have told anything.
+type routeKey struct {
+	address  string
+	host     guard.HostURI
+	chosen   bool // by the caller
+	insecure bool
+	pinned   bool
+	pin      string
+}
+
+// route is a way to a provider and what was learnt on it: its host's addresses,
+// its version, the port of its gRPC.
+type route struct {
+	pool    *Pool
+	key     routeKey
+	policy  trust.Policy
+	rest    *restTransport // without a client certificate
+	flights singleflight.Group
+
+	// Guarded by pool.mu.
+	peers map[clientKey]*peer
+	used  time.Time
+
+	mu             sync.Mutex
+	lastAddresses  []netip.Addr
+	addressesUntil time.Time
+	lastVersion    versionAnswer
+	versionAsked   time.Time
+	lastPort       uint16 // that answered with gRPC; 0 if none did
+	lastFailure    error  // why none did, though the REST gateway answered
+	failureUntil   time.Time
+}
+
+func newRoute(p *Pool, key routeKey) *route {
+	rt := &route{pool: p, key: key, peers: make(map[clientKey]*peer)}
+	rt.policy = trust.Policy{
+		Address:    key.address,
+		ServerName: key.host.Host,
+		Insecure:   key.insecure,
+	}
+	if key.pinned {
+		rt.policy.PinSHA256 = []byte(key.pin)
+	}
+	if key.chosen {
+		rt.policy.HostIsProviders = func(ctx context.Context) bool {
+			at, err := p.locate(ctx, key.address, "")
+			return err == nil && at.host.Host == key.host.Host
+		}
+	}
+	rt.rest = newRESTTransport(rt, nil)
+	return rt
+}
+
+// forget drops what was learnt, since it led to a failure.
+func (rt *route) forget() {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.addressesUntil, rt.versionAsked, rt.failureUntil = time.Time{}, time.Time{}, time.Time{}
+	rt.lastPort = 0
+}
+
+// share has concurrent callers wait for one search. It outlives the caller who
+// began it, for the others' sake, but not findTimeout nor the pool.
+func share[V any](ctx context.Context, rt *route, key string, search func(context.Context) (V, error)) (V, error) {
+	found := rt.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(rt.pool.ctx, findTimeout)
+		defer cancel()
+		return search(ctx)
+	})
+	var none V
+	select {
+	case f := <-found:
+		if f.Err != nil {
+			return none, f.Err
+		}
+		return f.Val.(V), nil
+	case <-ctx.Done():
+		code := codes.DeadlineExceeded
+		if errors.Is(ctx.Err(), context.Canceled) {
+			code = codes.Canceled
+		}
+		return none, fault.New(code, fault.ReasonProviderUnreachable, "the call ended before the provider was reached (%w)", ctx.Err())
+	}
+}
+
+// peer is a provider as one caller may use it: connections that carry a client
+// certificate are never shared with other certificates.
+type peer struct {
+	route *route
+	id    string
+	cert  *tls.Certificate
+	rest  *restTransport
+	grpc  *grpcTransport
+
+	used time.Time // guarded by pool.mu
+}
+
+func newPeer(rt *route, client clientKey, cert *tls.Certificate) *peer {
+	p := &peer{route: rt, id: string(client[:]), cert: cert, rest: rt.rest}
+	if cert != nil {
+		p.rest = newRESTTransport(rt, cert)
+	}
+	p.grpc = newGRPCTransport(p)
+	return p
+}
+
+// idle tells whether the peer has no connection that speaks gRPC.
+func (p *peer) idle() bool { return p.grpc.open() == 0 }
+
+// reach chooses the protocol.
+func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
+	var asked versionAnswer
+	if r.CheckVersion {
+		asked = p.version(ctx)
+		switch {
+		case asked.err == nil && !speaksGRPC(asked.version):
+			return p.overREST(asked), nil
+		case asked.err != nil && asked.reached:
+			return p.overREST(asked), nil
+		case asked.err != nil && !worthTrying(asked.err):
+			return nil, asked.err
+		}
+		// A REST gateway that cannot be reached says nothing of the gRPC port.
+	}
+	began := time.Now()
+	conn, err := p.grpc.conn(ctx)
+	if err == nil {
+		return p.overGRPC(conn, asked), nil
+	}
+	if !r.CheckVersion && worthTrying(err) {
+		asked = p.version(ctx)
+	}
+	if !asked.reached {
+		return nil, cannotReach(err, asked.err)
+	}
+	p.route.avoidGRPC(err, time.Since(began))
+	return p.overREST(asked), nil
+}
+
+// version asks the provider's version. While a connection to it lives, so does
+// its process, and an older answer will do.
+func (p *peer) version(ctx context.Context) versionAnswer {
+	lifetime := versionLifetime
+	if p.grpc.open() > 0 {
+		lifetime = heldVersionLifetime
+	}
+	return p.route.version(ctx, lifetime)
+}
+
+// worthTrying tells whether another port may answer where the REST port failed.
+func worthTrying(err error) bool {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return true
+	}
+	switch f.Reason {
+	case fault.ReasonHostNotFound, fault.ReasonDestinationRefused, fault.ReasonChainUnavailable:
+		return false
+	}
+	return f.Code != codes.Canceled && f.Code != codes.DeadlineExceeded
+}
+
+func (p *peer) overREST(asked versionAnswer) *Endpoint {
+	return &Endpoint{
+		Method:    REST,
+		Addr:      p.route.key.host.Addr(),
+		Version:   asked.version,
+		Verified:  p.rest.verified(),
+		HostURI:   p.route.key.host.String(),
+		Transport: p.rest,
+	}
+}
+
+func (p *peer) overGRPC(c *grpcConn, asked versionAnswer) *Endpoint {
+	return &Endpoint{
+		Method:    GRPC,
+		Addr:      c.addr,
+		Version:   asked.version,
+		Verified:  string(c.current().Basis),
+		HostURI:   p.route.key.host.String(),
+		Transport: p.grpc,
+	}
+}
