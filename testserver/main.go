@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.GRPC, "grpc", "127.0.0.1:0", "`address` of the gRPC gateway; port 0 picks the REST port + 1")
 	flags.StringVar(&o.Chain, "chain", "127.0.0.1:0", "`address` of the chain node's RPC; port 0 picks one")
 	flags.StringVar(&o.Control, "control", "127.0.0.1:0", "`address` of the API for tests; port 0 picks one")
-	flags.StringVar(&o.ProviderVersion, "provider-version", fake.DefaultVersion, "behave as this `version` of the provider")
+	flags.StringVar(&o.ProviderVersion, "provider-version", fake.DefaultVersion, "behave as this `version` of the provider; of several,\nseparated by commas, each provider takes the next in turn")
 	dialect := flags.String("lease-rpc", string(fake.DialectAEP37), "LeaseRPC `dialect`: aep37, none or sdk")
 	flags.IntVar(&o.LogLines, "log-lines", fake.DefaultLogLines, "lines of history, over all replicas together")
 	flags.IntVar(&o.LogRate, "log-rate", 0, "lines a second while somebody follows, over all replicas together")
@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&o.LogChunk, "log-chunk", 0, "length of the pieces of log in a gRPC message in `bytes`, about;\n1 is a message a line, 0 a mixture")
 	flags.Uint64Var(&o.Seed, "seed", 1, "decides addresses, status and logs")
 	flags.IntVar(&o.Providers, "providers", 1, "how many providers to be")
+	flags.BoolVar(&o.CA, "ca", false, "serve a certificate of an authority's on the REST port, by name")
 	var faults list
 	flags.Var(&faults, "fault", "`NAME` or NAME=DURATION of something that goes wrong; may be repeated")
 	flags.Usage = func() {

@@ -108,3 +108,49 @@ func newCertificate(spec certificateSpec) (*certificate, error) {
 		decimals: spec.serial.String(),
 	}, nil
 }
+
+// hostName is the name in every provider's host URI.
+const hostName = "localhost"
+
+// authority is a certificate authority that a client may be told to trust.
+type authority struct {
+	pem    []byte
+	server tls.Certificate // for hostName
+}
+
+// newAuthority makes an authority and the certificate that it issued for hostName.
+func newAuthority(seed uint64) (*authority, error) {
+	now := time.Now()
+	root := &x509.Certificate{
+		SerialNumber:          big.NewInt(now.UnixNano()),
+		Subject:               pkix.Name{CommonName: "Fake Authority"},
+		NotBefore:             now.Add(-time.Hour),
+		NotAfter:              now.AddDate(1, 0, 0),
+		KeyUsage:              x509.KeyUsageCertSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	rootKey := certificateKey(seed, "authority")
+	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
+	if err != nil {
+		return nil, fmt.Errorf("sign authority: %w", err)
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano() + 1),
+		Subject:      pkix.Name{CommonName: hostName},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(0, 3, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:     []string{hostName},
+	}
+	leafKey := certificateKey(seed, "authority", "leaf")
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, root, leafKey.Public(), rootKey)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate of authority: %w", err)
+	}
+	return &authority{
+		pem:    pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: rootDER}),
+		server: tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey},
+	}, nil
+}

@@ -16,6 +16,7 @@ type door struct {
 	opened chan struct{} // closed when the door opens or closes for good
 	closed bool
 	guests map[*guest]struct{}
+	frozen chan struct{} // closed at the thaw; nil while nothing is frozen
 	// admit decides what becomes of a new connection: true hands it to the
 	// server, false keeps it, unread, until the door is shut.
 	admit func() bool
@@ -27,6 +28,20 @@ type guest struct {
 	door *door
 }
 
+// Read implements net.Conn.
+func (g *guest) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	g.door.thawed()
+	return n, err
+}
+
+// Write implements net.Conn.
+func (g *guest) Write(b []byte) (int, error) {
+	g.door.thawed()
+	return g.Conn.Write(b)
+}
+
+// Close implements net.Conn.
 func (g *guest) Close() error {
 	g.door.mu.Lock()
 	delete(g.door.guests, g)
@@ -87,18 +102,19 @@ func (d *door) Addr() net.Addr { return d.address }
 
 // Close implements net.Listener: it shuts the door for good.
 func (d *door) Close() error {
-	d.shut()
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if !d.closed {
 		d.closed = true
 		close(d.opened)
 	}
+	d.mu.Unlock()
+	d.shut()
 	return nil
 }
 
 // shut refuses connections and cuts those there are.
 func (d *door) shut() {
+	d.thaw()
 	d.mu.Lock()
 	inner := d.inner
 	d.inner = nil
@@ -120,6 +136,35 @@ func (d *door) cut() {
 	d.mu.Unlock()
 	for _, g := range guests {
 		g.Close()
+	}
+}
+
+// freeze stops all traffic and keeps the connections.
+func (d *door) freeze() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.frozen == nil && !d.closed {
+		d.frozen = make(chan struct{})
+	}
+}
+
+// thaw lets traffic go on.
+func (d *door) thaw() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.frozen != nil {
+		close(d.frozen)
+		d.frozen = nil
+	}
+}
+
+// thawed waits for the thaw.
+func (d *door) thawed() {
+	d.mu.Lock()
+	frozen := d.frozen
+	d.mu.Unlock()
+	if frozen != nil {
+		<-frozen
 	}
 }
 

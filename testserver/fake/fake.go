@@ -56,6 +56,7 @@ type Options struct {
 	// provider only the first listens on ports that are given.
 	REST, GRPC, Chain, Control string
 	// ProviderVersion selects the behaviour of that release; "" is DefaultVersion.
+	// Of several, separated by commas, each provider takes the next in turn.
 	ProviderVersion string
 	// LeaseRPC is the dialect that the gRPC port serves; "" is DialectAEP37.
 	LeaseRPC Dialect
@@ -77,6 +78,9 @@ type Options struct {
 	Faults []string
 	// Providers is how many there are; 0 is one.
 	Providers int
+	// CA serves a certificate of an authority's on the REST port to a client that
+	// asks for the host URI's name, as providers with a public certificate do.
+	CA bool
 	// Services are those of the lease that each provider holds; nil is
 	// DefaultServices.
 	Services []Service
@@ -93,8 +97,9 @@ type Endpoints struct {
 // ProviderInfo is one provider of many, and the tenant's way to its lease.
 type ProviderInfo struct {
 	Endpoints
-	Lease Lease  `json:"lease"`
-	JWT   string `json:"jwt"`
+	Version string `json:"version"`
+	Lease   Lease  `json:"lease"`
+	JWT     string `json:"jwt"`
 }
 
 // Ready says where everything is and what it takes to use it: the line that the
@@ -112,6 +117,8 @@ type Ready struct {
 	ClientKeyFile  string `json:"clientKeyFile"`
 	CertSHA256     string `json:"certSha256"` // hex
 	Control        string `json:"control"`    // URL
+	// CAFile holds the authority's certificate, PEM, with Options.CA.
+	CAFile string `json:"caFile,omitempty"`
 	// Providers lists all providers where there are more than one.
 	Providers []ProviderInfo `json:"providers,omitempty"`
 }
@@ -125,6 +132,7 @@ type Server struct {
 	folder  string // of the client certificate
 
 	tenant, stranger account
+	authority        *authority // nil without Options.CA
 	chainFaults      faults
 	ledger           *ledger
 	chainDoor        *door
@@ -142,7 +150,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if len(o.Services) == 0 {
 		o.Services = DefaultServices
 	}
-	v, err := o.check()
+	versions, err := o.check()
 	if err != nil {
 		return nil, err
 	}
@@ -152,20 +160,20 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		stranger: newAccount(o.Seed, "stranger"),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	if err := s.start(v); err != nil {
+	if err := s.start(versions); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 // check refuses options that make no sense.
-func (o *Options) check() (version, error) {
-	v, err := parseVersion(o.ProviderVersion)
+func (o *Options) check() ([]version, error) {
+	versions, err := parseVersions(o.ProviderVersion)
 	if err != nil {
-		return v, err
+		return nil, err
 	}
 	if !slices.Contains([]Dialect{DialectAEP37, DialectNone, DialectSDK}, o.LeaseRPC) {
-		return v, fmt.Errorf("lease RPC %q: want aep37, none or sdk", o.LeaseRPC)
+		return nil, fmt.Errorf("lease RPC %q: want aep37, none or sdk", o.LeaseRPC)
 	}
 	for _, limit := range []struct {
 		name      string
@@ -179,24 +187,36 @@ func (o *Options) check() (version, error) {
 		{"providers", o.Providers, 1, maxProviders},
 	} {
 		if limit.value < limit.low || limit.value > limit.high {
-			return v, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
+			return nil, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
 		}
 	}
 	for _, text := range o.Faults {
 		if _, _, err := parseFault(text); err != nil {
-			return v, err
+			return nil, err
 		}
 	}
-	return v, nil
+	return versions, nil
 }
 
 // start opens every port.
-func (s *Server) start(v version) error {
+func (s *Server) start(versions []version) error {
 	s.ledger = newLedger(&s.chainFaults)
 	s.ledger.accounts[s.tenant.address] = s.tenant
+	var err error
+	if s.folder, err = os.MkdirTemp("", "akash-testserver-"); err != nil {
+		return err
+	}
+	if s.options.CA {
+		if s.authority, err = newAuthority(s.options.Seed); err != nil {
+			return err
+		}
+		if s.ready.CAFile, err = s.save("ca.crt.pem", s.authority.pem); err != nil {
+			return err
+		}
+	}
 	texts := newTexts(s.options.Seed, s.options.LogBytes)
 	for i := range s.options.Providers {
-		if err := s.addProvider(i, v, texts); err != nil {
+		if err := s.addProvider(i, versions[i%len(versions)], texts); err != nil {
 			return err
 		}
 	}
@@ -277,6 +297,7 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 		dialect:  s.options.LeaseRPC,
 		ledger:   s.ledger,
 		counters: newCounters(),
+		wires:    map[*wire]struct{}{},
 	}
 	lease := Lease{
 		Owner:    s.tenant.address,
@@ -363,7 +384,7 @@ func (s *Server) issueCredentials() error {
 			if err != nil {
 				return err
 			}
-			s.ready.Providers = append(s.ready.Providers, ProviderInfo{p.endpoints(), p.work.lease, token})
+			s.ready.Providers = append(s.ready.Providers, ProviderInfo{p.endpoints(), p.version.text, p.work.lease, token})
 		}
 	}
 	c, err := newCertificate(certificateSpec{
@@ -377,15 +398,17 @@ func (s *Server) issueCredentials() error {
 		return err
 	}
 	s.ledger.publish(s.tenant.address, c, certv1.State_valid)
-	if s.folder, err = os.MkdirTemp("", "akash-testserver-"); err != nil {
+	if s.ready.ClientCertFile, err = s.save("client.crt.pem", c.pem); err != nil {
 		return err
 	}
-	s.ready.ClientCertFile = filepath.Join(s.folder, "client.crt.pem")
-	s.ready.ClientKeyFile = filepath.Join(s.folder, "client.key.pem")
-	if err := os.WriteFile(s.ready.ClientCertFile, c.pem, 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(s.ready.ClientKeyFile, c.keyPEM, 0o600)
+	s.ready.ClientKeyFile, err = s.save("client.key.pem", c.keyPEM)
+	return err
+}
+
+// save writes a file that goes with the fake, and returns its path.
+func (s *Server) save(name string, text []byte) (string, error) {
+	path := filepath.Join(s.folder, name)
+	return path, os.WriteFile(path, text, 0o600)
 }
 
 // token returns the tenant's token that grants everything at one provider.

@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ const (
 	FaultRefuse      Fault = "refuse"
 	FaultHangAccept  Fault = "hang-accept"
 	FaultHangHeaders Fault = "hang-headers"
+	FaultFreeze      Fault = "freeze"
 	FaultTLS12       Fault = "tls12"
 	FaultGoAway      Fault = "goaway-pings"
 	FaultGarbage     Fault = "garbage-frames"
@@ -58,6 +58,7 @@ var faultText = map[Fault]struct {
 	FaultRefuse:      {"both ports refuse connections", 0},
 	FaultHangAccept:  {"connections are accepted and never read", 0},
 	FaultHangHeaders: {"answers stop after their headers", 0},
+	FaultFreeze:      {"connections stay open and go silent", 0},
 	FaultTLS12:       {"both ports speak TLS 1.2 only", 0},
 	FaultGoAway:      {"a call gets GOAWAY ENHANCE_YOUR_CALM too_many_pings", 0},
 	FaultGarbage:     {"the gRPC port speaks no HTTP/2 after the handshake", 0},
@@ -91,9 +92,6 @@ func FaultHelp() string {
 	for name := range faultText {
 		names = append(names, name)
 	}
-	slices.SortFunc(names, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(faultText[a].delay, faultText[b].delay), cmp.Compare(a, b))
-	})
 	slices.Sort(names)
 	var b strings.Builder
 	for _, name := range names {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/reflection"
@@ -41,12 +42,13 @@ func (p *provider) newGRPC() *grpc.Server {
 		protocols = []string{"h2"}
 	}
 	s := grpc.NewServer(
-		grpc.Creds(&handshaker{provider: p, config: p.tlsConfig(protocols)}),
+		grpc.Creds(&handshaker{provider: p, config: p.tlsConfig(protocols, nil)}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second}),
 		grpc.ForceServerCodecV2(newFrameCodec()),
 		grpc.UnaryInterceptor(p.interceptUnary),
 		grpc.StreamInterceptor(p.interceptStream),
 		grpc.UnknownServiceHandler(p.unknown),
+		grpc.WaitForHandlers(true),
 	)
 	providerv1.RegisterProviderRPCServer(s, &providerRPC{provider: p})
 	if p.dialect == DialectAEP37 {
@@ -72,7 +74,7 @@ func (h *handshaker) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthIn
 		conn.Close()
 		return nil, nil, err
 	}
-	return conn, credentials.TLSInfo{
+	return h.provider.newWire(conn), credentials.TLSInfo{
 		State:          conn.ConnectionState(),
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
 	}, nil
@@ -106,10 +108,13 @@ func (p *provider) interceptUnary(ctx context.Context, request any, info *grpc.U
 		p.crash()
 		return nil, status.Error(codes.Unavailable, "crashed")
 	}
-	if p.faults.has(FaultHangHeaders) {
+	switch {
+	case p.faults.has(FaultHangHeaders):
 		grpc.SendHeader(ctx, nil)
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case p.faults.has(FaultNonsense):
+		return nonsense(), nil
 	}
 	return handler(ctx, request)
 }
@@ -119,13 +124,19 @@ func (p *provider) interceptStream(srv any, stream grpc.ServerStream, info *grpc
 	ctx := stream.Context()
 	p.recordCall(ctx, info.FullMethod)
 	defer p.counters.open(ctx, info.FullMethod)()
-	if p.faults.has(FaultHangHeaders) {
+	switch {
+	case p.faults.has(FaultHangHeaders):
 		stream.SendHeader(nil)
 		<-ctx.Done()
 		return ctx.Err()
+	case p.faults.has(FaultNonsense):
+		return stream.SendMsg(nonsense())
 	}
 	return handler(srv, stream)
 }
+
+// nonsense is a message that no message type decodes: a field of wire type 7.
+func nonsense() *frame { return &frame{mem.SliceBuffer("\xff\xff\xff not protobuf")} }
 
 // recordCall keeps a gRPC call for a test to look at.
 func (p *provider) recordCall(ctx context.Context, method string) {

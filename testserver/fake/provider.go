@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +59,7 @@ type provider struct {
 	certs   int // certificates made so far
 	serving *certificate
 	crashed bool
+	wires   map[*wire]struct{}
 }
 
 func (p *provider) address() string { return p.account.address }
@@ -64,14 +67,14 @@ func (p *provider) address() string { return p.account.address }
 // start opens the provider's doors.
 func (p *provider) start(rest, grpcListener net.Listener) {
 	p.restDoor = newDoor(rest, p.admit)
-	p.hostURI = "https://localhost:" + portOf(rest.Addr())
+	p.hostURI = "https://" + hostName + ":" + portOf(rest.Addr())
 	p.rest = &http.Server{
 		Handler:           p.restHandler(),
 		ReadHeaderTimeout: 3 * time.Second,
 		ErrorLog:          discard,
 		BaseContext:       func(net.Listener) context.Context { return p.server.ctx },
 	}
-	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil))) })
+	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil, p.server.authority))) })
 	if grpcListener != nil {
 		p.grpcDoor = newDoor(grpcListener, p.admit)
 		p.grpc = p.newGRPC()
@@ -145,12 +148,28 @@ func (p *provider) setFault(name Fault, delay time.Duration) error {
 	if kind := name.certificate(); kind != "" {
 		return p.setCertificate(kind)
 	}
-	if name == FaultRefuse {
+	switch name {
+	case FaultRefuse:
 		for _, d := range p.doors() {
 			d.shut()
 		}
+	case FaultFreeze:
+		for _, d := range p.doors() {
+			d.freeze()
+		}
+	case FaultGarbage, FaultGoAway:
+		for _, w := range p.openWires() {
+			w.breakNow()
+		}
 	}
 	return nil
+}
+
+// openWires returns the connections of the gRPC port.
+func (p *provider) openWires() []*wire {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.wires))
 }
 
 // clearFault ends a fault.
@@ -162,8 +181,13 @@ func (p *provider) clearFault(name Fault) error {
 	if name.certificate() != "" {
 		return p.setCertificate(CertValid)
 	}
-	if name == FaultRefuse {
+	switch name {
+	case FaultRefuse:
 		return p.openDoors()
+	case FaultFreeze:
+		for _, d := range p.doors() {
+			d.thaw()
+		}
 	}
 	return nil
 }
@@ -233,7 +257,7 @@ func (p *provider) certificateSpec(now time.Time) certificateSpec {
 		serial:     big.NewInt(now.UnixNano()),
 		notBefore:  now.Add(-time.Hour),
 		notAfter:   now.AddDate(1, 0, 0),
-		domains:    []string{"localhost", "provider.localhost"},
+		domains:    []string{hostName, "provider.localhost"},
 		addresses:  []net.IP{net.IPv4(127, 0, 0, 1).To4()},
 	}
 }
@@ -245,9 +269,10 @@ func (p *provider) certificate() *certificate {
 	return p.serving
 }
 
-// tlsConfig returns what both ports serve, as the hello and the faults demand
-// (reference section 1.3).
-func (p *provider) tlsConfig(protocols []string) *tls.Config {
+// tlsConfig returns what a port serves, as the hello and the faults demand
+// (reference section 1.3). A client that names the host gets the certificate of
+// the authority, where there is one, and is not asked for its own.
+func (p *provider) tlsConfig(protocols []string, public *authority) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: protocols,
@@ -263,12 +288,18 @@ func (p *provider) tlsConfig(protocols []string) *tls.Config {
 	}
 	old := config.Clone()
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	named := config.Clone()
+	named.ClientAuth = tls.NoClientCert
+	named.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &public.server, nil }
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if delay, ok := p.faults.delay(FaultSlowConnect); ok && !sleep(hello.Context(), delay) {
 			return nil, hello.Context().Err()
 		}
 		if p.faults.has(FaultTLS12) {
 			return old, nil
+		}
+		if public != nil && p.version.servesCA() && hello.ServerName == hostName {
+			return named, nil
 		}
 		return nil, nil
 	}

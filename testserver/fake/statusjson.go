@@ -28,9 +28,9 @@ type clusterJSON struct {
 }
 
 type inventoryJSON struct {
-	Active    []metricJSON  `json:"active,omitempty"`
-	Pending   []metricJSON  `json:"pending,omitempty"`
-	Available availableJSON `json:"available"`
+	Active    []any `json:"active,omitempty"` // metricJSON or ancientJSON
+	Pending   []any `json:"pending,omitempty"`
+	Available any   `json:"available"` // availableJSON or []ancientJSON
 }
 
 type availableJSON struct {
@@ -52,6 +52,35 @@ type metricJSON struct {
 	Storage   map[string]int64 `json:"storage,omitempty"`
 }
 
+// ancientJSON is a metric of the oldest providers: amounts as the chain spells
+// them, no GPU, and the disk under another name.
+type ancientJSON struct {
+	CPU     chainUnits `json:"cpu"`
+	Memory  chainSize  `json:"memory"`
+	Storage chainSize  `json:"storage"`
+}
+
+type chainUnits struct {
+	Units chainValue `json:"units"`
+}
+
+type chainSize struct {
+	Size chainValue `json:"size"`
+}
+
+type chainValue struct {
+	Val int64 `json:"val,string"`
+}
+
+// ancient returns m as the oldest providers report it.
+func (m metricJSON) ancient() ancientJSON {
+	return ancientJSON{
+		CPU:     chainUnits{chainValue{m.CPU}},
+		Memory:  chainSize{chainValue{m.Memory}},
+		Storage: chainSize{chainValue{m.Ephemeral}},
+	}
+}
+
 type storageJSON struct {
 	Class string `json:"class"`
 	Size  int64  `json:"size"`
@@ -59,7 +88,8 @@ type storageJSON struct {
 
 // json returns the inventory as release v's REST gateway reports it.
 func (inv *inventory) json(v version, address string) statusJSON {
-	available := availableJSON{}
+	var available availableJSON
+	var nodes []ancientJSON
 	for _, m := range inv.machines {
 		left := metricJSON{
 			CPU:       max(0, m.allocatable.cpu-m.allocated.cpu),
@@ -67,6 +97,7 @@ func (inv *inventory) json(v version, address string) statusJSON {
 			Memory:    max(0, m.allocatable.memory-m.allocated.memory),
 			Ephemeral: max(0, m.allocatable.ephemeral-m.allocated.ephemeral),
 		}
+		nodes = append(nodes, left.ancient())
 		if v.reportsNodeNames() {
 			available.Nodes = append(available.Nodes, nodeJSON{m.name, m.allocatable.json(), left})
 		} else {
@@ -80,8 +111,8 @@ func (inv *inventory) json(v version, address string) statusJSON {
 		Cluster: &clusterJSON{
 			Leases: inv.leases,
 			Inventory: inventoryJSON{
-				Active:    metrics(inv.active),
-				Pending:   metrics(inv.pending),
+				Active:    metrics(v, inv.active),
+				Pending:   metrics(v, inv.pending),
 				Available: available,
 			},
 		},
@@ -90,16 +121,22 @@ func (inv *inventory) json(v version, address string) statusJSON {
 		PublicHostname: inv.hostnames[0],
 		Address:        address,
 	}
+	if !v.reportsPlainNumbers() {
+		s.Cluster.Inventory.Available = nodes
+	}
 	if v.reportsReclamation() {
 		s.Reclamation = inv.reclamation
 	}
 	return s
 }
 
-func metrics(reservations []resources) []metricJSON {
-	var all []metricJSON
+func metrics(v version, reservations []resources) (all []any) {
 	for _, r := range reservations {
-		all = append(all, r.json())
+		if v.reportsPlainNumbers() {
+			all = append(all, r.json())
+		} else {
+			all = append(all, r.json().ancient())
+		}
 	}
 	return all
 }

@@ -39,6 +39,18 @@ func parseVersion(text string) (version, error) {
 	return v, nil
 }
 
+// parseVersions reads versions separated by commas.
+func parseVersions(text string) (all []version, err error) {
+	for one := range strings.SplitSeq(text, ",") {
+		v, err := parseVersion(strings.TrimSpace(one))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
 // atLeast reports whether v is this release, a candidate for it, or later.
 func (v version) atLeast(major, minor, patch int) bool {
 	for i, want := range [3]int{major, minor, patch} {
@@ -74,6 +86,14 @@ func (v version) plainErrors() bool { return v.atLeast(0, 11, 2) }
 // reportsNodeNames: /status has named nodes with allocatable and available since
 // v0.5.0; before, a flat list of what is available.
 func (v version) reportsNodeNames() bool { return v.atLeast(0, 5, 0) }
+
+// reportsPlainNumbers: before v0.4.0 /status spells amounts as the chain does,
+// {"units":{"val":"100"}}, and lists nodes without a word around them. Nothing but
+// console's tolerance tells of it; the version is a guess.
+func (v version) reportsPlainNumbers() bool { return v.atLeast(0, 4, 0) }
+
+// servesCA: a certificate of a public authority is served by name since v0.7.0.
+func (v version) servesCA() bool { return v.atLeast(0, 7, 0) }
 
 // reportsCapacity: ResourcePair.capacity came with v0.6.8.
 func (v version) reportsCapacity() bool { return v.atLeast(0, 6, 8) }

@@ -1,0 +1,119 @@
+package fake_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	"akash-provider-web/testserver/fake"
+)
+
+// outline returns the paths in a JSON value and the kinds of value they lead to.
+func outline(v any) map[string]string {
+	paths := map[string]string{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, value := range v {
+				walk(path+"."+key, value)
+			}
+		case []any:
+			for _, value := range v {
+				walk(path+"[]", value)
+			}
+		default:
+			paths[path] = fmt.Sprintf("%T", v)
+		}
+	}
+	walk("", v)
+	return paths
+}
+
+// quiet is a seed whose provider has no reservation pending, as the fixtures.
+const quiet = 3
+
+// The REST gateway's answers have the shape of a real one's.
+func TestRESTShapes(t *testing.T) {
+	s := start(t, fake.Options{Seed: quiet, ProviderVersion: "0.13.0"})
+	for route, fixture := range map[string]string{
+		"/status":  "testdata/rest.status.json",
+		"/version": "testdata/rest.version.json",
+	} {
+		var want, got any
+		readJSON(t, fixture, &want)
+		response, text := fetch(t, browser(t), http.MethodGet, "https://"+s.Ready().REST+route, "")
+		require.NoError(t, json.Unmarshal([]byte(text), &got))
+		assert.Equal(t, outline(want), outline(got), route)
+		assert.Equal(t, "application/json; charset=UTF-8", response.Header.Get("Content-Type"))
+		assert.Equal(t, "HTTP/1.1", response.Proto)
+	}
+}
+
+// No CORS: a preflight is a wrong method, and no answer allows an origin.
+func TestNoCORS(t *testing.T) {
+	s := start(t, fake.Options{Seed: 7})
+	response, text := fetch(t, browser(t), http.MethodOptions, "https://"+s.Ready().REST+"/status", "")
+	assert.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
+	assert.Empty(t, text)
+	for name := range response.Header {
+		assert.NotContains(t, name, "Access-Control")
+	}
+	response, text = fetch(t, browser(t), http.MethodGet, "https://"+s.Ready().REST+"/nothing", "")
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+	assert.Equal(t, "404 page not found\n", text)
+}
+
+// A record is kept of which calls came with what.
+func TestRequestsAreRecorded(t *testing.T) {
+	s := start(t, fake.Options{Seed: 7})
+	require.NoError(t, getStatus(t, statusClient(t, s), long))
+	request, err := http.NewRequest(http.MethodGet, "https://"+s.Ready().REST+"/status", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer secret")
+	response, err := browser(t).Do(request)
+	require.NoError(t, err)
+	response.Body.Close()
+
+	var seen []fake.Request
+	control(t, s, http.MethodGet, "/requests", "", &seen)
+	require.Len(t, seen, 2)
+	assert.Equal(t, "/akash.provider.v1.ProviderRPC/GetStatus", seen[0].Method)
+	assert.Equal(t, "grpc", seen[0].Protocol)
+	assert.False(t, seen[0].Authorization)
+	assert.Contains(t, seen[0].Metadata, "user-agent")
+	assert.Equal(t, "GET /status", seen[1].Method)
+	assert.True(t, seen[1].Authorization)
+	assert.Contains(t, seen[1].Metadata, "authorization")
+}
+
+// So has the status over gRPC.
+func TestStatusShape(t *testing.T) {
+	wire, err := os.ReadFile("testdata/getstatus.pb")
+	require.NoError(t, err)
+	var real providerv1.Status
+	require.NoError(t, proto.Unmarshal(wire, &real))
+	s := start(t, fake.Options{Seed: quiet, ProviderVersion: "0.14.1"})
+	got, err := statusClient(t, s).GetStatus(deadline(t), &emptypb.Empty{})
+	require.NoError(t, err)
+	assert.NotNil(t, got.GetReclamationWindow()) // the fixture's provider has set none
+	got.ReclamationWindow = nil
+
+	shape := func(m proto.Message) map[string]string {
+		text, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(m)
+		require.NoError(t, err)
+		var v any
+		require.NoError(t, json.Unmarshal(text, &v))
+		return outline(v)
+	}
+	assert.Equal(t, shape(&real), shape(got))
+}
