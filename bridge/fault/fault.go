@@ -20,6 +20,10 @@ const (
 	ReasonMalformedMetadata Reason = "malformedMetadata"
 	ReasonNotAllowed        Reason = "notAllowed"
 
+	// The bridge itself.
+	ReasonBridgeBusy     Reason = "bridgeBusy"
+	ReasonBridgeStopping Reason = "bridgeStopping"
+
 	// The chain.
 	ReasonUnknownProvider  Reason = "unknownProvider"
 	ReasonChainUnavailable Reason = "chainUnavailable"

@@ -1,0 +1,230 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// userAgent names the bridge to providers; a page's own says nothing to them.
+const userAgent = "akash-provider-bridge"
+
+const contentTypeGRPC = "application/grpc"
+
+// maxMetadata bounds the headers, and the trailers, taken from a provider, in
+// bytes.
+const maxMetadata = 64 << 10
+
+// nearDeadline is how shortly before the deadline a provider that gives up is
+// taken to have done so because of it: its clock started with the bridge's, and
+// its reset may overtake its trailers.
+const nearDeadline = 20 * time.Millisecond
+
+// exchange is one call on the provider's side.
+type exchange struct {
+	call     *Call
+	route    *Route
+	reply    *Reply
+	limit    int
+	deadline time.Time // zero where there is none
+}
+
+// run sends the request, forwards the answer's messages as they come and returns
+// its trailers.
+func (x *exchange) run(ctx context.Context, path, contentType string, request []byte) (http.Header, error) {
+	upstream, cancel := context.WithCancel(ctx)
+	defer cancel() // resets the provider's stream where it has not ended
+
+	response, err := x.route.Transport.RoundTrip(x.request(upstream, path, contentType, request))
+	if err != nil {
+		return nil, x.failure(ctx, err)
+	}
+	defer response.Body.Close()
+	if err := examine(response); err != nil {
+		return nil, err
+	}
+	if response.Header[headerStatus] != nil {
+		return x.trailers(ctx, response.Header, true)
+	}
+	header, err := x.header(response.Header)
+	if err != nil {
+		return nil, err
+	}
+	x.reply.AddHeader(header)
+	x.reply.commit()
+	if x.call.Streaming {
+		// The page learns that the stream stands, and of whom it comes, before
+		// there is a message.
+		x.reply.Flush()
+	}
+	if err := x.forward(ctx, response.Body); err != nil {
+		return nil, err
+	}
+	return x.trailers(ctx, response.Trailer, false)
+}
+
+func (x *exchange) request(ctx context.Context, path, contentType string, body []byte) *http.Request {
+	header := x.route.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("Te", "trailers")
+	header.Set("User-Agent", userAgent)
+	if !x.deadline.IsZero() {
+		header.Set(headerTimeout, formatTimeout(time.Until(x.deadline)))
+	}
+	r := &http.Request{
+		Method: http.MethodPost,
+		URL:    &url.URL{Scheme: "https", Host: x.route.Authority, Path: path},
+		Host:   x.route.Authority,
+		Header: header,
+		// The length and GetBody let a transport end the stream with the last byte,
+		// and try again where the provider did not process the call.
+		ContentLength: int64(len(body)),
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		GetBody: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(body)), nil
+		},
+	}
+	return r.WithContext(ctx)
+}
+
+// forward moves messages until the provider's answer ends. It reads only what the
+// page has accepted the like of before, so a page that reads slowly slows the
+// provider down.
+func (x *exchange) forward(ctx context.Context, body io.Reader) error {
+	messages := newMessageReader(body, x.limit)
+	defer messages.close()
+	for {
+		batch, err := messages.next()
+		if len(batch) > 0 {
+			if x.reply.forward(batch) != nil {
+				return gone(ctx)
+			}
+			if x.call.Streaming && err == nil {
+				// While this writes, the transport collects what comes next: the
+				// faster messages are, the more go out together.
+				x.reply.Flush()
+			}
+		}
+		switch err {
+		case nil:
+		case io.EOF:
+			return nil
+		case errTooLarge:
+			return fault.New(codes.ResourceExhausted, fault.ReasonProviderProtocol,
+				"the provider sent a message larger than the bridge's limit of %d bytes", x.limit)
+		case errGarbage, errCut:
+			return protocolError("the provider's answer is malformed: %w", err)
+		default:
+			return x.failure(ctx, err)
+		}
+	}
+}
+
+// trailers returns what of h goes to the page at the end of the call. A reply
+// without messages may carry them as its headers (only).
+func (x *exchange) trailers(ctx context.Context, h http.Header, only bool) (http.Header, error) {
+	status := h[headerStatus]
+	if len(status) == 0 {
+		return nil, protocolError("the provider ended its answer without a status")
+	}
+	code, err := strconv.ParseUint(status[0], 10, 32)
+	if err != nil {
+		return nil, protocolError("the provider ended its answer with a malformed status")
+	}
+	if codes.Code(code) == codes.Canceled && x.expired() {
+		return nil, errDeadline
+	}
+	if size(h) > maxMetadata {
+		return nil, protocolError("the provider's trailers are larger than %d bytes", maxMetadata)
+	}
+	out := http.Header{headerStatus: status[:1]}
+	for key, values := range h {
+		switch name := strings.ToLower(key); {
+		case key == headerStatus, strings.HasPrefix(name, "akash-"), name == "content-type":
+		case key == headerMessage, !only, x.route.Downstream(name):
+			out[key] = values
+		}
+	}
+	return out, nil
+}
+
+// header returns what of h goes to the page with the headers of the answer.
+func (x *exchange) header(h http.Header) (http.Header, error) {
+	if size(h) > maxMetadata {
+		return nil, protocolError("the provider's headers are larger than %d bytes", maxMetadata)
+	}
+	out := http.Header{}
+	for key, values := range h {
+		if x.route.Downstream(strings.ToLower(key)) {
+			out[key] = values
+		}
+	}
+	return out, nil
+}
+
+// failure says why an exchange that failed with err did.
+func (x *exchange) failure(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return contextError(ctx)
+	case x.expired():
+		return errDeadline
+	}
+	return upstreamError(err)
+}
+
+// expired reports whether the deadline has passed, or is about to.
+func (x *exchange) expired() bool {
+	return !x.deadline.IsZero() && time.Until(x.deadline) < nearDeadline
+}
+
+// examine tells whether an answer is gRPC at all.
+func examine(r *http.Response) error {
+	contentType := r.Header.Get("Content-Type")
+	isGRPC := contentType == contentTypeGRPC || strings.HasPrefix(contentType, contentTypeGRPC+"+") ||
+		strings.HasPrefix(contentType, contentTypeGRPC+";")
+	switch {
+	case isGRPC && (r.StatusCode == http.StatusOK || r.Header[headerStatus] != nil):
+		return nil
+	case r.StatusCode == http.StatusOK:
+		return protocolError("the provider answered with something other than gRPC (content type %.60q)", contentType)
+	}
+	return &fault.Error{Code: codeOfHTTP(r.StatusCode), Reason: fault.ReasonProviderProtocol,
+		Message: fmt.Sprintf("the provider answered with HTTP status %d instead of gRPC", r.StatusCode)}
+}
+
+// gone is the outcome of a call whose page accepts no more.
+func gone(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	return errCanceled
+}
+
+func protocolError(format string, args ...any) *fault.Error {
+	return fault.New(codes.Internal, fault.ReasonProviderProtocol, format, args...)
+}
+
+// size returns how many bytes of names and values h holds.
+func size(h http.Header) int {
+	n := 0
+	for key, values := range h {
+		for _, value := range values {
+			n += len(key) + len(value)
+		}
+	}
+	return n
+}

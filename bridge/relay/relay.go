@@ -1,0 +1,192 @@
+// Package relay moves gRPC messages between a page and a provider without
+// decoding them. It owns what a call needs on its way: its deadline, its size
+// limits, its backpressure, its end in trailers. It knows nothing of certificates
+// or of the chain; where a call goes is decided by whoever embeds it.
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// Handler relays calls. It expects requests and writes answers as
+// grpcweb.WrapHandler translates them: gRPC over HTTP/2 as net/http presents it.
+type Handler struct {
+	// Accept examines a call by its path and headers, before its body is read. Its
+	// error is the call's outcome.
+	Accept func(*http.Request) (*Call, error)
+	// MaxMessage is the size of the largest message relayed either way, in bytes;
+	// 0 means DefaultMaxMessage.
+	MaxMessage int
+	// Stopping, once done, ends every stream with its cause, or with UNAVAILABLE,
+	// so that clients resume elsewhere; nil never stops. Other calls may finish.
+	Stopping context.Context
+}
+
+// Call is an accepted call.
+type Call struct {
+	// Provider is named in the call's errors.
+	Provider string
+	// Streaming says that the answer may be any number of messages.
+	Streaming bool
+	// Heartbeat is how long a stream may be quiet before an empty message is sent;
+	// 0 sends none.
+	Heartbeat time.Duration
+	// Route finds the way of the call. Its context ends with the call.
+	Route func(context.Context) (*Route, error)
+	// Done, where set, is told the outcome.
+	Done func(Result)
+}
+
+// Route is the way of a call.
+type Route struct {
+	// ReplyHeader is sent to the page with the headers of the answer, or with its
+	// error.
+	ReplyHeader http.Header
+
+	// Transport reaches the provider over HTTP/2.
+	Transport http.RoundTripper
+	// Authority is the provider's host:port, for the :authority header.
+	Authority string
+	// Header is the metadata that goes to the provider.
+	Header http.Header
+	// Downstream says which of the provider's response headers go to the page.
+	Downstream func(name string) bool
+
+	// Serve, where set, answers the call instead of the provider at Transport. The
+	// request is the messages of the page as they were framed.
+	Serve func(ctx context.Context, request []byte, reply *Reply) error
+}
+
+// Result is the outcome of a call.
+type Result struct {
+	Code     codes.Code
+	Reason   fault.Reason
+	Err      *fault.Error // nil where Code is OK, or where the provider gave the status
+	Duration time.Duration
+	Received int64 // bytes of messages from the page
+	Sent     int64 // bytes of messages to the page
+}
+
+// ServeHTTP relays one call.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	reply := newReply(w, r.Header.Get("Content-Type"))
+	call, err := h.Accept(r)
+	if err != nil {
+		reply.finish(trailersOf(faultOf(err, "")))
+		return
+	}
+	result, err := h.serve(r, call, reply)
+	if err != nil {
+		told := faultOf(err, call.Provider)
+		reply.finish(trailersOf(told))
+		result.Code, result.Reason, result.Err = told.Code, told.Reason, told
+	}
+	if call.Done != nil {
+		result.Duration, result.Sent = time.Since(start), reply.written
+		call.Done(result)
+	}
+}
+
+// serve moves an accepted call. An error is still to be told to the page.
+func (h *Handler) serve(r *http.Request, call *Call, reply *Reply) (result Result, err error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	timeout, bounded, err := parseTimeout(r.Header)
+	if err != nil {
+		return result, err
+	}
+	var deadline time.Time
+	if bounded {
+		var release context.CancelFunc
+		deadline = time.Now().Add(timeout)
+		ctx, release = context.WithDeadline(ctx, deadline)
+		defer release()
+	}
+	if call.Streaming && h.Stopping != nil {
+		defer context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })()
+	}
+
+	request, err := h.read(ctx, r.Body)
+	if err != nil {
+		return result, err
+	}
+	result.Received = int64(len(request))
+
+	if call.Heartbeat > 0 && call.Streaming {
+		reply.keepAlive(call.Heartbeat)
+	}
+	route, err := call.Route(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = contextError(ctx)
+		}
+		return result, err
+	}
+	reply.AddHeader(route.ReplyHeader)
+
+	if route.Serve != nil {
+		if err := route.Serve(ctx, request, reply); err != nil {
+			if ctx.Err() != nil {
+				err = contextError(ctx)
+			}
+			return result, err
+		}
+		reply.finish(http.Header{headerStatus: {"0"}})
+		return result, nil
+	}
+	x := exchange{call: call, route: route, reply: reply, limit: h.limit(), deadline: deadline}
+	trailers, err := x.run(ctx, r.URL.Path, r.Header.Get("Content-Type"), request)
+	if err != nil {
+		return result, err
+	}
+	reply.finish(trailers)
+	result.Code = statusOf(trailers)
+	return result, nil
+}
+
+func (h *Handler) limit() int {
+	if h.MaxMessage > 0 {
+		return h.MaxMessage
+	}
+	return DefaultMaxMessage
+}
+
+func (h *Handler) read(ctx context.Context, body io.Reader) ([]byte, error) {
+	request, err := readRequest(body, h.limit())
+	var known *fault.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return request, err
+	case ctx.Err() != nil:
+		return nil, contextError(ctx)
+	}
+	return nil, fault.New(codes.InvalidArgument, "", "the request's body could not be read: %w", err)
+}
+
+// stopCause is what to tell the callers of streams that end because the bridge does.
+func stopCause(stopping context.Context) error {
+	var known *fault.Error
+	if cause := context.Cause(stopping); errors.As(cause, &known) {
+		return known
+	}
+	return fault.New(codes.Unavailable, fault.ReasonBridgeStopping, "the bridge is shutting down; call again")
+}
+
+// statusOf reads the grpc-status of trailers that have one.
+func statusOf(trailers http.Header) codes.Code {
+	n, err := strconv.ParseUint(trailers[headerStatus][0], 10, 32)
+	if err != nil {
+		return codes.Unknown
+	}
+	return codes.Code(n)
+}

@@ -1,0 +1,184 @@
+package relay
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// Reply is the answer to one call as the page receives it: headers, messages and
+// at the end, whatever happens, trailers. It flushes when told to, and on a quiet
+// stream, where the page asked for it, sends empty messages that keep the
+// connection's idle timers from cutting it.
+type Reply struct {
+	mu        sync.Mutex // held over every use of w
+	w         http.ResponseWriter
+	committed bool
+	finished  bool
+	written   int64
+	unflushed bool
+
+	contentType string
+	interval    time.Duration
+	beat        *time.Timer
+	last        time.Time // of the last write, kept only where interval is set
+}
+
+func newReply(w http.ResponseWriter, contentType string) *Reply {
+	return &Reply{w: w, contentType: contentType}
+}
+
+// keepAlive sends an empty message whenever interval passed without one. The first
+// one commits the headers: those that the provider sends later are not relayed.
+func (r *Reply) keepAlive(interval time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interval, r.last = interval, time.Now()
+	r.beat = time.AfterFunc(interval, r.heartbeat)
+}
+
+func (r *Reply) heartbeat() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return
+	}
+	quiet := time.Since(r.last)
+	if quiet >= r.interval {
+		// A failed write needs no attention here: the page is gone, and the call's
+		// own context ends with it.
+		_ = r.write(emptyMessage)
+		r.flush()
+		quiet = 0
+	}
+	r.beat.Reset(r.interval - quiet)
+}
+
+// AddHeader adds headers to the answer, where they have not been sent yet.
+func (r *Reply) AddHeader(h http.Header) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.committed {
+		return
+	}
+	for key, values := range h {
+		r.w.Header()[http.CanonicalHeaderKey(key)] = values
+	}
+}
+
+// Send writes one message, not compressed. The page may see it only after Flush.
+func (r *Reply) Send(message []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var prefix [prefixSize]byte
+	binary.BigEndian.PutUint32(prefix[1:], uint32(len(message)))
+	if err := r.write(prefix[:]); err != nil {
+		return err
+	}
+	return r.write(message)
+}
+
+// forward writes messages that are framed already.
+func (r *Reply) forward(messages []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.write(messages)
+}
+
+// Flush hands what was sent to the network. It blocks while the page accepts no
+// more.
+func (r *Reply) Flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flush()
+}
+
+// commit writes the headers: what follows are messages and trailers.
+func (r *Reply) commit() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writeHeader()
+}
+
+func (r *Reply) writeHeader() {
+	if r.committed {
+		return
+	}
+	r.committed, r.unflushed = true, true
+	r.w.Header().Set("Content-Type", r.contentType)
+	r.w.WriteHeader(http.StatusOK)
+}
+
+func (r *Reply) write(b []byte) error {
+	r.writeHeader()
+	n, err := r.w.Write(b)
+	r.written += int64(n)
+	r.unflushed = true
+	if r.interval > 0 {
+		r.last = time.Now()
+	}
+	return err
+}
+
+func (r *Reply) flush() {
+	if !r.unflushed {
+		return
+	}
+	r.unflushed = false
+	if f, ok := r.w.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// finish ends the answer with trailers, as headers where nothing was sent yet
+// ("Trailers-Only"). The edge writes them out when the handler has returned.
+func (r *Reply) finish(trailers http.Header) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = true
+	if r.beat != nil {
+		r.beat.Stop()
+	}
+	h, prefix := r.w.Header(), http2.TrailerPrefix
+	if !r.committed {
+		prefix = ""
+		h.Set("Content-Type", r.contentType)
+	}
+	// Only after the headers are written may trailers be set: grpcweb.WrapHandler
+	// sends what it finds before as headers, and then an empty trailer frame.
+	for key, values := range trailers {
+		h[prefix+key] = values
+	}
+}
+
+// trailersOf tells err as trailers.
+func trailersOf(err *fault.Error) http.Header {
+	h := http.Header{
+		headerStatus:  {strconv.Itoa(int(err.Code))},
+		headerMessage: {encodeMessage(err.Error())},
+	}
+	if err.Reason != "" {
+		h[headerReason] = []string{string(err.Reason)}
+	}
+	return h
+}
+
+// faultOf returns err as the fault to tell the page, naming provider.
+func faultOf(err error, provider string) *fault.Error {
+	var known *fault.Error
+	if !errors.As(err, &known) {
+		known = &fault.Error{Code: codes.Internal, Message: "the bridge failed: " + err.Error(), Err: err}
+	}
+	if known.Provider == "" && provider != "" {
+		known = fault.About(provider, known.Code, known)
+	}
+	return known
+}

@@ -1,0 +1,113 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// Headers and trailers that carry a call's outcome (gRPC over HTTP/2,
+// "Responses"), and the bridge's own beside them.
+const (
+	headerStatus  = "Grpc-Status"
+	headerMessage = "Grpc-Message"
+	headerReason  = "Akash-Error"
+)
+
+// codeOfHTTP maps the status of an answer that is not gRPC, as
+// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md says.
+func codeOfHTTP(status int) codes.Code {
+	switch status {
+	case http.StatusBadRequest:
+		return codes.Internal
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
+	case http.StatusNotFound:
+		return codes.Unimplemented
+	case http.StatusTooManyRequests, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return codes.Unavailable
+	}
+	return codes.Unknown
+}
+
+// codeOfReset maps the error code of a stream that the provider reset (gRPC over
+// HTTP/2, "Errors").
+func codeOfReset(code http2.ErrCode) codes.Code {
+	switch code {
+	case http2.ErrCodeRefusedStream:
+		return codes.Unavailable
+	case http2.ErrCodeCancel:
+		return codes.Canceled
+	case http2.ErrCodeEnhanceYourCalm:
+		return codes.ResourceExhausted
+	case http2.ErrCodeInadequateSecurity:
+		return codes.PermissionDenied
+	}
+	return codes.Internal
+}
+
+// upstreamError says what a failed exchange with the provider means.
+func upstreamError(err error) *fault.Error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	var reset http2.StreamError
+	if errors.As(err, &reset) {
+		return &fault.Error{Code: codeOfReset(reset.Code), Reason: fault.ReasonProviderGone, Err: err,
+			Message: fmt.Sprintf("the provider ended the call early (HTTP/2 %s)", reset.Code)}
+	}
+	var away http2.GoAwayError
+	if errors.As(err, &away) {
+		return &fault.Error{Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
+			Message: fmt.Sprintf("the provider closed the connection (HTTP/2 %s); try again", away.ErrCode)}
+	}
+	return &fault.Error{Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
+		Message: "the connection to the provider was lost; try again"}
+}
+
+// contextError says why ctx ended: the call's deadline, the page, or the fault
+// that was its cause.
+func contextError(ctx context.Context) *fault.Error {
+	cause := context.Cause(ctx)
+	var known *fault.Error
+	switch {
+	case errors.As(cause, &known):
+		return known
+	case errors.Is(cause, context.DeadlineExceeded):
+		return errDeadline
+	}
+	return errCanceled
+}
+
+var (
+	errDeadline = fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider had answered")
+	errCanceled = fault.New(codes.Canceled, "", "the caller ended the call")
+)
+
+// encodeMessage percent-encodes the text of grpc-message: printable ASCII other
+// than "%" stands for itself (gRPC over HTTP/2, "Percent-Byte-Unencoded").
+func encodeMessage(text string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; c >= ' ' && c <= '~' && c != '%' {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+const headerTimeout = "Grpc-Timeout"
+
+// timeoutUnits are the units of a grpc-timeout, from the finest to the coarsest
+// (gRPC over HTTP/2, "TimeoutUnit").
+var timeoutUnits = []struct {
+	letter byte
+	unit   time.Duration
+}{
+	{'n', time.Nanosecond},
+	{'u', time.Microsecond},
+	{'m', time.Millisecond},
+	{'S', time.Second},
+	{'M', time.Minute},
+	{'H', time.Hour},
+}
+
+// maxTimeoutDigits is how many digits the specification allows.
+const maxTimeoutDigits = 8
+
+// parseTimeout reads the grpc-timeout header. It reports false where the call has
+// no deadline: no header, or one further away than a time.Duration can hold.
+func parseTimeout(h http.Header) (time.Duration, bool, error) {
+	values := h[headerTimeout]
+	if len(values) == 0 {
+		return 0, false, nil
+	}
+	malformed := fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata,
+		"header grpc-timeout is malformed: want one to eight digits and a unit (H M S m u n), such as 30S")
+	if len(values) > 1 || len(values[0]) < 2 || len(values[0]) > maxTimeoutDigits+1 {
+		return 0, false, malformed
+	}
+	digits, letter := values[0][:len(values[0])-1], values[0][len(values[0])-1]
+	for _, u := range timeoutUnits {
+		if u.letter != letter {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 10, 63)
+		if err != nil {
+			return 0, false, malformed
+		}
+		if n > uint64(1<<63-1)/uint64(u.unit) {
+			return 0, false, nil
+		}
+		return time.Duration(n) * u.unit, true, nil
+	}
+	return 0, false, malformed
+}
+
+// formatTimeout writes d in the finest unit that fits eight digits, rounded up so
+// that the far end never gives up before the bridge does.
+func formatTimeout(d time.Duration) string {
+	d = max(d, 0)
+	for _, u := range timeoutUnits {
+		n := (d + u.unit - 1) / u.unit
+		if n < 100_000_000 {
+			return strconv.FormatInt(int64(n), 10) + string(u.letter)
+		}
+	}
+	return "99999999H"
+}
