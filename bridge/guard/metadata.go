@@ -66,7 +66,8 @@ func NewMetadata(patterns []string) (*Metadata, error) {
 }
 
 // Upstream returns the headers of a page's request that go to the provider. The
-// authorization header is not among them: MayAuthorize decides about it.
+// authorization header is not among them: whether it may go depends on the call
+// and on the provider.
 func (m *Metadata) Upstream(request http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range request {

@@ -16,9 +16,9 @@ const (
 	contractSymbols = 52 // a module's or contract's address, 32 bytes
 )
 
-// checkAddress tells a mistyped address from an unknown provider, before anyone
-// is asked: it reads the address as bech32 (BIP 173).
-func checkAddress(address string) error {
+// CheckAddress tells a mistyped address from an unknown provider, before anyone
+// is asked: it reads the address as bech32 (BIP 173). Its error is a *fault.Error.
+func CheckAddress(address string) error {
 	if address == "" {
 		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress, "no provider address was given")
 	}

@@ -111,7 +111,7 @@ func New(o Options) (*Pool, error) {
 		p.resolver = net.DefaultResolver
 	}
 	for address, text := range o.Overrides {
-		if err := checkAddress(address); err != nil {
+		if err := CheckAddress(address); err != nil {
 			return nil, err
 		}
 		host, err := guard.ParseHostURI(text)
@@ -148,7 +148,7 @@ func (p *Pool) Reach(ctx context.Context, r Request) (*Endpoint, error) {
 }
 
 func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
-	if err := checkAddress(r.Address); err != nil {
+	if err := CheckAddress(r.Address); err != nil {
 		return nil, err
 	}
 	client, err := fingerprint(r.ClientCertificate)

@@ -83,6 +83,20 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	return b, nil
 }
 
+// OneMessage returns the message of a request that has exactly one, which is not
+// compressed.
+func OneMessage(request []byte) ([]byte, error) {
+	switch {
+	case len(request) == 0:
+		return nil, fault.New(codes.InvalidArgument, "", "the request has no message")
+	case request[0] != flagPlain:
+		return nil, fault.New(codes.Unimplemented, "", "this provider's answers come over REST, for which the bridge takes no compressed requests")
+	case int(binary.BigEndian.Uint32(request[1:])) != len(request)-prefixSize:
+		return nil, fault.New(codes.InvalidArgument, "", "the request has more than one message")
+	}
+	return request[prefixSize:], nil
+}
+
 // Sizes of the buffers that upstream bytes are read into. A quiet stream, of which
 // there are many, waits with the smallest; a busy one gets room to take in one
 // read what arrived while the last batch was being written.

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"akash-provider-web/bridge/chain"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/provider"
+)
+
+// config is what the command line and the environment say.
+type config struct {
+	listen        string
+	metricsListen string
+	tlsCert       string
+	tlsKey        string
+
+	chainRPC  []string
+	providers map[string]string // host URIs by address
+	grpcPorts []uint16
+
+	allowOrigins         []string
+	allowInsecure        bool
+	allowHostOverride    bool
+	allowPrivateNetworks bool
+	forwardHeaders       []string
+
+	maxStreams int
+	logFormat  string
+}
+
+// defaultMaxStreams keeps a bridge, at some 30 KB a stream, within a few hundred
+// megabytes.
+const defaultMaxStreams = 10_000
+
+// defaultChainRPC are public nodes, asked where the command line names neither a
+// node nor a provider.
+var defaultChainRPC = []string{"https://rpc.akashnet.net:443", "https://akash-rpc.polkachu.com:443"}
+
+const envPrefix = "AKASH_BRIDGE_"
+
+const usageHead = `Usage: akash-provider-bridge [flags]
+
+Lets web pages talk to Akash providers: takes gRPC-Web calls, finds the provider on
+the chain, verifies its certificate and relays the call over its own protocol.
+
+Flags (each also as an environment variable, such as AKASH_BRIDGE_ALLOW_ORIGIN for
+--allow-origin; repeatable ones separate values with commas there):
+
+`
+
+// usageError is a command line that cannot be run.
+type usageError struct{ error }
+
+// parseConfig reads the command line, and the environment for flags that are not
+// on it. It returns flag.ErrHelp after printing help to stdout.
+func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*config, error) {
+	c := &config{providers: map[string]string{}}
+	flags := flag.NewFlagSet("akash-provider-bridge", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`address` to serve on; port 0 picks a free one")
+	list(flags, "chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
+		c.chainRPC = append(c.chainRPC, v)
+		_, err := chain.New(chain.Options{Nodes: []string{v}})
+		return err
+	})
+	list(flags, "provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
+		address, uri, ok := strings.Cut(v, "=")
+		if !ok {
+			return errors.New("want ADDRESS=HOST_URI, such as akash1…=https://provider.example:8443")
+		}
+		if err := provider.CheckAddress(address); err != nil {
+			return err
+		}
+		c.providers[address] = uri
+		_, err := guard.ParseHostURI(uri)
+		return err
+	})
+	list(flags, "grpc-port", "`PORT` of providers' gRPC service; repeatable, the first is tried first\n(default 8444, the host URI's own, 8443, the host URI's own + 1)", func(v string) error {
+		port, err := strconv.ParseUint(v, 10, 16)
+		if err != nil || port == 0 {
+			return errors.New("want a port number, 1 to 65535")
+		}
+		c.grpcPorts = append(c.grpcPorts, uint16(port))
+		return nil
+	})
+	list(flags, "allow-origin", "`ORIGIN` of pages that may call, such as https://app.example, or * for all;\nrepeatable; the bridge's own pages always may (default pages on localhost)", func(v string) error {
+		c.allowOrigins = append(c.allowOrigins, v)
+		_, err := guard.NewOrigins([]string{v})
+		return err
+	})
+	flags.BoolVar(&c.allowInsecure, "allow-insecure", false, "let pages skip the check of a provider's certificate (akash-tls: insecure)")
+	flags.BoolVar(&c.allowHostOverride, "allow-host-override", false, "let pages name a provider's host (akash-host-uri)")
+	flags.BoolVar(&c.allowPrivateNetworks, "allow-private-networks", false, "connect to providers on loopback, private and link-local addresses")
+	list(flags, "forward-header", "`NAME` of a request header to pass on to providers, or PREFIX*, such as x-tenant-*;\nrepeatable; gRPC's own, trace headers and names ending in -bin always pass", func(v string) error {
+		c.forwardHeaders = append(c.forwardHeaders, v)
+		_, err := guard.NewMetadata([]string{v})
+		return err
+	})
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `file` with the certificate chain to serve HTTPS and HTTP/2 with")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `file` with its key")
+	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`number` of calls that may be open at once; more are refused")
+	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`address` to serve /metrics on, instead of --listen")
+	flags.StringVar(&c.logFormat, "log-format", "text", "`format` of the log on standard error: text or json")
+
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usageHead)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+			return nil, flag.ErrHelp
+		}
+		return nil, usageError{err}
+	}
+	if flags.NArg() > 0 {
+		return nil, usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
+	}
+	if err := fromEnvironment(flags, getenv); err != nil {
+		return nil, usageError{err}
+	}
+	if err := c.check(); err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// check finds what is wrong with flags taken together.
+func (c *config) check() error {
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return errors.New("--tls-cert and --tls-key are only of use together")
+	}
+	if c.maxStreams < 1 {
+		return fmt.Errorf("--max-streams is %d: want at least 1", c.maxStreams)
+	}
+	if c.logFormat != "text" && c.logFormat != "json" {
+		return fmt.Errorf("--log-format is %q: want text or json", c.logFormat)
+	}
+	if len(c.chainRPC) == 0 && len(c.providers) == 0 {
+		c.chainRPC = defaultChainRPC
+	}
+	return nil
+}
+
+// list defines a repeatable flag; one value may also hold several, separated by
+// commas.
+func list(flags *flag.FlagSet, name, usage string, add func(string) error) {
+	flags.Func(name, usage, func(values string) error {
+		for value := range strings.SplitSeq(values, ",") {
+			if value = strings.TrimSpace(value); value == "" {
+				return errors.New("a value is empty")
+			}
+			if err := add(value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fromEnvironment sets the flags that the command line does not.
+func fromEnvironment(flags *flag.FlagSet, getenv func(string) string) error {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var failed error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := getenv(name)
+		if value == "" || given[f.Name] || failed != nil {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			failed = fmt.Errorf("invalid value %q for %s: %w", value, name, err)
+		}
+	})
+	return failed
+}

@@ -1,0 +1,67 @@
+// Command akash-provider-bridge lets web pages talk to Akash providers: it takes
+// gRPC-Web calls, finds the provider on the chain, verifies its certificate and
+// relays the call over the provider's own protocol.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "akash-provider-bridge:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(os.Stderr, "Run with --help for its flags.")
+		os.Exit(exitUsage)
+	}
+	os.Exit(exitFailed)
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	c, err := parseConfig(args, getenv, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	log := newLog(stderr, c.logFormat)
+	d, err := c.connect(log)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	s, err := newServer(ctx, c, d, log)
+	if err != nil {
+		return err
+	}
+	return s.run(stdout)
+}
+
+func newLog(w io.Writer, format string) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what the bridge counts. Labels take values from the bridge's own
+// lists only, never from callers or providers, so that nobody can grow them.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec   // by method, code
+	open     *prometheus.GaugeVec     // by method
+	duration *prometheus.HistogramVec // by method
+	bytes    *prometheus.CounterVec   // by direction: received, sent
+	reach    *prometheus.HistogramVec // by outcome: grpc, rest, failed
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_calls_total",
+			Help: "Calls that ended, by method and gRPC status code.",
+		}, []string{"method", "code"}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "akash_bridge_open_calls",
+			Help: "Calls being relayed, by method.",
+		}, []string{"method"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "akash_bridge_call_duration_seconds",
+			Help:    "Time from a call's headers to its trailers, by method.",
+			Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 600, 3600},
+		}, []string{"method"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_message_bytes_total",
+			Help: "Bytes of messages, by direction: received from pages, sent to pages.",
+		}, []string{"direction"}),
+		reach: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "akash_bridge_reach_duration_seconds",
+			Help:    "Time to find, connect to and verify a provider, by outcome: grpc, rest or failed.",
+			Buckets: []float64{.0001, .001, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"outcome"}),
+	}
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for path := range methods {
+		m.open.WithLabelValues(path) // present from the start, at 0
+	}
+	return m
+}
+
+// handler serves the metrics in Prometheus' text format.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/relay"
+	"akash-provider-web/bridge/rest"
+)
+
+// Limits on connections from browsers. There is no limit on how long a request or
+// its answer may take, since a stream takes as long as the page likes.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10 // a token and a client certificate fit many times
+	pingAfter         = 30 * time.Second
+	pingTimeout       = 15 * time.Second
+	streamsPerConn    = 1000
+)
+
+// Limits on the end of the bridge.
+const (
+	// finishGrace is how long calls that are not streams may take to finish.
+	finishGrace  = 5 * time.Second
+	readyTimeout = 5 * time.Second
+)
+
+// server is the bridge as a process: its listeners and what they serve.
+type server struct {
+	config  *config
+	log     *slog.Logger
+	metrics *metrics
+	ready   func(context.Context) error // nil where nothing has to be asked
+
+	stopping context.Context // done when the bridge is to end
+	calls    sync.WaitGroup  // calls being served, hijacked connections included
+	call     http.Handler
+	web      http.Handler
+}
+
+// dependencies are the rooms that a server stands on.
+type dependencies struct {
+	reacher provider.Reacher
+	// ready tells whether calls can be expected to succeed; nil for always.
+	ready func(context.Context) error
+	// web serves the dashboard and the files for script tags; nil for none.
+	web http.Handler
+	// close lets go of what the others hold.
+	close func()
+}
+
+func newServer(stopping context.Context, c *config, d dependencies, log *slog.Logger) (*server, error) {
+	origins, err := guard.NewOrigins(c.allowOrigins)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := guard.NewMetadata(c.forwardHeaders)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web}
+	b := &bridge{
+		reacher:    d.reacher,
+		rest:       rest.New(rest.Options{Logger: log}),
+		metadata:   metadata,
+		allowed:    permissions{insecure: c.allowInsecure, hostOverride: c.allowHostOverride},
+		maxStreams: int64(c.maxStreams),
+		log:        log,
+		metrics:    s.metrics,
+	}
+	s.call = edge.Handler(
+		&relay.Handler{Accept: b.accept, Stopping: stopping},
+		edge.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage},
+	)
+	return s, nil
+}
+
+// ServeHTTP answers browsers, load balancers and, where they share the listener,
+// Prometheus.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodPost, r.Method == http.MethodOptions, isMethodPath(r.URL.Path):
+		s.calls.Add(1)
+		defer s.calls.Done()
+		s.call.ServeHTTP(w, r)
+	case r.URL.Path == "/healthz":
+		text(w, http.StatusOK, "ok\n")
+	case r.URL.Path == "/readyz":
+		s.serveReady(w, r)
+	case r.URL.Path == "/metrics" && s.config.metricsListen == "":
+		s.metrics.handler().ServeHTTP(w, r)
+	case s.web != nil:
+		s.web.ServeHTTP(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// isMethodPath reports whether path is that of a gRPC method,
+// /package.Service/Method.
+func isMethodPath(path string) bool {
+	service, method, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return ok && method != "" && strings.Contains(service, ".") && !strings.Contains(method, "/")
+}
+
+func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
+	if s.stopping.Err() != nil {
+		text(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	}
+	if s.ready != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := s.ready(ctx); err != nil {
+			text(w, http.StatusServiceUnavailable, "not ready: "+err.Error()+"\n")
+			return
+		}
+	}
+	text(w, http.StatusOK, "ready\n")
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// readyLine is what the bridge prints once it serves.
+type readyLine struct {
+	URL        string `json:"url"`
+	MetricsURL string `json:"metricsUrl,omitempty"`
+}
+
+// run serves until stopping is done, then ends streams, lets other calls finish
+// and returns.
+func (s *server) run(stdout io.Writer) error {
+	certificate, err := s.certificate()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.config.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	scheme := "http"
+	if certificate != nil {
+		scheme = "https"
+	}
+	ready := readyLine{URL: scheme + "://" + dialable(listener.Addr())}
+	servers := []*http.Server{s.httpServer(s, certificate)}
+	listeners := []net.Listener{listener}
+	if s.config.metricsListen != "" {
+		listener, err := net.Listen("tcp", s.config.metricsListen)
+		if err != nil {
+			listeners[0].Close()
+			return fmt.Errorf("--metrics-listen: %w", err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metrics.handler())
+		servers = append(servers, s.httpServer(mux, nil))
+		listeners = append(listeners, listener)
+		ready.MetricsURL = "http://" + dialable(listener.Addr()) + "/metrics"
+	}
+
+	failed := make(chan error, len(servers))
+	for i, server := range servers {
+		go func() { failed <- serve(server, listeners[i]) }()
+	}
+	s.log.Info("serving", "url", ready.URL, "metrics", ready.MetricsURL)
+	if err := json.NewEncoder(stdout).Encode(ready); err != nil {
+		s.log.Warn("the ready line could not be printed", "error", err)
+	}
+
+	select {
+	case err = <-failed:
+	case <-s.stopping.Done():
+		s.log.Info("shutting down")
+	}
+	s.shutdown(servers)
+	return err
+}
+
+func serve(server *http.Server, listener net.Listener) error {
+	var err error
+	if server.TLSConfig != nil {
+		err = server.ServeTLS(listener, "", "")
+	} else {
+		err = server.Serve(listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// shutdown lets calls end: streams have been told by s.stopping, others get
+// finishGrace.
+func (s *server) shutdown(servers []*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
+	defer cancel()
+	for _, server := range servers {
+		if server.Shutdown(ctx) != nil {
+			s.log.Warn("calls were cut off", "after", finishGrace)
+		}
+		_ = server.Close()
+	}
+	// Shutdown does not wait for WebSockets.
+	done := make(chan struct{})
+	go func() { s.calls.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func (s *server) httpServer(handler http.Handler, certificate *tls.Certificate) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsPerConn,
+			SendPingTimeout:      pingAfter,
+			PingTimeout:          pingTimeout,
+		},
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	// For load balancers, which speak HTTP/2 in the clear.
+	server.Protocols.SetUnencryptedHTTP2(true)
+	if certificate != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
+	}
+	return server
+}
+
+// certificate returns what to serve HTTPS with, nil for plain HTTP.
+func (s *server) certificate() (*tls.Certificate, error) {
+	if s.config.tlsCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(s.config.tlsCert, s.config.tlsKey)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--tls-cert, --tls-key: %w", err)}
+	}
+	return &pair, nil
+}
+
+// dialable returns a listener's address as a client may use it: a wildcard is
+// reached as localhost.
+func dialable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr.String()
+}
