@@ -39,6 +39,8 @@ const (
 	maxRecords = 10_000
 	// queryTimeout bounds one question, over all nodes together.
 	queryTimeout = 10 * time.Second
+	// nodeTimeout bounds one question to one node.
+	nodeTimeout = 6 * time.Second
 	// hedgeDelay is how long a node may think before the next one is asked too.
 	hedgeDelay = 700 * time.Millisecond
 )

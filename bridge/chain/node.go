@@ -100,6 +100,9 @@ func (n *node) call(ctx context.Context, client *http.Client, method string, par
 	if errors.As(err, &inURL) {
 		err = inURL.Err // its text would hold the URL
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: no answer in time", n.name)
+	}
 	return fmt.Errorf("%s: %w", n.name, &scrubbed{n.scrub(err.Error()), err})
 }
 

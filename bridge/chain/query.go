@@ -156,13 +156,15 @@ func (c *Client) query(ctx context.Context, n *node, paths []string, message []b
 // slow, to the next one at once when it fails.
 func ask[V any](ctx context.Context, c *Client, question func(context.Context, *node) (V, error)) (V, error) {
 	v, failures := race.First(ctx, hedgeDelay, c.order(c.now()), func(ctx context.Context, n *node) (V, error) {
-		v, err := question(ctx, n)
+		limited, cancel := context.WithTimeout(ctx, nodeTimeout)
+		defer cancel()
+		v, err := question(limited, n)
 		switch {
 		case err == nil:
 			if n.answered() {
 				c.log.Info("chain node answers again", "node", n.name)
 			}
-		case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		case errors.Is(ctx.Err(), context.Canceled):
 			// Another node was faster: no fault of this one's.
 		default:
 			if n.failed(c.now()) {

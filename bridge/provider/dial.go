@@ -17,7 +17,7 @@ const (
 	// connectTimeout bounds a TCP connection to one address.
 	connectTimeout = 5 * time.Second
 	// handshakeTimeout bounds a TLS handshake, in which the chain is asked.
-	handshakeTimeout = 10 * time.Second
+	handshakeTimeout = 8 * time.Second
 	// addressHeadStart is what one address of a host has over the next, the
 	// Connection Attempt Delay of RFC 8305 section 5.
 	addressHeadStart = 250 * time.Millisecond

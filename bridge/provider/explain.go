@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -71,10 +72,19 @@ func clientRefused(err error) error {
 		"the provider does not accept the client certificate; check that it is published on the chain and neither expired nor revoked (%w)", err)
 }
 
-// cannotReach joins why neither gRPC nor REST led to the provider. What was
-// judged weighs more than what did not answer: a refused certificate must not
-// hide behind a closed port.
+// cannotReach tells why neither gRPC nor REST led to the provider.
 func cannotReach(failures ...error) error {
+	err := joined(failures...)
+	var f *fault.Error
+	if errors.As(err, &f) && (f.Reason == fault.ReasonProviderUnreachable || f.Reason == fault.ReasonProviderProtocol) {
+		return &fault.Error{Code: f.Code, Reason: f.Reason, Message: "it cannot be reached: " + f.Message, Err: f.Err}
+	}
+	return err
+}
+
+// joined makes one error of several ports'. What was judged weighs more than
+// what did not answer: a refused certificate must not hide behind a closed port.
+func joined(failures ...error) error {
 	var all []*fault.Error
 	for _, err := range failures {
 		var f *fault.Error
@@ -92,10 +102,12 @@ func cannotReach(failures ...error) error {
 	if len(all) == 0 {
 		return fmt.Errorf("unreachable: %w", errors.Join(failures...))
 	}
-	code, texts := codes.Internal, make([]string, len(all))
-	why := fault.ReasonProviderProtocol
-	for i, f := range all {
-		texts[i] = f.Message
+	code, why := codes.Internal, fault.ReasonProviderProtocol
+	var texts []string
+	for _, f := range all {
+		if !slices.Contains(texts, f.Message) {
+			texts = append(texts, f.Message)
+		}
 		if f.Reason != fault.ReasonProviderProtocol {
 			code, why = codes.Unavailable, fault.ReasonProviderUnreachable
 		}

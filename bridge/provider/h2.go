@@ -195,6 +195,7 @@ type grpcConn struct {
 	mu        sync.Mutex
 	keepAlive *time.Timer
 	ended     bool
+	leases    *bool // whether LeaseRPC is AEP-37's; nil if not asked yet
 }
 
 // dial opens a connection to a port and makes sure that it speaks HTTP/2.

@@ -70,7 +70,7 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 		rt.lastPort, rt.failureUntil = conn.port, time.Time{}
 		return conn, nil
 	}
-	err := cannotReach(failures...)
+	err := joined(failures...)
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.lastPort, rt.addressesUntil = 0, time.Time{}

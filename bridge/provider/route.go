@@ -129,31 +129,50 @@ func (p *peer) idle() bool { return p.grpc.open() == 0 }
 
 // reach chooses the protocol.
 func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
+	if r.Service == leaseRESTService {
+		return p.reachREST(ctx, nil)
+	}
 	var asked versionAnswer
 	if r.CheckVersion {
+		early := time.AfterFunc(versionHeadStart, func() { p.grpc.conn(ctx) })
 		asked = p.version(ctx)
+		early.Stop()
 		switch {
-		case asked.err == nil && !speaksGRPC(asked.version):
+		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
-		case asked.err != nil && asked.reached:
-			return p.overREST(asked), nil
-		case asked.err != nil && !worthTrying(asked.err):
+		case asked.err != nil && (hopeless(asked.err) || because(asked.err, fault.ReasonChainUnavailable)):
 			return nil, asked.err
 		}
 		// A REST gateway that cannot be reached says nothing of the gRPC port.
 	}
 	began := time.Now()
 	conn, err := p.grpc.conn(ctx)
-	if err == nil {
-		return p.overGRPC(conn, asked), nil
-	}
-	if !r.CheckVersion && worthTrying(err) {
-		asked = p.version(ctx)
-	}
-	if !asked.reached {
+	switch {
+	case err != nil && asked.err != nil:
 		return nil, cannotReach(err, asked.err)
+	case err != nil:
+		took := time.Since(began)
+		e, alsoFailed := p.reachREST(ctx, err)
+		if alsoFailed == nil {
+			p.route.avoidGRPC(err, took)
+		}
+		return e, alsoFailed
+	case r.Service == leaseService && !conn.leasesOverGRPC(ctx):
+		return p.reachREST(ctx, nil)
 	}
-	p.route.avoidGRPC(err, time.Since(began))
+	return p.overGRPC(conn, asked), nil
+}
+
+// reachREST falls back to the REST gateway, since noGRPC or because the call is
+// not for gRPC. What it answers shows that it is there.
+func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
+	if noGRPC != nil && hopeless(noGRPC) {
+		return nil, noGRPC
+	}
+	asked := p.version(ctx)
+	if !asked.reached {
+		return nil, cannotReach(noGRPC, asked.err)
+	}
 	return p.overREST(asked), nil
 }
 
@@ -167,17 +186,17 @@ func (p *peer) version(ctx context.Context) versionAnswer {
 	return p.route.version(ctx, lifetime)
 }
 
-// worthTrying tells whether another port may answer where the REST port failed.
-func worthTrying(err error) bool {
+// hopeless tells whether, after this failure of one port, the host's others
+// need not be tried.
+func hopeless(err error) bool {
 	var f *fault.Error
-	if !errors.As(err, &f) {
-		return true
-	}
-	switch f.Reason {
-	case fault.ReasonHostNotFound, fault.ReasonDestinationRefused, fault.ReasonChainUnavailable:
-		return false
-	}
-	return f.Code != codes.Canceled && f.Code != codes.DeadlineExceeded
+	return errors.As(err, &f) && (f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded ||
+		f.Reason == fault.ReasonHostNotFound || f.Reason == fault.ReasonDestinationRefused)
+}
+
+func because(err error, reason fault.Reason) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Reason == reason
 }
 
 func (p *peer) overREST(asked versionAnswer) *Endpoint {

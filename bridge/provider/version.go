@@ -35,6 +35,9 @@ const (
 	noVersionLifetime = 30 * time.Second
 	// versionTimeout bounds the question, with all that it takes to put it.
 	versionTimeout = 8 * time.Second
+	// versionHeadStart is what the question has over the search for a gRPC port,
+	// which most providers need next.
+	versionHeadStart = 2 * time.Second
 	// maxVersionBody bounds the answer; build_deps makes 9 KB of it.
 	maxVersionBody = 256 << 10
 )

@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
+)
+
+// Services that decide where a call goes.
+var (
+	leaseService     = leasev1.LeaseRPC_ServiceDesc.ServiceName
+	leaseRESTService = webv1.LeaseREST_ServiceDesc.ServiceName
+)
+
+const (
+	// dialectTimeout bounds the question which LeaseRPC a provider has.
+	dialectTimeout = 5 * time.Second
+	// maxDescriptors bounds the answer; the file itself has 5 KB.
+	maxDescriptors = 1 << 20
+)
+
+// leaseMessages are the messages of AEP-37's LeaseRPC, and leaseMethods its
+// methods, as the bridge and the page know them.
+var leaseMessages, leaseMethods = indexed(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto))
+
+// leasesOverGRPC tells whether the provider's LeaseRPC is the one of AEP-37.
+// The SDK's service has the same name and other fields, which decode without an
+// error and mean something else (reference section 6.4), so only the provider's
+// own descriptor counts. It is remembered for the connection.
+func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
+	c.mu.Lock()
+	known := c.leases
+	c.mu.Unlock()
+	if known != nil {
+		return *known
+	}
+	aep37, err := share(ctx, c.route, "dialect/"+c.addr, func(ctx context.Context) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialectTimeout)
+		defer cancel()
+		files, err := c.reflect(ctx, leaseService)
+		if err != nil {
+			return false, err
+		}
+		return speaksAEP37(files), nil
+	})
+	var absent *reflectionError
+	if err != nil && !errors.As(err, &absent) {
+		c.route.pool.log.Debug("provider could not be asked for its LeaseRPC", "provider", c.route.key.address, "error", err)
+		return false // for now
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leases = &aep37
+	return aep37
+}
+
+// reflectionError is a server's word that it does not know a symbol, or has no
+// reflection service.
+type reflectionError struct{ text string }
+
+func (e *reflectionError) Error() string { return "reflection: " + e.text }
+
+// reflect asks the server's reflection service for the files that define symbol
+// (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+func (c *grpcConn) reflect(ctx context.Context, symbol string) ([]*descriptorpb.FileDescriptorProto, error) {
+	message, err := proto.Marshal(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol},
+	})
+	if err != nil {
+		return nil, err
+	}
+	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"https://"+c.addr+reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName,
+		bytes.NewReader(append(frame, message...)))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("Te", "trailers")
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxDescriptors))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 {
+		status := res.Trailer.Get("Grpc-Status") + res.Header.Get("Grpc-Status")
+		return nil, &reflectionError{fmt.Sprintf("HTTP status %d, gRPC status %q", res.StatusCode, clip(status, 10))}
+	}
+	const prefix = 5
+	if len(body) < prefix || body[0] != 0 || uint64(len(body)-prefix) < uint64(binary.BigEndian.Uint32(body[1:])) {
+		return nil, &reflectionError{"an answer that is not gRPC"}
+	}
+	var answer reflectionv1.ServerReflectionResponse
+	if err := proto.Unmarshal(body[prefix:][:binary.BigEndian.Uint32(body[1:])], &answer); err != nil {
+		return nil, &reflectionError{"an answer that cannot be decoded"}
+	}
+	if refused := answer.GetErrorResponse(); refused != nil {
+		return nil, &reflectionError{clip(refused.ErrorMessage, 100)}
+	}
+	var files []*descriptorpb.FileDescriptorProto
+	for _, b := range answer.GetFileDescriptorResponse().GetFileDescriptorProto() {
+		var file descriptorpb.FileDescriptorProto
+		if err := proto.Unmarshal(b, &file); err != nil {
+			return nil, &reflectionError{"a descriptor that cannot be decoded"}
+		}
+		files = append(files, &file)
+	}
+	return files, nil
+}
+
+// speaksAEP37 tells whether files define all of AEP-37's LeaseRPC, with the same
+// fields under the same numbers. More methods and fields do no harm.
+func speaksAEP37(files []*descriptorpb.FileDescriptorProto) bool {
+	messages, methods := indexed(files...)
+	for name, ours := range leaseMethods {
+		theirs := methods[name]
+		if theirs == nil || theirs.GetInputType() != ours.GetInputType() || theirs.GetOutputType() != ours.GetOutputType() ||
+			theirs.GetServerStreaming() != ours.GetServerStreaming() || theirs.GetClientStreaming() != ours.GetClientStreaming() {
+			return false
+		}
+	}
+	for name, ours := range leaseMessages {
+		theirs := make(map[int32]*descriptorpb.FieldDescriptorProto)
+		for _, field := range messages[name].GetField() {
+			theirs[field.GetNumber()] = field
+		}
+		for _, field := range ours.GetField() {
+			same := theirs[field.GetNumber()]
+			if same == nil || same.GetType() != field.GetType() || same.GetTypeName() != field.GetTypeName() ||
+				same.GetLabel() != field.GetLabel() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// indexed returns the messages and the methods of LeaseRPC that files define,
+// by name.
+func indexed(files ...*descriptorpb.FileDescriptorProto) (map[string]*descriptorpb.DescriptorProto, map[string]*descriptorpb.MethodDescriptorProto) {
+	messages := make(map[string]*descriptorpb.DescriptorProto)
+	methods := make(map[string]*descriptorpb.MethodDescriptorProto)
+	for _, file := range files {
+		prefix := "." + file.GetPackage() + "."
+		for _, message := range file.GetMessageType() {
+			messages[prefix+message.GetName()] = message
+		}
+		for _, service := range file.GetService() {
+			if prefix+service.GetName() != "."+leaseService {
+				continue
+			}
+			for _, method := range service.GetMethod() {
+				methods[method.GetName()] = method
+			}
+		}
+	}
+	return messages, methods
+}
