@@ -1,0 +1,116 @@
+//go:build js
+
+package browser
+
+import "syscall/js"
+
+// An Object is a JavaScript object that is read as options: what is absent has
+// its zero value. Whoever made it has checked the types.
+type Object struct{ value js.Value }
+
+// Text returns a string, "" where it is absent.
+func (o Object) Text(name string) string {
+	if v := o.value.Get(name); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+// Number returns a whole number, and whether it is there.
+func (o Object) Number(name string) (n int, ok bool) {
+	if v := o.value.Get(name); v.Type() == js.TypeNumber {
+		return v.Int(), true
+	}
+	return 0, false
+}
+
+// Flag returns a boolean, false where it is absent.
+func (o Object) Flag(name string) bool {
+	v := o.value.Get(name)
+	return v.Type() == js.TypeBoolean && v.Bool()
+}
+
+// Numbers returns an array of whole numbers, nil where it is absent.
+func (o Object) Numbers(name string) []int {
+	v := o.value.Get(name)
+	if v.Type() != js.TypeObject {
+		return nil
+	}
+	numbers := make([]int, v.Length())
+	for i := range numbers {
+		numbers[i] = v.Index(i).Int()
+	}
+	return numbers
+}
+
+// Function returns a function, and whether it is there.
+func (o Object) Function(name string) (f Function, ok bool) {
+	v := o.value.Get(name)
+	return Function{v}, v.Type() == js.TypeFunction
+}
+
+// A Function is a JavaScript function.
+type Function struct{ value js.Value }
+
+// Text calls the function, waits for the promise that it returns and gives the
+// string that this is resolved with.
+func (f Function) Text(done <-chan struct{}, args ...any) (string, error) {
+	returned, err := invoke(f.value, args...)
+	if err != nil {
+		return "", err
+	}
+	promise, err := call(js.Global().Get("Promise"), "resolve", returned)
+	if err != nil {
+		return "", err
+	}
+	value, err, ok := await(promise, done)
+	switch {
+	case !ok:
+		return "", errStopped
+	case err != nil:
+		return "", err
+	case value.Type() != js.TypeString:
+		return "", errNotText
+	}
+	return value.String(), nil
+}
+
+// Arguments are what JavaScript called a published function with.
+type Arguments []js.Value
+
+// Text returns the nth argument, which is a string.
+func (a Arguments) Text(n int) string { return a[n].String() }
+
+// Number returns the nth argument, which is a whole number.
+func (a Arguments) Number(n int) int { return a[n].Int() }
+
+// Flag returns the nth argument, which is a boolean.
+func (a Arguments) Flag(n int) bool { return a[n].Bool() }
+
+// Object returns the nth argument, which is an object.
+func (a Arguments) Object(n int) Object { return Object{a[n]} }
+
+// Function returns the nth argument, which is a function.
+func (a Arguments) Function(n int) Function { return Function{a[n]} }
+
+// Call calls the function. What it throws is nobody's to handle here, and goes
+// to the console.
+func (f Function) Call(args ...any) {
+	if _, err := invoke(f.value, args...); err != nil {
+		_, _ = call(js.Global().Get("console"), "error", err.Error())
+	}
+}
+
+// Publish puts an object with the functions on the global object. They live as
+// long as the program, and must not block: what waits belongs into a goroutine.
+// A function returns nil, a number or a string.
+func Publish(name string, functions map[string]func(Arguments) any) {
+	object := js.Global().Get("Object").New()
+	for name, f := range functions {
+		object.Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) }))
+	}
+	js.Global().Set(name, object)
+}
+
+// Global returns a string on the global object, "" where it is absent.
+func Global(name string) string { return Object{js.Global()}.Text(name) }

@@ -1,0 +1,193 @@
+// Package client makes the calls of Akash providers through a bridge: it says
+// what to send, how long to wait, when to try again, and what the answer means.
+// It knows nothing of browsers; a Transport carries its requests.
+package client
+
+import (
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+)
+
+// A Client makes calls. Its fields must not change once it is used.
+type Client struct {
+	Transport Transport
+	Clock     Clock
+	// Random returns a number in [0,1).
+	Random func() float64
+	// Origin is that of the page, for explanations; "" where there is none.
+	Origin string
+}
+
+// A Call is one call of a provider, and how to make it.
+type Call struct {
+	// Bridge is the bridge's URL without a slash at its end.
+	Bridge string
+	// Provider is the provider's bech32 address.
+	Provider string
+	// Timeout bounds each attempt, in milliseconds; 0 does not.
+	Timeout int
+	// Retries is how many attempts may follow the first.
+	Retries int
+	// Insecure asks the bridge not to verify the provider's certificate.
+	Insecure bool
+	// SkipVersion asks the bridge not to ask the provider's version first.
+	SkipVersion bool
+	// Tail asks for so many lines of history; nil for all.
+	Tail *uint32
+	// Credentials are shown to the provider by the methods that need them.
+	Credentials Credentials
+	// Lease is what the methods of LeaseRPC ask for.
+	Lease message.LeaseRequest
+
+	method *method
+	trace  trace
+}
+
+// Credentials authenticate a tenant: a token or a client certificate, or
+// neither.
+type Credentials struct {
+	// Token returns a JWT. It is asked before each attempt.
+	Token func(scope *Scope) (string, error)
+	// CertPEM and KeyPEM are a client certificate and its key.
+	CertPEM, KeyPEM string
+}
+
+// carriesCredentials reports whether the call shows the provider who asks.
+func (c *Call) carriesCredentials() bool {
+	return c.method.lease && (c.Credentials.Token != nil || c.Credentials.CertPEM != "")
+}
+
+// A trace is what is known of how a call went, whatever came of it.
+type trace struct {
+	attempts int
+	method   string // "grpc" or "rest"
+	endpoint string
+	version  string
+}
+
+func (t *trace) read(r Response) {
+	t.method = r.Header("akash-method")
+	t.endpoint = r.Header("akash-endpoint")
+	t.version = r.Header("akash-provider-version")
+}
+
+// try makes attempts at a call until one succeeds, the call may not be repeated,
+// or the scope ends.
+func (c *Client) try(scope *Scope, call *Call, attempt func() *Fault) *Fault {
+	for n := 1; ; n++ {
+		call.trace.attempts = n
+		f := attempt()
+		if f == nil {
+			return nil
+		}
+		f.Attempts = n
+		if scope.Cause() != nil {
+			return f
+		}
+		ms, again := c.retry(call, f, n)
+		if !again {
+			return f
+		}
+		if !sleep(scope, c.Clock, ms) {
+			stopped := call.fault(scope.Cause())
+			stopped.Attempts = n
+			return stopped
+		}
+	}
+}
+
+// open sends the call's request and returns a response that is gRPC-Web. The
+// scope ends the attempt; if it did, its cause is the fault.
+func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
+	request, status := call.request(scope)
+	if status != nil {
+		return nil, call.fault(status)
+	}
+	response, err := c.Transport.Open(scope, request)
+	if cause := scope.Cause(); cause != nil {
+		if err == nil {
+			response.Close()
+		}
+		return nil, call.fault(cause)
+	}
+	if err != nil {
+		return nil, c.unreachable(call, err)
+	}
+	call.trace.read(response)
+	if status := refused(response); status != nil {
+		response.Close()
+		return nil, call.fault(status)
+	}
+	return response, nil
+}
+
+// refused returns why a response is not gRPC-Web that can be read on, or nil.
+func refused(r Response) *grpcweb.Status {
+	headers := statusHeaders(r)
+	if r.Status() != 200 {
+		if status, ok := grpcweb.StatusOf(headers); ok && status != nil {
+			return status
+		}
+		return &grpcweb.Status{
+			Code:    grpcweb.CodeOfHTTP(r.Status()),
+			Message: "the bridge answered " + httpStatus(r.Status()) + " instead of gRPC-Web: is bridgeUrl that of an akash-provider-bridge?",
+			Fields:  headers,
+		}
+	}
+	if !isGRPCWeb(r.Header("content-type")) {
+		if status, ok := grpcweb.StatusOf(headers); ok && status != nil {
+			return status
+		}
+		return grpcweb.Error(grpcweb.Unknown, "the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
+	}
+	return nil
+}
+
+// isGRPCWeb reports whether a content type is binary gRPC-Web with protobuf
+// messages, which need not be named.
+func isGRPCWeb(contentType string) bool {
+	const base = "application/grpc-web"
+	for i := range len(contentType) {
+		if contentType[i] == ';' || contentType[i] == ' ' {
+			contentType = contentType[:i]
+			break
+		}
+	}
+	return contentType == base || contentType == grpcweb.ContentType
+}
+
+// statusHeaders returns the headers that a response without a body has its
+// status in.
+func statusHeaders(r Response) grpcweb.Fields {
+	if r.Header("grpc-status") == "" {
+		return nil
+	}
+	var fields grpcweb.Fields
+	for _, name := range [...]string{"grpc-status", "grpc-message", reasonField, pushbackField} {
+		if value := r.Header(name); value != "" {
+			fields = append(fields, grpcweb.Field{Name: name, Value: value})
+		}
+	}
+	return fields
+}
+
+// unreachable explains why no answer came. A browser does not say whether the
+// bridge is down or forbids the page's origin, so the text names both.
+func (c *Client) unreachable(call *Call, err error) *Fault {
+	text := "cannot reach the bridge at " + call.Bridge
+	switch {
+	case c.Origin == "":
+		text += ": is it running?"
+	case hasPrefix(c.Origin, "https:") && hasPrefix(call.Bridge, "http:"):
+		text += " from " + c.Origin + ": is it running, does it allow this origin (--allow-origin), and may a page over https call http there?"
+	default:
+		text += " from " + c.Origin + ": is it running, and does it allow this origin (--allow-origin " + c.Origin + ")?"
+	}
+	f := call.fault(grpcweb.Error(grpcweb.Unavailable, text+" ("+err.Error()+")"))
+	f.network = true
+	return f
+}
+
+func hasPrefix(text, prefix string) bool {
+	return len(text) >= len(prefix) && text[:len(prefix)] == prefix
+}

@@ -1,0 +1,63 @@
+package client
+
+import (
+	"strconv"
+
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+)
+
+// reasonField names, in trailers or headers, what went wrong more closely than a
+// code can.
+const reasonField = "akash-error"
+
+// A Fault is a failed call as a page sees it.
+type Fault struct {
+	Code     grpcweb.Code
+	Reason   string // the bridge's akash-error, or ""
+	Message  string
+	Provider string
+	Attempts int
+
+	network  bool   // the bridge was not reached, or was lost
+	pushback string // the server's wish, as it came: when to try again
+}
+
+// AppendJSON appends the fault as the object that becomes a ProviderError.
+func (f *Fault) AppendJSON(b []byte) []byte {
+	b = append(append(b, `{"code":"`...), f.Code.String()...)
+	b = append(b, `","message":`...)
+	b = message.AppendString(b, []byte(f.Message))
+	if f.Reason != "" {
+		b = append(b, `,"reason":`...)
+		b = message.AppendString(b, []byte(f.Reason))
+	}
+	b = append(b, `,"provider":`...)
+	b = message.AppendString(b, []byte(f.Provider))
+	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(f.Attempts), 10)
+	return append(b, '}')
+}
+
+// fault returns the failure of a call that ended with the status. Its message
+// names the provider, whoever wrote it.
+func (c *Call) fault(status *grpcweb.Status) *Fault {
+	f := &Fault{Code: status.Code, Message: status.Message, Provider: c.Provider}
+	f.Reason, _ = status.Fields.Get(reasonField)
+	f.pushback, _ = status.Fields.Get(pushbackField)
+	if f.Message == "" {
+		f.Message = "the call ended with " + f.Code.String() + " and no explanation"
+	}
+	if !contains(f.Message, c.Provider) {
+		f.Message = "provider " + c.Provider + ": " + f.Message
+	}
+	return f
+}
+
+func contains(text, part string) bool {
+	for i := 0; i+len(part) <= len(text); i++ {
+		if text[i:i+len(part)] == part {
+			return true
+		}
+	}
+	return false
+}

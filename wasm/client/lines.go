@@ -1,0 +1,229 @@
+package client
+
+import (
+	"math/bits"
+	"unsafe"
+
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+)
+
+// Bounds of what a stream of logs keeps, so that no provider can fill a page's
+// memory.
+const (
+	// maxLine is the longest line in bytes that is one entry; a longer one is
+	// several, of which all but the last say that they go on.
+	maxLine = 1 << 20
+	// maxHeld bounds the beginnings of lines that are kept for all replicas
+	// together, in bytes.
+	maxHeld = 16 << 20
+	// maxReplicas bounds how many logs one stream may hold.
+	maxReplicas = 16 << 10
+	// maxServiceName bounds a service's name in bytes; in Kubernetes it is 63.
+	maxServiceName = 1 << 10
+)
+
+// lines turns the pieces of many replicas' logs into lines. A piece may hold
+// many lines or a part of one; what is not yet a line waits for the replica's
+// next piece.
+type lines struct {
+	services map[string]uint32
+	replicas map[replicaKey]*replica
+	order    []*replica // as they first occurred
+	recent   [64]*replica
+	held     int // bytes in all partial lines
+
+	response []byte // what is left of the current message
+	current  *replica
+	log      []byte // what is left of the current piece, which is current's
+}
+
+type replicaKey struct{ service, replica uint32 }
+
+type replica struct {
+	name    string
+	key     replicaKey
+	partial []byte // the beginning of a line
+}
+
+// start begins with a message, which must stay valid until take has taken all of
+// it.
+func (l *lines) start(response []byte) { l.response = response }
+
+// take moves lines to the batch until the message is used up or the batch is
+// full; it returns true in the first case.
+func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
+	for {
+		for len(l.log) > 0 {
+			if b.full() {
+				return false, nil
+			}
+			l.line(b)
+		}
+		if len(l.response) == 0 {
+			return true, nil
+		}
+		piece, rest, ok, err := message.NextLogPiece(l.response)
+		if err != nil {
+			return true, grpcweb.Error(grpcweb.Internal, "its log stream cannot be read: "+err.Error())
+		}
+		l.response = rest
+		if !ok || len(piece.Log) == 0 {
+			continue
+		}
+		if l.current, status = l.replica(b, piece.Service, piece.Replica); status != nil {
+			return true, status
+		}
+		l.log = piece.Log
+	}
+}
+
+// line takes one line off the current piece, or what there is of it.
+func (l *lines) line(b *Batch) {
+	r := l.current
+	end, plain := lineEnd(l.log)
+	if end == len(l.log) {
+		l.hold(b, r, l.log)
+		l.log = nil
+		return
+	}
+	line := l.log[:end]
+	l.log = l.log[end+1:]
+	if len(r.partial) == 0 && end <= maxLine {
+		if plain {
+			b.Text = append(b.Text, line...)
+			b.close(r.key.service, r.key.replica, end)
+			return
+		}
+		r.emit(b, line, 0)
+		return
+	}
+	l.hold(b, r, line)
+	l.release(b, r, 0)
+}
+
+// hold keeps the beginning of a line. What gets too long to keep becomes entries
+// at once.
+func (l *lines) hold(b *Batch, r *replica, part []byte) {
+	r.partial = append(r.partial, part...)
+	l.held += len(part)
+	for len(r.partial) > maxLine || l.held > maxHeld {
+		n := wholeRunes(r.partial, min(maxLine, len(r.partial)))
+		if n == 0 {
+			return
+		}
+		r.emit(b, r.partial[:n], Continues)
+		r.partial = append(r.partial[:0], r.partial[n:]...)
+		l.held -= n
+	}
+}
+
+// release makes an entry of what is kept of a replica's line.
+func (l *lines) release(b *Batch, r *replica, flag uint32) {
+	r.emit(b, r.partial, flag)
+	l.held -= len(r.partial)
+	r.partial = r.partial[:0]
+	if cap(r.partial) > 64<<10 {
+		r.partial = nil
+	}
+}
+
+// flush makes entries of all lines whose end never came.
+func (l *lines) flush(b *Batch) {
+	for _, r := range l.order {
+		if len(r.partial) > 0 {
+			l.release(b, r, 0)
+		}
+	}
+}
+
+func (r *replica) emit(b *Batch, line []byte, flag uint32) {
+	var utf16 int
+	b.Text, utf16 = message.AppendText(b.Text, line)
+	b.close(r.key.service|flag, r.key.replica, utf16)
+}
+
+// replica returns the replica of that name and number. The recent ones are found
+// without hashing the name.
+func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcweb.Status) {
+	slot := number
+	if n := len(name); n > 0 {
+		slot += uint32(name[0]) + 5*uint32(name[n-1]) + 3*uint32(n)
+	}
+	recent := &l.recent[slot%uint32(len(l.recent))]
+	if r := *recent; r != nil && r.key.replica == number && r.name == string(name) {
+		return r, nil
+	}
+	if l.services == nil {
+		l.services = make(map[string]uint32)
+		l.replicas = make(map[replicaKey]*replica)
+	}
+	service, ok := l.services[string(name)]
+	if !ok {
+		if len(name) > maxServiceName {
+			return nil, grpcweb.Error(grpcweb.ResourceExhausted, "its log stream names a service of more than 1 KiB")
+		}
+		service = uint32(len(l.services))
+		l.services[string(name)] = service
+		b.Services = append(b.Services, byte(len(name)), byte(len(name)>>8))
+		b.Services = append(b.Services, name...)
+	}
+	key := replicaKey{service, number}
+	r := l.replicas[key]
+	if r == nil {
+		if len(l.replicas) == maxReplicas {
+			return nil, grpcweb.Error(grpcweb.ResourceExhausted, "its log stream has too many replicas")
+		}
+		r = &replica{name: string(name), key: key}
+		l.replicas[key] = r
+		l.order = append(l.order, r)
+	}
+	*recent = r
+	return r, nil
+}
+
+// lineEnd returns the position of the first line feed, or the length of log, and
+// whether the bytes before it are known to be ASCII. It looks at eight bytes at
+// a time.
+func lineEnd(log []byte) (end int, ascii bool) {
+	const ones, highs, feeds = 0x0101010101010101, 0x8080808080808080, 0x0a0a0a0a0a0a0a0a
+	seen := uint64(0)
+	i := 0
+	for ; i+8 <= len(log); i += 8 {
+		word := *(*uint64)(unsafe.Pointer(&log[i]))
+		x := word ^ feeds
+		if found := (x - ones) &^ x & highs; found != 0 {
+			at := bits.TrailingZeros64(found)
+			seen |= word & (1<<(at&^7) - 1)
+			return i + at/8, seen&highs == 0
+		}
+		seen |= word
+	}
+	for ; i < len(log) && log[i] != '\n'; i++ {
+		seen |= uint64(log[i])
+	}
+	return i, seen&highs == 0
+}
+
+// wholeRunes returns how much of the first n bytes of text to take so that no
+// character is cut in two: all, or up to three bytes fewer.
+func wholeRunes(text []byte, n int) int {
+	for i := n - 1; i >= 0 && i >= n-3; i-- {
+		size := 1
+		switch c := text[i]; {
+		case c&0xc0 == 0x80: // not the first byte of a character
+			continue
+		case c >= 0xf0:
+			size = 4
+		case c >= 0xe0:
+			size = 3
+		case c >= 0xc0:
+			size = 2
+		}
+		if i+size > n {
+			return i
+		}
+		return n
+	}
+	return n
+}

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"strconv"
+
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+)
+
+// A method is one method of a provider's services.
+type method struct {
+	path string
+	// answer describes the messages that come back; nil for log pieces.
+	answer *message.Table
+	// lease is set for the methods of LeaseRPC, which need credentials. Those of
+	// ProviderRPC must never be given any: a provider older than v0.16.0 dies of
+	// an authorization header on a unary call.
+	lease bool
+	// effect is set where a call changes something, so that it is not repeated.
+	effect bool
+	// lasting is set for a stream that has no end of its own: when its connection
+	// ends, however that is, it is opened again.
+	lasting bool
+	encode  func(*message.LeaseRequest, []byte) []byte
+}
+
+// The methods, by their names in JavaScript.
+var methods = map[string]*method{
+	"getProviderStatus": {
+		path:   "/akash.provider.v1.ProviderRPC/GetStatus",
+		answer: message.Status,
+	},
+	"streamProviderStatus": {
+		path:    "/akash.provider.v1.ProviderRPC/StreamStatus",
+		answer:  message.Status,
+		lasting: true,
+	},
+	"streamServiceStatus": {
+		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceStatus",
+		answer: message.ServiceStatusResponse,
+		lease:  true,
+		encode: (*message.LeaseRequest).AppendFollow,
+	},
+	"streamLogs": {
+		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceLogs",
+		lease:  true,
+		encode: (*message.LeaseRequest).AppendFollow,
+	},
+	"restartServices": {
+		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceRestart",
+		answer: message.ServiceRestartResponse,
+		lease:  true,
+		effect: true,
+		encode: (*message.LeaseRequest).AppendRestart,
+	},
+}
+
+// endless reports whether the call may go on for as long as it likes.
+func (c *Call) endless() bool { return c.method.lasting || c.Lease.Follow }
+
+// request makes the call's request. Its headers are those of the bridge's
+// contract.
+func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
+	header := grpcweb.Fields{
+		{Name: "content-type", Value: grpcweb.ContentType},
+		{Name: "x-grpc-web", Value: "1"},
+		{Name: "akash-provider", Value: c.Provider},
+	}
+	add := func(name, value string) {
+		header = append(header, grpcweb.Field{Name: name, Value: value})
+	}
+	if c.Timeout > 0 && !c.endless() {
+		add(grpcweb.TimeoutHeader, grpcweb.Timeout(c.Timeout))
+	}
+	if c.Insecure {
+		add("akash-tls", "insecure")
+	}
+	if c.SkipVersion {
+		add("akash-check-version", "false")
+	}
+	if c.Tail != nil {
+		add("akash-tail", strconv.FormatUint(uint64(*c.Tail), 10))
+	}
+	if c.method.lease {
+		if c.Credentials.Token != nil {
+			token, err := c.Credentials.Token(scope)
+			if err != nil {
+				return nil, grpcweb.Error(grpcweb.Unauthenticated, "no token: "+err.Error())
+			}
+			add("authorization", "Bearer "+token)
+		}
+		if c.Credentials.CertPEM != "" {
+			add("akash-client-cert-bin", base64(c.Credentials.CertPEM))
+			add("akash-client-key-bin", base64(c.Credentials.KeyPEM))
+		}
+	}
+	for _, field := range header {
+		if !printable(field.Value) {
+			// The value itself may be a secret.
+			return nil, grpcweb.Error(grpcweb.InvalidArgument, "the value for "+field.Name+" has characters that a header cannot hold")
+		}
+	}
+	body := make([]byte, grpcweb.HeaderSize, 256)
+	if c.method.encode != nil {
+		body = c.method.encode(&c.Lease, body)
+	}
+	grpcweb.AppendHeader(body[:0], len(body)-grpcweb.HeaderSize)
+	return &Request{URL: c.Bridge + c.method.path, Header: header, Body: body}, nil
+}
+
+// printable reports whether text is printable ASCII, as metadata must be.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// base64 encodes as binary metadata is encoded: the standard alphabet, without
+// padding. Package encoding/base64 would bring reflection with it.
+func base64(text string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	encoded := make([]byte, 0, (len(text)*4+2)/3)
+	for ; len(text) > 0; text = text[min(3, len(text)):] {
+		group := uint32(text[0]) << 16
+		if len(text) > 1 {
+			group |= uint32(text[1]) << 8
+		}
+		if len(text) > 2 {
+			group |= uint32(text[2])
+		}
+		for i := range min(len(text), 3) + 1 {
+			encoded = append(encoded, alphabet[group>>(18-6*i)&63])
+		}
+	}
+	return string(encoded)
+}
+
+func httpStatus(status int) string { return "HTTP " + strconv.Itoa(status) }

@@ -1,0 +1,81 @@
+package client
+
+import "akash-provider-web/wasm/grpcweb"
+
+// pushbackField is how a server says when to try again, in milliseconds; a
+// negative number asks not to
+// (https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
+const pushbackField = "grpc-retry-pushback-ms"
+
+// Bounds of the wait between attempts, in milliseconds.
+const (
+	firstBackoff = 200
+	maxBackoff   = 10_000
+	// maxPushback bounds how long a server may make a page wait.
+	maxPushback = 60_000
+)
+
+// retry decides whether a failed call may be tried again after its nth attempt,
+// and when.
+func (c *Client) retry(call *Call, f *Fault, n int) (ms int, again bool) {
+	if n > call.Retries || !call.repeatable(f) {
+		return 0, false
+	}
+	if f.pushback != "" {
+		return parsePushback(f.pushback)
+	}
+	if f.Code == grpcweb.ResourceExhausted {
+		return 0, false // a limit that waiting does not lift
+	}
+	return c.backoff(n), true
+}
+
+// backoff returns how long to wait after the nth failure in a row: anything up to
+// a bound that doubles each time ("full jitter"), so that many pages that lost
+// one bridge do not come back all at once.
+func (c *Client) backoff(n int) (ms int) {
+	bound := maxBackoff
+	if n < 7 {
+		bound = min(bound, firstBackoff<<(n-1))
+	}
+	return int(c.Random() * float64(bound))
+}
+
+// repeatable reports whether the failed call may be made again without harm.
+func (c *Call) repeatable(f *Fault) bool {
+	if c.method.effect {
+		return false // it may have been done
+	}
+	switch f.Code {
+	case grpcweb.DeadlineExceeded, grpcweb.ResourceExhausted:
+		return true
+	case grpcweb.Unavailable:
+		// A provider older than v0.16.0 can die of credentials; one that just died
+		// must not be sent them again as soon as it is back.
+		return f.network || !c.carriesCredentials() || neverSent(f.Reason)
+	}
+	return false
+}
+
+// neverSent reports whether the bridge failed before anything of the call went
+// to the provider. The reasons are those of package bridge/fault.
+func neverSent(reason string) bool {
+	switch reason {
+	case "chainUnavailable", "providerUnreachable":
+		return true
+	}
+	return false
+}
+
+func parsePushback(text string) (ms int, ok bool) {
+	if text == "" || len(text) > 6 {
+		return 0, false
+	}
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+		ms = ms*10 + int(text[i]-'0')
+	}
+	return ms, ms <= maxPushback
+}

@@ -1,0 +1,57 @@
+//go:build js
+
+package main
+
+import (
+	"unsafe"
+
+	"akash-provider-web/wasm/client"
+)
+
+// The data of streams does not pass through syscall/js, where each value costs
+// as much as a line: JavaScript writes a piece of a body into memory where
+// reserve says, calls feed, and reads the batch out of memory where the view
+// says. Nothing in it is valid after the next call.
+
+// A view tells JavaScript where in memory a batch is. It is read as seven
+// numbers of 32 bits.
+type view struct {
+	text, textLen         uint32
+	index, indexLen       uint32 // in numbers
+	services, servicesLen uint32
+	state                 uint32
+}
+
+var (
+	batch  client.Batch
+	window view
+)
+
+// reserve returns the address of room for n bytes of a stream's body.
+//
+//go:wasmexport reserve
+func reserve(stream, n int32) uintptr32 {
+	return address(module.streams[int(stream)].Reserve(int(n)))
+}
+
+// feed gives a stream n bytes of its body, written where reserve said, and
+// returns the address of the view of the batch that comes of them.
+//
+//go:wasmexport feed
+func feed(stream, n int32) uintptr32 {
+	module.streams[int(stream)].Feed(int(n), &batch)
+	window = view{
+		text: uint32(address(batch.Text)), textLen: uint32(len(batch.Text)),
+		index: uint32(address(batch.Index)), indexLen: uint32(len(batch.Index)),
+		services: uint32(address(batch.Services)), servicesLen: uint32(len(batch.Services)),
+		state: uint32(batch.State),
+	}
+	return uintptr32(uintptr(unsafe.Pointer(&window)))
+}
+
+// A uintptr32 is an address in WebAssembly's memory of 32 bits.
+type uintptr32 = uint32
+
+func address[E any](s []E) uintptr32 {
+	return uintptr32(uintptr(unsafe.Pointer(unsafe.SliceData(s))))
+}

@@ -1,0 +1,124 @@
+//go:build js
+
+// The client of akash-provider-web as a WebAssembly module. It publishes its
+// functions as one object, akashProviderWeb, on the global object that it is
+// given, and exports reserve and feed for the data of streams, which pass by
+// memory. npm/src/wasm-engine.ts is the other side of both.
+package main
+
+import (
+	"akash-provider-web/wasm/browser"
+	"akash-provider-web/wasm/client"
+	"akash-provider-web/wasm/grpcweb"
+)
+
+// A module is what lives in one instance of the program. Calls and streams have
+// numbers, by which JavaScript names them.
+var module = struct {
+	client  client.Client
+	calls   map[int]*client.Scope
+	streams map[int]*client.Stream
+	last    int // number given
+}{
+	client: client.Client{
+		Transport: browser.Fetch{},
+		Clock:     browser.Clock{},
+		Random:    browser.Random,
+		Origin:    browser.Global("origin"),
+	},
+	calls:   make(map[int]*client.Scope),
+	streams: make(map[int]*client.Stream),
+}
+
+func main() {
+	browser.Publish("akashProviderWeb", map[string]func(browser.Arguments) any{
+		"call":    call,
+		"cancel":  cancel,
+		"open":    open,
+		"connect": connect,
+		"finish":  finish,
+		"close":   shut,
+	})
+	select {}
+}
+
+// call(method, options, settle) starts a call with one answer and returns its
+// number. settle(text) is called once with the result as JSON.
+func call(args browser.Arguments) any {
+	module.last++
+	id := module.last
+	scope := client.NewScope()
+	module.calls[id] = scope
+	method, options, settle := args.Text(0), readCall(args.Object(1)), args.Function(2)
+	go func() {
+		result := module.client.Do(scope, method, options)
+		delete(module.calls, id)
+		settle.Call(string(result))
+	}()
+	return id
+}
+
+// cancel(id, code, message) ends a call, if it still goes on.
+func cancel(args browser.Arguments) any {
+	if scope := module.calls[args.Number(0)]; scope != nil {
+		scope.End(cause(args))
+	}
+	return nil
+}
+
+// open(method, options) makes a stream and returns its number. It must be
+// closed.
+func open(args browser.Arguments) any {
+	module.last++
+	module.streams[module.last] = module.client.NewStream(args.Text(0), readCall(args.Object(1)))
+	return module.last
+}
+
+// connect(id, settle) connects a stream. settle(text, reader) is called once:
+// with the failure as JSON and null, or with what is known of the connection and
+// the body's reader.
+func connect(args browser.Arguments) any {
+	stream, settle := module.streams[args.Number(0)], args.Function(1)
+	go func() {
+		response, fault := stream.Connect()
+		if fault != nil {
+			settle.Call(string(failure(fault)), nil)
+			return
+		}
+		settle.Call(string(stream.AppendTrace(nil)), response.(*browser.Response).Reader())
+	}()
+	return nil
+}
+
+// finish(id, broke) tells a stream that its connection's body has ended, or that
+// it broke off with the error text, and returns what that means as JSON:
+// {"status":"again"} to connect again, {"status":"end"}, or a failure.
+func finish(args browser.Arguments) any {
+	again, fault := module.streams[args.Number(0)].Finish(args.Text(1))
+	switch {
+	case again:
+		return `{"status":"again"}`
+	case fault != nil:
+		return string(failure(fault))
+	}
+	return `{"status":"end"}`
+}
+
+// close(id, code, message) ends a stream and forgets it.
+func shut(args browser.Arguments) any {
+	id := args.Number(0)
+	if stream := module.streams[id]; stream != nil {
+		delete(module.streams, id)
+		stream.Close(cause(args))
+	}
+	return nil
+}
+
+// cause reads why JavaScript ends something, from arguments 1 and 2.
+func cause(args browser.Arguments) *grpcweb.Status {
+	return grpcweb.Error(grpcweb.Code(args.Number(1)), args.Text(2))
+}
+
+func failure(f *client.Fault) []byte {
+	return append(f.AppendJSON([]byte(`{"status":"error","error":`)), '}')
+}

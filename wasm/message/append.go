@@ -1,0 +1,45 @@
+package message
+
+// The append functions write one field each. As proto3 asks, a scalar that has
+// its default value is not written.
+
+func appendUvarint(b []byte, v uint64) []byte {
+	for v >= 0x80 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v))
+}
+
+func appendTag(b []byte, number uint32, wire byte) []byte {
+	return appendUvarint(b, uint64(number)<<3|uint64(wire))
+}
+
+func appendUint(b []byte, number uint32, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return appendUvarint(appendTag(b, number, wireVarint), v)
+}
+
+func appendBool(b []byte, number uint32, v bool) []byte {
+	if !v {
+		return b
+	}
+	return appendUint(b, number, 1)
+}
+
+func appendString(b []byte, number uint32, v string) []byte {
+	if v == "" {
+		return b
+	}
+	b = appendUvarint(appendTag(b, number, wireBytes), uint64(len(v)))
+	return append(b, v...)
+}
+
+// appendMessage writes an encoded message, even an empty one: its presence
+// tells something.
+func appendMessage(b []byte, number uint32, v []byte) []byte {
+	b = appendUvarint(appendTag(b, number, wireBytes), uint64(len(v)))
+	return append(b, v...)
+}

@@ -1,0 +1,141 @@
+package message
+
+import "strconv"
+
+// Bounds of a quantity's text. Kubernetes itself writes at most 19 digits.
+const (
+	maxQuantityDigits   = 64
+	maxQuantityExponent = 200
+)
+
+// appendQuantity appends the value of a Kubernetes quantity as a JSON number,
+// exactly: digits and a power of ten, which the reader rounds once. Text that is
+// not a quantity has the value null. The grammar is that of
+// https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity.
+func appendQuantity(b, text []byte) []byte {
+	var room [maxQuantityDigits + 20]byte // 2^60 adds 19 digits
+	digits, rest := room[:0], text
+	negative := false
+	if len(rest) > 0 && (rest[0] == '+' || rest[0] == '-') {
+		negative = rest[0] == '-'
+		rest = rest[1:]
+	}
+	exponent, point, read := 0, false, 0
+	for ; len(rest) > 0; rest = rest[1:] {
+		c := rest[0]
+		if c == '.' && !point {
+			point = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		if read++; read > maxQuantityDigits {
+			return append(b, "null"...)
+		}
+		if point {
+			exponent--
+		}
+		if c != '0' || len(digits) > 0 { // JSON has no leading zeros
+			digits = append(digits, c)
+		}
+	}
+	scale, kibis, ok := suffix(rest)
+	if read == 0 || !ok {
+		return append(b, "null"...)
+	}
+	exponent += scale
+	for range kibis {
+		digits = times1024(digits)
+	}
+	if len(digits) == 0 {
+		return append(b, '0')
+	}
+	if negative {
+		b = append(b, '-')
+	}
+	b = append(b, digits...)
+	if exponent == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, 'e'), int64(exponent), 10)
+}
+
+// suffix reads what follows the number: a power of ten, or a number of times
+// that it is multiplied by 1024.
+func suffix(text []byte) (exponent, kibis int, ok bool) {
+	switch string(text) {
+	case "":
+		return 0, 0, true
+	case "n":
+		return -9, 0, true
+	case "u":
+		return -6, 0, true
+	case "m":
+		return -3, 0, true
+	case "k":
+		return 3, 0, true
+	case "M":
+		return 6, 0, true
+	case "G":
+		return 9, 0, true
+	case "T":
+		return 12, 0, true
+	case "P":
+		return 15, 0, true
+	case "E":
+		return 18, 0, true
+	case "Ki":
+		return 0, 1, true
+	case "Mi":
+		return 0, 2, true
+	case "Gi":
+		return 0, 3, true
+	case "Ti":
+		return 0, 4, true
+	case "Pi":
+		return 0, 5, true
+	case "Ei":
+		return 0, 6, true
+	}
+	if text[0] != 'e' && text[0] != 'E' {
+		return 0, 0, false
+	}
+	text = text[1:]
+	negative := false
+	if len(text) > 0 && (text[0] == '+' || text[0] == '-') {
+		negative = text[0] == '-'
+		text = text[1:]
+	}
+	if len(text) == 0 {
+		return 0, 0, false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, 0, false
+		}
+		if exponent = exponent*10 + int(c-'0'); exponent > maxQuantityExponent {
+			return 0, 0, false
+		}
+	}
+	if negative {
+		exponent = -exponent
+	}
+	return exponent, 0, true
+}
+
+// times1024 multiplies decimal digits, in place where their array has room.
+func times1024(digits []byte) []byte {
+	carry := 0
+	for i := len(digits) - 1; i >= 0; i-- {
+		carry += int(digits[i]-'0') << 10
+		digits[i] = byte('0' + carry%10)
+		carry /= 10
+	}
+	for ; carry > 0; carry /= 10 {
+		digits = append(digits, 0)
+		copy(digits[1:], digits)
+		digits[0] = byte('0' + carry%10)
+	}
+	return digits
+}

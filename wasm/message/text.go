@@ -1,0 +1,95 @@
+package message
+
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
+// AppendText appends text as valid UTF-8 and returns its length in UTF-16 code
+// units, as JavaScript counts. What is not UTF-8 becomes U+FFFD exactly where a
+// browser's TextDecoder would put it
+// (https://encoding.spec.whatwg.org/#utf-8-decoder).
+func AppendText(b, text []byte) (result []byte, utf16 int) {
+	plain := asciiPrefix(text)
+	if plain == len(text) {
+		return append(b, text...), plain
+	}
+	if utf8.Valid(text[plain:]) {
+		return append(b, text...), plain + utf16Len(text[plain:])
+	}
+	start := len(b)
+	b = append(b, text[:plain]...)
+	for rest := text[plain:]; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			n = brokenLen(rest)
+		}
+		b = utf8.AppendRune(b, r)
+		rest = rest[n:]
+	}
+	return b, plain + utf16Len(b[start+plain:])
+}
+
+// UTF16Len returns the length of valid UTF-8 in UTF-16 code units.
+func UTF16Len(text []byte) int {
+	plain := asciiPrefix(text)
+	return plain + utf16Len(text[plain:])
+}
+
+func utf16Len(text []byte) int {
+	n := 0
+	for _, c := range text {
+		if c < 0x80 || c >= 0xc0 { // not a continuation byte
+			n++
+		}
+		if c >= 0xf0 { // the first of four: a surrogate pair
+			n++
+		}
+	}
+	return n
+}
+
+// asciiPrefix returns how many bytes come before the first that is not ASCII, or
+// a little fewer.
+func asciiPrefix(text []byte) int {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		if *(*uint64)(unsafe.Pointer(&text[i]))&0x8080808080808080 != 0 {
+			return i
+		}
+	}
+	for ; i < len(text) && text[i] < 0x80; i++ {
+	}
+	return i
+}
+
+// brokenLen returns how many of the leading bytes make up one broken character:
+// the longest beginning of a well-formed sequence, or one byte.
+func brokenLen(text []byte) int {
+	// The range of the second byte narrows for some first bytes.
+	low, high, size := byte(0x80), byte(0xbf), 0
+	switch c := text[0]; {
+	case 0xc2 <= c && c <= 0xdf:
+		size = 2
+	case 0xe0 <= c && c <= 0xef:
+		size = 3
+		if c == 0xe0 {
+			low = 0xa0
+		} else if c == 0xed {
+			high = 0x9f
+		}
+	case 0xf0 <= c && c <= 0xf4:
+		size = 4
+		if c == 0xf0 {
+			low = 0x90
+		} else if c == 0xf4 {
+			high = 0x8f
+		}
+	}
+	n := 1
+	for n < size && n < len(text) && low <= text[n] && text[n] <= high {
+		low, high = 0x80, 0xbf
+		n++
+	}
+	return n
+}

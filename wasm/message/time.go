@@ -1,0 +1,101 @@
+package message
+
+import "strconv"
+
+// Bounds of google.protobuf.Timestamp (years 1 to 9999) and of
+// google.protobuf.Duration (about 10,000 years), in seconds.
+const (
+	minTimestamp = -62135596800
+	maxTimestamp = 253402300799
+	maxDuration  = 315576000000
+)
+
+// timestamp writes RFC 3339 text in UTC with as many digits of the second as
+// there are. A time out of bounds is left out.
+func (w *writer) timestamp(seconds int64, nanos int32) (present bool) {
+	if seconds < minTimestamp || seconds > maxTimestamp || nanos < 0 || nanos > 999_999_999 {
+		return false
+	}
+	days, second := seconds/86400, seconds%86400
+	if second < 0 {
+		days, second = days-1, second+86400
+	}
+	year, month, day := civil(days)
+	w.out = append(w.out, '"')
+	w.digits(year, 4, '-')
+	w.digits(month, 2, '-')
+	w.digits(day, 2, 'T')
+	w.digits(second/3600, 2, ':')
+	w.digits(second/60%60, 2, ':')
+	w.digits(second%60, 2, 0)
+	w.fraction(nanos)
+	w.out = append(w.out, 'Z', '"')
+	return true
+}
+
+// civil returns the date that is so many days after 1970-01-01
+// (Howard Hinnant's algorithm, http://howardhinnant.github.io/date_algorithms.html).
+func civil(days int64) (year, month, day int64) {
+	days += 719468 // since 0000-03-01
+	era := days / 146097
+	dayOfEra := days % 146097
+	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
+	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	month = (5*dayOfYear + 2) / 153 // 0 is March
+	day = dayOfYear - (153*month+2)/5 + 1
+	year = yearOfEra + era*400
+	if month < 10 {
+		return year, month + 3, day
+	}
+	return year + 1, month - 9, day
+}
+
+// duration writes a span of time as text and as a number of seconds. One out of
+// bounds is left out.
+func (w *writer) duration(seconds int64, nanos int32) (present bool) {
+	if seconds < -maxDuration || seconds > maxDuration || nanos < -999_999_999 || nanos > 999_999_999 ||
+		seconds < 0 && nanos > 0 || seconds > 0 && nanos < 0 {
+		return false
+	}
+	w.out = append(w.out, `{"text":"`...)
+	start := len(w.out)
+	if seconds < 0 || nanos < 0 {
+		w.out = append(w.out, '-')
+		seconds, nanos = -seconds, -nanos
+	}
+	w.out = strconv.AppendInt(w.out, seconds, 10)
+	w.fraction(nanos)
+	end := len(w.out)
+	w.out = append(w.out, `s","seconds":`...)
+	w.out = append(w.out, w.out[start:end]...)
+	w.out = append(w.out, '}')
+	return true
+}
+
+// digits writes n with leading zeros, and after it a separator unless that is 0.
+func (w *writer) digits(n int64, width int, separator byte) {
+	start := len(w.out)
+	w.out = append(w.out, "0000"[:width]...)
+	for i := start + width - 1; i >= start; i-- {
+		w.out[i] = byte('0' + n%10)
+		n /= 10
+	}
+	if separator != 0 {
+		w.out = append(w.out, separator)
+	}
+}
+
+// fraction writes the digits after the second: none, 3, 6 or 9 of them.
+func (w *writer) fraction(nanos int32) {
+	if nanos == 0 {
+		return
+	}
+	w.out = append(w.out, '.')
+	start := len(w.out)
+	for unit := int32(100_000_000); unit > 0; unit /= 10 {
+		w.out = append(w.out, byte('0'+nanos/unit%10))
+	}
+	for len(w.out) > start+3 && string(w.out[len(w.out)-3:]) == "000" {
+		w.out = w.out[:len(w.out)-3]
+	}
+}

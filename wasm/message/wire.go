@@ -1,0 +1,102 @@
+// Package message reads and writes the protobuf messages of Akash providers
+// without a protobuf runtime, which would be larger than the rest of the module.
+// Answers become JSON text, which a browser turns into objects faster than Go
+// could; requests are appended field by field.
+//
+// Tables describe the messages. A test holds them against the generated
+// descriptors in proto/, so that they cannot drift.
+package message
+
+import "errors"
+
+// ErrMalformed is bytes that are not the message that they should be.
+var ErrMalformed = errors.New("malformed message")
+
+// Wire types (https://protobuf.dev/programming-guides/encoding/#structure).
+const (
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
+)
+
+// maxFieldNumber is the largest that protobuf allows.
+const maxFieldNumber = 1<<29 - 1
+
+// fields walks over the fields of an encoded message, in the order they came.
+type fields struct {
+	rest   []byte
+	number uint32
+	wire   byte
+	varint uint64 // the value, where wire is wireVarint
+	bytes  []byte // the value, where wire is wireBytes; a part of the message
+	bad    bool   // the message is malformed from here on
+}
+
+// next moves to the next field. It returns false at the end and where the
+// message is malformed.
+func (f *fields) next() bool {
+	if len(f.rest) == 0 || f.bad {
+		return false
+	}
+	tag, ok := f.uvarint()
+	number := tag >> 3
+	if !ok || number == 0 || number > maxFieldNumber {
+		return f.fail()
+	}
+	f.number, f.wire = uint32(number), byte(tag&7)
+	switch f.wire {
+	case wireVarint:
+		f.varint, ok = f.uvarint()
+		return ok || f.fail()
+	case wireBytes:
+		length, ok := f.uvarint()
+		if !ok || length > uint64(len(f.rest)) {
+			return f.fail()
+		}
+		f.bytes, f.rest = f.rest[:length], f.rest[length:]
+		return true
+	case wireFixed64:
+		return f.skip(8)
+	case wireFixed32:
+		return f.skip(4)
+	}
+	// Groups, long deprecated, which no provider's message has.
+	return f.fail()
+}
+
+func (f *fields) fail() bool {
+	f.bad = true
+	return false
+}
+
+func (f *fields) skip(n int) bool {
+	if len(f.rest) < n {
+		return f.fail()
+	}
+	f.rest = f.rest[n:]
+	return true
+}
+
+func (f *fields) uvarint() (value uint64, ok bool) {
+	for i, b := range f.rest {
+		if i == 9 && b > 1 {
+			return 0, false
+		}
+		value |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			f.rest = f.rest[i+1:]
+			return value, true
+		}
+		if i == 9 {
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// is reports whether the field has the number and wire type. A field with a
+// known number and another wire type counts as unknown.
+func (f *fields) is(number uint32, wire byte) bool {
+	return f.number == number && f.wire == wire
+}
