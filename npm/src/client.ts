@@ -1,0 +1,282 @@
+import type { Batch, CallMethod, Engine, EngineCall, Stop, StreamMethod } from "./engine.js";
+import { jsonItems, logEntries } from "./entries.js";
+import { ProviderError } from "./errors.js";
+import { loadModule } from "./loader.js";
+import {
+  type CallOptions,
+  type ClientOptions,
+  type LogOptions,
+  type RestartOptions,
+  readCall,
+  readClientOptions,
+  readLeaseCall,
+  type ServiceStatusOptions,
+  type Settings,
+} from "./options.js";
+import { asyncDispose, Stream } from "./stream.js";
+import type {
+  CallResult,
+  LogEntry,
+  ProviderStatus,
+  RestartStatus,
+  ServiceStatus,
+} from "./types.js";
+import { WasmEngine } from "./wasm-engine.js";
+
+/** How providers are discovered. */
+export interface DiscoverOptions extends CallOptions {
+  /** How many providers are asked at the same time, from 1. Default: 16. */
+  concurrency?: number;
+}
+
+/** What a provider that was asked for its status answered. */
+export type DiscoverResult = CallResult<ProviderStatus> & {
+  /** The provider's address. */
+  provider: string;
+};
+
+/**
+ * Calls providers through a bridge. Make one with {@link createClient} and use it
+ * for all providers.
+ *
+ * Calls with one answer never throw, except a TypeError for arguments of the wrong
+ * type: they return `{ status: "success", … }` or `{ status: "error", error, … }`.
+ * Streams throw a {@link ProviderError}.
+ */
+export class Client {
+  readonly #engine: Engine;
+  readonly #settings: Settings;
+  /** What goes on: for each call and stream, how to end it. */
+  readonly #open = new Set<(error: ProviderError) => void>();
+  #closed = false;
+
+  /** @internal */
+  constructor(engine: Engine, settings: Settings) {
+    this.#engine = engine;
+    this.#settings = settings;
+  }
+
+  /**
+   * Asks a provider for its status.
+   *
+   * ```ts
+   * const result = await client.getProviderStatus("akash1…", { timeoutMs: 5_000 });
+   * if (result.status === "success") result.response.cluster?.leases?.active;
+   * else console.error(result.error.message);
+   * ```
+   */
+  async getProviderStatus(
+    address: string,
+    options: CallOptions = {},
+  ): Promise<CallResult<ProviderStatus>> {
+    return this.#call("getProviderStatus", readCall(this.#settings, address, options), options);
+  }
+
+  /**
+   * Streams a provider's status: at once, and again at every change. A connection
+   * that breaks is opened again; the stream ends only where it is left, or with the
+   * error that remains after as many attempts in a row as the client's `retries`
+   * allow.
+   */
+  streamProviderStatus(address: string, options: CallOptions = {}): Stream<ProviderStatus> {
+    return this.#stream(
+      "streamProviderStatus",
+      readCall(this.#settings, address, options),
+      options,
+      (batch) => jsonItems(batch) as ProviderStatus[],
+    );
+  }
+
+  /**
+   * Asks many providers for their status and yields each result as it comes.
+   *
+   * ```ts
+   * for await (const { provider, status } of client.discoverProviders(addresses)) …
+   * ```
+   */
+  discoverProviders(
+    addresses: Iterable<string>,
+    options: DiscoverOptions = {},
+  ): AsyncGenerator<DiscoverResult, undefined> {
+    const { concurrency = 16 } = options;
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
+    }
+    const list = [...addresses];
+    for (const address of list) readCall(this.#settings, address, options);
+    return this.#discover(list, concurrency, options);
+  }
+
+  async *#discover(
+    addresses: string[],
+    concurrency: number,
+    options: DiscoverOptions,
+  ): AsyncGenerator<DiscoverResult, undefined> {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const abort = () => stop.abort(options.signal?.reason);
+    options.signal?.addEventListener("abort", abort);
+    if (options.signal?.aborted) abort();
+    const asked = new Map<string, Promise<[string, DiscoverResult]>>();
+    try {
+      for (let next = 0; next < addresses.length || asked.size > 0; ) {
+        for (; next < addresses.length && asked.size < concurrency; next++) {
+          const provider = addresses[next] as string;
+          const key = `${next}`;
+          asked.set(
+            key,
+            this.getProviderStatus(provider, { ...options, signal }).then((result) => [
+              key,
+              { provider, ...result },
+            ]),
+          );
+        }
+        const [key, result] = await Promise.race(asked.values());
+        asked.delete(key);
+        yield result;
+      }
+      return undefined;
+    } finally {
+      options.signal?.removeEventListener("abort", abort);
+      stop.abort();
+    }
+  }
+
+  /**
+   * Streams the logs of a lease's services, line by line, in order for each replica.
+   *
+   * ```ts
+   * for await (const { service, replica, message } of client.streamLogs({
+   *   provider: "akash1…",
+   *   lease: { owner: "akash1…", dseq: 1234n },
+   *   follow: true,
+   *   auth: { type: "jwt", token },
+   * })) console.log(`${service}/${replica}: ${message}`);
+   * ```
+   */
+  streamLogs(options: LogOptions): Stream<LogEntry> {
+    const call = readLeaseCall(this.#settings, options);
+    return this.#stream("streamLogs", call, options, logEntries);
+  }
+
+  /**
+   * Streams the status of a lease's services: each item holds all of them, and with
+   * `follow` there is another one at every change.
+   */
+  streamServiceStatus(options: ServiceStatusOptions): Stream<ServiceStatus[]> {
+    const call = readLeaseCall(this.#settings, options);
+    return this.#stream("streamServiceStatus", call, options, (batch) =>
+      (jsonItems(batch) as { services: ServiceStatus[] }[]).map(({ services }) => services),
+    );
+  }
+
+  /** Restarts services of a lease and tells what became of each replica. */
+  async restartServices(options: RestartOptions): Promise<CallResult<RestartStatus[]>> {
+    const call = readLeaseCall(this.#settings, options);
+    call.restartTimeout = call.timeout;
+    const result = await this.#call<{ status: RestartStatus[] }>("restartServices", call, options);
+    return result.status === "success" ? { ...result, response: result.response.status } : result;
+  }
+
+  /**
+   * Ends all calls and streams of this client that go on, and tells how many there
+   * were. The client can be used afterwards.
+   */
+  async cleanupConnections(): Promise<{ status: "success"; closedChannels: number }> {
+    const open = [...this.#open];
+    const message = "the client's connections were cleaned up";
+    for (const end of open) end(new ProviderError({ code: "CANCELLED", message }));
+    return { status: "success", closedChannels: open.length };
+  }
+
+  /** Ends everything that goes on, and the client with it: calls from now on fail. */
+  async [asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.cleanupConnections();
+  }
+
+  async #call<T>(
+    method: CallMethod,
+    call: EngineCall,
+    { signal }: CallOptions,
+  ): Promise<CallResult<T>> {
+    const stop: Stop = {};
+    const early = this.#refusal(call, signal);
+    if (early) return { status: "error", error: early, attempts: 0 };
+    const release = this.#watch((error) => stop.now?.(error), call, signal);
+    try {
+      return (await this.#engine.call(method, call, stop)) as CallResult<T>;
+    } finally {
+      release();
+    }
+  }
+
+  #stream<T>(
+    method: StreamMethod,
+    call: EngineCall,
+    { signal }: CallOptions,
+    items: (batch: Batch) => T[],
+  ): Stream<T> {
+    const stream: Stream<T> = new Stream(() => {
+      const early = this.#refusal(call, signal);
+      if (early) throw early;
+      stream.onEnd(this.#watch((error) => stream.stop(error), call, signal));
+      return this.#engine.open(method, call);
+    }, items);
+    return stream;
+  }
+
+  /** refusal returns why nothing can begin, or undefined. */
+  #refusal(call: EngineCall, signal: AbortSignal | undefined): ProviderError | undefined {
+    if (this.#closed) {
+      return new ProviderError({
+        code: "FAILED_PRECONDITION",
+        message: "the client has been disposed of: create another one",
+        provider: call.provider,
+      });
+    }
+    return signal?.aborted ? aborted(signal, call.provider) : undefined;
+  }
+
+  /** watch ends something at the signal's or the client's word, until released. */
+  #watch(
+    end: (error: ProviderError) => void,
+    { provider }: EngineCall,
+    signal: AbortSignal | undefined,
+  ): () => void {
+    const onAbort = () => end(aborted(signal as AbortSignal, provider));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#open.add(end);
+    return () => {
+      signal?.removeEventListener("abort", onAbort);
+      this.#open.delete(end);
+    };
+  }
+}
+
+/** aborted makes the error of a call that its signal ended. */
+function aborted({ reason }: AbortSignal, provider: string): ProviderError {
+  const late = reason instanceof DOMException && reason.name === "TimeoutError";
+  return new ProviderError({
+    code: late ? "DEADLINE_EXCEEDED" : "CANCELLED",
+    message: `provider ${provider}: ${late ? "the time of the call's signal ran out" : "the call was cancelled"}`,
+    provider,
+    cause: reason,
+  });
+}
+
+/** @internal createClientFrom makes a client whose module is where wasmUrl says. */
+export async function createClientFrom(
+  options: ClientOptions,
+  defaultWasmUrl: () => URL,
+): Promise<Client> {
+  const settings = readClientOptions(options);
+  const { wasmModule, wasmUrl } = options;
+  if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
+    throw new TypeError("wasmModule must be a WebAssembly.Module");
+  }
+  const url =
+    wasmUrl === undefined ? defaultWasmUrl() : new URL(wasmUrl, globalThis.location?.href);
+  const module = wasmModule ?? (await loadModule(url));
+  return new Client(await WasmEngine.start(module), settings);
+}

@@ -1,0 +1,86 @@
+import type { ProviderError } from "./errors.js";
+
+/**
+ * A call as the engine takes it: checked, complete, and flat, so that it can cross
+ * to a worker and into Go. wasm/options.go reads it.
+ */
+export interface EngineCall {
+  bridge: string;
+  provider: string;
+  /** In milliseconds; 0 for no bound. */
+  timeout: number;
+  retries: number;
+  insecure: boolean;
+  skipVersion: boolean;
+  owner?: string;
+  /** In digits. */
+  dseq?: string;
+  gseq?: number;
+  oseq?: number;
+  bseq?: number;
+  leaseProvider?: string;
+  service?: string;
+  replicas?: number[];
+  follow?: boolean;
+  tail?: number;
+  /** In milliseconds. */
+  restartTimeout?: number;
+  token?: string;
+  getToken?: () => Promise<string>;
+  certPem?: string;
+  keyPem?: string;
+}
+
+/** The methods with one answer. */
+export type CallMethod = "getProviderStatus" | "restartServices";
+
+/** The methods with many answers. */
+export type StreamMethod = "streamLogs" | "streamServiceStatus" | "streamProviderStatus";
+
+/** What an engine says of a call: the result that the page gets, but for its error. */
+export interface EngineResult {
+  status: "success" | "error";
+  attempts: number;
+  response?: unknown;
+  error?: ProviderError;
+}
+
+/** Answers of a stream, which arrived together. */
+export interface Batch {
+  /** The texts of all entries, one after the other. */
+  text: string;
+  /**
+   * Three numbers for each entry: the index of its service in the stream's
+   * services, plus {@link continues} where its line goes on in the next; its
+   * replica; and where its text ends in {@link text}.
+   */
+  index: Uint32Array;
+  /** The names of the services that occurred so far. The array grows. */
+  services: readonly string[];
+}
+
+/** Marks an entry whose line goes on in the next one. */
+export const continues = 0x8000_0000;
+
+/** A stream of an engine. It is read by one reader, which waits for each answer. */
+export interface EngineStream {
+  /** Returns the next batch, undefined at the end, and throws a ProviderError. */
+  read(): Promise<Batch | undefined>;
+  /** Ends the stream, whatever it is doing. A read that waits throws the error. */
+  close(error: ProviderError): void;
+}
+
+/**
+ * What makes the calls behind the API. Everything that crosses it can be copied or
+ * transferred, but for getToken, so that an engine may live in a worker.
+ */
+export interface Engine {
+  call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult>;
+  open(method: StreamMethod, call: EngineCall): EngineStream;
+}
+
+/** Lets a call be ended from outside. */
+export interface Stop {
+  /** Set by the engine: ends the call with the error, if it still goes on. */
+  now?: (error: ProviderError) => void;
+}

@@ -1,0 +1,317 @@
+import type { EngineCall } from "./engine.js";
+
+/** How a client is made. */
+export interface ClientOptions {
+  /**
+   * The URL of the bridge, an `akash-provider-bridge`. Default: the origin of the
+   * page, for pages that the bridge itself serves.
+   *
+   * @example "https://bridge.example.com"
+   */
+  bridgeUrl?: string | URL;
+  /**
+   * How long one attempt at a call may take, in milliseconds; `Infinity` for as
+   * long as it likes. Default: 30,000. It bounds the whole of a call with one
+   * answer, and of a stream without `follow` the time until it begins.
+   */
+  timeoutMs?: number;
+  /** How many attempts may follow the first one that fails, 0 to 100. Default: 3. */
+  retries?: number;
+  /**
+   * Where `akash-provider-web.wasm` is. Default: beside the package's own file,
+   * which bundlers understand.
+   *
+   * @example "/assets/akash-provider-web.wasm"
+   */
+  wasmUrl?: string | URL;
+  /** The compiled module itself, for those who load it themselves. */
+  wasmModule?: WebAssembly.Module;
+}
+
+/** How one call is made; what is absent is as the client has it. */
+export interface CallOptions {
+  /** How long one attempt may take, in milliseconds. Default: the client's. */
+  timeoutMs?: number;
+  /** How many attempts may follow the first one that fails. Default: the client's. */
+  retries?: number;
+  /**
+   * Accept any certificate of the provider, where the bridge allows it. Whoever is
+   * between the bridge and the provider can then read everything, credentials
+   * included. Default: false.
+   */
+  insecure?: boolean;
+  /**
+   * Ask the provider's version before choosing how to speak to it. Default: true.
+   * False goes straight to gRPC.
+   */
+  checkVersion?: boolean;
+  /**
+   * Ends the call at once, whatever it is doing: the result is an error with the
+   * code `CANCELLED`, or `DEADLINE_EXCEEDED` after `AbortSignal.timeout`.
+   */
+  signal?: AbortSignal;
+}
+
+/** Names a lease. */
+export interface LeaseId {
+  /** The tenant's address. */
+  owner: string;
+  /** The deployment's sequence number. */
+  dseq: bigint | number | string;
+  /** The group's sequence number. Default: 1. */
+  gseq?: number;
+  /** The order's sequence number. Default: 1. */
+  oseq?: number;
+  /** The provider's address. Default: the provider that is called. */
+  provider?: string;
+  /** The bid's sequence number. Default: 0. */
+  bseq?: number;
+}
+
+/** Selects services of a lease; what is absent selects all. */
+export interface ServiceFilter {
+  /** The name of a service. */
+  name?: string;
+  /** The indexes of replicas. */
+  replicas?: number[];
+}
+
+/**
+ * Who asks: a token that the tenant signed, or a function that makes one, asked
+ * before each attempt; or the tenant's client certificate. It goes only to methods
+ * of a lease, and only to a provider whose certificate has been verified.
+ */
+export type Auth =
+  | { type: "jwt"; token: string }
+  | { type: "jwt"; getToken: () => string | Promise<string> }
+  | { type: "mtls"; certPem: string; keyPem: string };
+
+/** What all calls about a lease have in common. */
+export interface LeaseOptions extends CallOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  lease: LeaseId;
+  /** Which services. Default: all. */
+  filter?: ServiceFilter;
+  /** Default: none, which providers refuse. */
+  auth?: Auth;
+}
+
+/** What status of which services to stream. */
+export interface ServiceStatusOptions extends LeaseOptions {
+  /** Whether to go on with every change. Default: false. */
+  follow?: boolean;
+}
+
+/** Which logs to stream. */
+export interface LogOptions extends LeaseOptions {
+  /** Whether to go on after the history. Default: false. */
+  follow?: boolean;
+  /**
+   * How many lines of history, where the provider can be told (over REST).
+   * Default: all.
+   */
+  tail?: number;
+}
+
+/** What to restart. */
+export interface RestartOptions extends LeaseOptions {
+  /**
+   * How long the provider waits for the services to come back, and how long the
+   * call may take, in milliseconds. Default: the client's `timeoutMs`. A restart is
+   * never attempted twice.
+   */
+  timeoutMs?: number;
+}
+
+/** A client's own settings, checked and complete. */
+export interface Settings {
+  bridge: string;
+  timeoutMs: number;
+  retries: number;
+}
+
+/** Browsers count timers in 32 bits. */
+const maxTimeout = 2 ** 31 - 1;
+
+/** readClientOptions checks a client's options and fills in the defaults. */
+export function readClientOptions(options: ClientOptions): Settings {
+  requireObject("options", options);
+  return {
+    bridge: readBridgeUrl(options.bridgeUrl),
+    timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
+    retries: readCount("retries", options.retries, 100) ?? 3,
+  };
+}
+
+function readBridgeUrl(bridgeUrl: unknown): string {
+  const page = globalThis.location?.href;
+  if (bridgeUrl === undefined && page === undefined) {
+    throw new TypeError("bridgeUrl is required outside a web page");
+  }
+  if (bridgeUrl !== undefined && typeof bridgeUrl !== "string" && !(bridgeUrl instanceof URL)) {
+    throw new TypeError(`bridgeUrl must be a string or a URL, not ${kind(bridgeUrl)}`);
+  }
+  let url: URL;
+  try {
+    url = bridgeUrl === undefined ? new URL("/", page) : new URL(bridgeUrl, page);
+  } catch {
+    throw new TypeError(`bridgeUrl is not a URL: ${bridgeUrl}`);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`bridgeUrl must begin with http: or https:, not ${url.protocol}`);
+  }
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/** readCall checks the options of a call to a provider. */
+export function readCall(
+  settings: Settings,
+  provider: unknown,
+  options: CallOptions = {},
+): EngineCall {
+  requireObject("options", options);
+  requireText("provider", provider);
+  requireFlag("insecure", options.insecure);
+  requireFlag("checkVersion", options.checkVersion);
+  requireSignal(options.signal);
+  const timeout = readTimeout(options.timeoutMs) ?? settings.timeoutMs;
+  return {
+    bridge: settings.bridge,
+    provider,
+    timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
+    retries: readCount("retries", options.retries, 100) ?? settings.retries,
+    insecure: options.insecure ?? false,
+    skipVersion: options.checkVersion === false,
+  };
+}
+
+/** readLeaseCall checks the options of a call about a lease. */
+export function readLeaseCall(
+  settings: Settings,
+  options: LeaseOptions & { follow?: boolean; tail?: number },
+): EngineCall {
+  requireObject("options", options);
+  const { lease, filter = {}, provider } = options;
+  const call = readCall(settings, provider, options);
+  requireObject("lease", lease);
+  requireText("lease.owner", lease.owner);
+  if (lease.provider !== undefined) requireText("lease.provider", lease.provider);
+  call.owner = lease.owner;
+  call.dseq = readUint64("lease.dseq", lease.dseq);
+  call.gseq = readCount("lease.gseq", lease.gseq) ?? 1;
+  call.oseq = readCount("lease.oseq", lease.oseq) ?? 1;
+  call.bseq = readCount("lease.bseq", lease.bseq) ?? 0;
+  call.leaseProvider = lease.provider ?? provider;
+
+  requireObject("filter", filter);
+  if (filter.name !== undefined) {
+    requireText("filter.name", filter.name);
+    call.service = filter.name;
+  }
+  if (filter.replicas !== undefined) {
+    if (!Array.isArray(filter.replicas)) {
+      throw new TypeError(`filter.replicas must be an array, not ${kind(filter.replicas)}`);
+    }
+    call.replicas = filter.replicas.map((replica) => {
+      const index = readCount("filter.replicas", replica);
+      if (index === undefined) throw new TypeError("filter.replicas must hold numbers");
+      return index;
+    });
+  }
+  requireFlag("follow", options.follow);
+  call.follow = options.follow ?? false;
+  const tail = readCount("tail", options.tail);
+  if (tail !== undefined) call.tail = tail;
+  readAuth(call, options.auth);
+  return call;
+}
+
+function readAuth(call: EngineCall, auth: unknown): void {
+  if (auth === undefined) return;
+  requireObject("auth", auth);
+  const { type, token, getToken, certPem, keyPem } = auth as Record<string, unknown>;
+  if (type === "jwt" && typeof getToken === "function") {
+    call.getToken = async () => getToken();
+  } else if (type === "jwt") {
+    requireText("auth.token", token);
+    call.token = token;
+  } else if (type === "mtls") {
+    requireText("auth.certPem", certPem);
+    requireText("auth.keyPem", keyPem);
+    call.certPem = certPem;
+    call.keyPem = keyPem;
+  } else {
+    throw new TypeError('auth.type must be "jwt" or "mtls"');
+  }
+}
+
+/** readUint64 returns a whole number below 2^64 in digits. */
+function readUint64(name: string, value: unknown): string {
+  let whole: bigint | undefined;
+  if (typeof value === "bigint") whole = value;
+  else if (typeof value === "number" && Number.isSafeInteger(value)) whole = BigInt(value);
+  else if (typeof value === "string" && /^\d{1,20}$/.test(value)) whole = BigInt(value);
+  if (whole === undefined || whole < 0n || whole >= 1n << 64n) {
+    throw new TypeError(
+      `${name} must be a whole number from 0 to 2^64-1, as a bigint, a string of digits or a number up to 2^53-1, not ${show(value)}`,
+    );
+  }
+  return whole.toString();
+}
+
+/** readCount returns a whole number from 0 to max, undefined where it is absent. */
+function readCount(name: string, value: unknown, max = 2 ** 32 - 1): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max) {
+    throw new TypeError(`${name} must be a whole number from 0 to ${max}, not ${show(value)}`);
+  }
+  return value;
+}
+
+function readTimeout(value: unknown): number | undefined {
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return value;
+  if (typeof value !== "number" || !(value > 0 && value <= maxTimeout)) {
+    throw new TypeError(
+      `timeoutMs must be a number of milliseconds above 0 and up to ${maxTimeout}, or Infinity, not ${show(value)}`,
+    );
+  }
+  return Math.ceil(value);
+}
+
+function requireObject(name: string, value: unknown): asserts value is object {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${name} must be an object, not ${kind(value)}`);
+  }
+}
+
+/** requireText requires a string. Its error never shows the value: it may be a secret. */
+function requireText(name: string, value: unknown): asserts value is string {
+  if (typeof value !== "string" || value === "") {
+    throw new TypeError(
+      `${name} must be a string, not ${value === "" ? "an empty one" : kind(value)}`,
+    );
+  }
+}
+
+function requireFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw new TypeError(`${name} must be true or false, not ${kind(value)}`);
+  }
+}
+
+function requireSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${kind(value)}`);
+  }
+}
+
+function kind(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}
+
+function show(value: unknown): string {
+  return typeof value === "number" || typeof value === "bigint" || typeof value === "string"
+    ? JSON.stringify(typeof value === "bigint" ? value.toString() : value)
+    : kind(value);
+}

@@ -1,0 +1,171 @@
+import type { ProviderError } from "./errors.js";
+
+/** An amount of a resource, as Kubernetes writes it. */
+export interface Quantity {
+  /** The text as the provider gave it, such as `"63900m"` or `"511Gi"`. */
+  text: string;
+  /** The number it stands for, such as `63.9`; null where the text is no quantity. */
+  value: number | null;
+}
+
+/** A span of time. */
+export interface Duration {
+  /** In seconds, with an `s` at the end, such as `"86400s"`. */
+  text: string;
+  /** In seconds. */
+  seconds: number;
+}
+
+/** A key and a value that describe a resource. */
+export interface Attribute {
+  key: string;
+  value: string;
+}
+
+/** An amount of one resource, and the part of it that leases hold. */
+export interface ResourcePair {
+  /** What leases may use in all. */
+  allocatable?: Quantity;
+  /** What leases hold. A provider that overcommits holds more than is allocatable. */
+  allocated?: Quantity;
+  attributes: Attribute[];
+  /** What there is; absent from providers older than about v0.6.8. */
+  capacity?: Quantity;
+}
+
+/** One machine of a provider's cluster. */
+export interface ClusterNode {
+  name: string;
+  resources?: {
+    /** In cores. */
+    cpu?: {
+      quantity?: ResourcePair;
+      info: { id: string; vendor: string; model: string; vcores: number }[];
+    };
+    /** In bytes. */
+    memory?: {
+      quantity?: ResourcePair;
+      info: { vendor: string; type: string; totalSize: string; speed: string }[];
+    };
+    /** In devices. */
+    gpu?: {
+      quantity?: ResourcePair;
+      info: {
+        vendor: string;
+        vendorId: string;
+        name: string;
+        modelid: string;
+        interface: string;
+        memorySize: string;
+      }[];
+    };
+    /** In bytes. */
+    ephemeralStorage?: ResourcePair;
+    volumesAttached?: ResourcePair;
+    volumesMounted?: ResourcePair;
+  };
+  capabilities?: { storageClasses: string[] };
+}
+
+/** Persistent storage of one class. */
+export interface ClusterStorage {
+  /** In bytes. */
+  quantity?: ResourcePair;
+  info?: { class: string; iops: string };
+}
+
+/** How many reservations there are, and what they hold together. */
+export interface ReservationsMetric {
+  count: number;
+  resources?: {
+    /** In cores. */
+    cpu?: Quantity;
+    /** In bytes. */
+    memory?: Quantity;
+    /** In devices. */
+    gpu?: Quantity;
+    /** In bytes. */
+    ephemeralStorage?: Quantity;
+    /** In bytes, by storage class. */
+    storage: Record<string, Quantity>;
+  };
+}
+
+/**
+ * What a provider says of itself (`akash.provider.v1.Status`). A part that the
+ * provider did not send is absent; right after its start that may be any.
+ */
+export interface ProviderStatus {
+  errors: string[];
+  cluster?: {
+    leases?: { active: number };
+    inventory?: {
+      cluster?: { nodes: ClusterNode[]; storage: ClusterStorage[] };
+      reservations?: { pending?: ReservationsMetric; active?: ReservationsMetric };
+      leasedIp?: ResourcePair;
+    };
+  };
+  bidEngine?: { orders: number };
+  manifest?: { deployments: number };
+  publicHostnames: string[];
+  /** When the provider wrote this, as RFC 3339 text in UTC. */
+  timestamp?: string;
+  reclamationWindow?: Duration;
+}
+
+/** The status of one service of a lease. */
+export interface ServiceStatus {
+  name: string;
+  status?: {
+    available: number;
+    total: number;
+    uris: string[];
+    /** Exact up to 2^53. */
+    observedGeneration: number;
+    replicas: number;
+    updatedReplicas: number;
+    readyReplicas: number;
+    availableReplicas: number;
+  };
+  ports: { host: string; port: number; externalPort: number; proto: string; name: string }[];
+  ips: { port: number; externalPort: number; protocol: string; ip: string }[];
+}
+
+/** What became of one replica of a service that was to be restarted. */
+export interface RestartStatus {
+  service: string;
+  replica: string;
+  /** A state that this version does not know is its number. */
+  state: "pending" | "active" | "failure" | (string & {});
+  message?: string;
+}
+
+/** One line of a log. */
+export interface LogEntry {
+  /** The service that wrote it. */
+  service: string;
+  /** The index of the service's replica. */
+  replica: number;
+  /** The line, without the line feed at its end. Bytes that are not UTF-8 are U+FFFD. */
+  message: string;
+  /**
+   * True where the line is longer than 1 MiB and goes on in the next entry of the
+   * same service and replica; absent otherwise.
+   */
+  continues?: true;
+}
+
+/** What is known of how a provider was reached. */
+export interface Route {
+  /** How the provider was spoken to. */
+  method?: "grpc" | "rest";
+  /** The host and port that answered. */
+  endpoint?: string;
+  /** The provider's version, as it says itself. */
+  providerVersion?: string;
+}
+
+/** What comes of a call that has one answer. Such a call does not throw. */
+export type CallResult<T> =
+  | ({ status: "success"; response: T; attempts: number } & Route)
+  | ({ status: "error"; error: ProviderError; attempts: number } & Route);

@@ -1,0 +1,239 @@
+import type {
+  Batch,
+  CallMethod,
+  Engine,
+  EngineCall,
+  EngineResult,
+  EngineStream,
+  Stop,
+  StreamMethod,
+} from "./engine.js";
+import { type ErrorDetails, ProviderError } from "./errors.js";
+import { type BodyReader, hasEnded, hasMore, Instance } from "./instance.js";
+import { breathe, tired } from "./slice.js";
+
+/** gRPC's numbers of the codes with which a page ends calls. */
+const stopCodes: Record<string, number> = { CANCELLED: 1, DEADLINE_EXCEEDED: 4 };
+
+/** How much of a body the module is given at a time, in bytes. */
+const pieceSize = 64 * 1024;
+
+const nothing = new Uint8Array(0);
+
+/** Instances that run, one for each module, which all clients share. */
+const instances = new WeakMap<WebAssembly.Module, Promise<Instance>>();
+
+/** running returns the module's instance, a new one if the last has crashed. */
+async function running(module: WebAssembly.Module): Promise<Instance> {
+  const last = await instances.get(module);
+  if (last && !last.crash) return last;
+  // Of several callers that find a crash, the first one starts the next instance.
+  const current = instances.get(module);
+  if (current && (await current) !== last) return current;
+  const next = Instance.start(module);
+  instances.set(module, next);
+  next.catch(() => instances.delete(module));
+  return next;
+}
+
+/** The engine that runs where it is used, in the page or in a worker. */
+export class WasmEngine implements Engine {
+  readonly #module: WebAssembly.Module;
+
+  private constructor(module: WebAssembly.Module) {
+    this.#module = module;
+  }
+
+  static async start(module: WebAssembly.Module): Promise<WasmEngine> {
+    await running(module);
+    return new WasmEngine(module);
+  }
+
+  async call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult> {
+    let stopped: ProviderError | undefined;
+    stop.now = (error) => {
+      stopped ??= error;
+    };
+    try {
+      const instance = await running(this.#module);
+      if (stopped) throw stopped;
+      const text = await new Promise<string>((resolve, reject) => {
+        const forget = instance.onCrash(reject);
+        const id = instance.enter((go) =>
+          go.call(method, call, (result) => {
+            forget();
+            resolve(result);
+          }),
+        );
+        stop.now = (error) => {
+          stopped ??= error;
+          if (!instance.crash) {
+            instance.enter((go) => go.cancel(id, stopCodes[error.code] ?? 1, error.message));
+          }
+        };
+      });
+      const result = JSON.parse(text);
+      if (result.error) result.error = failure(result.error, stopped);
+      return result;
+    } catch (error) {
+      return { status: "error", error: asProviderError(error, call.provider), attempts: 0 };
+    }
+  }
+
+  open(method: StreamMethod, call: EngineCall): EngineStream {
+    return new WasmStream(this.#module, method, call);
+  }
+}
+
+/** failure makes the error that Go described. One that the page caused keeps its cause. */
+function failure(details: ErrorDetails, stopped: ProviderError | undefined): ProviderError {
+  return new ProviderError({
+    ...details,
+    cause: stopped?.code === details.code ? stopped.cause : undefined,
+  });
+}
+
+function asProviderError(error: unknown, provider: string): ProviderError {
+  if (!(error instanceof ProviderError)) {
+    return new ProviderError({ code: "INTERNAL", message: String(error), provider, cause: error });
+  }
+  const { code, message, reason, attempts, cause } = error;
+  return error.provider
+    ? error
+    : new ProviderError({ code, message, reason, attempts, provider, cause });
+}
+
+class WasmStream implements EngineStream {
+  readonly #provider: string;
+  readonly #batches: AsyncGenerator<Batch, undefined>;
+  readonly #services: string[] = [];
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #stopped: ProviderError | undefined;
+  /** Stops what the module does for the stream; set once it does something. */
+  #stop: (error: ProviderError) => void = () => {};
+
+  constructor(module: WebAssembly.Module, method: StreamMethod, call: EngineCall) {
+    this.#provider = call.provider;
+    this.#batches = this.#run(module, method, call);
+  }
+
+  async read(): Promise<Batch | undefined> {
+    try {
+      return (await this.#batches.next()).value;
+    } catch (error) {
+      throw this.#stopped ?? asProviderError(error, this.#provider);
+    }
+  }
+
+  close(error: ProviderError): void {
+    if (this.#stopped) return;
+    this.#stopped = error;
+    this.#stop(error);
+  }
+
+  /** run drives the stream as wasm/client.Stream asks to be driven. */
+  async *#run(
+    module: WebAssembly.Module,
+    method: StreamMethod,
+    call: EngineCall,
+  ): AsyncGenerator<Batch, undefined> {
+    const instance = await running(module);
+    if (this.#stopped) throw this.#stopped;
+    const id = instance.enter((go) => go.open(method, call));
+    this.#stop = ({ code, message }) => {
+      this.#stop = () => {};
+      if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
+    };
+    try {
+      for (;;) {
+        const reader = await this.#connect(instance, id);
+        const broke = yield* this.#body(instance, id, reader);
+        const end = JSON.parse(instance.enter((go) => go.finish(id, broke)));
+        if (end.status === "again") continue;
+        yield* this.#feed(instance, id, nothing);
+        if (end.error) throw failure(end.error, this.#stopped);
+        return undefined;
+      }
+    } finally {
+      this.#stop(new ProviderError({ code: "CANCELLED", message: "the stream is over" }));
+    }
+  }
+
+  /** connect opens the stream and returns what its body is read from. */
+  #connect(instance: Instance, id: number): Promise<BodyReader | null> {
+    return new Promise((resolve, reject) => {
+      const forget = instance.onCrash(reject);
+      instance.enter((go) =>
+        go.connect(id, (text, reader) => {
+          forget();
+          const { error } = JSON.parse(text);
+          if (error) reject(failure(error, this.#stopped));
+          else resolve(reader);
+        }),
+      );
+    });
+  }
+
+  /**
+   * body yields what the body holds, and asks for more of it only when that has
+   * been taken. It returns why the body broke off, "" if it did not.
+   */
+  async *#body(
+    instance: Instance,
+    id: number,
+    reader: BodyReader | null,
+  ): AsyncGenerator<Batch, string> {
+    while (reader) {
+      let chunk: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
+      try {
+        chunk = await reader.read();
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+      if (chunk.done) break;
+      for (let start = 0; start < chunk.value.length; start += pieceSize) {
+        const ended = yield* this.#feed(
+          instance,
+          id,
+          chunk.value.subarray(start, start + pieceSize),
+        );
+        if (!ended) continue;
+        // Nothing may follow, but the browser keeps a connection for the next
+        // request only where it has seen the body's end.
+        reader.read().catch(() => {});
+        return "";
+      }
+    }
+    return "";
+  }
+
+  /** feed yields what a piece of the body holds, and returns whether it was the last. */
+  async *#feed(instance: Instance, id: number, piece: Uint8Array): AsyncGenerator<Batch, boolean> {
+    for (;;) {
+      if (tired()) await breathe();
+      if (this.#stopped) throw this.#stopped;
+      const view = instance.feed(id, piece);
+      const { state } = view;
+      if (view.services.length > 0) this.#learn(view.services);
+      if (view.index.length > 0) {
+        // The view's memory is overwritten before the reader sees it: copy.
+        yield {
+          text: this.#decoder.decode(view.text),
+          index: view.index.slice(),
+          services: this.#services,
+        };
+      }
+      if (state !== hasMore) return state === hasEnded;
+      piece = nothing;
+    }
+  }
+
+  /** learn reads names, each after its length in two bytes. */
+  #learn(names: Uint8Array): void {
+    for (let i = 0; i < names.length; ) {
+      const length = (names[i] ?? 0) + ((names[i + 1] ?? 0) << 8);
+      i += 2 + length;
+      this.#services.push(this.#decoder.decode(names.subarray(i - length, i)));
+    }
+  }
+}

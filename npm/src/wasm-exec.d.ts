@@ -1,0 +1,12 @@
+/** Go's glue code; see wasm-exec.mjs, which makes this module at build time. */
+declare module "wasm-exec" {
+  /** A Go program, which runs once. */
+  export interface Go {
+    exit: (code: number) => void;
+    readonly importObject: WebAssembly.Imports;
+    run(instance: WebAssembly.Instance): Promise<void>;
+  }
+
+  /** makeGo returns the class Go, whose programs see global as their globalThis. */
+  export function makeGo(global: object): new () => Go;
+}
