@@ -7,6 +7,7 @@ import (
 	"syscall/js"
 
 	"akash-provider-web/wasm/client"
+	"akash-provider-web/wasm/grpcweb"
 )
 
 var (
@@ -76,6 +77,18 @@ func (r *Response) Header(name string) string {
 		return ""
 	}
 	return value.String()
+}
+
+// Headers returns every header that the bridge exposes to the page. The values of
+// a name are joined by commas, as fetch joins them.
+func (r *Response) Headers() grpcweb.Fields {
+	var fields grpcweb.Fields
+	all := js.Global().Get("Array").Call("from", r.value.Get("headers"))
+	for i := range all.Length() {
+		field := all.Index(i)
+		fields = append(fields, grpcweb.Field{Name: field.Index(0).String(), Value: field.Index(1).String()})
+	}
+	return fields
 }
 
 // Read returns the next piece of the body; at its end, a nil piece.

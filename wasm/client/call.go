@@ -114,15 +114,15 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
 		return nil, c.unreachable(call, err)
 	}
 	call.trace.read(response)
-	if status := refused(response); status != nil {
+	if status := Refused(response); status != nil {
 		response.Close()
 		return nil, call.fault(status)
 	}
 	return response, nil
 }
 
-// refused returns why a response is not gRPC-Web that can be read on, or nil.
-func refused(r Response) *grpcweb.Status {
+// Refused returns why a response is not gRPC-Web that can be read on, or nil.
+func Refused(r Response) *grpcweb.Status {
 	headers := statusHeaders(r)
 	if r.Status() != 200 {
 		if status, ok := grpcweb.StatusOf(headers); ok && status != nil {

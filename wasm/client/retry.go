@@ -46,13 +46,16 @@ func (c *Call) repeatable(f *Fault) bool {
 	if c.method.effect {
 		return false // it may have been done
 	}
+	if f.network {
+		return true
+	}
 	switch f.Code {
 	case grpcweb.DeadlineExceeded, grpcweb.ResourceExhausted:
 		return true
 	case grpcweb.Unavailable:
 		// A provider older than v0.16.0 can die of credentials; one that just died
 		// must not be sent them again as soon as it is back.
-		return f.network || !c.carriesCredentials() || neverSent(f.Reason)
+		return !c.carriesCredentials() || neverSent(f.Reason)
 	}
 	return false
 }

@@ -137,6 +137,9 @@ func (d *Decoder) Err() *Status { return d.err }
 // Ended reports whether the trailers have come.
 func (d *Decoder) Ended() bool { return d.ended }
 
+// Trailers returns the fields of the trailer frame, nil before it has come.
+func (d *Decoder) Trailers() Fields { return d.trailers }
+
 // End returns the status of a stream whose body is complete. A body that ended
 // without trailers, or in the middle of a frame, is an error. Headers are the
 // response's, in which a response without a body has its status.
@@ -157,5 +160,7 @@ func (d *Decoder) End(headers Fields) *Status {
 	if status, ok := StatusOf(headers); ok {
 		return status
 	}
-	return Error(Unavailable, "the stream broke off before its end")
+	// Whatever cut the stream ended it in good order, so that the transport saw
+	// nothing amiss; gRPC calls an end without a status UNKNOWN.
+	return Error(Unknown, "the stream broke off before its end")
 }
