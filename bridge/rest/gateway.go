@@ -178,8 +178,7 @@ func (g *gateway) lost(ctx context.Context, err error) error {
 // isConnectionLost reports whether err is a connection that ended with no word
 // why.
 func isConnectionLost(err error) bool {
-	var e *fault.Error
-	return errors.As(err, &e) && e.Reason == fault.ReasonProviderGone
+	return isReason(err, fault.ReasonProviderGone)
 }
 
 // transportWords is the text of a transport's error without the request's

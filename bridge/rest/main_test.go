@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"crypto/tls"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,6 +42,7 @@ func fixture(t testing.TB, name string) []byte {
 func gatewayOf(t testing.TB, handler http.Handler) *provider.Endpoint {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.ErrorLog = quiet
 	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
@@ -127,3 +130,6 @@ func testContext(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// quiet is a log for servers whose complaints are part of the story.
+var quiet = log.New(io.Discard, "", 0)

@@ -2,9 +2,17 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
 )
+
+// maxFailedPolls is how many looks may fail in a row before a stream ends.
+const maxFailedPolls = 3
 
 // poll paces repeated looks at a provider, so that many watchers of one do not
 // come at the same moment and one bad answer does not end a stream.
@@ -22,10 +30,23 @@ func (p *poll) result(err error) error {
 		return nil
 	}
 	p.failed++
-	if !p.answered || p.failed >= maxFailedPolls {
+	if isFinal(err) || !p.answered || p.failed >= maxFailedPolls {
 		return err
 	}
 	return nil
+}
+
+// isFinal reports whether the same question can only get the same answer.
+func isFinal(err error) bool {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return true // the context's
+	}
+	switch e.Code {
+	case codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.InvalidArgument, codes.Unimplemented:
+		return true
+	}
+	return false
 }
 
 // wait returns when it is time for the next look, or with ctx's error.

@@ -19,6 +19,7 @@ import (
 
 	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
 
@@ -105,6 +106,9 @@ type exchange struct {
 var methods = map[string]func(context.Context, *exchange) error{
 	providerv1.ProviderRPC_GetStatus_FullMethodName:    getStatus,
 	providerv1.ProviderRPC_StreamStatus_FullMethodName: streamStatus,
+	leasev1.LeaseRPC_ServiceStatus_FullMethodName:      serviceStatus,
+	leasev1.LeaseRPC_ServiceLogs_FullMethodName:        serviceLogs,
+	leasev1.LeaseRPC_ServiceRestart_FullMethodName:     serviceRestart,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.

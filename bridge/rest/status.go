@@ -26,10 +26,6 @@ const (
 	maxStorageClasses = 1_000
 )
 
-// maxFailedPolls is how many looks at a status may fail in a row before a stream
-// of it ends.
-const maxFailedPolls = 3
-
 // getStatus answers ProviderRPC/GetStatus.
 func getStatus(ctx context.Context, x *exchange) error {
 	status, err := x.status(ctx)

@@ -1,0 +1,91 @@
+package rest
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// Field numbers of ServiceLogsResponse and ServiceLogs (AEP-37). The bytes are
+// put together by hand: a message of many lines is one copy of them, where
+// messages of protobuf-go would take two and an allocation for each replica.
+const (
+	fieldServices protowire.Number = 1
+	fieldName     protowire.Number = 1
+	fieldReplica  protowire.Number = 2
+	fieldLogs     protowire.Number = 3
+)
+
+// batch is the text of log lines on its way into one message. The lines of
+// several pods mix; a message has those of one pod together.
+type batch struct {
+	text     []byte
+	segments []segment
+	pods     []*pod // that have segments, in the order of their first
+	message  []byte
+}
+
+// segment is a run of lines of one pod in the text of a batch.
+type segment struct {
+	start, end int32
+	next       int32 // of the same pod, 0 for none
+}
+
+// size is how many bytes of text there are.
+func (b *batch) size() int { return len(b.text) }
+
+// extend notes that the text from start to its end is of p.
+func (b *batch) extend(p *pod, start int) {
+	end := len(b.text)
+	last := len(b.segments) - 1
+	switch {
+	case start == end:
+		return
+	case p.size == 0:
+		p.first = int32(last + 1)
+		b.pods = append(b.pods, p)
+	case int(p.last) == last:
+		b.segments[last].end = int32(end)
+		p.size += end - start
+		return
+	default:
+		b.segments[p.last].next = int32(last + 1)
+	}
+	p.last = int32(last + 1)
+	p.size += end - start
+	b.segments = append(b.segments, segment{start: int32(start), end: int32(end)})
+}
+
+// encode returns the batch as a ServiceLogsResponse, valid until the next call,
+// and leaves it empty.
+func (b *batch) encode() []byte {
+	m := b.message[:0]
+	for _, p := range b.pods {
+		size := protowire.SizeTag(fieldName) + protowire.SizeBytes(len(p.service)) +
+			protowire.SizeTag(fieldLogs) + protowire.SizeBytes(p.size)
+		if p.replica != 0 {
+			size += protowire.SizeTag(fieldReplica) + protowire.SizeVarint(uint64(p.replica))
+		}
+		m = protowire.AppendTag(m, fieldServices, protowire.BytesType)
+		m = protowire.AppendVarint(m, uint64(size))
+		m = protowire.AppendTag(m, fieldName, protowire.BytesType)
+		m = protowire.AppendString(m, p.service)
+		if p.replica != 0 {
+			m = protowire.AppendTag(m, fieldReplica, protowire.VarintType)
+			m = protowire.AppendVarint(m, uint64(p.replica))
+		}
+		m = protowire.AppendTag(m, fieldLogs, protowire.BytesType)
+		m = protowire.AppendVarint(m, uint64(p.size))
+		for i := p.first; ; i = b.segments[i].next {
+			s := b.segments[i]
+			m = append(m, b.text[s.start:s.end]...)
+			if i == p.last {
+				break
+			}
+		}
+		p.size = 0
+	}
+	b.message = m
+	clear(b.pods)
+	b.text, b.segments, b.pods = b.text[:0], b.segments[:0], b.pods[:0]
+	if cap(b.text) > 2*maxPending { // one very long line, or many released at once
+		b.text, b.message = nil, nil
+	}
+	return m
+}

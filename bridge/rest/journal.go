@@ -1,0 +1,452 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// How log lines are gathered into messages.
+const (
+	// flushBytes is how much makes a message worth sending at once.
+	flushBytes = 32 << 10
+	// flushDelay is how long a line waits for others after a message. The first
+	// line after a quiet spell does not wait.
+	flushDelay = 5 * time.Millisecond
+	// maxPending is how much waits for a page that does not read before the
+	// provider is not read either.
+	maxPending = 64 << 10
+)
+
+// How lines are held back while it is not known which replica they belong to,
+// or whether they were sent before.
+const (
+	// settleQuiet is how long no held line may come before what came so far is
+	// taken to be all there is to know.
+	settleQuiet = 250 * time.Millisecond
+	// settleLimit is how long that may take altogether.
+	settleLimit = 2 * time.Second
+	// maxHeld bounds the held lines of a call, in bytes.
+	maxHeld = 1 << 20
+)
+
+// maxPods bounds the pods of one lease.
+const maxPods = 1000
+
+// journal takes the log lines of a lease's pods, in whatever order they mix, and
+// gives messages that hold many of them, by service and replica. One goroutine
+// adds and another takes; adding waits while what was added is not taken.
+type journal struct {
+	services []string // known names, nil if none is known
+	replicas []uint32 // wanted, nil for all
+	follow   bool
+
+	mu     sync.Mutex
+	room   sync.Cond     // waits for what was added to be taken
+	ready  chan struct{} // holds a token when there may be something to take
+	pods   map[string]*pod
+	latest *pod
+	batch  batch
+	taken  time.Time // when the last message was taken
+	ended  bool
+	err    error // why, nil for the end of the log
+
+	// The current socket.
+	running map[string]int  // pods by service that it is expected to have, nil if not known
+	settled map[string]bool // services whose pods have their numbers
+	whole   bool            // whether logs of new pods start with their first line
+	held    int             // bytes held back
+
+	// The decision on held lines.
+	settle  *time.Timer
+	armed   bool // the timer runs
+	touched bool // a held line came since it was set
+	limit   time.Time
+}
+
+func newJournal(services []string, replicas []uint32, follow bool) *journal {
+	j := &journal{
+		services: services,
+		replicas: replicas,
+		follow:   follow,
+		ready:    make(chan struct{}, 1),
+		pods:     make(map[string]*pod),
+		settled:  make(map[string]bool),
+	}
+	j.room.L = &j.mu
+	j.settle = time.AfterFunc(time.Hour, j.tick)
+	j.settle.Stop()
+	return j
+}
+
+// open prepares for the lines of a new socket. running is how many pods each
+// service should have there, nil if that is not known; whole says that the log
+// of a pod that was not known before starts with its first line.
+func (j *journal) open(services []string, running map[string]int, whole bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if services != nil {
+		j.services = services
+	}
+	j.running, j.whole = running, whole
+	clear(j.settled)
+	for _, p := range j.pods {
+		p.present = false
+		j.hold(p, 0)
+		if p.history != nil && p.history.lines > 0 {
+			p.overlap = newOverlap(p.history)
+		}
+	}
+}
+
+// add takes one line as the gateway sends it. It waits while too much is pending
+// and returns an error if the line is none, or if nobody wants more.
+func (j *journal) add(data []byte) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.batch.size() >= maxPending && !j.ended {
+		j.room.Wait()
+	}
+	if j.ended {
+		return io.ErrClosedPipe
+	}
+	p, escaped, usual, err := j.pod(data)
+	if err != nil {
+		return err
+	}
+	if p.numbered && p.present && p.overlap == nil {
+		if p.wanted {
+			j.append(p, data, escaped, usual)
+		}
+		return nil
+	}
+	j.examine(p, data, escaped, usual)
+	return nil
+}
+
+// pod returns the pod that a line is of, and its text if it is in the usual
+// shape. Lines mostly come many from one pod.
+func (j *journal) pod(data []byte) (p *pod, escaped []byte, usual bool, err error) {
+	if p := j.latest; p != nil && bytes.HasPrefix(data, p.prefix) {
+		escaped, usual = bytes.CutSuffix(bytes.TrimSuffix(data[len(p.prefix):], []byte("\n")), []byte(lineEnd))
+		if usual {
+			return p, escaped, true, nil
+		}
+	}
+	name, escaped, usual := splitLine(data)
+	if !usual {
+		var ok bool
+		if name, _, ok = parseLine(data); !ok {
+			return nil, nil, false, fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a log line that is not one")
+		}
+	}
+	p = j.pods[string(name)]
+	if p == nil {
+		if p, err = j.meet(name); err != nil {
+			return nil, nil, false, err
+		}
+	}
+	j.latest = p
+	return p, escaped, usual, nil
+}
+
+// meet makes a pod's acquaintance.
+func (j *journal) meet(name []byte) (*pod, error) {
+	if !isPodName(name) {
+		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a log line of a pod without a proper name")
+	}
+	if len(j.pods) == maxPods {
+		return nil, fault.New(codes.ResourceExhausted, fault.ReasonProviderProtocol, "the lease's log is of more than %d pods: ask for one service", maxPods)
+	}
+	p := &pod{
+		name:    string(name),
+		service: serviceOf(string(name), j.services),
+		prefix:  []byte(lineName + string(name) + lineMessage),
+	}
+	if j.follow {
+		p.history = &history{whole: j.whole}
+	}
+	j.pods[p.name] = p
+	return p, nil
+}
+
+// decode appends a line's text and the end of the line.
+func decode(dst, data, escaped []byte, usual bool) []byte {
+	start := len(dst)
+	if usual {
+		if dst, usual = appendText(dst, escaped); usual {
+			return append(dst, '\n')
+		}
+	}
+	_, text, _ := parseLine(data) // a line that is none was refused, or says nothing
+	return append(append(dst[:start], text...), '\n')
+}
+
+// append adds a line of a pod that is known and wanted to the batch.
+func (j *journal) append(p *pod, data, escaped []byte, usual bool) {
+	before := j.batch.size()
+	j.batch.text = decode(j.batch.text, data, escaped, usual)
+	if p.history != nil {
+		p.history.add(fingerprint(j.batch.text[before:]))
+	}
+	j.batch.extend(p, before)
+	j.announce(before)
+}
+
+// announce wakes the taker where it may have something new to do.
+func (j *journal) announce(before int) {
+	if size := j.batch.size(); before == 0 && size > 0 || before < flushBytes && size >= flushBytes || j.ended {
+		select {
+		case j.ready <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// examine holds a line back, and finds out what can be found out with it.
+func (j *journal) examine(p *pod, data, escaped []byte, usual bool) {
+	start := len(p.held)
+	p.held = decode(p.held, data, escaped, usual)
+	j.held += len(p.held) - start
+	line := heldLine{end: len(p.held)}
+	if p.history != nil {
+		line.print = fingerprint(p.held[start:])
+	}
+	p.lines = append(p.lines, line)
+	j.touched = true
+	if !j.armed {
+		j.armed, j.limit = true, time.Now().Add(settleLimit)
+		j.settle.Reset(settleQuiet)
+	}
+	if o := p.overlap; o != nil {
+		match, sure := o.next(line.print)
+		if match || o.blind && !o.found {
+			j.hold(p, 0) // it was sent before, or is taken to have been
+		}
+		if sure {
+			p.overlap = nil
+		}
+	}
+	if !p.present {
+		p.present = true
+		if n, ok := ordinalOf(p.name, p.service); ok {
+			p.replica, p.numbered = n, true
+			p.wanted = j.wants(n)
+		}
+	}
+	if !p.numbered {
+		j.number(p.service, false)
+	}
+	j.releaseIfKnown(p)
+	if j.held > maxHeld {
+		j.relieve()
+	}
+}
+
+// hold leaves the first n of a pod's held lines.
+func (j *journal) hold(p *pod, n int) {
+	end := 0
+	if n > 0 {
+		end = p.lines[n-1].end
+	}
+	j.held -= len(p.held) - end
+	p.held, p.lines = p.held[:end], p.lines[:n]
+	if n == 0 && cap(p.held) > flushBytes {
+		p.held = nil
+	}
+}
+
+// number gives the pods of a service their replicas, if all have spoken that
+// should, or if now, since no more can be waited for.
+func (j *journal) number(service string, now bool) {
+	var pods []*pod
+	present := 0
+	for _, p := range j.pods {
+		if p.service == service {
+			pods = append(pods, p)
+			if p.present {
+				present++
+			}
+		}
+	}
+	if running, ok := j.running[service]; !now && !j.settled[service] && !(ok && present >= running) {
+		return
+	}
+	j.settled[service] = true
+	number(pods)
+	for _, p := range pods {
+		p.wanted = p.numbered && j.wants(p.replica)
+		j.releaseIfKnown(p)
+	}
+}
+
+func (j *journal) wants(replica uint32) bool {
+	return len(j.replicas) == 0 || slices.Contains(j.replicas, replica)
+}
+
+// releaseIfKnown moves a pod's held lines to the batch once nothing about them
+// is open any more.
+func (j *journal) releaseIfKnown(p *pod) {
+	if !p.numbered || !p.present || p.overlap != nil || len(p.lines) == 0 {
+		return
+	}
+	if p.wanted {
+		before := j.batch.size()
+		j.batch.text = append(j.batch.text, p.held...)
+		if p.history != nil {
+			for _, line := range p.lines {
+				p.history.add(line.print)
+			}
+		}
+		j.batch.extend(p, before)
+		j.announce(before)
+	}
+	j.hold(p, 0)
+}
+
+// relieve makes room when too much is held back.
+func (j *journal) relieve() {
+	for _, p := range j.pods {
+		if o := p.overlap; o != nil && !o.found {
+			// A log that repeats so much is most likely not a new one.
+			o.blind = true
+			j.hold(p, 0)
+			continue
+		}
+		p.overlap = nil
+		if p.present && !p.numbered {
+			j.number(p.service, true)
+		}
+		j.releaseIfKnown(p)
+	}
+}
+
+// tick decides on held lines when it has become quiet, or late.
+func (j *journal) tick() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended {
+		return
+	}
+	if j.touched && time.Now().Before(j.limit) {
+		j.touched = false
+		j.settle.Reset(settleQuiet)
+		return
+	}
+	j.armed = false
+	if err := j.decide(); err != nil {
+		j.end(err)
+	}
+}
+
+// decide settles what is open about the held lines with what is known.
+func (j *journal) decide() error {
+	for _, p := range j.pods {
+		if !p.present {
+			continue
+		}
+		if o := p.overlap; o != nil {
+			p.overlap = nil
+			sent := o.rest()
+			switch {
+			case o.found:
+			case o.blind:
+				return fault.New(codes.Unavailable, fault.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
+			case sent > 0:
+				j.skip(p, sent)
+			default:
+				// Not a line is known: its container was started anew.
+				*p.history = history{whole: true}
+			}
+		}
+		if !p.numbered {
+			j.number(p.service, true)
+		}
+		j.releaseIfKnown(p)
+	}
+	return nil
+}
+
+// skip drops the first n of a pod's held lines.
+func (j *journal) skip(p *pod, n int) {
+	cut := p.lines[n-1].end
+	j.held -= cut
+	p.held = append(p.held[:0], p.held[cut:]...)
+	p.lines = append(p.lines[:0], p.lines[n:]...)
+	for i := range p.lines {
+		p.lines[i].end -= cut
+	}
+}
+
+// finish ends the journal: with nil because the log has ended, so that what is
+// held back is part of it, or with the reason why it broke off. The taker gets
+// what was added before.
+func (j *journal) finish(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended {
+		return
+	}
+	if err == nil {
+		err = j.decide()
+	}
+	j.end(err)
+}
+
+func (j *journal) end(err error) {
+	j.ended, j.err = true, err
+	j.settle.Stop()
+	j.room.Broadcast()
+	j.announce(0)
+}
+
+// next returns the next message, an encoded ServiceLogsResponse, valid until the
+// next call. After the last it returns the error that finish was given, io.EOF
+// for none.
+func (j *journal) next(ctx context.Context) ([]byte, error) {
+	for {
+		message, wait, err := j.take()
+		if message != nil || err != nil {
+			return message, err
+		}
+		var due <-chan time.Time
+		if wait > 0 {
+			due = time.After(wait)
+		}
+		select {
+		case <-j.ready:
+		case <-due:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns a message if it is time for one, and otherwise how long to wait
+// for what there is, 0 if there is nothing.
+func (j *journal) take() (message []byte, wait time.Duration, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	size := j.batch.size()
+	if size == 0 {
+		if j.ended && j.err == nil {
+			return nil, 0, io.EOF
+		}
+		return nil, 0, j.err
+	}
+	now := time.Now()
+	if wait := flushDelay - now.Sub(j.taken); wait > 0 && size < flushBytes && !j.ended {
+		return nil, wait, nil
+	}
+	j.taken = now
+	message = j.batch.encode()
+	j.room.Signal()
+	return message, 0, nil
+}

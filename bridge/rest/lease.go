@@ -1,0 +1,232 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"akash-provider-web/bridge/fault"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// leaseStatus is what a gateway says of a lease (reference section 2.4). The
+// keys' case is theirs: ports in camel case, addresses capitalised, the rest in
+// snake case.
+type leaseStatus struct {
+	Errors         []json.RawMessage       `json:"errors"`
+	Services       map[string]leaseService `json:"services"`
+	ForwardedPorts map[string][]leasePort  `json:"forwarded_ports"`
+	IPs            map[string][]leasedIP   `json:"ips"`
+}
+
+type leaseService struct {
+	Available          int32    `json:"available"`
+	Total              int32    `json:"total"`
+	URIs               []string `json:"uris"`
+	ObservedGeneration int64    `json:"observed_generation"`
+	Replicas           int32    `json:"replicas"`
+	UpdatedReplicas    int32    `json:"updated_replicas"`
+	ReadyReplicas      int32    `json:"ready_replicas"`
+	AvailableReplicas  int32    `json:"available_replicas"`
+}
+
+type leasePort struct {
+	Host         string `json:"host"`
+	Port         uint16 `json:"port"`
+	ExternalPort uint16 `json:"externalPort"`
+	Proto        string `json:"proto"`
+	Name         string `json:"name"`
+}
+
+type leasedIP struct {
+	Port         uint32 `json:"Port"`
+	ExternalPort uint32 `json:"ExternalPort"`
+	Protocol     string `json:"Protocol"`
+	IP           string `json:"IP"`
+}
+
+// leaseStatus asks the status of a lease now. A lease that the provider does not
+// hold is a NOT_FOUND with ReasonUnknownLease.
+func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leaseStatus, error) {
+	body, err := x.get(ctx, leaseRoute(id, "status", scopeStatus), maxLeaseBody)
+	if err != nil {
+		return nil, err
+	}
+	var s leaseStatus
+	if err := json.Unmarshal(body, &s); err != nil {
+		// A value of the wrong type costs itself only.
+		var mismatch *json.UnmarshalTypeError
+		if !errors.As(err, &mismatch) || mismatch.Field == "" {
+			return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status of the lease is not a JSON object")
+		}
+	}
+	if len(s.Services) == 0 && len(s.Errors) > 0 {
+		return nil, fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "it cannot tell the lease's status%s", said(x.providerText(s.Errors[0])))
+	}
+	return &s, nil
+}
+
+// names are the services of the lease, in order.
+func (s *leaseStatus) names() []string { return slices.Sorted(maps.Keys(s.Services)) }
+
+// selected are the names of the services that a filter's name selects: that one
+// or, for "", all.
+func (s *leaseStatus) selected(name string) []string {
+	if name == "" {
+		return s.names()
+	}
+	if _, ok := s.Services[name]; ok {
+		return []string{name}
+	}
+	return nil
+}
+
+// grew reports whether any of the selected services has, or may have, pods that
+// it had not before.
+func (s *leaseStatus) grew(before *leaseStatus, name string) bool {
+	for _, name := range s.selected(name) {
+		now, then := s.Services[name], before.Services[name]
+		if now.ObservedGeneration != then.ObservedGeneration || now.Available > then.Available ||
+			now.Replicas > then.Replicas || now.UpdatedReplicas > then.UpdatedReplicas ||
+			now.ReadyReplicas > then.ReadyReplicas || now.AvailableReplicas > then.AvailableReplicas {
+			return true
+		}
+	}
+	return false
+}
+
+// unknownService is the error of a filter that names no service of the lease.
+func (s *leaseStatus) unknownService(name string) error {
+	const most = 20
+	names := s.names()
+	list := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		list += ", …"
+	}
+	if list == "" {
+		return fault.New(codes.NotFound, fault.ReasonUnknownService, "the lease has no service %q, nor any other", words([]byte(name)))
+	}
+	return fault.New(codes.NotFound, fault.ReasonUnknownService, "the lease has no service %q; it has %s", words([]byte(name)), words([]byte(list)))
+}
+
+// response is the status of some services as AEP-37's message.
+func (s *leaseStatus) response(names []string) *leasev1.ServiceStatusResponse {
+	response := &leasev1.ServiceStatusResponse{}
+	for _, name := range names {
+		service := s.Services[name]
+		status := &leasev1.ServiceStatus{
+			Name: name,
+			Status: &leasev1.LeaseServiceStatus{
+				Available:          service.Available,
+				Total:              service.Total,
+				Uris:               service.URIs,
+				ObservedGeneration: service.ObservedGeneration,
+				Replicas:           service.Replicas,
+				UpdatedReplicas:    service.UpdatedReplicas,
+				ReadyReplicas:      service.ReadyReplicas,
+				AvailableReplicas:  service.AvailableReplicas,
+			},
+		}
+		for _, p := range s.ForwardedPorts[name] {
+			status.Ports = append(status.Ports, &leasev1.ForwarderPortStatus{
+				Host: p.Host, Port: uint32(p.Port), ExternalPort: uint32(p.ExternalPort), Proto: p.Proto, Name: p.Name,
+			})
+		}
+		for _, ip := range s.IPs[name] {
+			status.Ips = append(status.Ips, &leasev1.LeaseIPStatus{
+				Port: ip.Port, ExternalPort: ip.ExternalPort, Protocol: ip.Protocol, Ip: ip.IP,
+			})
+		}
+		response.Services = append(response.Services, status)
+	}
+	return response
+}
+
+// serviceStatus answers LeaseRPC/ServiceStatus. With follow it looks again and
+// again, sends what changed, and ends well when the lease or the service that
+// was asked for is gone. A gateway counts replicas and does not list them, so
+// the filter's replicas select nothing.
+func serviceStatus(ctx context.Context, x *exchange) error {
+	var request leasev1.ServiceStatusRequest
+	if err := x.request(&request); err != nil {
+		return err
+	}
+	if err := x.checkLease(request.GetLeaseId()); err != nil {
+		return err
+	}
+	if err := checkServiceName(request.GetFilter().GetName()); err != nil {
+		return err
+	}
+	var last *leasev1.ServiceStatusResponse
+	poll := poll{interval: x.leaseInterval}
+	for {
+		status, err := x.leaseStatus(ctx, request.GetLeaseId())
+		if last != nil && isReason(err, fault.ReasonUnknownLease) {
+			return nil
+		}
+		if err = poll.result(err); err != nil {
+			return err
+		}
+		if status != nil {
+			names := status.selected(request.GetFilter().GetName())
+			if len(names) == 0 && request.GetFilter().GetName() != "" {
+				if last != nil {
+					return nil
+				}
+				return status.unknownService(request.GetFilter().GetName())
+			}
+			response := status.response(names)
+			if last == nil || !proto.Equal(last, response) {
+				if err := x.reply(response); err != nil {
+					return err
+				}
+				last = response
+			}
+		}
+		if !request.GetFollow() {
+			return nil
+		}
+		if err := poll.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// serviceRestart answers LeaseRPC/ServiceRestart: no gateway can.
+func serviceRestart(_ context.Context, x *exchange) error {
+	return fault.New(codes.Unimplemented, fault.ReasonNotImplemented,
+		"it%s cannot restart services: that needs a provider that serves ServiceRestart of LeaseRPC over gRPC, as AEP-37 drafts it, and no release up to v0.16 does; sending a new version of the deployment restarts them all", x.named())
+}
+
+// maxServiceName is the length of a DNS label, which a service's name is.
+const maxServiceName = 63
+
+// checkServiceName returns an error if name is not "" and cannot be a service's:
+// a gateway puts it into a Kubernetes label selector as it is.
+func checkServiceName(name string) error {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case c == '-' && i > 0 && i < len(name)-1:
+		default:
+			return fault.New(codes.InvalidArgument, fault.ReasonUnknownService, "%q is not the name of a service: want lower-case letters, digits and inner hyphens", words([]byte(name)))
+		}
+	}
+	if len(name) > maxServiceName {
+		return fault.New(codes.InvalidArgument, fault.ReasonUnknownService, "the name of a service has at most %d characters", maxServiceName)
+	}
+	return nil
+}
+
+// isReason reports whether err is a fault for that reason.
+func isReason(err error, reason fault.Reason) bool {
+	var e *fault.Error
+	return errors.As(err, &e) && e.Reason == reason
+}

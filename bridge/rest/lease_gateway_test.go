@@ -1,0 +1,146 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+
+	"akash-provider-web/bridge/provider"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+)
+
+// leaseGateway is a gateway with one lease, 1234/1/1, whose status and logs a
+// test writes.
+type leaseGateway struct {
+	t testing.TB
+	*provider.Endpoint
+
+	mu      sync.Mutex
+	status  http.HandlerFunc
+	opened  []http.Request // upgrades, in order
+	sockets []func(*stream)
+	ready   chan *stream // sockets that no function was given for
+}
+
+// newLeaseGateway starts a gateway whose lease has the given services.
+func newLeaseGateway(t testing.TB, lease services) *leaseGateway {
+	g := &leaseGateway{t: t, ready: make(chan *stream, 16)}
+	g.setStatus(lease)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /lease/1234/1/1/status", func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		status := g.status
+		g.mu.Unlock()
+		status(w, r)
+	})
+	mux.HandleFunc("GET /lease/1234/1/1/logs", g.serveSocket)
+	mux.HandleFunc("GET /lease/1234/1/1/kubeevents", g.serveSocket)
+	g.Endpoint = gatewayOf(t, mux)
+	return g
+}
+
+func (g *leaseGateway) serveSocket(w http.ResponseWriter, r *http.Request) {
+	assert.Empty(g.t, r.Header.Get("Origin"))
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer conn.CloseNow()
+	s := &stream{conn: conn, done: make(chan struct{})}
+	g.mu.Lock()
+	n := len(g.opened)
+	g.opened = append(g.opened, *r)
+	var serve func(*stream)
+	if n < len(g.sockets) {
+		serve = g.sockets[n]
+	}
+	g.mu.Unlock()
+	if serve != nil {
+		serve(s)
+		return
+	}
+	g.ready <- s
+	<-s.done
+}
+
+// answerStatus sets the handler of the lease's status.
+func (g *leaseGateway) answerStatus(h http.HandlerFunc) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status = h
+}
+
+// services are the services of a lease by name.
+type services map[string]leaseService
+
+// pods is a service of which n pods run, as they should.
+func pods(n int32) leaseService { return leaseService{Available: n, Total: n, Replicas: n} }
+
+// setStatus sets the services of the lease's status.
+func (g *leaseGateway) setStatus(lease services) {
+	body := make(map[string]any)
+	for name, s := range lease {
+		body[name] = map[string]any{
+			"name": name, "available": s.Available, "total": s.Total, "uris": nil,
+			"replicas": s.Replicas, "observed_generation": s.ObservedGeneration,
+		}
+	}
+	text, err := json.Marshal(map[string]any{"services": body, "forwarded_ports": nil, "ips": nil})
+	assert.NoError(g.t, err)
+	g.answerStatus(says(http.StatusOK, string(text)))
+}
+
+// stream is the provider's side of a WebSocket.
+type stream struct {
+	conn *websocket.Conn
+	done chan struct{}
+}
+
+// line sends a log line of a pod.
+func (s *stream) line(pod, format string, args ...any) {
+	message, err := json.Marshal(struct {
+		Name    string `json:"name"`
+		Message string `json:"message"`
+	}{pod, fmt.Sprintf(format, args...)})
+	if err == nil {
+		_ = s.conn.Write(context.Background(), websocket.MessageText, append(message, '\n'))
+	}
+}
+
+// drop ends the socket as gateways do at the end of a log, without a frame.
+func (s *stream) drop() {
+	_ = s.conn.CloseNow()
+	s.end()
+}
+
+// close ends the socket with a close frame.
+func (s *stream) close(code websocket.StatusCode, reason string) {
+	_ = s.conn.Close(code, reason)
+	s.end()
+}
+
+func (s *stream) end() {
+	select {
+	case <-s.done:
+	default:
+		close(s.done)
+	}
+}
+
+// testLease is the lease of these stories.
+func testLease() *marketv1.LeaseID {
+	return &marketv1.LeaseID{Owner: testOwner, Dseq: 1234, Gseq: 1, Oseq: 1, Provider: testProvider}
+}
+
+// logBook is what arrived of each replica.
+type logBook map[string]string
+
+// text joins lines as a log holds them.
+func text(lines ...string) string { return strings.Join(lines, "\n") + "\n" }

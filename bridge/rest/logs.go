@@ -1,0 +1,315 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// reopenTail is how many lines of history, per pod, are asked for when a log is
+// opened again: what a new pod may have written by then, and more than what the
+// others may have written meanwhile.
+const reopenTail = 10_000
+
+// serviceLogs answers LeaseRPC/ServiceLogs from the WebSocket of a lease's logs
+// (reference section 2.8).
+//
+// A gateway sends the logs of the pods that run when the socket is opened, and
+// of no others. While a log is followed, the lease's status is therefore looked
+// at from time to time, and the socket opened anew when pods came; lines that
+// were sent before are recognised and not sent again.
+//
+// The end of a log and the loss of a provider look the same on the socket, so
+// the provider is asked: if it does not answer, the call ends with UNAVAILABLE;
+// if the lease or its pods are gone, or the log was not to be followed, it ends
+// well.
+func serviceLogs(ctx context.Context, x *exchange) error {
+	var request leasev1.ServiceLogsRequest
+	if err := x.request(&request); err != nil {
+		return err
+	}
+	if err := x.checkLease(request.GetLeaseId()); err != nil {
+		return err
+	}
+	service := request.GetFilter().GetName()
+	if err := checkServiceName(service); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var services []string
+	if service != "" {
+		services = []string{service}
+	}
+	f := &follower{
+		exchange: x,
+		lease:    request.GetLeaseId(),
+		service:  service,
+		follow:   request.GetFollow(),
+		journal:  newJournal(services, request.GetFilter().GetReplicas(), request.GetFollow()),
+	}
+	var running sync.WaitGroup
+	running.Go(func() { f.journal.finish(f.run(ctx)) })
+	defer func() {
+		cancel()
+		f.journal.finish(context.Canceled) // wakes a reader that waits for room
+		running.Wait()
+	}()
+	for {
+		message, err := f.journal.next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := x.send(message); err != nil {
+			return err
+		}
+	}
+}
+
+// follower reads a lease's logs into a journal for as long as they go on.
+type follower struct {
+	*exchange
+	lease   *marketv1.LeaseID
+	service string // the only one wanted, "" for all
+	follow  bool
+	journal *journal
+}
+
+// source is an open socket of logs, and the lease's status when it was opened,
+// nil if that is not known.
+type source struct {
+	*socket
+	status *leaseStatus
+	// whole says that the logs of pods that are new in it start with their first
+	// lines.
+	whole bool
+}
+
+// run reads until the logs end, well or not.
+func (f *follower) run(ctx context.Context) error {
+	s, err := f.start(ctx)
+	if err != nil {
+		return err
+	}
+	pause := time.Duration(0)
+	for first := true; ; first = false {
+		f.open(s)
+		opened := time.Now()
+		next, err := f.read(ctx, s)
+		if next != nil {
+			s = next
+			continue
+		}
+		if time.Since(opened) > 2*f.leaseInterval {
+			pause = 0
+		}
+		var frame *closed
+		switch {
+		case errors.As(err, &frame) && frame.code != websocket.StatusNormalClosure:
+			if first || !f.follow || frame.code != closeInternal && frame.code != closeNotFound {
+				return f.closed(ctx, frame)
+			}
+		case frame == nil && err != io.EOF:
+			return err
+		case !f.follow:
+			return f.whole(ctx)
+		}
+		if s, err = f.again(ctx, &pause); err != nil {
+			return over(err)
+		}
+	}
+}
+
+// start opens the first socket. The lease's status is asked meanwhile; a token
+// need not permit it, for it makes names and numbers better and is not required.
+func (f *follower) start(ctx context.Context) (*source, error) {
+	s := &source{whole: f.call.Tail < 0}
+	var asking sync.WaitGroup
+	asking.Go(func() { s.status, _ = f.leaseStatus(ctx, f.lease) })
+	socket, err := f.dial(ctx, ctx, f.route(f.call.Tail))
+	asking.Wait()
+	s.socket = socket
+	return s, err
+}
+
+// route is where the logs are, with tail lines of history, all if negative.
+func (f *follower) route(tail int) route {
+	r := leaseRoute(f.lease, "logs", scopeLogs)
+	r.query = url.Values{
+		"follow": {strconv.FormatBool(f.follow)},
+		"tail":   {strconv.Itoa(max(tail, -1))},
+	}
+	if f.service != "" {
+		r.query.Set("service", f.service)
+	}
+	return r
+}
+
+// open prepares the journal for what s sends.
+func (f *follower) open(s *source) {
+	if s.status == nil {
+		f.journal.open(nil, nil, s.whole)
+		return
+	}
+	running := make(map[string]int)
+	for _, name := range s.status.selected(f.service) {
+		running[name] = int(s.status.Services[name].Available)
+	}
+	f.journal.open(s.status.names(), running, s.whole)
+}
+
+// read moves the lines of s into the journal until it ends, or until pods came
+// that it does not have, and returns the source to go on with then. It closes s.
+func (f *follower) read(ctx context.Context, s *source) (next *source, err error) {
+	var watch sync.WaitGroup
+	watching, stop := context.WithCancel(ctx)
+	if f.follow && s.status != nil {
+		watch.Go(func() {
+			if next = f.watch(watching, ctx, s.status); next != nil {
+				s.close()
+			}
+		})
+	}
+	err = f.move(s)
+	stop()
+	watch.Wait()
+	s.close()
+	return next, err
+}
+
+// move moves the lines of s into the journal.
+func (f *follower) move(s *source) error {
+	for {
+		line, err := s.read()
+		if err != nil {
+			return err
+		}
+		if err := f.journal.add(line); err != nil {
+			return err
+		}
+	}
+}
+
+// watch looks at the lease from time to time and returns a source that has the
+// pods that came since it had the given status, or nil when ctx is done. The
+// source lives as long as life.
+func (f *follower) watch(ctx, life context.Context, last *leaseStatus) *source {
+	for {
+		if sleep(ctx, jitter(f.leaseInterval)) != nil {
+			return nil
+		}
+		status, err := f.leaseStatus(ctx, f.lease)
+		if err != nil {
+			if isFinal(err) {
+				return nil
+			}
+			continue // who reads the socket notices if it is more than a bad moment
+		}
+		if !status.grew(last, f.service) {
+			last = status
+			continue
+		}
+		if s, err := f.dial(life, ctx, f.route(reopenTail)); err == nil {
+			return &source{socket: s, status: status, whole: true}
+		}
+	}
+}
+
+// errOver says that a log that was followed has come to its end.
+var errOver = errors.New("the log is over")
+
+// over is nil where the log has just ended.
+func over(err error) error {
+	if err == errOver {
+		return nil
+	}
+	return err
+}
+
+// again opens the logs again after the provider ended them, which it does when
+// no pod is left, and waits for pods if there are none. It returns errOver if
+// none will come. It waits for *pause each time, which it lengthens: not at all
+// at first.
+func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, error) {
+	for {
+		if err := sleep(ctx, jitter(*pause)); err != nil {
+			return nil, err
+		}
+		*pause = min(max(2**pause, f.leaseInterval/5), 2*f.leaseInterval)
+		status, err := f.leaseStatus(ctx, f.lease)
+		switch {
+		case isReason(err, fault.ReasonUnknownLease):
+			return nil, errOver
+		case isReason(err, fault.ReasonScopeMissing):
+			// The token permits logs and not the status. What cannot be known is
+			// not waited for.
+			return nil, errOver
+		case err != nil:
+			return nil, err
+		}
+		wanted, available := int32(0), int32(0)
+		for _, name := range status.selected(f.service) {
+			wanted += status.Services[name].Total
+			available += status.Services[name].Available
+		}
+		if wanted == 0 {
+			return nil, errOver
+		}
+		if available == 0 {
+			continue
+		}
+		s, err := f.dial(ctx, ctx, f.route(reopenTail))
+		if isReason(err, fault.ReasonUnknownLease) {
+			return nil, errOver
+		}
+		return &source{socket: s, status: status, whole: true}, err
+	}
+}
+
+// whole tells whether a log that was not to be followed is complete when its
+// socket ends. The provider drops the connection at the end of a log. So does
+// one that dies, but that one does not answer any more.
+func (f *follower) whole(ctx context.Context) error {
+	_, err := f.leaseStatus(ctx, f.lease)
+	if isReason(err, fault.ReasonProviderGone) || isReason(err, fault.ReasonProviderUnreachable) {
+		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it went away while it sent the log, which may not be whole")
+	}
+	return ctx.Err()
+}
+
+// closed tells what a close frame means for a log that had not begun.
+func (f *follower) closed(ctx context.Context, frame *closed) error {
+	if frame.code == closeInternal && frame.reason == closeNoPods {
+		return f.noPods(ctx)
+	}
+	return f.exchange.closed(f.lease, frame)
+}
+
+// noPods tells apart the causes of there being no pod: the gateway does not.
+func (f *follower) noPods(ctx context.Context) error {
+	status, err := f.leaseStatus(ctx, f.lease)
+	switch {
+	case isReason(err, fault.ReasonUnknownLease):
+		return err
+	case err == nil && f.service != "" && len(status.selected(f.service)) == 0:
+		return status.unknownService(f.service)
+	case f.service == "":
+		return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of the lease is running")
+	case err == nil:
+		return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of service %q is running", f.service)
+	}
+	return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of service %q is running, if the lease has it; the token does not permit to ask (scope %q)", f.service, scopeStatus)
+}

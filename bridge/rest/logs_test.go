@@ -1,0 +1,497 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"akash-provider-web/bridge/fault"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// listener is a page that reads a log.
+type listener struct {
+	t        testing.TB
+	call     *Call
+	book     logBook
+	messages int
+	arrived  chan logBook // gets the book after each message, if set
+	cancel   context.CancelFunc
+	result   chan error
+}
+
+// listen starts a call of ServiceLogs for the lease.
+func (g *leaseGateway) listen(follow bool, change ...func(*Call, *leasev1.ServiceLogsRequest)) *listener {
+	request := &leasev1.ServiceLogsRequest{LeaseId: testLease(), Filter: &leasev1.ServiceFilter{}, Follow: follow}
+	call := callOf(g.t, g.Endpoint, leasev1.LeaseRPC_ServiceLogs_FullMethodName, request)
+	for _, c := range change {
+		c(call, request)
+	}
+	var err error
+	call.Message, err = proto.Marshal(request)
+	require.NoError(g.t, err)
+
+	ctx, cancel := context.WithCancel(testContext(g.t))
+	l := &listener{t: g.t, call: call, book: logBook{}, arrived: make(chan logBook), cancel: cancel, result: make(chan error, 1)}
+	go func() { l.result <- testAdapter().Serve(ctx, call, func(m []byte) error { return l.take(ctx, m) }) }()
+	g.t.Cleanup(func() { cancel() })
+	return l
+}
+
+func (l *listener) take(ctx context.Context, message []byte) error {
+	var response leasev1.ServiceLogsResponse
+	if err := proto.Unmarshal(message, &response); err != nil {
+		return err
+	}
+	book := logBook{}
+	for replica, log := range l.book {
+		book[replica] = log
+	}
+	for _, s := range response.GetServices() {
+		book[fmt.Sprintf("%s/%d", s.GetName(), s.GetReplica())] += string(s.GetLogs())
+	}
+	l.book = book
+	l.messages++
+	select {
+	case l.arrived <- book:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// until waits until the log is as wanted, at least in these replicas.
+func (l *listener) until(want logBook) {
+	l.t.Helper()
+	for {
+		select {
+		case book := <-l.arrived:
+			same := true
+			for replica, log := range want {
+				require.True(l.t, strings.HasPrefix(log, book[replica]), "replica %s: want %q, got %q", replica, log, book[replica])
+				same = same && book[replica] == log
+			}
+			if same {
+				return
+			}
+		case err := <-l.result:
+			require.FailNow(l.t, "the log ended early", "%v", err)
+		}
+	}
+}
+
+// end waits for the end of the call and returns all that arrived.
+func (l *listener) end() (logBook, error) {
+	var book logBook
+	for {
+		select {
+		case book = <-l.arrived:
+		case err := <-l.result:
+			return book, err
+		}
+	}
+}
+
+// socket waits for the page to open a WebSocket.
+func (g *leaseGateway) socket() *stream {
+	g.t.Helper()
+	select {
+	case s := <-g.ready:
+		g.t.Cleanup(s.drop)
+		return s
+	case <-testContext(g.t).Done():
+		require.FailNow(g.t, "no socket was opened")
+		return nil
+	}
+}
+
+func (g *leaseGateway) query(n int) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.opened[n].URL.RawQuery
+}
+
+// The history of a lease arrives by service and replica: services are told by
+// the longest name that fits, replicas numbered by the order of their pods'
+// names, whichever spoke first.
+func TestHistory(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(2), "web-api": pods(1), "db": pods(2)})
+	g.sockets = []func(*stream){func(s *stream) {
+		s.line("web-7f8b9c6d5-zzzzz", "zig")
+		s.line("web-api-5c4d7f9b8-qk7lz", "<b>héllo</b> ✓ \"quoted\" \\ \t 日本 😀")
+		s.line("web-7f8b9c6d5-aaaaa", "ant")
+		s.line("db-1", "second of a stateful set")
+		s.line("web-7f8b9c6d5-zzzzz", "zag")
+		s.line("db-0", "")
+		s.drop()
+	}}
+	book, err := g.listen(false, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Authorization = "Bearer not.a.token" }).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{
+		"web/0":     text("ant"),
+		"web/1":     text("zig", "zag"),
+		"web-api/0": text("<b>héllo</b> ✓ \"quoted\" \\ \t 日本 😀"),
+		"db/0":      text(""),
+		"db/1":      text("second of a stateful set"),
+	}, book)
+	assert.Equal(t, "follow=false&tail=-1", g.query(0))
+	assert.Equal(t, "Bearer not.a.token", g.opened[0].Header.Get("Authorization"))
+}
+
+// Name and tail are the provider's business, replicas the adapter's.
+func TestFilter(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(3)})
+	g.sockets = []func(*stream){func(s *stream) {
+		for _, pod := range []string{"web-1-c", "web-1-b", "web-1-a"} {
+			s.line(pod, "I am %s", pod)
+		}
+		s.drop()
+	}}
+	book, err := g.listen(false, func(c *Call, r *leasev1.ServiceLogsRequest) {
+		c.Tail = 7
+		r.Filter = &leasev1.ServiceFilter{Name: "web", Replicas: []uint32{0, 2}}
+	}).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{"web/0": text("I am web-1-a"), "web/2": text("I am web-1-c")}, book)
+	assert.Equal(t, "follow=false&service=web&tail=7", g.query(0))
+}
+
+// A token need not permit the lease's status: names and numbers are then read
+// off the pods' own names.
+func TestHistoryWithoutStatus(t *testing.T) {
+	g := newLeaseGateway(t, nil)
+	g.answerStatus(says(http.StatusUnauthorized, `{"message":"unauthorized access"}`))
+	g.sockets = []func(*stream){func(s *stream) {
+		s.line("my-web-7f8b9c6d5-bbbbb", "b")
+		s.line("my-web-7f8b9c6d5-aaaaa", "a")
+		s.line("db-12", "d")
+		s.drop()
+	}}
+	book, err := g.listen(false).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{"my-web/0": text("a"), "my-web/1": text("b"), "db/12": text("d")}, book)
+}
+
+// A burst becomes few messages, a single line one at once.
+func TestCoalescing(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(true)
+	s := g.socket()
+	s.line("web-1-a", "hello")
+	l.until(logBook{"web/0": text("hello")})
+	require.Equal(t, 1, l.messages)
+
+	const n = 20_000
+	go func() {
+		for i := range n {
+			s.line("web-1-a", "line %d", i)
+		}
+	}()
+	var want strings.Builder
+	want.WriteString("hello\n")
+	for i := range n {
+		fmt.Fprintf(&want, "line %d\n", i)
+	}
+	l.until(logBook{"web/0": want.String()})
+	assert.Less(t, l.messages, n/50)
+}
+
+// Replicas that are not all chatty are told apart too, a moment later.
+func TestQuietReplica(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(3)})
+	l := g.listen(true)
+	s := g.socket()
+	s.line("web-1-c", "c")
+	s.line("web-1-b", "b")
+	l.until(logBook{"web/0": text("b"), "web/1": text("c")})
+	s.line("web-1-a", "late, so the last")
+	l.until(logBook{"web/2": text("late, so the last")})
+}
+
+// A log that is followed takes up pods that start later: the gateway needs a new
+// socket for them, and what it repeats there is not sent again.
+func TestFollowTakesUpNewPods(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(true)
+	first := g.socket()
+	for range 3 {
+		first.line("web-1-a", "same")
+	}
+	l.until(logBook{"web/0": text("same", "same", "same")})
+
+	g.setStatus(services{"web": pods(2)})
+	second := g.socket()
+	second.line("web-1-b", "I am new")
+	for range 3 {
+		second.line("web-1-a", "same")
+	}
+	second.line("web-1-a", "same") // the fourth: new, however alike
+	second.line("web-1-b", "and here to stay")
+	l.until(logBook{"web/0": text("same", "same", "same", "same"), "web/1": text("I am new", "and here to stay")})
+	assert.Equal(t, "follow=true&tail=10000", g.query(1))
+
+	// The new one takes the number of one that is gone.
+	g.setStatus(services{"web": {Available: 2, Total: 2, Replicas: 2, ObservedGeneration: 2}})
+	third := g.socket()
+	third.line("web-1-b", "I am new")
+	third.line("web-1-b", "and here to stay")
+	third.line("web-2-c", "in the place of a")
+	l.until(logBook{"web/0": text("same", "same", "same", "same", "in the place of a"), "web/1": text("I am new", "and here to stay")})
+	l.cancel()
+	_, err := l.end()
+	assert.Equal(t, codes.Canceled, requireFault(t, err).Code)
+}
+
+// A gateway that drops a log whose pods run on is asked again, which is not
+// shown, whether the container is the same or was started anew.
+func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(true, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Tail = 2 })
+	s := g.socket()
+	s.line("web-1-a", "one")
+	s.line("web-1-a", "two")
+	l.until(logBook{"web/0": text("one", "two")})
+	s.drop()
+
+	s = g.socket()
+	for _, line := range []string{"zero", "one", "two", "three"} {
+		s.line("web-1-a", "%s", line)
+	}
+	l.until(logBook{"web/0": text("one", "two", "three")})
+	s.drop()
+
+	s = g.socket()
+	s.line("web-1-a", "started anew")
+	l.until(logBook{"web/0": text("one", "two", "three", "started anew")})
+	s.close(4000, "no running pods") // for now: the lease is still there
+
+	s = g.socket()
+	s.line("web-1-a", "started anew")
+	s.line("web-1-a", "once more")
+	l.until(logBook{"web/0": text("one", "two", "three", "started anew", "once more")})
+}
+
+// What ends a log that is followed, and how.
+func TestFollowEnds(t *testing.T) {
+	gone := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
+	for _, tt := range []struct {
+		name   string
+		status http.HandlerFunc
+		code   codes.Code
+		reason fault.Reason
+	}{
+		{"the lease was closed", says(http.StatusNotFound, ""), codes.OK, ""},
+		{"the service was taken out", says(http.StatusOK, `{"services":{"db":{"available":1,"total":1}}}`), codes.OK, ""},
+		{"the service was scaled to nothing", says(http.StatusOK, `{"services":{"web":{"available":0,"total":0}}}`), codes.OK, ""},
+		{"the provider went away", gone, codes.Unavailable, fault.ReasonProviderGone},
+		{"its cluster is away", says(http.StatusServiceUnavailable, "kube unreachable"), codes.Unavailable, fault.ReasonClusterUnavailable},
+		{"the token has expired", says(http.StatusBadRequest, `{"message":"JWT has invalid claims"}`), codes.Unauthenticated, fault.ReasonTokenInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newLeaseGateway(t, services{"web": pods(1)})
+			l := g.listen(true, func(_ *Call, r *leasev1.ServiceLogsRequest) { r.Filter.Name = "web" })
+			s := g.socket()
+			s.line("web-1-a", "last words")
+			l.until(logBook{"web/0": text("last words")})
+			g.answerStatus(tt.status)
+			s.drop()
+			_, err := l.end()
+			if tt.code == codes.OK {
+				require.NoError(t, err)
+				return
+			}
+			assert.Equal(t, tt.code, requireFault(t, err).Code)
+			assert.Equal(t, tt.reason, requireFault(t, err).Reason)
+		})
+	}
+}
+
+// A provider that dies while it sends a history is not taken for its end.
+func TestHistoryOfAProviderThatDies(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(false)
+	s := g.socket()
+	s.line("web-1-a", "half of it")
+	l.until(logBook{"web/0": text("half of it")})
+	g.answerStatus(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	s.drop()
+	_, err := l.end()
+	assert.Equal(t, codes.Unavailable, requireFault(t, err).Code)
+	assert.Contains(t, err.Error(), "may not be whole")
+}
+
+// Close frames before the first line say why there is no log.
+func TestLogThatDoesNotBegin(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		service string
+		close   websocket.StatusCode
+		reason  string
+		status  http.HandlerFunc // if not the lease's
+		code    codes.Code
+		want    fault.Reason
+		says    string
+	}{
+		{"no such service", "wbe", 4000, "no running pods", nil, codes.NotFound, fault.ReasonUnknownService, `the lease has no service "wbe"; it has db, web`},
+		{"none of its pods runs", "web", 4000, "no running pods", nil, codes.NotFound, fault.ReasonNoRunningPods, `no pod of service "web" is running`},
+		{"no pod at all runs", "", 4000, "no running pods", nil, codes.NotFound, fault.ReasonNoRunningPods, "no pod of the lease is running"},
+		{"no such lease", "", 4000, "no running pods", says(http.StatusNotFound, ""), codes.NotFound, fault.ReasonUnknownLease, "holds no such lease"},
+		{"who knows", "web", 4000, "no running pods", says(http.StatusUnauthorized, `{"message":"unauthorized access"}`), codes.NotFound, fault.ReasonNoRunningPods, "does not permit to ask"},
+		{"internal", "", 4000, "", nil, codes.Unavailable, fault.ReasonProviderFailed, "failed to open"},
+		{"not found", "", 4001, "", nil, codes.NotFound, fault.ReasonUnknownLease, "no lease 1234/1/1"},
+		{"cluster away", "", 4002, "", nil, codes.Unavailable, fault.ReasonClusterUnavailable, "cluster does not answer"},
+		{"going away", "", 1001, "bye", nil, codes.Unavailable, fault.ReasonProviderGone, "(1001): bye"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, follow := range []bool{false, true} {
+				g := newLeaseGateway(t, services{"web": {Total: 1}, "db": {Total: 1}})
+				if tt.status != nil {
+					g.answerStatus(tt.status)
+				}
+				g.sockets = []func(*stream){func(s *stream) { s.close(tt.close, tt.reason) }}
+				_, err := g.listen(follow, func(c *Call, r *leasev1.ServiceLogsRequest) {
+					c.Authorization, r.Filter.Name = "Bearer a.b.c", tt.service
+				}).end()
+				assert.Equal(t, tt.code, requireFault(t, err).Code)
+				assert.Equal(t, tt.want, requireFault(t, err).Reason)
+				assert.Contains(t, err.Error(), tt.says)
+			}
+		})
+	}
+}
+
+// A page that does not read stops the provider, and gets every line when it
+// reads on.
+func TestPageThatDoesNotRead(t *testing.T) {
+	const n, width = 2500, 16_000 // 40 MB, more than any buffer on the way
+	var written atomic.Int64
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	filler := strings.Repeat("x", width)
+	g.sockets = []func(*stream){func(s *stream) {
+		for i := range n {
+			s.line("web-1-a", "%d %s", i, filler)
+			written.Add(1)
+		}
+		s.drop()
+	}}
+	request, err := proto.Marshal(&leasev1.ServiceLogsRequest{LeaseId: testLease()})
+	require.NoError(t, err)
+	call := &Call{Endpoint: g.Endpoint, Provider: testProvider, Method: leasev1.LeaseRPC_ServiceLogs_FullMethodName, Message: request, Tail: -1}
+
+	var log strings.Builder
+	stalled := false
+	err = testAdapter().Serve(testContext(t), call, func(message []byte) error {
+		if !stalled {
+			stalled = true
+			// The provider's writes come to a halt, far from the end.
+			for before := int64(-1); before != written.Load(); time.Sleep(100 * time.Millisecond) {
+				before = written.Load()
+			}
+			assert.Less(t, written.Load(), int64(n/2))
+		}
+		var m leasev1.ServiceLogsResponse
+		require.NoError(t, proto.Unmarshal(message, &m))
+		for _, s := range m.GetServices() {
+			log.Write(s.GetLogs())
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	at := 0
+	for line := range strings.Lines(log.String()) {
+		require.Equal(t, fmt.Sprintf("%d %s\n", at, filler), line)
+		at++
+	}
+	assert.Equal(t, n, at)
+}
+
+// The longest line that a gateway passes on, of the characters that JSON makes
+// longest.
+func TestLongestLine(t *testing.T) {
+	long := strings.Repeat("<", 64<<10)
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	g.sockets = []func(*stream){func(s *stream) {
+		s.line("web-1-a", "%s", long)
+		s.line("web-1-a", "short")
+		s.drop()
+	}}
+	book, err := g.listen(false).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{"web/0": text(long, "short")}, book)
+}
+
+// What is no log line ends the call, and what came before it is not lost.
+func TestGarbageInsteadOfALine(t *testing.T) {
+	for _, garbage := range []string{"<html>", `{"name":"../../etc","message":"x"}`, `{"name":"` + strings.Repeat("a", 300) + `","message":"x"}`, `{"message":"x"}`, strings.Repeat("x", maxSocketMessage+1)} {
+		g := newLeaseGateway(t, services{"web": pods(1)})
+		g.sockets = []func(*stream){func(s *stream) {
+			s.line("web-1-a", "fine")
+			_ = s.conn.Write(context.Background(), websocket.MessageText, []byte(garbage))
+			_, _, _ = s.conn.Read(context.Background())
+		}}
+		book, err := g.listen(false).end()
+		assert.Equal(t, logBook{"web/0": text("fine")}, book)
+		assert.Equal(t, codes.Internal, requireFault(t, err).Code)
+		assert.Equal(t, fault.ReasonProviderProtocol, requireFault(t, err).Reason)
+	}
+}
+
+// A provider that says nothing any more, not even pings, is given up; one that
+// only pings is not.
+func TestSilence(t *testing.T) {
+	const patience = time.Second
+	adapter := New(Options{Patience: patience, LeaseInterval: time.Hour})
+	run := func(pings int) error {
+		g := newLeaseGateway(t, services{"web": pods(1)})
+		g.sockets = []func(*stream){func(s *stream) {
+			s.line("web-1-a", "hello")
+			ctx := s.conn.CloseRead(context.Background())
+			for range pings {
+				if s.conn.Ping(ctx) != nil {
+					return
+				}
+				time.Sleep(patience / 20)
+			}
+			if pings > 0 {
+				s.close(4001, "")
+				return
+			}
+			<-ctx.Done()
+		}}
+		return adapter.Serve(testContext(t), callOf(t, g.Endpoint, leasev1.LeaseRPC_ServiceLogs_FullMethodName,
+			&leasev1.ServiceLogsRequest{LeaseId: testLease(), Follow: true}), func([]byte) error { return nil })
+	}
+	err := run(0)
+	assert.Equal(t, codes.Unavailable, requireFault(t, err).Code)
+	assert.Contains(t, err.Error(), "not even a ping")
+
+	assert.Equal(t, codes.NotFound, requireFault(t, run(40)).Code)
+}
+
+// A page that has gone away ends the call, and what its send said comes back.
+func TestPageThatGoesAway(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	gone := errors.New("the page is gone")
+	result := make(chan error, 1)
+	go func() {
+		result <- testAdapter().Serve(testContext(t), callOf(t, g.Endpoint, leasev1.LeaseRPC_ServiceLogs_FullMethodName,
+			&leasev1.ServiceLogsRequest{LeaseId: testLease(), Follow: true}), func([]byte) error { return gone })
+	}()
+	s := g.socket()
+	s.line("web-1-a", "anybody?")
+	assert.Equal(t, gone, <-result)
+	_, _, err := s.conn.Read(testContext(t))
+	assert.ErrorIs(t, err, io.EOF, "the provider's side is closed")
+}

@@ -1,0 +1,113 @@
+package rest
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxPodName is the length of a DNS subdomain, which a pod's name is.
+const maxPodName = 253
+
+// isPodName reports whether a name can be a pod's.
+func isPodName(name []byte) bool {
+	for _, c := range name {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	return 0 < len(name) && len(name) <= maxPodName
+}
+
+// serviceOf returns the service that a pod belongs to: the longest of the known
+// names that the pod's name begins with, or, where none fits, what is left of it
+// without the part that Kubernetes adds.
+func serviceOf(pod string, known []string) string {
+	longest := ""
+	for _, name := range known {
+		if len(name) > len(longest) && strings.HasPrefix(pod, name) && strings.HasPrefix(pod[len(name):], "-") {
+			longest = name
+		}
+	}
+	if longest != "" {
+		return longest
+	}
+	parts := strings.Split(pod, "-")
+	n := len(parts)
+	switch {
+	case n >= 2 && isOrdinal(parts[n-1]): // of a StatefulSet: <service>-<n>
+		return strings.Join(parts[:n-1], "-")
+	case n >= 3: // of a Deployment: <service>-<replica set>-<5 characters>
+		return strings.Join(parts[:n-2], "-")
+	}
+	return parts[0]
+}
+
+// ordinalOf returns the number that the pod of a StatefulSet has in its name.
+func ordinalOf(pod, service string) (uint32, bool) {
+	suffix, ok := strings.CutPrefix(pod, service+"-")
+	if !ok || !isOrdinal(suffix) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(suffix, 10, 32)
+	return uint32(n), err == nil
+}
+
+func isOrdinal(s string) bool { return s != "" && len(s) <= 9 && strings.Trim(s, "0123456789") == "" }
+
+// pod is one replica as its log lines show it. All fields belong to the journal
+// that has it.
+type pod struct {
+	name    string
+	service string
+	replica uint32
+	// numbered says that replica is settled; until then its lines are held back.
+	numbered bool
+	// wanted says that the call's filter selects the replica.
+	wanted bool
+	// present says that the pod spoke on the current socket.
+	present bool
+	// prefix is what every line of the pod begins with.
+	prefix []byte
+
+	held    []byte // lines held back until it is known what they are
+	lines   []heldLine
+	history *history // of a log that is followed
+	overlap *overlap // while a new socket may repeat what was sent already
+
+	first, last int32 // of its segments in the journal's batch
+	size        int   // their bytes
+}
+
+// heldLine is a line in pod.held: where it ends, and its fingerprint.
+type heldLine struct {
+	end   int
+	print uint64
+}
+
+// number gives the unnumbered among pods of one service their replicas: in the
+// order of their names, the lowest numbers that no pod on the current socket has.
+func number(pods []*pod) {
+	slices.SortFunc(pods, func(a, b *pod) int { return cmp.Compare(a.name, b.name) })
+	taken := make(map[uint32]bool, len(pods))
+	for _, p := range pods {
+		if p.numbered && p.present {
+			taken[p.replica] = true
+		}
+	}
+	next := uint32(0)
+	for _, p := range pods {
+		switch {
+		case p.numbered && p.present:
+		case !p.present:
+			p.numbered = false // another may have its number now
+		default:
+			for taken[next] {
+				next++
+			}
+			p.replica, p.numbered = next, true
+			taken[next] = true
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package rest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/provider"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// bearer is an authorization header with the given claims. Its signature is
+// nobody's: the adapter does not check it.
+func bearer(claims map[string]any) string {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	return "Bearer " + encode([]byte(`{"alg":"ES256K","typ":"JWT"}`)) + "." + encode(payload) + "." + encode([]byte("a signature, which is a secret"))
+}
+
+// token is the claims of a good token for everything, changed as asked.
+func token(change map[string]any) map[string]any {
+	now := time.Now().Unix()
+	claims := map[string]any{"iss": testOwner, "iat": now - 60, "nbf": now - 60, "exp": now + 600, "version": "v1", "leases": map[string]any{"access": "full"}}
+	for name, value := range change {
+		if value == nil {
+			delete(claims, name)
+		} else {
+			claims[name] = value
+		}
+	}
+	return claims
+}
+
+// Each way of being refused reaches the page as what it is (reference section
+// 2.7), on a request and on a WebSocket, and never with the credential in it.
+func TestRefusedCredentials(t *testing.T) {
+	const (
+		unauthorized  = `{"message":"unauthorized access"}`
+		invalidClaims = `{"message":"JWT has invalid claims"}`
+	)
+	now := time.Now().Unix()
+	granular := func(p, scope string) map[string]any {
+		return map[string]any{"access": "granular", "permissions": []any{map[string]any{
+			"provider": p, "access": "granular", "deployments": []any{map[string]any{"dseq": 99, "scope": []string{scope}}}}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		header string
+		status int
+		body   string
+		code   codes.Code
+		reason fault.Reason
+		says   string
+	}{
+		{"none", "", 401, unauthorized, codes.Unauthenticated, fault.ReasonCredentialMissing, "needs a credential"},
+		{"expired", bearer(token(map[string]any{"exp": now - 5})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenExpired, "expired at"},
+		{"not yet valid", bearer(token(map[string]any{"nbf": now + 300})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenNotYetValid, "set the clock"},
+		{"without a date", bearer(token(map[string]any{"nbf": nil})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "lacks a date"},
+		{"an unknown scope", bearer(token(nil)), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "knows only some scopes"},
+		{"expired, before v0.11.2", bearer(token(map[string]any{"exp": now - 5})), 500, `{"message":"unknown error while processing JWT. token has invalid claims: token is expired"}`, codes.Unauthenticated, fault.ReasonTokenExpired, "sign a new one"},
+		{"expired by its clock alone", bearer(token(nil)), 500, `{"message":"unknown error while processing JWT. token is expired"}`, codes.Unauthenticated, fault.ReasonTokenExpired, "expired"},
+		{"a wrong signature", bearer(token(nil)), 401, `{"message":"JWT is invalid"}`, codes.Unauthenticated, fault.ReasonTokenInvalid, "cannot verify the token's signature"},
+		{"not a token", "Bearer abc", 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "not a JWT"},
+		{"not a bearer", "Basic dXNlcjpwYXNzd29yZA==", 400, `{"message":"invalid authorization header"}`, codes.Unauthenticated, fault.ReasonTokenInvalid, "cannot read the authorization header"},
+		{"no scope", bearer(token(map[string]any{"leases": map[string]any{"access": "scoped", "scope": []string{"shell"}}})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, "lacks the scope"},
+		{"another provider's", bearer(token(map[string]any{"leases": granular(testOwner, "logs")})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, "grants nothing at this provider"},
+		{"another deployment's", bearer(token(map[string]any{"leases": granular(testProvider, "logs")})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, ""},
+		{"a token before v0.7.0", bearer(token(nil)), 401, "", codes.Unauthenticated, fault.ReasonTokenUnsupported, "does not know tokens"},
+		{"both", bearer(token(nil)), 400, `{"message":"auth: ambiguous authentication. may not use mTLS and JWT at the same time"}`, codes.InvalidArgument, fault.ReasonAmbiguousCredentials, "send one"},
+		{"a parameter", bearer(token(nil)), 400, `parameter "tail" contains invalid value`, codes.InvalidArgument, fault.ReasonRequestRefused, "invalid value"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, tt.header, r.Header.Get("Authorization"))
+				// A provider that repeats what it was sent.
+				body := strings.Replace(tt.body, `"}`, ` [`+r.Header.Get("Authorization")+`]"}`, 1)
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(body))
+			}))
+			for _, method := range []string{leasev1.LeaseRPC_ServiceLogs_FullMethodName, leasev1.LeaseRPC_ServiceStatus_FullMethodName} {
+				call := callOf(t, e, method, &leasev1.ServiceLogsRequest{LeaseId: testLease()})
+				call.Authorization = tt.header
+				err := requireFault(t, testAdapter().Serve(testContext(t), call, func([]byte) error { return nil }))
+				assert.Equal(t, tt.code, err.Code, err)
+				assert.Equal(t, tt.reason, err.Reason, err)
+				assert.Contains(t, err.Error(), tt.says)
+				_, secret, _ := strings.Cut(tt.header, " ")
+				for e := error(err); secret != "" && e != nil; e = errors.Unwrap(e) {
+					assert.NotContains(t, e.Error(), secret)
+				}
+			}
+		})
+	}
+}
+
+// Which clock is wrong shows only if the provider's is asked.
+func TestTokenAndTheProvidersClock(t *testing.T) {
+	e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"message":"JWT has invalid claims"}`))
+	}))
+	call := callOf(t, e, leasev1.LeaseRPC_ServiceStatus_FullMethodName, &leasev1.ServiceStatusRequest{LeaseId: testLease()})
+	call.Authorization = bearer(token(nil))
+	err := requireFault(t, testAdapter().Serve(testContext(t), call, nil))
+	assert.Equal(t, fault.ReasonTokenNotYetValid, err.Reason)
+	assert.Contains(t, err.Error(), "by the provider's clock")
+}
+
+// clientCertificate is a self-signed certificate of the lease's owner.
+func clientCertificate(t *testing.T, notAfter time.Time) *tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: testOwner}, NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// A provider refuses a client certificate with a TLS alert and nothing else.
+func TestRefusedClientCertificate(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = quiet
+	srv.TLS = &tls.Config{
+		MinVersion:            tls.VersionTLS13,
+		ClientAuth:            tls.RequestClientCert,
+		VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return errors.New("not on chain") },
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+
+	for _, tt := range []struct {
+		notAfter time.Time
+		says     string
+	}{{time.Now().Add(time.Hour), "not on the chain, or revoked"}, {time.Now().Add(-time.Minute), "which expired at"}} {
+		certificate := clientCertificate(t, tt.notAfter)
+		transport := srv.Client().Transport.(*http.Transport).Clone()
+		transport.TLSClientConfig.Certificates = []tls.Certificate{*certificate}
+		t.Cleanup(transport.CloseIdleConnections)
+		e := &provider.Endpoint{Method: provider.REST, HostURI: srv.URL, Transport: transport}
+		for _, method := range []string{leasev1.LeaseRPC_ServiceLogs_FullMethodName, leasev1.LeaseRPC_ServiceStatus_FullMethodName} {
+			call := callOf(t, e, method, &leasev1.ServiceLogsRequest{LeaseId: testLease()})
+			call.ClientCertificate = certificate
+			err := requireFault(t, testAdapter().Serve(testContext(t), call, nil))
+			assert.Equal(t, codes.Unauthenticated, err.Code)
+			assert.Equal(t, fault.ReasonCertificateNotOnChain, err.Reason, err)
+			assert.Contains(t, err.Error(), tt.says)
+
+			call.Authorization = bearer(token(nil))
+			err = requireFault(t, testAdapter().Serve(testContext(t), call, nil))
+			assert.Equal(t, fault.ReasonAmbiguousCredentials, err.Reason)
+		}
+	}
+}
+
+// Nothing that a page calls a token breaks the reader of its claims.
+func FuzzReadClaims(f *testing.F) {
+	f.Add(bearer(token(nil)))
+	f.Add("Bearer ..")
+	f.Add(bearer(map[string]any{"exp": 1e300, "nbf": -1e300, "leases": map[string]any{"access": "granular", "permissions": []any{nil}}}))
+	f.Fuzz(func(t *testing.T, header string) {
+		c := newCredential(header, nil)
+		_ = c.owner()
+		if c.claims != nil {
+			_ = c.claims.grants("logs", testProvider)
+			_ = c.claims.names(testProvider)
+		}
+	})
+}
+
+// A stranger's words come out as one line that is safe to show.
+func TestWords(t *testing.T) {
+	assert.Equal(t, "a b  c", words([]byte(" a\nb\t\x00\x1b \xffc\r\n")))
+	assert.Len(t, words([]byte(strings.Repeat("x", 5000))), maxWords)
+	assert.True(t, strings.HasPrefix(strings.Repeat("日", 1000), words([]byte(strings.Repeat("日", 1000)))))
+}
