@@ -49,7 +49,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: test
-test: lint test-go test-npm test-e2e ## Run all checks and tests (about five minutes on two cores)
+test: lint test-go test-npm test-web test-e2e ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm ## Check formatting, types and style
@@ -78,12 +78,16 @@ test-go: ## Run the Go tests
 
 .PHONY: test-npm
 test-npm: $(NPM) ## Run the npm package's tests outside a browser
-	cd npm && npx vitest run --exclude 'test/e2e/**'
+	cd npm && npm test
+
+.PHONY: test-web
+test-web: ## Run the dashboard's tests outside a browser
+	node --test --test-reporter=dot web/test/*.test.mjs
 
 .PHONY: test-e2e
 test-e2e: build ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium=chromium
-	cd npm && npx vitest run --dir test/e2e
+	cd npm && npx vitest run --config test/e2e/vitest.config.ts
 
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json

@@ -148,6 +148,8 @@ class WasmStream implements EngineStream {
       for (;;) {
         const reader = await this.#connect(instance, id);
         const broke = yield* this.#body(instance, id, reader);
+        // The module knows a stream no longer that was closed meanwhile.
+        if (this.#stopped) throw this.#stopped;
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke)));
         if (end.status === "again") continue;
         yield* this.#feed(instance, id, nothing);

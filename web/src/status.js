@@ -23,7 +23,7 @@ function identity(address, status, about) {
   const facts = [
     ["Method", about.method === "rest" ? "REST" : "gRPC"],
     ["Endpoint", about.endpoint],
-    ["Version", about.version],
+    ["Version", about.providerVersion],
     ["Host names", (status.publicHostnames ?? []).join(", ")],
   ];
   return el(

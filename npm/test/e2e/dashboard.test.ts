@@ -1,0 +1,153 @@
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Stage, until } from "./harness.js";
+
+let stage: Stage;
+let page: Page;
+let trouble: string[];
+
+beforeAll(async () => {
+  stage = await Stage.open({ fake: ["--log-lines", "60000"] });
+});
+afterAll(() => stage?.close());
+
+/** Opens the dashboard as somebody who was given a link to a lease. */
+async function open(fields: Record<string, string | number> = {}, at = stage): Promise<void> {
+  page = await at.dashboard(fields);
+  trouble = [];
+  page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+  page.on("pageerror", (error) => trouble.push(error.message));
+}
+
+afterEach(async () => {
+  // The policy of the page forbids what it does not need; nothing may need more.
+  expect(trouble).toEqual([]);
+  await page.close();
+});
+
+/** Fields of a link to the testserver's lease. */
+function link({ fake } = stage): Record<string, string | number> {
+  const { provider, lease, jwt } = fake.ready;
+  const { owner, dseq, gseq, oseq } = lease;
+  return { provider, owner, dseq, gseq, oseq, token: jwt };
+}
+
+test("shows the status of the provider that is typed", async () => {
+  await open();
+  await page.getByLabel("Provider address").fill(stage.fake.ready.provider);
+  await page.getByRole("button", { name: "Show" }).click();
+
+  const status = page.locator("#status");
+  await status.locator(".card").first().waitFor();
+  const text = await status.innerText();
+  expect(text).toContain(stage.fake.ready.provider);
+  expect(text).toContain("gRPC");
+  const held = await stage.fake.status();
+  expect(await status.locator(".figures").innerText()).toContain(
+    String(held.cluster.leases.active),
+  );
+  for (const node of held.cluster.inventory.cluster.nodes) {
+    expect(await status.locator("table").innerText()).toContain(node.name);
+  }
+  for (const { info } of held.cluster.inventory.cluster.storage) {
+    expect(text).toContain(info.class);
+  }
+  for (const name of ["CPU", "GPU", "Memory", "Ephemeral storage"]) {
+    expect(await status.getByRole("meter", { name: `${name} used`, exact: true }).count()).toBe(1);
+  }
+});
+
+test("remembers the provider, and offers it the next time", async () => {
+  await open({ provider: stage.fake.ready.provider });
+  await page.locator(".card").first().waitFor();
+  await page.goto("about:blank");
+  await page.goto(stage.url);
+  const offered = await page
+    .locator("#recent option")
+    .evaluateAll((options) => options.map((o) => (o as HTMLOptionElement).value));
+  expect(offered).toContain(stage.fake.ready.provider);
+});
+
+test("takes a token from its address, and keeps it nowhere", async () => {
+  await open(link());
+  await page.locator(".card").first().waitFor();
+  expect(await page.getByLabel("Token").inputValue()).toBe(stage.fake.ready.jwt);
+  expect(page.url()).not.toContain(stage.fake.ready.jwt);
+  expect(page.url()).toContain(stage.fake.ready.provider);
+  const kept = await page.evaluate(() =>
+    JSON.stringify([localStorage, sessionStorage, document.cookie]),
+  );
+  expect(kept).not.toContain(stage.fake.ready.jwt);
+});
+
+test("follows the logs of a lease, finds in them, and stops", async () => {
+  await open(link());
+  await page.getByRole("button", { name: "Start" }).click();
+
+  // More lines than are kept: the latest are, and they are told apart.
+  const logs = await stage.fake.logs();
+  const total = logs.reduce((sum, log) => sum + log.lines, 0);
+  const count = page.locator("#count");
+  await until("all lines counted", 30_000, async () =>
+    (await count.textContent())?.includes(total.toLocaleString("en")),
+  );
+  expect(await count.textContent()).toMatch(/^last 50,000 of /);
+
+  const viewer = page.getByRole("log");
+  const first = logs[0];
+  if (!first) throw new Error("the testserver has no logs");
+  await stage.fake.write(first, "\u001b[31mneedle 日本語\u001b[0m <b>not markup</b>\n");
+  await viewer.getByText("needle 日本語 <b>not markup</b>").waitFor();
+  expect(await viewer.locator("b").count()).toBe(0);
+
+  await page.getByLabel("Find").fill("needle");
+  await until("one line found", 5_000, async () =>
+    (await count.textContent())?.startsWith("1 of "),
+  );
+  expect(await viewer.locator(".row:not([hidden])").count()).toBe(1);
+
+  const open_ = async () =>
+    (await stage.fake.streams()).open["/akash.provider.lease.v1.LeaseRPC/ServiceLogs"] ?? 0;
+  expect(await open_()).toBe(1);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await until("the provider's stream is cancelled", 1_000, async () => (await open_()) === 0);
+  expect(await page.locator("#logs-line").textContent()).toMatch(/^Stopped · /);
+});
+
+test("shows why logs cannot be had", async () => {
+  // Only a REST gateway looks at tokens.
+  const old = await Stage.open({ fake: ["--lease-rpc", "none"] });
+  try {
+    const { provider, expiredJwt } = old.fake.ready;
+    await open({ ...link(old), token: expiredJwt }, old);
+    await page.getByRole("button", { name: "Start" }).click();
+    const notice = page.locator("#logs-notice .notice");
+    await notice.waitFor();
+    expect(await notice.innerText()).toContain(provider);
+    expect(await notice.innerText()).not.toContain(expiredJwt);
+  } finally {
+    await old.close();
+  }
+});
+
+test("can be used without a mouse", async () => {
+  await open();
+  await page.keyboard.press("Tab");
+  await page.getByLabel("Provider address").focus();
+  await page.keyboard.type(stage.fake.ready.provider);
+  await page.keyboard.press("Enter");
+  await page.locator(".card").first().waitFor();
+  const unnamed = await page
+    .locator("input, button")
+    .evaluateAll((controls) =>
+      controls
+        .filter(
+          (c) =>
+            !(c as HTMLInputElement).labels?.length &&
+            !c.textContent?.trim() &&
+            !c.getAttribute("aria-label"),
+        )
+        .map((c) => c.outerHTML),
+    );
+  expect(unnamed).toEqual([]);
+});

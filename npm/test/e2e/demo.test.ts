@@ -1,0 +1,40 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, test } from "vitest";
+import { launch, root } from "./harness.js";
+
+// What "make run" does after building.
+test("the demo says where its dashboard is, which shows the fake provider; Ctrl-C ends it", async () => {
+  const demo = spawn(process.execPath, [join(root, "web/demo.mjs"), "--listen", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(demo, "exit");
+  const browser = await launch();
+  try {
+    let dashboard = "";
+    for await (const line of createInterface({ input: demo.stdout })) {
+      dashboard = /^\s*Dashboard\s+(\S+)/.exec(line)?.[1] ?? dashboard;
+      if (line.includes("Ctrl-C")) break;
+    }
+    const { origin, hash } = new URL(dashboard);
+    expect((await fetch(`${origin}/healthz`)).status).toBe(200);
+
+    const page = await browser.newPage();
+    await page.goto(dashboard);
+    await page.locator(".card").first().waitFor();
+    expect(await page.locator("#status").innerText()).toContain(
+      new URLSearchParams(hash.slice(1)).get("provider"),
+    );
+    await page.getByRole("button", { name: "Start" }).click();
+    await page.locator("#viewer .row").first().waitFor();
+
+    demo.kill("SIGINT");
+    expect(await ended).toEqual([0, null]);
+    await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
+  } finally {
+    await browser.close();
+    demo.kill("SIGKILL");
+  }
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytes, percent } from "../src/quantity.js";
+import { resources, share, sum } from "../src/status.js";
+
+const q = (value) => ({ text: String(value), value });
+const pair = (allocatable, allocated) => ({ allocatable: q(allocatable), allocated: q(allocated) });
+
+test("resources are summed over nodes, storage is by class", () => {
+  const status = {
+    cluster: {
+      inventory: {
+        cluster: {
+          nodes: [
+            { resources: { cpu: { quantity: pair(64, 16) }, memory: { quantity: pair(2 ** 39, 2 ** 38) } } },
+            { resources: { cpu: { quantity: pair(32, 8) } } },
+            {},
+          ],
+          storage: [{ info: { class: "beta3" }, quantity: pair(2 ** 42, 2 ** 40) }],
+        },
+      },
+    },
+  };
+  const found = Object.fromEntries(resources(status).map((r) => [r.name, share(r)]));
+  assert.deepEqual(found, {
+    CPU: "24 of 96 cores",
+    GPU: "0 of 0",
+    Memory: "256 of 512 GiB",
+    "Ephemeral storage": "0 of 0 B",
+    "Storage beta3": "1 of 4 TiB",
+  });
+});
+
+test("a status without a cluster has nothing to sum", () => {
+  assert.equal(resources({}).every((r) => r.total === 0 && r.used === 0), true);
+});
+
+test("negative amounts, which a provider may report, count as none", () => {
+  assert.deepEqual(sum([pair(10, -2), undefined, { allocated: q(1) }]), { used: 1, total: 10 });
+});
+
+test("bytes are written in the unit of the larger number", () => {
+  assert.deepEqual(bytes(512 * 2 ** 20, 4 * 2 ** 30), { texts: ["0.5", "4"], unit: "GiB" });
+  assert.deepEqual(bytes(0, 0), { texts: ["0", "0"], unit: "B" });
+  assert.equal(percent(1.096), "110 %");
+});

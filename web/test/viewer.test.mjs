@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shown } from "../src/viewer.js";
+
+test("terminal colours and cursor movements are not shown", () => {
+  assert.equal(shown("\u001b[32mok\u001b[0m \u001b[1;31;40mred\u001b[K\r"), "ok red");
+  assert.equal(shown("\u001b]0;title\u0007text\u001b]8;;http://x\u001b\\link"), "textlink");
+});
+
+test("a very long line is cut, and says so", () => {
+  const text = shown("x".repeat(10_000));
+  assert.equal(text.length < 4_100, true);
+  assert.match(text, /6,000 more characters/);
+});
+
+test("text is otherwise left as it is", () => {
+  for (const text of ["", "日本語 🚀 e\u0301", "<b>&amp;</b>", "\ttab"]) assert.equal(shown(text), text);
+});
