@@ -125,7 +125,7 @@ func (f *follower) run(ctx context.Context) error {
 		case frame == nil && err != io.EOF:
 			return err
 		case !f.follow:
-			return f.whole(ctx)
+			return f.ended(ctx, f.lease, false)
 		}
 		if s, err = f.again(ctx, &pause); err != nil {
 			return over(err)
@@ -277,17 +277,6 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 		}
 		return &source{socket: s, status: status, whole: true}, err
 	}
-}
-
-// whole tells whether a log that was not to be followed is complete when its
-// socket ends. The provider drops the connection at the end of a log. So does
-// one that dies, but that one does not answer any more.
-func (f *follower) whole(ctx context.Context) error {
-	_, err := f.leaseStatus(ctx, f.lease)
-	if isReason(err, fault.ReasonProviderGone) || isReason(err, fault.ReasonProviderUnreachable) {
-		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it went away while it sent the log, which may not be whole")
-	}
-	return ctx.Err()
 }
 
 // closed tells what a close frame means for a log that had not begun.

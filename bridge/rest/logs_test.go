@@ -329,7 +329,7 @@ func TestHistoryOfAProviderThatDies(t *testing.T) {
 	s.drop()
 	_, err := l.end()
 	assert.Equal(t, codes.Unavailable, requireFault(t, err).Code)
-	assert.Contains(t, err.Error(), "may not be whole")
+	assert.Contains(t, err.Error(), "went away before it was done")
 }
 
 // Close frames before the first line say why there is no log.

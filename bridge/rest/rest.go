@@ -21,6 +21,7 @@ import (
 	"akash-provider-web/bridge/provider"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
 // Call is one gRPC call, to be answered from a provider's REST gateway.
@@ -109,6 +110,9 @@ var methods = map[string]func(context.Context, *exchange) error{
 	leasev1.LeaseRPC_ServiceStatus_FullMethodName:      serviceStatus,
 	leasev1.LeaseRPC_ServiceLogs_FullMethodName:        serviceLogs,
 	leasev1.LeaseRPC_ServiceRestart_FullMethodName:     serviceRestart,
+	webv1.LeaseREST_SendManifest_FullMethodName:        sendManifest,
+	webv1.LeaseREST_GetManifest_FullMethodName:         getManifest,
+	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:   streamLeaseEvents,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.
