@@ -13,8 +13,10 @@ import (
 const (
 	// restIdleTimeout is how long an unused HTTP/1.1 connection is kept.
 	restIdleTimeout = time.Minute
-	// restHeaderTimeout bounds the wait for the head of an answer.
-	restHeaderTimeout = 30 * time.Second
+	// restHeaderTimeout bounds the wait for the head of an answer. A gateway may
+	// think about a manifest for 120 s; other requests are bounded by their
+	// contexts.
+	restHeaderTimeout = 150 * time.Second
 	// maxHeaderBytes bounds the head of an answer.
 	maxHeaderBytes = 64 << 10
 	// maxIdleREST bounds the unused connections per provider.

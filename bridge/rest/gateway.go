@@ -157,16 +157,16 @@ var errPatience = errors.New("the provider took too long")
 
 // lost is the error of a request that got no answer.
 func (g *gateway) lost(ctx context.Context, err error) error {
-	if e := (*fault.Error)(nil); errors.As(err, &e) {
-		return err // the way to the provider knows better what failed
-	}
+	var way *fault.Error
 	var neterr net.Error
 	switch {
+	case errors.As(err, &way) && (way.Reason != fault.ReasonCertificateNotOnChain || g.credential.certificate == nil):
+		return way // the way to the provider knows better what failed
 	case context.Cause(ctx) == errPatience || errors.As(err, &neterr) && neterr.Timeout() && ctx.Err() == nil:
 		return fault.New(codes.Unavailable, fault.ReasonProviderUnreachable, "it did not answer within %s", g.patience)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case g.credential.certificate != nil && isCertificateAlert(err):
+	case g.credential.certificate != nil && (way != nil || isCertificateAlert(err)):
 		return g.certificateRefused()
 	}
 	return &fault.Error{
