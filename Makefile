@@ -29,6 +29,9 @@ BRIDGE := bin/akash-provider-bridge
 TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
+# JavaScript and CSS outside the npm package, for the same linter.
+WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs)
+
 # The flags of every build: no paths of this machine, no symbols nobody reads.
 GO_BUILD := go build -trimpath -ldflags='-s -w -buildid='
 
@@ -66,15 +69,16 @@ lint-go: $(STATICCHECK)
 .PHONY: lint-npm
 lint-npm: $(NODE_MODULES)
 	cd npm && npx biome ci --error-on-warnings .
+	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
 	cd npm && npx tsc --noEmit
 
+# What starts goroutines runs under the race detector, which needs a C compiler;
+# the rest, much slower under it and with nothing to race, does not.
 .PHONY: test-go
 test-go: ## Run the Go tests
 	@.ci/need gcc=gcc,libc6-dev
-	# What starts goroutines runs under the race detector; the rest, which is
-	# slower under it by far and has nothing to race, does not.
-	go test -race ./bridge/... ./testserver/...
-	go test ./proto/... ./wasm/... ./web/...
+	go test -race ./bridge/... ./testserver/... ./wasm/...
+	go test ./proto/... ./web/...
 
 .PHONY: test-npm
 test-npm: $(NPM) ## Run the npm package's tests outside a browser

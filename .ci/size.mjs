@@ -30,11 +30,9 @@ const sizes = { wasm: measure(module), empty: measure(empty) };
 const ratio = sizes.wasm.brotli / sizes.empty.brotli;
 writeFileSync(out, `${JSON.stringify({ ...sizes, ratio: Number(ratio.toFixed(4)) }, null, 2)}\n`);
 
-const row = (name, ...cells) => console.log(name.padEnd(22) + cells.map((c) => String(c).padStart(12)).join(""));
+const row = (name, ...cells) =>
+  console.log(name.padEnd(22) + cells.map((c) => String(c).padStart(12)).join(""));
 row("bytes", "raw", "gzip -9", "brotli -11");
 row("akash-provider-web", sizes.wasm.raw, sizes.wasm.gzip, sizes.wasm.brotli);
 row("empty Go program", sizes.empty.raw, sizes.empty.gzip, sizes.empty.brotli);
-row(
-  "ratio",
-  ...["raw", "gzip", "brotli"].map((k) => (sizes.wasm[k] / sizes.empty[k]).toFixed(3)),
-);
+row("ratio", ...["raw", "gzip", "brotli"].map((k) => (sizes.wasm[k] / sizes.empty[k]).toFixed(3)));

@@ -67,7 +67,14 @@ async function listenAddress() {
 /** Returns the dashboard's address, with what it needs in the fragment. */
 function dashboard(url, fake) {
   const { owner, dseq, gseq, oseq } = fake.lease;
-  const fields = new URLSearchParams({ provider: fake.provider, owner, dseq, gseq, oseq, token: fake.jwt });
+  const fields = new URLSearchParams({
+    provider: fake.provider,
+    owner,
+    dseq,
+    gseq,
+    oseq,
+    token: fake.jwt,
+  });
   return `${url}/#${fields}`;
 }
 

@@ -53,13 +53,18 @@ export async function start(file, args, { quiet = false } = {}) {
 
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${file} is not ready after ${readyTimeout} ms\n${errors}`)), readyTimeout);
+    timer = setTimeout(
+      () => reject(new Error(`${file} is not ready after ${readyTimeout} ms\n${errors}`)),
+      readyTimeout,
+    );
   });
   const early = ended.then((how) => {
     throw new Error(`${file} ended (${how}) before it was ready\n${errors}`);
   });
   early.catch(() => {});
-  const line = once(createInterface({ input: child.stdout }), "line").then(([text]) => JSON.parse(text));
+  const line = once(createInterface({ input: child.stdout }), "line").then(([text]) =>
+    JSON.parse(text),
+  );
   try {
     const ready = await Promise.race([line, early, failed, late]);
     child.stdout.resume();

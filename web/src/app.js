@@ -17,7 +17,10 @@ let opened;
 
 /** Returns the one client of the page; a failed start is tried again. */
 function client() {
-  opened ??= AkashProvider.createClient({ bridgeUrl: location.origin, wasmUrl: byId("module").href }).catch((error) => {
+  opened ??= AkashProvider.createClient({
+    bridgeUrl: location.origin,
+    wasmUrl: byId("module").href,
+  }).catch((error) => {
     opened = undefined;
     throw error;
   });
@@ -86,7 +89,11 @@ function draw(address, status, about) {
 function notice(place, error, again) {
   place.replaceChildren();
   if (!error) return;
-  const facts = [error.code, error.reason, error.attempts > 1 && `${error.attempts} attempts`].filter(Boolean);
+  const facts = [
+    error.code,
+    error.reason,
+    error.attempts > 1 && `${error.attempts} attempts`,
+  ].filter(Boolean);
   const button = el("button", { type: "button" }, "Try again");
   button.addEventListener("click", again);
   place.append(
@@ -95,7 +102,12 @@ function notice(place, error, again) {
       { class: "notice error" },
       el("p", { class: "notice-text" }, error.message || String(error)),
       advice(error) ? el("p", {}, advice(error)) : null,
-      el("div", { class: "notice-foot" }, el("span", { class: "muted" }, facts.join(" · ")), button),
+      el(
+        "div",
+        { class: "notice-foot" },
+        el("span", { class: "muted" }, facts.join(" · ")),
+        button,
+      ),
     ),
   );
 }

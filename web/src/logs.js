@@ -52,7 +52,9 @@ export class Logs {
     const progress = new Progress(this.#line);
     try {
       const client = await this.#client();
-      for await (const batch of client.streamLogs({ ...this.#request(), signal: abort.signal }).batches()) {
+      for await (const batch of client
+        .streamLogs({ ...this.#request(), signal: abort.signal })
+        .batches()) {
         if (abort.signal.aborted) break;
         progress.add(batch.length);
         this.#viewer.push(batch);
@@ -81,7 +83,13 @@ export class Logs {
     const provider = this.#provider();
     const request = {
       provider,
-      lease: { owner: field("owner"), dseq: field("dseq"), gseq: Number(field("gseq")), oseq: Number(field("oseq")), provider },
+      lease: {
+        owner: field("owner"),
+        dseq: field("dseq"),
+        gseq: Number(field("gseq")),
+        oseq: Number(field("oseq")),
+        provider,
+      },
       follow: this.#form.elements.follow.checked,
     };
     if (field("service")) request.filter = { name: field("service") };
@@ -133,6 +141,8 @@ class Progress {
     this.#last = this.#lines;
     this.#then = now;
     this.#line.textContent =
-      this.#lines === 0 ? "Connected, no lines yet" : `${count(this.#lines)} lines · ${count(rate)} a second`;
+      this.#lines === 0
+        ? "Connected, no lines yet"
+        : `${count(this.#lines)} lines · ${count(rate)} a second`;
   }
 }

@@ -14,7 +14,8 @@ export const amount = (n) => plain.format(n);
 /** Writes bytes in the unit that suits the largest of values: 21.5, 502.9 GiB. */
 export function bytes(...values) {
   let step = 0;
-  for (let most = Math.max(...values, 0); most >= 1024 && step < binary.length - 1; most /= 1024) step++;
+  for (let most = Math.max(...values, 0); most >= 1024 && step < binary.length - 1; most /= 1024)
+    step++;
   return { texts: values.map((v) => plain.format(v / 1024 ** step)), unit: binary[step] };
 }
 

@@ -19,7 +19,10 @@ export class Ring {
 
   push(entry) {
     const size = entry.message.length;
-    while (this.length > 0 && (this.length === this.#slots.length || this.#chars + size > this.#maxChars)) {
+    while (
+      this.length > 0 &&
+      (this.length === this.#slots.length || this.#chars + size > this.#maxChars)
+    ) {
       this.#chars -= this.#slots[this.#start].message.length;
       this.#slots[this.#start] = undefined;
       this.#start = (this.#start + 1) % this.#slots.length;

@@ -9,12 +9,22 @@ export function statusView(address, status, about) {
   return [
     identity(address, status, about),
     (status.errors ?? []).length > 0 &&
-      el("div", { class: "notice warning" }, el("strong", {}, "The provider reports errors"), el("ul", {}, status.errors.map((e) => el("li", {}, e)))),
+      el(
+        "div",
+        { class: "notice warning" },
+        el("strong", {}, "The provider reports errors"),
+        el(
+          "ul",
+          {},
+          status.errors.map((e) => el("li", {}, e)),
+        ),
+      ),
     figures(status),
     el("h3", {}, "Resources"),
     el("div", { class: "cards" }, resources(status).map(card)),
     ...gpuModels(nodes),
-    nodes.length > 0 && el("h3", {}, nodes.length === 1 ? "1 node" : `${count(nodes.length)} nodes`),
+    nodes.length > 0 &&
+      el("h3", {}, nodes.length === 1 ? "1 node" : `${count(nodes.length)} nodes`),
     nodes.length > 0 && table(nodes),
   ].filter(Boolean);
 }
@@ -33,7 +43,9 @@ function identity(address, status, about) {
     el(
       "dl",
       { class: "facts" },
-      facts.filter(([, text]) => text).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))),
+      facts
+        .filter(([, text]) => text)
+        .map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))),
     ),
   );
 }
@@ -50,7 +62,9 @@ function figures(status) {
   return el(
     "dl",
     { class: "figures" },
-    all.filter(([, n]) => n !== undefined).map(([name, n]) => el("div", {}, el("dt", {}, name), el("dd", {}, count(n)))),
+    all
+      .filter(([, n]) => n !== undefined)
+      .map(([name, n]) => el("div", {}, el("dt", {}, name), el("dd", {}, count(n)))),
   );
 }
 
@@ -58,7 +72,11 @@ function figures(status) {
 export function resources(status) {
   const cluster = status.cluster?.inventory?.cluster;
   const nodes = cluster?.nodes ?? [];
-  const over = (name, kind, pick) => ({ name, kind, ...sum(nodes.map((n) => pick(n.resources ?? {}))) });
+  const over = (name, kind, pick) => ({
+    name,
+    kind,
+    ...sum(nodes.map((n) => pick(n.resources ?? {}))),
+  });
   return [
     over("CPU", "cores", (r) => r.cpu?.quantity),
     over("GPU", "devices", (r) => r.gpu?.quantity),
@@ -135,7 +153,11 @@ function gpuModels(nodes) {
   if (models.size === 0) return [];
   return [
     el("h3", {}, "GPU models"),
-    el("ul", { class: "chips" }, [...models].map(([name, n]) => el("li", {}, `${n} × ${name}`))),
+    el(
+      "ul",
+      { class: "chips" },
+      [...models].map(([name, n]) => el("li", {}, `${n} × ${name}`)),
+    ),
   ];
 }
 
@@ -158,7 +180,17 @@ function table(nodes) {
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, ["Node", ...columns.map(([name]) => name), "Storage classes"].map((name) => el("th", { scope: "col" }, name)))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Node", ...columns.map(([name]) => name), "Storage classes"].map((name) =>
+            el("th", { scope: "col" }, name),
+          ),
+        ),
+      ),
       el("tbody", {}, nodes.map(nodeRow)),
     ),
   );
@@ -171,5 +203,11 @@ function nodeRow(node) {
     return el("td", {}, el("span", { class: "cell-share" }, share(resource, " / ")), bar(resource));
   });
   const classes = (node.capabilities?.storageClasses ?? []).join(", ");
-  return el("tr", {}, el("th", { scope: "row" }, node.name || "unnamed"), cells, el("td", {}, classes || "–"));
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, node.name || "unnamed"),
+    cells,
+    el("td", {}, classes || "–"),
+  );
 }

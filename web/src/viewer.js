@@ -14,8 +14,11 @@ const maxShown = 4_000;
 // Pixels; app.css sets the same.
 const rowHeight = 20;
 
-// Colours and cursor movements that programs write for terminals.
-const escapes = /\u001b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])|\r/g;
+// Colours and cursor movements that programs write for terminals, also one that is
+// cut off at the end of the line.
+const escapes =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  /\u001b(?:\[[0-9;:?]*(?:[ -/]*[@-~]|$)|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_]|$)|\r/g;
 
 export class Viewer {
   #ring = new Ring(maxLines, maxChars);
@@ -116,7 +119,8 @@ export class Viewer {
       const entry = ring.at(this.#needle ? this.#matches[i] - ring.dropped : i);
       this.#show(this.#row(i - first), entry);
     }
-    for (let i = Math.max(0, last - first); i < this.#rows.length; i++) this.#rows[i].row.hidden = true;
+    for (let i = Math.max(0, last - first); i < this.#rows.length; i++)
+      this.#rows[i].row.hidden = true;
 
     this.#end.hidden = this.#atEnd;
     this.#save.disabled = this.#clear.disabled = ring.length === 0;
@@ -172,5 +176,7 @@ export class Viewer {
 /** Returns what is shown of a message. */
 export function shown(message) {
   const text = message.slice(0, maxShown).replace(escapes, "");
-  return message.length > maxShown ? `${text}… (${count(message.length - maxShown)} more characters)` : text;
+  return message.length > maxShown
+    ? `${text}… (${count(message.length - maxShown)} more characters)`
+    : text;
 }

@@ -12,7 +12,12 @@ test("resources are summed over nodes, storage is by class", () => {
       inventory: {
         cluster: {
           nodes: [
-            { resources: { cpu: { quantity: pair(64, 16) }, memory: { quantity: pair(2 ** 39, 2 ** 38) } } },
+            {
+              resources: {
+                cpu: { quantity: pair(64, 16) },
+                memory: { quantity: pair(2 ** 39, 2 ** 38) },
+              },
+            },
             { resources: { cpu: { quantity: pair(32, 8) } } },
             {},
           ],
@@ -32,7 +37,10 @@ test("resources are summed over nodes, storage is by class", () => {
 });
 
 test("a status without a cluster has nothing to sum", () => {
-  assert.equal(resources({}).every((r) => r.total === 0 && r.used === 0), true);
+  assert.equal(
+    resources({}).every((r) => r.total === 0 && r.used === 0),
+    true,
+  );
 });
 
 test("negative amounts, which a provider may report, count as none", () => {

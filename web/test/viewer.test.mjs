@@ -5,6 +5,8 @@ import { shown } from "../src/viewer.js";
 test("terminal colours and cursor movements are not shown", () => {
   assert.equal(shown("\u001b[32mok\u001b[0m \u001b[1;31;40mred\u001b[K\r"), "ok red");
   assert.equal(shown("\u001b]0;title\u0007text\u001b]8;;http://x\u001b\\link"), "textlink");
+  assert.equal(shown("cut \u001b[3"), "cut ");
+  assert.equal(shown("off \u001b"), "off ");
 });
 
 test("a very long line is cut, and says so", () => {
@@ -14,5 +16,6 @@ test("a very long line is cut, and says so", () => {
 });
 
 test("text is otherwise left as it is", () => {
-  for (const text of ["", "日本語 🚀 e\u0301", "<b>&amp;</b>", "\ttab"]) assert.equal(shown(text), text);
+  for (const text of ["", "日本語 🚀 e\u0301", "<b>&amp;</b>", "\ttab"])
+    assert.equal(shown(text), text);
 });
