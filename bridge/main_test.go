@@ -1,0 +1,504 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"akash-provider-web/bridge/internal/grpcwebtest"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	"akash-provider-web/testserver/fake"
+)
+
+// TestMain leaves out the one goroutine that is never to end: the clock of a timer
+// library that grpc-web links.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
+}
+
+const (
+	pathGetStatus    = providerv1.ProviderRPC_GetStatus_FullMethodName
+	pathStreamStatus = providerv1.ProviderRPC_StreamStatus_FullMethodName
+	pathLogs         = leasev1.LeaseRPC_ServiceLogs_FullMethodName
+	pathRestart      = leasev1.LeaseRPC_ServiceRestart_FullMethodName
+)
+
+// process is a bridge that runs as the command does, in this process.
+type process struct {
+	grpcwebtest.Client
+	ready  readyLine
+	stderr *buffer
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// start runs the bridge with args and waits until it serves.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	stdout, out := io.Pipe()
+	p := &process{stderr: &buffer{}, stop: stop, ended: make(chan error, 1)}
+	args = append([]string{"--listen", "127.0.0.1:0"}, args...)
+	go func() {
+		p.ended <- run(ctx, args, func(string) string { return "" }, out, p.stderr)
+		out.CloseWithError(io.ErrUnexpectedEOF)
+	}()
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	require.NoError(t, err, "the bridge did not start: %s", p.stderr)
+	require.NoError(t, json.Unmarshal(line, &p.ready))
+	p.URL, p.HTTP = p.ready.URL, &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(func() {
+		p.HTTP.CloseIdleConnections()
+		stop()
+		select {
+		case err, first := <-p.ended:
+			if first {
+				assert.NoError(t, err)
+			}
+		case <-time.After(20 * time.Second):
+			assert.Fail(t, "the bridge does not stop")
+		}
+	})
+	return p
+}
+
+// end stops the bridge and waits for its end.
+func (p *process) end(t *testing.T) {
+	t.Helper()
+	p.stop()
+	select {
+	case err := <-p.ended:
+		close(p.ended)
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "the bridge does not stop")
+	}
+}
+
+// get fetches a path of the bridge.
+func (p *process) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	response, err := p.HTTP.Get(p.URL + path)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+// buffer is a bytes.Buffer for several goroutines.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// startFake runs a fake provider and chain.
+func startFake(t *testing.T, o fake.Options) *fake.Server {
+	t.Helper()
+	server, err := fake.Start(context.Background(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, server.Close()) })
+	return server
+}
+
+// world is a bridge with a fake provider on a fake chain behind it.
+type world struct {
+	*process
+	fake fake.Ready
+}
+
+func startWorld(t *testing.T, o fake.Options, args ...string) *world {
+	t.Helper()
+	server := startFake(t, o)
+	ready := server.Ready()
+	args = append([]string{"--chain-rpc", ready.ChainRPC, "--allow-private-networks"}, args...)
+	return &world{process: start(t, args...), fake: ready}
+}
+
+// to returns the headers of a call to the fake provider.
+func (w *world) to(more ...string) http.Header {
+	h := http.Header{headerProvider: {w.fake.Provider}}
+	for i := 0; i < len(more); i += 2 {
+		h.Add(more[i], more[i+1])
+	}
+	return h
+}
+
+func (w *world) lease() *marketv1.LeaseID {
+	l := w.fake.Lease
+	return &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq, Provider: l.Provider}
+}
+
+// seen asks the fake what requests reached it.
+func (w *world) seen(t *testing.T) []fake.Request {
+	t.Helper()
+	response, err := w.HTTP.Get(w.fake.Control + "/requests")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var requests []fake.Request
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&requests))
+	return requests
+}
+
+func (w *world) clientCertificate(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	certificate, err := os.ReadFile(w.fake.ClientCertFile)
+	require.NoError(t, err)
+	key, err = os.ReadFile(w.fake.ClientKeyFile)
+	require.NoError(t, err)
+	return certificate, key
+}
+
+func encode(b []byte) string { return base64.RawStdEncoding.EncodeToString(b) }
+
+func TestAPageGetsTheStatusOfAProvider(t *testing.T) {
+	w := startWorld(t, fake.Options{})
+	for range 2 {
+		s, messages, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+		require.NoError(t, err)
+		require.Equal(t, codes.OK, s.Code(), s.Message())
+		require.Len(t, messages, 1)
+		var status providerv1.Status
+		require.NoError(t, proto.Unmarshal(messages[0], &status))
+		assert.NotEmpty(t, status.GetCluster().GetInventory().GetCluster().GetNodes())
+		assert.Equal(t, "grpc", s.Header.Get(headerMethod))
+		assert.Equal(t, "v0.16.0", s.Header.Get(headerVersion))
+		assert.Equal(t, "chain", s.Header.Get(headerVerified))
+		_, port, _ := strings.Cut(w.fake.GRPC, ":")
+		assert.Equal(t, "localhost:"+port, s.Header.Get(headerEndpoint))
+	}
+}
+
+func TestAPageGetsTheStatusOfAnOldProviderOverREST(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.4.8"})
+	s, messages, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	require.Equal(t, codes.OK, s.Code(), s.Message())
+	require.Len(t, messages, 1)
+	assert.Equal(t, "rest", s.Header.Get(headerMethod))
+	assert.Equal(t, "v0.4.8", s.Header.Get(headerVersion))
+}
+
+func TestAPageGetsTheLogsOfALease(t *testing.T) {
+	w := startWorld(t, fake.Options{LogLines: 5000})
+	s, messages, err := w.Call(t.Context(), pathLogs, w.to("Authorization", "Bearer "+w.fake.JWT),
+		&leasev1.ServiceLogsRequest{LeaseId: w.lease()})
+	require.NoError(t, err)
+	require.Equal(t, codes.OK, s.Code(), s.Message())
+	lines := 0
+	for _, raw := range messages {
+		var m leasev1.ServiceLogsResponse
+		require.NoError(t, proto.Unmarshal(raw, &m))
+		for _, service := range m.Services {
+			lines += bytes.Count(service.Logs, []byte("\n"))
+		}
+	}
+	assert.Equal(t, 5000, lines)
+}
+
+func TestAProviderOfAnyAgeSurvivesATokenFromAPage(t *testing.T) {
+	for _, version := range []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.15.0-rc0", "0.16.0-rc3", "0.16.0"} {
+		for _, dialect := range []fake.Dialect{fake.DialectAEP37, fake.DialectNone, fake.DialectSDK} {
+			t.Run(version+" "+string(dialect), func(t *testing.T) {
+				w := startWorld(t, fake.Options{ProviderVersion: version, LeaseRPC: dialect, LogLines: 10})
+				token := "Bearer " + w.fake.JWT
+				for _, check := range []string{"true", "false"} {
+					header := w.to("Authorization", token, headerCheckVersion, check, "Grpc-Timeout", "10S", "Cookie", "a=b")
+					for path, message := range map[string]proto.Message{
+						pathGetStatus: &emptypb.Empty{},
+						pathLogs:      &leasev1.ServiceLogsRequest{LeaseId: w.lease()},
+						pathRestart:   &leasev1.ServiceRestartRequest{LeaseId: w.lease()},
+					} {
+						_, _, err := w.Call(t.Context(), path, header, message)
+						require.NoError(t, err, path)
+					}
+				}
+				survives := slices.Contains([]string{"0.16.0-rc3", "0.16.0"}, version)
+				for _, r := range w.seen(t) {
+					if r.Protocol == "grpc" && r.Authorization {
+						assert.NotContains(t, r.Method, "ProviderRPC", "it answers in public")
+						assert.True(t, survives || r.Method == pathLogs, "%s got a token", r.Method)
+					}
+					assert.NotContains(t, r.Metadata, "cookie")
+				}
+				s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+				require.NoError(t, err)
+				assert.Equal(t, codes.OK, s.Code(), "the provider lives: %s", s.Message())
+			})
+		}
+	}
+}
+
+func TestATokenThatMayNotBeSentIsRefusedWithTheWayOut(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"}, "--allow-insecure")
+	token := "Bearer " + w.fake.JWT
+	s, _, err := w.Call(t.Context(), pathRestart, w.to("Authorization", token), &leasev1.ServiceRestartRequest{LeaseId: w.lease()})
+	require.NoError(t, err)
+	assert.Equal(t, codes.FailedPrecondition, s.Code())
+	assert.Contains(t, s.Message(), "v0.14.0")
+	assert.Contains(t, s.Message(), "client certificate")
+
+	s, _, err = w.Call(t.Context(), pathLogs, w.to("Authorization", token, headerTLS, "insecure"), &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
+	require.NoError(t, err)
+	assert.Equal(t, codes.FailedPrecondition, s.Code())
+	assert.Contains(t, s.Message(), "verified")
+	for _, r := range w.seen(t) {
+		assert.False(t, r.Authorization, r.Method)
+	}
+}
+
+func TestAClientCertificateReachesTheProvider(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", LogLines: 10})
+	certificate, key := w.clientCertificate(t)
+	header := w.to(headerClientCert, encode(certificate), headerClientKey, encode(key))
+	s, messages, err := w.Call(t.Context(), pathRestart, header, &leasev1.ServiceRestartRequest{LeaseId: w.lease()})
+	require.NoError(t, err)
+	require.Equal(t, codes.OK, s.Code(), s.Message())
+	assert.Len(t, messages, 1)
+	assert.True(t, slices.ContainsFunc(w.seen(t), func(r fake.Request) bool { return r.Method == pathRestart && r.ClientCert }))
+}
+
+func TestSecretsAppearNowhere(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", LogLines: 10}, "--log-format", "json")
+	certificate, key := w.clientCertificate(t)
+	secrets := map[string]string{"token": w.fake.JWT, "signature": w.fake.JWT[strings.LastIndex(w.fake.JWT, ".")+1:]}
+	for i, line := range strings.Split(strings.TrimSpace(string(key)), "\n")[1:] {
+		if !strings.HasPrefix(line, "-----") {
+			secrets["key line "+string(rune('0'+i))] = line
+		}
+	}
+	secrets["encoded key"] = encode(key)[100:140]
+
+	var told strings.Builder
+	for _, header := range []http.Header{
+		w.to("Authorization", "Bearer "+w.fake.JWT),
+		w.to("Authorization", "Basic "+w.fake.JWT),
+		w.to("Authorization", "Bearer "+w.fake.JWT, "Authorization", "Bearer "+w.fake.JWT),
+		w.to("Authorization", "Bearer "+w.fake.JWT, headerTLS, "sha256="+strings.Repeat("00", 32)),
+		w.to(headerClientCert, encode(certificate), headerClientKey, encode(key)),
+		w.to(headerClientCert, encode(key), headerClientKey, encode(key)),
+		w.to(headerClientCert, encode(certificate), headerClientKey, "!"+encode(key)),
+		w.to(headerClientKey, encode(key)),
+		w.to("Authorization", "Bearer "+w.fake.JWT, headerClientCert, encode(certificate), headerClientKey, encode(key)),
+	} {
+		for path, message := range map[string]proto.Message{
+			pathGetStatus: &emptypb.Empty{},
+			pathLogs:      &leasev1.ServiceLogsRequest{LeaseId: w.lease()},
+			pathRestart:   &leasev1.ServiceRestartRequest{LeaseId: w.lease()},
+			"/" + w.fake.JWT[:20] + ".Service/Method": &emptypb.Empty{},
+		} {
+			s, _, err := w.Call(t.Context(), path, header, message)
+			require.NoError(t, err)
+			told.WriteString(s.Message())
+			for _, values := range s.Header {
+				told.WriteString(strings.Join(values, " "))
+			}
+		}
+	}
+	_, metrics := w.get(t, "/metrics")
+	w.end(t)
+	log := w.stderr.String()
+	assert.Contains(t, log, `"provider":"`+w.fake.Provider+`"`, "one line a call")
+	for what, secret := range secrets {
+		assert.NotContains(t, log, secret, "%s in the log", what)
+		assert.NotContains(t, metrics, secret, "%s in the metrics", what)
+		assert.NotContains(t, told.String(), secret, "%s in an answer", what)
+	}
+}
+
+func TestMalformedHeadersAreNamedWithWhatIsWanted(t *testing.T) {
+	w := startWorld(t, fake.Options{}, "--allow-host-override", "--allow-insecure")
+	const zero = "00000000000000000000000000000000000000000000000000000000000000"
+	for name, values := range map[string][]string{
+		"akash-provider":        {"", "akash1", "cosmos1qqqsyqcyq5rqwzqfpg9scrgwpugpzysn6j4npq", w.fake.Provider[:43] + "x", strings.Repeat("a", 5000)},
+		"akash-host-uri":        {"provider.example", "ftp://provider.example", "https://", "https://user@provider.example", "https://provider.example/path", "https://provider.example:99999"},
+		"akash-tls":             {"none", "Verify", "sha256=", "sha256=00", "sha256=" + zero + "zz"},
+		"akash-check-version":   {"yes", "1", "TRUE"},
+		"akash-tail":            {"-1", "all", "1.5", "99999999999999999999"},
+		"akash-heartbeat":       {"0", "-1", "fast", "NaN", "1e300", "3601"},
+		"authorization":         {"Bearer", "Bearer ", "Basic abc", "Bearer a b"},
+		"akash-client-cert-bin": {"***", encode([]byte("no PEM"))},
+		"akash-client-key-bin":  {"***", encode([]byte("no PEM"))},
+		"grpc-timeout":          {"10", "soon", "-1S", "1234567890S"},
+	} {
+		for _, value := range values {
+			header := w.to()
+			header.Set(name, value)
+			s, _, err := w.Call(t.Context(), pathLogs, header, &leasev1.ServiceLogsRequest{})
+			require.NoError(t, err)
+			assert.Equal(t, codes.InvalidArgument, s.Code(), "%s: %.80q: %s", name, value, s.Message())
+			assert.Contains(t, s.Message(), name)
+			assert.Contains(t, []string{"malformedMetadata", "malformedAddress"}, s.Get("akash-error"))
+			assert.Less(t, len(s.Message()), 500)
+		}
+	}
+}
+
+func TestOneValueAHeader(t *testing.T) {
+	w := startWorld(t, fake.Options{})
+	for _, name := range []string{"akash-provider", "akash-tls", "akash-tail", "akash-check-version", "akash-heartbeat"} {
+		header := w.to()
+		header.Add(name, "1")
+		header.Add(name, "1")
+		s, _, err := w.Call(t.Context(), pathLogs, header, &leasev1.ServiceLogsRequest{})
+		require.NoError(t, err)
+		assert.Equal(t, codes.InvalidArgument, s.Code())
+		assert.Contains(t, s.Message(), name+" is given more than once")
+	}
+}
+
+func TestWhatTheOperatorDoesNotAllowIsRefused(t *testing.T) {
+	w := startWorld(t, fake.Options{})
+	for name, value := range map[string]string{headerHostURI: w.fake.HostURI, headerTLS: "insecure"} {
+		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(name, value), &emptypb.Empty{})
+		require.NoError(t, err)
+		assert.Equal(t, codes.PermissionDenied, s.Code())
+		assert.Equal(t, "notAllowed", s.Get("akash-error"))
+		assert.Contains(t, s.Message(), "--allow-")
+	}
+	assert.Empty(t, w.seen(t))
+}
+
+func TestWhatTheOperatorAllowsWorks(t *testing.T) {
+	w := startWorld(t, fake.Options{Faults: []string{string(fake.FaultCertAbsent)}}, "--allow-insecure", "--allow-host-override")
+	for _, test := range []struct{ mode, verified string }{
+		{"insecure", "none"},
+		{"sha256=" + w.fake.CertSHA256, "pin"},
+	} {
+		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(headerTLS, test.mode, headerHostURI, w.fake.HostURI), &emptypb.Empty{})
+		require.NoError(t, err)
+		assert.Equal(t, codes.OK, s.Code(), s.Message())
+		assert.Equal(t, test.verified, s.Header.Get(headerVerified))
+	}
+	s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	assert.Equal(t, codes.FailedPrecondition, s.Code())
+	assert.Equal(t, "unknownCertificate", s.Get("akash-error"))
+	assert.Contains(t, s.Message(), w.fake.Provider)
+}
+
+func TestAMethodThatIsNotRelayedIsUnimplemented(t *testing.T) {
+	w := startWorld(t, fake.Options{})
+	for _, path := range []string{
+		"/akash.provider.v1.ProviderRPC/Nope",
+		"/akash.provider.v1.ProviderRPC/BidScreening",
+		"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+		"/nonsense", "/a/b/c/d", "/", "/healthz",
+	} {
+		s, _, err := w.Call(t.Context(), path, w.to(), &emptypb.Empty{})
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, s.Status, path)
+		assert.Equal(t, codes.Unimplemented, s.Code(), path)
+		assert.Contains(t, s.Message(), "does not relay")
+	}
+	assert.Empty(t, w.seen(t))
+}
+
+func TestABridgeThatIsFullSaysSo(t *testing.T) {
+	w := startWorld(t, fake.Options{}, "--max-streams", "2")
+	var open []*grpcwebtest.Stream
+	for range 2 {
+		s, err := w.Open(t.Context(), pathStreamStatus, w.to(), &emptypb.Empty{})
+		require.NoError(t, err)
+		defer s.Close()
+		_, err = s.Next()
+		require.NoError(t, err)
+		open = append(open, s)
+	}
+	s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	assert.Equal(t, codes.ResourceExhausted, s.Code())
+	assert.Equal(t, "bridgeBusy", s.Get("akash-error"))
+
+	open[0].Close()
+	require.Eventually(t, func() bool {
+		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+		return err == nil && s.Code() == codes.OK
+	}, 10*time.Second, time.Millisecond, "a place is free again")
+}
+
+func TestABridgeThatIsToldToStopEndsItsStreamsAndExits(t *testing.T) {
+	w := startWorld(t, fake.Options{})
+	s, err := w.Open(t.Context(), pathStreamStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = s.Next()
+	require.NoError(t, err)
+	w.stop()
+	_, err = s.Rest()
+	require.NoError(t, err)
+	assert.Equal(t, codes.Unavailable, s.Code())
+	assert.Equal(t, "bridgeStopping", s.Get("akash-error"))
+	w.end(t)
+}
+
+func TestHealthReadinessAndMetrics(t *testing.T) {
+	server := startFake(t, fake.Options{})
+	w := &world{process: start(t, "--chain-rpc", server.Ready().ChainRPC, "--allow-private-networks"), fake: server.Ready()}
+	status, body := w.get(t, "/healthz")
+	assert.Equal(t, http.StatusOK, status, body)
+	status, body = w.get(t, "/readyz")
+	assert.Equal(t, http.StatusOK, status, body)
+
+	_, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	_, _, err = w.Call(t.Context(), "/made.up.Service/"+strings.Repeat("x", 50), w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	_, body = w.get(t, "/metrics")
+	assert.Contains(t, body, `akash_bridge_calls_total{code="OK",method="`+pathGetStatus+`"} 1`)
+	assert.Contains(t, body, `akash_bridge_calls_total{code="Unimplemented",method="unknown"} 1`)
+	assert.Contains(t, body, `akash_bridge_open_calls{method="`+pathGetStatus+`"} 0`)
+	assert.Contains(t, body, `akash_bridge_reach_duration_seconds_count{outcome="grpc"} 1`)
+	assert.Contains(t, body, `akash_bridge_message_bytes_total{direction="sent"}`)
+	assert.NotContains(t, body, w.fake.Provider, "an address is no label")
+
+	require.NoError(t, server.Close())
+	status, body = w.get(t, "/readyz")
+	assert.Equal(t, http.StatusServiceUnavailable, status, body)
+	status, _ = w.get(t, "/healthz")
+	assert.Equal(t, http.StatusOK, status, "the bridge itself is well")
+}
+
+func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
+	p := start(t, "--provider", someProvider+"=https://provider.example:8443", "--metrics-listen", "127.0.0.1:0")
+	require.NotEmpty(t, p.ready.MetricsURL)
+	response, err := p.HTTP.Get(p.ready.MetricsURL)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	status, body := p.get(t, "/metrics")
+	assert.False(t, status == http.StatusOK && strings.Contains(body, "akash_bridge_"), "no longer for everyone")
+	status, _ = p.get(t, "/readyz")
+	assert.Equal(t, http.StatusOK, status, "without a chain there is nothing to ask")
+}
