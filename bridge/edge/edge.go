@@ -42,7 +42,7 @@ type Options struct {
 
 // Handler translates gRPC-Web calls into gRPC ones for next, which must read the
 // request's body to its end, and answer with trailers named with
-// http2.TrailerPrefix that it sets after its headers.
+// http.TrailerPrefix that it sets after its headers.
 func Handler(next http.Handler, o Options) http.Handler {
 	if o.Arrival == 0 {
 		o.Arrival = DefaultArrival
@@ -144,7 +144,9 @@ func (e *edge) webSocket(w http.ResponseWriter, r *http.Request) {
 	defer timer.Stop()
 	arrival := &arrival{begin: func() {}, end: func() { timer.Stop() }, webSocket: true}
 	r = cloneRequest(context.WithValue(ctx, arrivalKey{}, arrival), r)
-	e.grpcWeb.ServeHTTP(w, r)
+	checked := &webSocketWriter{ResponseWriter: w}
+	defer checked.close()
+	e.grpcWeb.ServeHTTP(checked, r)
 }
 
 // arrival is the body of a request, with its time limit, on its way past

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"encoding/base64"
 	"io"
 )
@@ -35,19 +36,20 @@ func (t *textReader) step() {
 	n, err := t.src.Read(t.in[t.n:])
 	t.n += n
 	t.err = err
-	whole := t.n / 4 * 4
-	out := t.buf[:0]
-	for group := t.in[:whole]; len(group) > 0; group = group[4:] {
-		var decoded [3]byte
-		n, err := base64.StdEncoding.Decode(decoded[:], group[:4])
-		if err != nil {
-			t.err = err
-			break
+	whole := t.in[:t.n/4*4]
+	t.out = t.buf[:0]
+	for rest := whole; len(rest) > 0; {
+		piece := rest
+		if i := bytes.IndexByte(rest, '='); i >= 0 {
+			piece = rest[:i/4*4+4] // to the end of the padded group
 		}
-		out = append(out, decoded[:n]...)
+		if t.out, err = base64.StdEncoding.AppendDecode(t.out, piece); err != nil {
+			t.err = err
+			return
+		}
+		rest = rest[len(piece):]
 	}
-	t.out = out
-	t.n = copy(t.in[:], t.in[whole:t.n])
+	t.n = copy(t.in[:], t.in[len(whole):t.n])
 	if t.err == io.EOF && t.n > 0 {
 		t.err = io.ErrUnexpectedEOF
 	}

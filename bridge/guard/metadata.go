@@ -34,8 +34,8 @@ var withheld = map[string]bool{
 	"keep-alive": true, "location": true, "origin": true, "pragma": true, "priority": true,
 	"referer": true, "refresh": true, "server": true, "set-cookie": true, "te": true,
 	"trailer": true, "transfer-encoding": true, "upgrade": true, "user-agent": true,
-	"vary": true, "via": true, "www-authenticate": true, "x-grpc-web": true,
-	"x-real-ip": true, "x-user-agent": true,
+	"vary": true, "via": true, "www-authenticate": true, "x-content-type-options": true,
+	"x-frame-options": true, "x-grpc-web": true, "x-real-ip": true, "x-user-agent": true,
 }
 
 // withheldPrefixes are families of such headers.

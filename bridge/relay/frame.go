@@ -188,7 +188,7 @@ func (r *messageReader) moveTo(size int, content []byte) {
 // resize chooses the next buffer by how much the last read brought.
 func (r *messageReader) resize(n int) {
 	switch {
-	case n >= r.size && r.size < maxBuffer:
+	case r.have == len(r.buf) && r.size < maxBuffer:
 		r.size *= 8
 	case n < r.size/16 && r.size > minBuffer:
 		r.size /= 8

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
@@ -147,7 +146,7 @@ func (r *Reply) finish(trailers http.Header) {
 	if r.beat != nil {
 		r.beat.Stop()
 	}
-	h, prefix := r.w.Header(), http2.TrailerPrefix
+	h, prefix := r.w.Header(), http.TrailerPrefix
 	if !r.committed {
 		prefix = ""
 		h.Set("Content-Type", r.contentType)

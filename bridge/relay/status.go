@@ -67,10 +67,10 @@ func upstreamError(err error) *fault.Error {
 		return &fault.Error{Code: codeOfReset(reset.Code), Reason: fault.ReasonProviderGone, Err: err,
 			Message: fmt.Sprintf("the provider ended the call early (HTTP/2 %s)", reset.Code)}
 	}
-	var away http2.GoAwayError
-	if errors.As(err, &away) {
-		return &fault.Error{Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
-			Message: fmt.Sprintf("the provider closed the connection (HTTP/2 %s); try again", away.ErrCode)}
+	var broken http2.ConnectionError
+	if errors.As(err, &broken) {
+		return &fault.Error{Code: codes.Internal, Reason: fault.ReasonProviderProtocol, Err: err,
+			Message: fmt.Sprintf("the provider broke the rules of HTTP/2 (%s)", http2.ErrCode(broken))}
 	}
 	return &fault.Error{Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
 		Message: "the connection to the provider was lost; try again"}

@@ -63,7 +63,10 @@ func parseTimeout(h http.Header) (time.Duration, bool, error) {
 func formatTimeout(d time.Duration) string {
 	d = max(d, 0)
 	for _, u := range timeoutUnits {
-		n := (d + u.unit - 1) / u.unit
+		n := d / u.unit
+		if d%u.unit > 0 {
+			n++
+		}
 		if n < 100_000_000 {
 			return strconv.FormatInt(int64(n), 10) + string(u.letter)
 		}

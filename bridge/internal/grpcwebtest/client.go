@@ -142,12 +142,17 @@ func (s *Stream) end() error {
 	return io.EOF
 }
 
+// Values returns the values of a trailer.
+func (s *Stream) Values(name string) []string {
+	if s.TrailersOnly {
+		return s.Trailer.Values(name)
+	}
+	return s.Trailer[strings.ToLower(name)]
+}
+
 // Get returns the first value of a trailer.
 func (s *Stream) Get(name string) string {
-	if s.TrailersOnly {
-		return s.Trailer.Get(name)
-	}
-	if values := s.Trailer[strings.ToLower(name)]; len(values) > 0 {
+	if values := s.Values(name); len(values) > 0 {
 		return values[0]
 	}
 	return ""
@@ -209,20 +214,24 @@ func notEOF(err error) error {
 
 // pieces decodes base64 whose pieces are padded each by itself.
 type pieces struct {
-	src io.Reader
+	src *bufio.Reader
 	out []byte
 }
 
 func (p *pieces) Read(b []byte) (int, error) {
 	if len(p.out) == 0 {
-		var group [4]byte
-		if _, err := io.ReadFull(p.src, group[:]); err != nil {
+		if _, err := p.src.Peek(4); err != nil {
 			return 0, err
 		}
-		out, err := base64.StdEncoding.DecodeString(string(group[:]))
+		text, _ := p.src.Peek(p.src.Buffered() / 4 * 4)
+		if i := bytes.IndexByte(text, '='); i >= 0 {
+			text = text[:i/4*4+4]
+		}
+		out, err := base64.StdEncoding.DecodeString(string(text))
 		if err != nil {
 			return 0, err
 		}
+		p.src.Discard(len(text))
 		p.out = out
 	}
 	n := copy(b, p.out)

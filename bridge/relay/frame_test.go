@@ -1,0 +1,184 @@
+package relay
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+func frameOf(message []byte) []byte {
+	b := make([]byte, prefixSize, prefixSize+len(message))
+	binary.BigEndian.PutUint32(b[1:], uint32(len(message)))
+	return append(b, message...)
+}
+
+// readAll reads messages to the end and checks that each batch is whole ones.
+func readAll(t *testing.T, src io.Reader, limit int) ([]byte, error) {
+	t.Helper()
+	r := newMessageReader(src, limit)
+	defer r.close()
+	var all []byte
+	for {
+		batch, err := r.next()
+		whole, _, bad := wholeMessages(batch, limit)
+		require.NoError(t, bad)
+		require.Len(t, batch, whole, "a batch ends where a message does")
+		require.True(t, len(batch) > 0 || err != nil)
+		all = append(all, batch...)
+		if err != nil {
+			return all, err
+		}
+	}
+}
+
+// fits reads as much as comes, in reads of random size.
+type fits struct {
+	src    io.Reader
+	random *rand.Rand
+}
+
+func (f fits) Read(p []byte) (int, error) {
+	return f.src.Read(p[:1+f.random.IntN(len(p))])
+}
+
+func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var in bytes.Buffer
+	for _, size := range []int{0, 1, 5, minBuffer - 6, minBuffer - 5, minBuffer, midBuffer, maxBuffer, maxBuffer + 1, 3 * maxBuffer, 1, 0, 0} {
+		message := make([]byte, size)
+		for i := range message {
+			message[i] = byte(random.Uint32())
+		}
+		in.Write(frameOf(message))
+	}
+	for range 500 {
+		in.Write(frameOf(make([]byte, random.IntN(400))))
+	}
+	for name, src := range map[string]io.Reader{
+		"as it comes":    bytes.NewReader(in.Bytes()),
+		"byte by byte":   iotest.OneByteReader(bytes.NewReader(in.Bytes())),
+		"end with bytes": iotest.DataErrReader(bytes.NewReader(in.Bytes())),
+		"random":         fits{bytes.NewReader(in.Bytes()), random},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := readAll(t, src, 1<<20)
+			assert.Equal(t, io.EOF, err)
+			assert.True(t, bytes.Equal(in.Bytes(), out))
+		})
+	}
+}
+
+func TestALengthThatLiesTakesNoMemory(t *testing.T) {
+	r := newMessageReader(bytes.NewReader([]byte{0, 0, 0x40, 0, 0, 'x'}), 4<<20)
+	_, err := r.next()
+	assert.Equal(t, errCut, err)
+	assert.LessOrEqual(t, len(r.buf), minBuffer, "room is made for what came, not for the 4 MiB promised")
+}
+
+func TestAQuietStreamKeepsASmallBuffer(t *testing.T) {
+	src, busy := io.Pipe()
+	r := newMessageReader(src, 1<<20)
+	defer r.close()
+	go busy.Write(bytes.Repeat(frameOf(make([]byte, 1000)), 1000))
+	for read := 0; read < 1000*1005; {
+		batch, err := r.next()
+		require.NoError(t, err)
+		read += len(batch)
+	}
+	assert.Equal(t, maxBuffer, len(r.buf))
+	for range 3 {
+		go busy.Write(frameOf([]byte("x")))
+		_, err := r.next()
+		require.NoError(t, err)
+	}
+	go busy.Close()
+	_, err := r.next()
+	assert.Equal(t, io.EOF, err)
+	assert.Equal(t, minBuffer, len(r.buf))
+}
+
+func FuzzMessageReader(f *testing.F) {
+	f.Add([]byte{}, uint64(0))
+	f.Add(frameOf([]byte("hello")), uint64(1))
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 9}, uint64(2))
+	f.Add([]byte{0x80, 0, 0, 0, 1, 'x'}, uint64(3))
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
+		const limit = 100
+		out, err := readAll(t, fits{bytes.NewReader(in), rand.New(rand.NewPCG(seed, 0))}, limit)
+		whole, _, bad := wholeMessages(in, limit)
+		assert.Equal(t, in[:whole], append([]byte{}, out...))
+		switch {
+		case bad != nil:
+			assert.Equal(t, bad, err)
+		case whole < len(in):
+			assert.Equal(t, errCut, err)
+		default:
+			assert.Equal(t, io.EOF, err)
+		}
+	})
+}
+
+func TestTimeoutsReadAndWrite(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"0n": 0, "1n": 1, "99999999u": 99999999 * time.Microsecond, "100m": 100 * time.Millisecond,
+		"30S": 30 * time.Second, "5M": 5 * time.Minute, "2H": 2 * time.Hour,
+	} {
+		got, bounded, err := parseTimeout(http.Header{headerTimeout: {text}})
+		require.NoError(t, err, text)
+		assert.True(t, bounded)
+		assert.Equal(t, want, got)
+	}
+	_, bounded, err := parseTimeout(http.Header{})
+	assert.NoError(t, err)
+	assert.False(t, bounded)
+	_, bounded, err = parseTimeout(http.Header{headerTimeout: {"99999999H"}})
+	assert.NoError(t, err)
+	assert.False(t, bounded, "eleven thousand years are for ever")
+
+	for d, want := range map[time.Duration]string{
+		-1: "0n", 0: "0n", 1: "1n", 99999999: "99999999n", 100000000: "100000u", time.Second: "1000000u",
+		100*time.Second - 1: "100000m", time.Hour: "3600000m", 1<<63 - 1: "2562048H",
+	} {
+		assert.Equal(t, want, formatTimeout(d), d)
+	}
+}
+
+func TestWhatUpstreamFailuresMean(t *testing.T) {
+	for code, want := range map[http2.ErrCode]codes.Code{
+		http2.ErrCodeNo: codes.Internal, http2.ErrCodeProtocol: codes.Internal, http2.ErrCodeRefusedStream: codes.Unavailable,
+		http2.ErrCodeCancel: codes.Canceled, http2.ErrCodeEnhanceYourCalm: codes.ResourceExhausted,
+		http2.ErrCodeInadequateSecurity: codes.PermissionDenied, http2.ErrCodeHTTP11Required: codes.Internal,
+	} {
+		assert.Equal(t, want, upstreamError(http2.StreamError{Code: code}).Code, code)
+	}
+	assert.Equal(t, codes.Unavailable, upstreamError(io.ErrUnexpectedEOF).Code)
+	assert.Equal(t, codes.Internal, upstreamError(http2.ConnectionError(http2.ErrCodeProtocol)).Code)
+	refused := fault.New(codes.FailedPrecondition, fault.ReasonRevoked, "revoked")
+	assert.Equal(t, refused, upstreamError(errors.Join(io.EOF, refused)), "what the transport knows better")
+
+	for status, want := range map[int]codes.Code{
+		400: codes.Internal, 401: codes.Unauthenticated, 403: codes.PermissionDenied, 404: codes.Unimplemented,
+		429: codes.Unavailable, 502: codes.Unavailable, 503: codes.Unavailable, 504: codes.Unavailable,
+		200: codes.Unknown, 204: codes.Unknown, 301: codes.Unknown, 500: codes.Unknown,
+	} {
+		assert.Equal(t, want, codeOfHTTP(status), status)
+	}
+}
+
+func TestMessagesArePercentEncoded(t *testing.T) {
+	assert.Equal(t, "plain text, ~!", encodeMessage("plain text, ~!"))
+	assert.Equal(t, "100%25 %C3%A4%0A%00", encodeMessage("100% ä\n\x00"))
+}
