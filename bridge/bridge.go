@@ -139,6 +139,7 @@ func (b *bridge) overREST(c *call, endpoint *provider.Endpoint, authorization st
 			Authorization:     authorization,
 			ClientCertificate: c.request.ClientCertificate,
 			Tail:              c.tail,
+			Opened:            reply.Open,
 		}, func(message []byte) error {
 			if err := reply.Send(message); err != nil {
 				return err

@@ -107,6 +107,13 @@ func (r *Reply) commit() {
 	r.writeHeader()
 }
 
+// Open sends the headers: the page learns that the stream stands before there is
+// a message.
+func (r *Reply) Open() {
+	r.commit()
+	r.Flush()
+}
+
 func (r *Reply) writeHeader() {
 	if r.committed {
 		return

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
@@ -40,11 +39,14 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 		return err
 	}
 	defer s.close()
+	if request.GetFollow() {
+		x.opened()
+	}
 	for {
 		data, err := s.read()
 		var frame *closed
 		switch {
-		case err == io.EOF, errors.As(err, &frame) && frame.code == websocket.StatusNormalClosure:
+		case err == io.EOF, errors.As(err, &frame) && frame.code == closeNormal:
 			return x.ended(ctx, request.GetLeaseId(), request.GetFollow())
 		case frame != nil:
 			return x.closed(request.GetLeaseId(), frame)

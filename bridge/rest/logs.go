@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
@@ -58,8 +57,16 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		follow:   request.GetFollow(),
 		journal:  newJournal(services, request.GetFilter().GetReplicas(), request.GetFollow()),
 	}
+	first, err := f.start(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	if f.follow {
+		x.opened()
+	}
 	var running sync.WaitGroup
-	running.Go(func() { f.journal.finish(f.run(ctx)) })
+	running.Go(func() { f.journal.finish(f.run(ctx, first)) })
 	defer func() {
 		cancel()
 		f.journal.finish(context.Canceled) // wakes a reader that waits for room
@@ -98,12 +105,8 @@ type source struct {
 	whole bool
 }
 
-// run reads until the logs end, well or not.
-func (f *follower) run(ctx context.Context) error {
-	s, err := f.start(ctx)
-	if err != nil {
-		return err
-	}
+// run reads s, and what takes its place, until the logs end, well or not.
+func (f *follower) run(ctx context.Context, s *source) error {
 	pause := time.Duration(0)
 	for first := true; ; first = false {
 		f.open(s)
@@ -118,7 +121,7 @@ func (f *follower) run(ctx context.Context) error {
 		}
 		var frame *closed
 		switch {
-		case errors.As(err, &frame) && frame.code != websocket.StatusNormalClosure:
+		case errors.As(err, &frame) && frame.code != closeNormal:
 			if first || !f.follow || frame.code != closeInternal && frame.code != closeNotFound {
 				return f.closed(ctx, frame)
 			}

@@ -208,6 +208,19 @@ func TestCoalescing(t *testing.T) {
 	assert.Less(t, l.messages, n/50)
 }
 
+// A page learns that a quiet log is being followed.
+func TestQuietLogIsOpen(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	open := make(chan struct{})
+	l := g.listen(true, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Opened = func() { close(open) } })
+	g.socket()
+	select {
+	case <-open:
+	case err := <-l.result:
+		require.FailNow(t, "the log ended early", "%v", err)
+	}
+}
+
 // Replicas that are not all chatty are told apart too, a moment later.
 func TestQuietReplica(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(3)})

@@ -21,7 +21,10 @@ import (
 	"akash-provider-web/bridge/provider"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	playRole()
+	goleak.VerifyTestMain(m)
+}
 
 // The provider and the tenant of these stories.
 const (

@@ -44,6 +44,9 @@ type Call struct {
 	// Tail is how many lines of history ServiceLogs starts with, per pod.
 	// Negative asks for all.
 	Tail int
+	// Opened, if set, is called once when a stream stands that may be quiet for
+	// long, before its first message.
+	Opened func()
 }
 
 // Options are the settings of an Adapter. The zero value of each field asks for
@@ -159,6 +162,13 @@ func ended(ctx context.Context) error {
 		return fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider was done: %w", ctx.Err())
 	}
 	return fault.New(codes.Canceled, "", "the call was cancelled: %w", ctx.Err())
+}
+
+// opened tells the caller that the stream stands.
+func (x *exchange) opened() {
+	if x.call.Opened != nil {
+		x.call.Opened()
+	}
 }
 
 // request decodes the call's message into m.

@@ -3,14 +3,11 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
@@ -21,49 +18,13 @@ import (
 // KiB, which JSON can make six times as long.
 const maxSocketMessage = 512 << 10
 
-// keptMessage is the size up to which a socket keeps its buffer for the next
-// message.
-const keptMessage = 16 << 10
-
-// The close codes that gateways use of their own (reference section 2.8).
-const (
-	closeInternal    websocket.StatusCode = 4000
-	closeNotFound    websocket.StatusCode = 4001
-	closeUnreachable websocket.StatusCode = 4002
-)
-
-// closeNoPods is the reason given with closeInternal where no pod matches.
-const closeNoPods = "no running pods"
-
-// A closed socket is one that the provider closed with a frame that says why.
-type closed struct {
-	code   websocket.StatusCode
-	reason string
-}
-
-func (c *closed) Error() string { return fmt.Sprintf("closed with %d %s", c.code, c.reason) }
-
-// closed tells what a close frame means for a lease's socket.
-func (x *exchange) closed(id *marketv1.LeaseID, frame *closed) error {
-	switch frame.code {
-	case closeInternal:
-		return fault.New(codes.Unavailable, fault.ReasonProviderFailed, "it failed to open what was asked for%s", said(frame.reason))
-	case closeNotFound:
-		return fault.New(codes.NotFound, fault.ReasonUnknownLease, "it holds no lease %s of this owner, or not yet its manifest", leaseName(id))
-	case closeUnreachable:
-		return fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer")
-	}
-	// A gateway that shuts down says goodbye properly.
-	return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it closed the connection (%d)%s", frame.code, said(frame.reason))
-}
-
-// socket is a WebSocket from a provider, which only reads. It answers pings and
-// ends when its context does, or when the provider is silent for too long.
+// socket is a WebSocket from a provider, which is only read. It answers pings
+// and ends when its context does, or when the provider is silent for too long.
 type socket struct {
 	gateway *gateway
 	ctx     context.Context
-	conn    *websocket.Conn
-	message []byte
+	conn    io.ReadWriteCloser
+	frames  *frames
 	release func() bool
 
 	// A read under way is one that started, for the watch on silent providers.
@@ -83,31 +44,32 @@ func (g *gateway) dial(ctx, opening context.Context, r route) (*socket, error) {
 }
 
 func (g *gateway) dialOnce(ctx, opening context.Context, r route) (*socket, error) {
-	s := &socket{gateway: g, ctx: ctx}
 	opening, cancel := context.WithTimeoutCause(opening, g.patience, errPatience)
 	defer cancel()
-	// No Origin is sent: a gateway refuses any but its own (reference section 2).
-	conn, resp, err := websocket.Dial(opening, g.url(r), &websocket.DialOptions{
-		HTTPClient: g.client,
-		HTTPHeader: g.header(r),
-		OnPingReceived: func(context.Context, []byte) bool {
-			s.pings.Add(1)
-			return true
-		},
-	})
+	req, err := http.NewRequestWithContext(opening, http.MethodGet, g.url(r), nil)
 	if err != nil {
-		if resp == nil {
-			return nil, g.lost(opening, err)
-		}
-		if resp.StatusCode == http.StatusSwitchingProtocols {
-			return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its WebSocket handshake is malformed")
-		}
+		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "no request can be made for its host URI")
+	}
+	// No Origin is sent: a gateway refuses any but its own (reference section 2).
+	req.Header = g.header(r)
+	accepted := handshake(req.Header)
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return nil, g.lost(opening, err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer resp.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 		return nil, g.refusal(resp, body, r.scope)
 	}
-	conn.SetReadLimit(maxSocketMessage)
-	s.conn = conn
-	s.release = context.AfterFunc(ctx, func() { _ = conn.CloseNow() })
+	conn, ok := resp.Body.(io.ReadWriteCloser)
+	if !ok || !accepted(resp.Header) {
+		resp.Body.Close()
+		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its WebSocket handshake is malformed")
+	}
+	s := &socket{gateway: g, ctx: ctx, conn: conn, frames: newFrames(conn, maxSocketMessage)}
+	s.frames.pinged = func() { s.pings.Add(1) }
+	s.release = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	s.watch = time.AfterFunc(time.Hour, s.watcher())
 	s.watch.Reset(g.patience / 2) // only now, so that the watcher finds s.watch set
 	return s, nil
@@ -131,7 +93,7 @@ func (s *socket) watcher() func() {
 		case s.done.Load():
 		case quiet == 2:
 			s.silent.Store(true)
-			_ = s.conn.CloseNow()
+			_ = s.conn.Close()
 		default:
 			s.watch.Reset(s.gateway.patience / 2)
 		}
@@ -144,7 +106,7 @@ func (s *socket) close() {
 	s.done.Store(true)
 	s.watch.Stop()
 	s.release()
-	_ = s.conn.CloseNow()
+	_ = s.conn.Close()
 }
 
 // read returns the next message, which is valid until the next call. At the end
@@ -152,46 +114,45 @@ func (s *socket) close() {
 // ended, and otherwise the context's error or a *fault.Error.
 func (s *socket) read() ([]byte, error) {
 	s.started.Add(1)
-	defer s.ended.Add(1)
-	// The socket's own context closes the connection; handing it to every read
-	// would cost more than the reading.
-	_, r, err := s.conn.Reader(context.Background())
+	message, err := s.frames.next()
+	s.ended.Add(1)
 	if err != nil {
-		return nil, s.end(err, true)
+		return nil, s.end(err)
 	}
-	if cap(s.message) > keptMessage {
-		s.message = nil
-	}
-	s.message = s.message[:0]
-	for {
-		if len(s.message) == cap(s.message) {
-			s.message = slices.Grow(s.message, max(1<<10, len(s.message)))
-		}
-		n, err := r.Read(s.message[len(s.message):cap(s.message)])
-		s.message = s.message[:len(s.message)+n]
-		if err == io.EOF {
-			return s.message, nil
-		}
-		if err != nil {
-			return nil, s.end(err, false)
-		}
-	}
+	return message, nil
 }
 
-// end tells why a read failed; between says whether it was between messages.
-func (s *socket) end(err error, between bool) error {
-	var frame websocket.CloseError
+// end tells why a read failed.
+func (s *socket) end(err error) error {
+	var frame *closed
 	switch {
 	case s.ctx.Err() != nil:
 		return s.ctx.Err()
 	case s.silent.Load():
 		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "nothing came from it for %s, not even a ping", s.gateway.patience)
 	case errors.As(err, &frame):
-		return &closed{frame.Code, words([]byte(s.gateway.credential.scrub(frame.Reason)))}
-	case errors.Is(err, websocket.ErrMessageTooBig):
+		frame.reason = words([]byte(s.gateway.credential.scrub(frame.reason)))
+		return frame
+	case err == errFrameSize:
 		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a WebSocket message longer than %d bytes", maxSocketMessage)
-	case between && errors.Is(err, io.EOF):
-		return io.EOF
+	case err == errFrame:
+		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent %w", err)
+	case err == io.EOF:
+		return err
 	}
 	return s.gateway.lost(s.ctx, err)
+}
+
+// closed tells what a close frame means for a lease's socket.
+func (x *exchange) closed(id *marketv1.LeaseID, frame *closed) error {
+	switch frame.code {
+	case closeInternal:
+		return fault.New(codes.Unavailable, fault.ReasonProviderFailed, "it failed to open what was asked for%s", said(frame.reason))
+	case closeNotFound:
+		return fault.New(codes.NotFound, fault.ReasonUnknownLease, "it holds no lease %s of this owner, or not yet its manifest", leaseName(id))
+	case closeUnreachable:
+		return fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer")
+	}
+	// A gateway that shuts down says goodbye properly.
+	return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it closed the connection (%d)%s", frame.code, said(frame.reason))
 }

@@ -1,0 +1,266 @@
+package rest
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The receiving half of WebSocket (RFC 6455), as a client that says nothing but
+// pong and goodbye. A gateway sends each log line in a message of its own, so
+// what a message costs decides what a burst of lines costs. Here that is a look
+// at a header and no copy; the locks and copies of coder/websocket, which plays
+// the other side in the tests, take as long as TLS does, system calls and all.
+
+// Opcodes (section 5.2).
+const (
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
+)
+
+// Bits of a frame's first two bytes (section 5.2).
+const (
+	bitFinal   = 0x80
+	bitsOfRSV  = 0x70
+	bitsOfOp   = 0x0f
+	bitControl = 0x08
+	bitMasked  = 0x80
+	bitsOfSize = 0x7f
+)
+
+const (
+	// maxControl bounds the payload of a control frame (section 5.5).
+	maxControl = 125
+	// frameBuffer is what a socket reads ahead; frames that fit are not copied.
+	frameBuffer = 8 << 10
+	// keptMessage is the size up to which the buffer for a message that does not
+	// fit is kept for the next one.
+	keptMessage = 16 << 10
+)
+
+// The protocol's magic (section 1.3).
+const webSocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// errFrame is a frame that breaks the protocol.
+var errFrame = errors.New("a malformed WebSocket frame")
+
+// errFrameSize is a message beyond the limit.
+var errFrameSize = errors.New("a WebSocket message that is too long")
+
+// handshake adds to h what asks for a WebSocket (section 4.1) and returns the
+// check of the answer to it.
+func handshake(h http.Header) (check func(http.Header) bool) {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", "websocket")
+	h.Set("Sec-WebSocket-Version", "13")
+	h.Set("Sec-WebSocket-Key", key)
+	return func(h http.Header) bool {
+		return strings.EqualFold(h.Get("Upgrade"), "websocket") &&
+			strings.Contains(strings.ToLower(h.Get("Connection")), "upgrade") &&
+			h.Get("Sec-WebSocket-Accept") == acceptKey(key) &&
+			// Neither was asked for.
+			h.Get("Sec-WebSocket-Extensions") == "" && h.Get("Sec-WebSocket-Protocol") == ""
+	}
+}
+
+// acceptKey is a server's answer to a key (section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + webSocketGUID))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// frames reads messages from a connection, and answers pings and the close.
+type frames struct {
+	conn    io.ReadWriter
+	r       *bufio.Reader
+	taken   int    // bytes of r that the last message still occupies
+	message []byte // for what does not fit r
+	limit   int
+	// pinged, if set, is called for each ping.
+	pinged func()
+}
+
+func newFrames(conn io.ReadWriter, limit int) *frames {
+	return &frames{conn: conn, r: bufio.NewReaderSize(conn, frameBuffer), limit: limit}
+}
+
+// next returns the next message, which is valid until the next call. It returns
+// a *closed for a close frame, and io.EOF where the connection ends between
+// messages without one.
+func (f *frames) next() ([]byte, error) {
+	f.discard()
+	if cap(f.message) > keptMessage {
+		f.message = nil
+	}
+	f.message = f.message[:0]
+	for started := false; ; {
+		op, final, size, err := f.header(!started)
+		if err != nil {
+			return nil, err
+		}
+		if op&bitControl != 0 {
+			if err := f.control(op, final, size); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if started != (op == opContinuation) || op > opBinary {
+			return nil, errFrame
+		}
+		if size > uint64(f.limit-len(f.message)) {
+			return nil, errFrameSize
+		}
+		if final && !started && size <= frameBuffer {
+			return f.peek(int(size))
+		}
+		started = true
+		at := len(f.message)
+		f.message = slices.Grow(f.message, int(size))[:at+int(size)]
+		if _, err := io.ReadFull(f.r, f.message[at:]); err != nil {
+			return nil, cut(err)
+		}
+		if final {
+			return f.message, nil
+		}
+	}
+}
+
+// header reads the header of a frame. Where the connection ends before it, the
+// error is io.EOF if between messages.
+func (f *frames) header(between bool) (op byte, final bool, size uint64, err error) {
+	b, err := f.r.Peek(2)
+	if err != nil {
+		if !between || len(b) > 0 {
+			err = cut(err)
+		}
+		return 0, false, 0, err
+	}
+	op, final, size = b[0]&bitsOfOp, b[0]&bitFinal != 0, uint64(b[1]&bitsOfSize)
+	if b[0]&bitsOfRSV != 0 || b[1]&bitMasked != 0 { // servers do not mask
+		return 0, false, 0, errFrame
+	}
+	n := 2
+	switch size {
+	case 126:
+		n += 2
+		if b, err = f.r.Peek(n); err == nil {
+			size = uint64(binary.BigEndian.Uint16(b[2:]))
+		}
+	case 127:
+		n += 8
+		if b, err = f.r.Peek(n); err == nil {
+			size = binary.BigEndian.Uint64(b[2:])
+		}
+	}
+	if err != nil {
+		return 0, false, 0, cut(err)
+	}
+	_, err = f.r.Discard(n)
+	return op, final, size, err
+}
+
+// peek returns the next n bytes, which stay where they are until discard.
+func (f *frames) peek(n int) ([]byte, error) {
+	b, err := f.r.Peek(n)
+	if err != nil {
+		return nil, cut(err)
+	}
+	f.taken = n
+	return b, nil
+}
+
+func (f *frames) discard() {
+	_, _ = f.r.Discard(f.taken) // it is buffered
+	f.taken = 0
+}
+
+// control takes a control frame (section 5.5).
+func (f *frames) control(op byte, final bool, size uint64) error {
+	if !final || size > maxControl {
+		return errFrame
+	}
+	payload, err := f.peek(int(size))
+	if err != nil {
+		return err
+	}
+	defer f.discard()
+	switch op {
+	case opPing:
+		if f.pinged != nil {
+			f.pinged()
+		}
+		return f.write(opPong, payload)
+	case opPong:
+		return nil
+	case opClose:
+		frame := &closed{code: closeNoStatus}
+		if len(payload) == 1 {
+			return errFrame
+		}
+		if len(payload) >= 2 {
+			frame.code, frame.reason = int(binary.BigEndian.Uint16(payload)), string(payload[2:])
+		}
+		_ = f.write(opClose, payload[:min(2, len(payload))])
+		return frame
+	}
+	return errFrame
+}
+
+// write sends a control frame, masked as a client's must be (section 5.3).
+func (f *frames) write(op byte, payload []byte) error {
+	b := make([]byte, 0, 6+maxControl)
+	b = append(b, bitFinal|op, bitMasked|byte(len(payload)))
+	b = append(b, 0, 0, 0, 0)
+	mask := b[2:6]
+	_, _ = rand.Read(mask) // never fails
+	for i, c := range payload {
+		b = append(b, c^mask[i%4])
+	}
+	_, err := f.conn.Write(b)
+	return err
+}
+
+// cut is the error of a connection that ends where it must not.
+func cut(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Close codes (section 7.4.1), and those that gateways use of their own
+// (reference section 2.8).
+const (
+	closeNormal      = 1000
+	closeNoStatus    = 1005
+	closeInternal    = 4000
+	closeNotFound    = 4001
+	closeUnreachable = 4002
+)
+
+// closeNoPods is the reason given with closeInternal where no pod matches.
+const closeNoPods = "no running pods"
+
+// closed is the error of a connection that the provider closed with a frame that
+// says why.
+type closed struct {
+	code   int
+	reason string
+}
+
+func (c *closed) Error() string { return fmt.Sprintf("closed with %d %s", c.code, c.reason) }
