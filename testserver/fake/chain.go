@@ -9,12 +9,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	attributesv1 "akash-provider-web/proto/akash/base/attributes/v1"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
+	authv1beta1 "akash-provider-web/proto/cosmos/auth/v1beta1"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
+	secp256k1pb "akash-provider-web/proto/cosmos/crypto/secp256k1"
 )
 
 // ABCI codes of the codespace "sdk" (reference section 5.1).
@@ -40,9 +44,9 @@ type ledger struct {
 	faults *faults
 
 	mu           sync.Mutex
-	providers    []*providerv1beta4.Provider // by owner
-	certificates []chainCertificate          // by owner and serial
-	accounts     map[string]account
+	providers    []*providerv1beta4.Provider     // by owner
+	certificates []chainCertificate              // by owner and serial
+	accounts     map[string]*secp256k1.PublicKey // nil until the first transaction
 }
 
 type chainCertificate struct {
@@ -52,7 +56,24 @@ type chainCertificate struct {
 }
 
 func newLedger(f *faults) *ledger {
-	return &ledger{faults: f, accounts: map[string]account{}}
+	return &ledger{faults: f, accounts: map[string]*secp256k1.PublicKey{}}
+}
+
+// open records an account. It has a public key once it has signed something.
+func (l *ledger) open(a account, signed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accounts[a.address] = nil
+	if signed {
+		l.accounts[a.address] = a.key.PubKey()
+	}
+}
+
+// publicKey returns an account's public key, or nil.
+func (l *ledger) publicKey(address string) *secp256k1.PublicKey {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.accounts[address]
 }
 
 // register records a provider, or its new host URI.
@@ -116,18 +137,19 @@ func compareCertificates(a, b chainCertificate) int {
 
 // query answers one ABCI query. Its path is a gRPC method's full name.
 func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
-	old := l.faults.has(FaultChainOld)
 	handlers := map[string]func([]byte) (proto.Message, *abciError){
 		"akash.provider.v1beta4.Query/Provider":  l.queryProvider,
 		"akash.provider.v1beta4.Query/Providers": l.queryProviders,
 		"akash.cert.v1.Query/Certificates":       l.queryCertificates,
+		"cosmos.auth.v1beta1.Query/Account":      l.queryAccount,
 	}
-	if old {
+	if l.faults.has(FaultChainOld) {
 		// Before the chain's v1.0 the same messages stood under other names.
 		handlers = map[string]func([]byte) (proto.Message, *abciError){
 			"akash.provider.v1beta3.Query/Provider":  l.queryProvider,
 			"akash.provider.v1beta3.Query/Providers": l.queryProviders,
 			"akash.cert.v1beta3.Query/Certificates":  l.queryCertificates,
+			"cosmos.auth.v1beta1.Query/Account":      l.queryAccount,
 		}
 	}
 	handler, ok := handlers[strings.TrimPrefix(path, "/")]
@@ -211,6 +233,37 @@ func (l *ledger) queryCertificates(data []byte) (proto.Message, *abciError) {
 		return nil, err
 	}
 	return &certv1.QueryCertificatesResponse{Certificates: page, Pagination: next}, nil
+}
+
+func (l *ledger) queryAccount(data []byte) (proto.Message, *abciError) {
+	var q authv1beta1.QueryAccountRequest
+	if err := decode(data, &q); err != nil {
+		return nil, err
+	}
+	if !isAddress(q.GetAddress()) {
+		return nil, &abciError{abciInvalidRequest,
+			"rpc error: code = InvalidArgument desc = invalid address: invalid request"}
+	}
+	key, known := l.accounts[q.GetAddress()]
+	if !known {
+		return nil, &abciError{abciNotFound, fmt.Sprintf(
+			"rpc error: code = NotFound desc = account %s not found: key not found", q.GetAddress())}
+	}
+	base := &authv1beta1.BaseAccount{Address: q.GetAddress(), AccountNumber: 1}
+	if key != nil {
+		base.PubKey = packed(&secp256k1pb.PubKey{Key: key.SerializeCompressed()})
+		base.Sequence = 1
+	}
+	return &authv1beta1.QueryAccountResponse{Account: packed(base)}, nil
+}
+
+// packed returns m as Cosmos packs it: under a type URL without a host.
+func packed(m proto.Message) *anypb.Any {
+	value, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // made up here
+	}
+	return &anypb.Any{TypeUrl: "/" + string(m.ProtoReflect().Descriptor().FullName()), Value: value}
 }
 
 // decode reads a query's request.

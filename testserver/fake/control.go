@@ -1,11 +1,13 @@
 package fake
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -78,7 +80,7 @@ func (s *Server) controlHandler() http.Handler {
 	})
 	handle("GET /logs", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
 		all := []Log{}
-		for _, j := range p.logs.journals {
+		for _, j := range p.logs.all() {
 			all = append(all, j.total())
 		}
 		return answer(w, all)
@@ -154,7 +156,103 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return answer(w, p.state())
 	})
+	// GET /manifest: what the lease's deployment was ordered with. POST /manifest
+	// makes the chain expect the manifest in the body, as an update of the
+	// deployment does.
+	handle("GET /manifest", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, p.order.manifest())
+	})
+	handle("POST /manifest", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		return p.order.expect(text)
+	})
+	// POST /grow?service= starts one more replica, POST /end?service=&replica= ends
+	// the log of one, POST /event?service=&reason=&note= has its cluster warn.
+	handle("POST /grow", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		return p.work.grow(r.URL.Query().Get("service"))
+	})
+	handle("POST /end", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		j, err := p.journalOf(r)
+		if err != nil {
+			return err
+		}
+		j.end()
+		p.logs.announce()
+		return nil
+	})
+	handle("POST /event", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		query := r.URL.Query()
+		if !p.work.has(query.Get("service")) {
+			return fmt.Errorf("no service %q", query.Get("service"))
+		}
+		p.work.warn(query.Get("service"), query.Get("reason"), query.Get("note"))
+		return nil
+	})
+	handle("POST /token", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		token, err := s.makeToken(p, r)
+		if err != nil {
+			return err
+		}
+		return answer(w, map[string]string{"token": token})
+	})
+	handle("POST /client-certificate", func(w http.ResponseWriter, r *http.Request, _ *provider) error {
+		c, err := s.clientCertificate(CertificateKind(cmp.Or(r.URL.Query().Get("kind"), string(CertValid))))
+		if err != nil {
+			return err
+		}
+		return answer(w, map[string]string{"certPem": string(c.pem), "keyPem": string(c.keyPEM)})
+	})
 	return mux
+}
+
+// makeToken makes a token as a test wants it: alg=ES256K|ES256KADR36, life and
+// start (durations from now on; either may be negative), key=tenant|stranger|forged,
+// where a stranger's account has no public key on the chain and a forged token has
+// the stranger's signature under the tenant's name. A JSON body replaces claims; null
+// removes one.
+func (s *Server) makeToken(p *provider, r *http.Request) (string, error) {
+	query := r.URL.Query()
+	life, err := time.ParseDuration(cmp.Or(query.Get("life"), "15m"))
+	if err != nil {
+		return "", err
+	}
+	start, err := time.ParseDuration(cmp.Or(query.Get("start"), "0s"))
+	if err != nil {
+		return "", err
+	}
+	issuer, signs := s.tenant, s.tenant
+	switch key := query.Get("key"); key {
+	case "", "tenant":
+	case "stranger":
+		issuer, signs = s.stranger, s.stranger
+	case "forged":
+		signs = account{key: s.stranger.key, address: s.tenant.address}
+	default:
+		return "", fmt.Errorf("key %q: want tenant, stranger or forged", key)
+	}
+	now := time.Now()
+	c := claims(issuer, now.Add(start), life-start, fullAt(p.address()))
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return "", err
+	}
+	if len(body) > 0 {
+		var changes map[string]any
+		if err := json.Unmarshal(body, &changes); err != nil {
+			return "", err
+		}
+		for name, value := range changes {
+			if value == nil {
+				delete(c, name)
+			} else {
+				c[name] = value
+			}
+		}
+	}
+	return sign(signs, cmp.Or(query.Get("alg"), algES256K), c)
 }
 
 // journalOf returns the journal that a request's service and replica name.

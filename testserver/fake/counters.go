@@ -51,18 +51,18 @@ func (c *counters) open(ctx context.Context, method string) (done func()) {
 	c.streams.Open[method]++
 	c.streams.Total[method]++
 	c.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
+	end := sync.OnceFunc(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.streams.Open[method]--
-		c.streams.Cancelled[method]++
-	})
-	return func() {
-		if stop() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.streams.Open[method]--
+		if ctx.Err() != nil {
+			c.streams.Cancelled[method]++
 		}
+	})
+	stop := context.AfterFunc(ctx, end)
+	return func() {
+		stop()
+		end()
 	}
 }
 

@@ -81,6 +81,8 @@ type Options struct {
 	// CA serves a certificate of an authority's on the REST port to a client that
 	// asks for the host URI's name, as providers with a public certificate do.
 	CA bool
+	// PingInterval is how often a WebSocket is pinged; 0 is DefaultPingInterval.
+	PingInterval time.Duration
 	// Services are those of the lease that each provider holds; nil is
 	// DefaultServices.
 	Services []Service
@@ -147,6 +149,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	o.LeaseRPC = cmp.Or(o.LeaseRPC, DialectAEP37)
 	o.LogBytes = cmp.Or(o.LogBytes, DefaultLogBytes)
 	o.Providers = cmp.Or(o.Providers, 1)
+	o.PingInterval = cmp.Or(o.PingInterval, DefaultPingInterval)
 	if len(o.Services) == 0 {
 		o.Services = DefaultServices
 	}
@@ -190,6 +193,9 @@ func (o *Options) check() ([]version, error) {
 			return nil, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
 		}
 	}
+	if o.PingInterval < 0 {
+		return nil, fmt.Errorf("ping interval %s: want more than 0", o.PingInterval)
+	}
 	for _, text := range o.Faults {
 		if _, _, err := parseFault(text); err != nil {
 			return nil, err
@@ -201,7 +207,8 @@ func (o *Options) check() ([]version, error) {
 // start opens every port.
 func (s *Server) start(versions []version) error {
 	s.ledger = newLedger(&s.chainFaults)
-	s.ledger.accounts[s.tenant.address] = s.tenant
+	s.ledger.open(s.tenant, true)
+	s.ledger.open(s.stranger, false)
 	var err error
 	if s.folder, err = os.MkdirTemp("", "akash-testserver-"); err != nil {
 		return err
@@ -310,8 +317,13 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	inv := newInventory(seed, "provider.localhost")
 	inv.changed = now
 	p.board = newBoard(inv)
-	p.work = newWorkload(seed, lease, s.options.Services)
-	p.logs = newLogbook(seed, s.options.Services, s.options.LogLines, s.options.LogRate, s.options.LogBytes, texts)
+	p.logs = newLogbook(seed, s.options.LogRate, s.options.LogBytes, texts)
+	p.work = newWorkload(seed, lease, s.options.Services, p.logs)
+	p.logs.generate(s.options.LogLines)
+	var err error
+	if p.order, err = newDeployment(s.options.Services); err != nil {
+		return err
+	}
 	if err := p.setCertificate(CertValid); err != nil {
 		return err
 	}
@@ -319,9 +331,12 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	if err != nil {
 		return err
 	}
-	p.start(rest, grpc)
 	s.providers = append(s.providers, p)
-	s.ledger.accounts[p.address()] = p.account
+	if err := p.build(rest, grpc); err != nil {
+		return err
+	}
+	p.serve()
+	s.ledger.open(p.account, true)
 	s.ledger.register(providerRecord(p.address(), p.hostURI))
 	return nil
 }
@@ -387,22 +402,50 @@ func (s *Server) issueCredentials() error {
 			s.ready.Providers = append(s.ready.Providers, ProviderInfo{p.endpoints(), p.version.text, p.work.lease, token})
 		}
 	}
-	c, err := newCertificate(certificateSpec{
-		commonName: s.tenant.address,
-		key:        certificateKey(s.options.Seed, "tenant"),
-		serial:     big.NewInt(now.UnixNano()),
-		notBefore:  now.Add(-time.Hour),
-		notAfter:   now.AddDate(1, 0, 0),
-	})
+	c, err := s.clientCertificate(CertValid)
 	if err != nil {
 		return err
 	}
-	s.ledger.publish(s.tenant.address, c, certv1.State_valid)
 	if s.ready.ClientCertFile, err = s.save("client.crt.pem", c.pem); err != nil {
 		return err
 	}
 	s.ready.ClientKeyFile, err = s.save("client.key.pem", c.keyPEM)
 	return err
+}
+
+// clientCertificate makes a certificate for the tenant, and the chain's record of it
+// as the kind says.
+func (s *Server) clientCertificate(kind CertificateKind) (*certificate, error) {
+	now := time.Now()
+	spec := certificateSpec{
+		commonName: s.tenant.address,
+		key:        certificateKey(s.options.Seed, "tenant"),
+		serial:     big.NewInt(now.UnixNano()),
+		notBefore:  now.Add(-time.Hour),
+		notAfter:   now.AddDate(1, 0, 0),
+	}
+	state := certv1.State_valid
+	switch kind {
+	case CertValid, CertAbsent, CertOtherKey:
+	case CertExpired:
+		spec.notBefore, spec.notAfter = now.AddDate(-1, 0, 0), now.Add(-time.Hour)
+	case CertNotYetValid:
+		spec.notBefore = now.Add(24 * time.Hour)
+	case CertRevoked:
+		state = certv1.State_revoked
+	default:
+		return nil, fmt.Errorf("client certificate of kind %q: want valid, expired, notYetValid, revoked, absent or otherKey", kind)
+	}
+	c, err := newCertificate(spec)
+	if err != nil || kind == CertAbsent {
+		return c, err
+	}
+	s.ledger.publish(s.tenant.address, c, state)
+	if kind == CertOtherKey {
+		spec.key = certificateKey(s.options.Seed, "impostor")
+		return newCertificate(spec)
+	}
+	return c, nil
 }
 
 // save writes a file that goes with the fake, and returns its path.
@@ -413,11 +456,7 @@ func (s *Server) save(name string, text []byte) (string, error) {
 
 // token returns the tenant's token that grants everything at one provider.
 func (s *Server) token(p *provider, now time.Time, life time.Duration) (string, error) {
-	access := leaseAccess{
-		Access:      "granular",
-		Permissions: []leasePermissions{{Provider: p.address(), Access: "full"}},
-	}
-	return sign(s.tenant, algES256K, claims(s.tenant, now, life, access))
+	return sign(s.tenant, algES256K, claims(s.tenant, now, life, fullAt(p.address())))
 }
 
 // endpoints says where the provider is.

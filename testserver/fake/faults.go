@@ -26,6 +26,8 @@ const (
 	FaultOversized   Fault = "oversized-message"
 	FaultNoCluster   Fault = "no-cluster"
 	FaultPartial     Fault = "partial-first"
+	FaultKubeDown    Fault = "kube-down"
+	FaultNoPods      Fault = "no-pods"
 	FaultRestart     Fault = "restart-failure"
 
 	FaultCertExpired     Fault = "cert-expired"
@@ -66,6 +68,8 @@ var faultText = map[Fault]struct {
 	FaultOversized:   {"a status is 8 MiB long", 0},
 	FaultNoCluster:   {"a status lacks its cluster", 0},
 	FaultPartial:     {"the first status of a stream lacks its cluster", 0},
+	FaultKubeDown:    {"the provider does not reach its cluster", 0},
+	FaultNoPods:      {"no pod of the lease is running", 0},
 	FaultRestart:     {"the last replica of a restart does not come back", 0},
 
 	FaultCertExpired:     {"the certificate has expired", 0},

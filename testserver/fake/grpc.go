@@ -11,11 +11,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
@@ -36,7 +34,7 @@ const (
 const handshakeTimeout = 30 * time.Second
 
 // newGRPC returns the server behind the gRPC port.
-func (p *provider) newGRPC() *grpc.Server {
+func (p *provider) newGRPC() (*grpc.Server, error) {
 	var protocols []string
 	if p.version.negotiatesALPN() {
 		protocols = []string{"h2"}
@@ -51,11 +49,19 @@ func (p *provider) newGRPC() *grpc.Server {
 		grpc.WaitForHandlers(true),
 	)
 	providerv1.RegisterProviderRPCServer(s, &providerRPC{provider: p})
-	if p.dialect == DialectAEP37 {
+	var lease protoreflect.FileDescriptor
+	switch p.dialect {
+	case DialectAEP37:
 		leasev1.RegisterLeaseRPCServer(s, &leaseRPC{provider: p})
+		lease = leaseFile
+	case DialectSDK:
+		var err error
+		if lease, err = p.registerSDK(s); err != nil {
+			return nil, err
+		}
 	}
-	reflection.RegisterV1(s)
-	return s
+	registerReflection(s, lease)
+	return s, nil
 }
 
 // handshaker is the TLS of the gRPC port. Unlike grpc's own it serves versions
@@ -108,6 +114,13 @@ func (p *provider) interceptUnary(ctx context.Context, request any, info *grpc.U
 		p.crash()
 		return nil, status.Error(codes.Unavailable, "crashed")
 	}
+	// Where the interceptor works, it refuses with the gateway's words and without
+	// a code of its own.
+	if p.version.authenticatesUnary() {
+		if _, refused := p.authenticateCall(ctx); refused != nil {
+			return nil, status.Error(codes.Unknown, refused.message)
+		}
+	}
 	switch {
 	case p.faults.has(FaultHangHeaders):
 		grpc.SendHeader(ctx, nil)
@@ -136,7 +149,7 @@ func (p *provider) interceptStream(srv any, stream grpc.ServerStream, info *grpc
 }
 
 // nonsense is a message that no message type decodes: a field of wire type 7.
-func nonsense() *frame { return &frame{mem.SliceBuffer("\xff\xff\xff not protobuf")} }
+func nonsense() *frame { return frameOf([]byte("\xff\xff\xff not protobuf")) }
 
 // recordCall keeps a gRPC call for a test to look at.
 func (p *provider) recordCall(ctx context.Context, method string) {
@@ -146,18 +159,8 @@ func (p *provider) recordCall(ctx context.Context, method string) {
 		r.Metadata = append(r.Metadata, name)
 	}
 	r.Authorization = len(md.Get("authorization")) > 0
-	r.ClientCert = clientCertificate(ctx)
+	r.ClientCert = len(peerCertificates(ctx)) > 0
 	p.counters.record(r)
-}
-
-// clientCertificate reports whether a gRPC call came with one.
-func clientCertificate(ctx context.Context) bool {
-	from, _ := peer.FromContext(ctx)
-	if from == nil {
-		return false
-	}
-	info, ok := from.AuthInfo.(credentials.TLSInfo)
-	return ok && len(info.State.PeerCertificates) > 0
 }
 
 // unknown answers methods that no service has, in the words of grpc-go.

@@ -9,7 +9,8 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil/bech32"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // Cosmos addresses are defined by it.
+	//lint:ignore SA1019 Cosmos addresses are defined by it.
+	"golang.org/x/crypto/ripemd160"
 )
 
 // addressPrefix is the human-readable part of an Akash address.

@@ -44,13 +44,15 @@ func (l Lease) namespace() string {
 
 // workload is the running services of a lease.
 type workload struct {
-	lease    Lease
-	services []Service
-	pods     map[string][]string // by service; replica i is pod i, in sorted order
+	lease Lease
+	seed  uint64
+	logs  *logbook
 
-	mu      sync.Mutex
-	states  map[string]*serviceState
-	changed chan struct{}
+	mu       sync.Mutex
+	services []Service
+	states   map[string]*serviceState
+	changed  chan struct{}
+	events   []event
 }
 
 // serviceState is how far the replicas of a service have come.
@@ -59,24 +61,76 @@ type serviceState struct {
 	ready      int
 }
 
-func newWorkload(seed uint64, lease Lease, services []Service) *workload {
+// newWorkload starts every replica of the services.
+func newWorkload(seed uint64, lease Lease, services []Service, logs *logbook) *workload {
 	w := &workload{
 		lease:    lease,
-		services: services,
-		pods:     map[string][]string{},
+		seed:     seed,
+		logs:     logs,
+		services: slices.Clone(services),
 		states:   map[string]*serviceState{},
 		changed:  make(chan struct{}),
 	}
 	for _, s := range services {
 		w.states[s.Name] = &serviceState{generation: 1, ready: s.Replicas}
-		w.pods[s.Name] = podNames(seed, s)
+		for replica, pod := range podNames(seed, s) {
+			w.logs.add(s.Name, replica, pod)
+			w.began(s.Name, pod)
+		}
 	}
 	return w
+}
+
+// grow starts one more replica of a service.
+func (w *workload) grow(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.services {
+		s := &w.services[i]
+		if s.Name != name {
+			continue
+		}
+		pod := name + "-" + strconv.Itoa(s.Replicas)
+		if !s.Stateful {
+			// Sorted after its elders, so that replicas keep their numbers.
+			first := podNames(w.seed, *s)[0]
+			pod = fmt.Sprintf("%szz%03d", first[:len(first)-podSuffix], s.Replicas)
+		}
+		w.logs.add(name, s.Replicas, pod)
+		s.Replicas++
+		w.states[name].ready++
+		w.states[name].generation++
+		w.began(name, pod)
+		w.announce()
+		return nil
+	}
+	return fmt.Errorf("no service %q", name)
+}
+
+// list returns the services.
+func (w *workload) list() []Service {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.services)
+}
+
+// has reports whether the lease has a service.
+func (w *workload) has(name string) bool {
+	return slices.ContainsFunc(w.list(), func(s Service) bool { return s.Name == name })
+}
+
+// announce wakes everybody who waits for a change. The lock is held.
+func (w *workload) announce() {
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
 
 // podLetters are those that Kubernetes picks pod names from: no vowels, so that no
 // words come up.
 const podLetters = "bcdfghjklmnpqrstvwxz2456789"
+
+// podSuffix is the length of the last part of a Deployment's pod's name.
+const podSuffix = 5
 
 // podNames returns the names of a service's pods, sorted.
 func podNames(seed uint64, s Service) []string {
@@ -94,22 +148,12 @@ func podNames(seed uint64, s Service) []string {
 			names = append(names, s.Name+"-"+strconv.Itoa(r))
 			continue
 		}
-		names = append(names, s.Name+"-"+letters(9, -1)+"-"+letters(5, r))
+		names = append(names, s.Name+"-"+letters(9, -1)+"-"+letters(podSuffix, r))
 	}
 	if !s.Stateful {
 		slices.Sort(names)
 	}
 	return names
-}
-
-// find returns a service, or nil.
-func (w *workload) find(name string) *Service {
-	for i := range w.services {
-		if w.services[i].Name == name {
-			return &w.services[i]
-		}
-	}
-	return nil
 }
 
 // status returns the status of the services that match, and a channel that is
@@ -147,15 +191,31 @@ func (w *workload) status(match func(Service) bool) ([]*leasev1.ServiceStatus, <
 	return all, w.changed
 }
 
-// setReady changes how many replicas of a service are ready.
-func (w *workload) setReady(name string, change int, restarted bool) {
+// restarting says that n replicas of a service have gone down.
+func (w *workload) restarting(name string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	state := w.states[name]
-	state.ready += change
-	if restarted {
-		state.generation++
+	w.states[name].ready -= n
+	w.states[name].generation++
+	w.tellAll(name, n, "Killing", "Stopping container "+name)
+	w.announce()
+}
+
+// restarted says that n replicas of a service are back.
+func (w *workload) restarted(name string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.states[name].ready += n
+	w.tellAll(name, n, "Started", "Started container "+name)
+	w.announce()
+}
+
+// tellAll records an event of the first n pods of a service. The lock is held.
+func (w *workload) tellAll(name string, n int, reason, note string) {
+	for _, j := range w.logs.all() {
+		if j.service == name && n > 0 {
+			w.tell(name, j.pod, "Normal", reason, note)
+			n--
+		}
 	}
-	close(w.changed)
-	w.changed = make(chan struct{})
 }

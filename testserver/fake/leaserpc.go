@@ -17,46 +17,61 @@ import (
 // restartTime is how long a replica takes to come back.
 const restartTime = 200 * time.Millisecond
 
+// What a provider says of things that are not there.
+const (
+	noService = "kube: no service for that lease"
+	noPods    = "no running pods"
+	noLease   = "lease not found"
+)
+
 // leaseRPC serves akash.provider.lease.v1.LeaseRPC as AEP-37 drafts it.
 type leaseRPC struct {
 	leasev1.UnimplementedLeaseRPCServer
 	provider *provider
 }
 
-// checkLease refuses a lease that the provider does not hold.
-func (p *provider) checkLease(id *marketv1.LeaseID) error {
-	have := p.work.lease
-	if id.GetOwner() != have.Owner || id.GetDseq() != have.DSeq || id.GetGseq() != have.GSeq ||
-		id.GetOseq() != have.OSeq || id.GetProvider() != have.Provider {
-		return status.Error(codes.NotFound, "lease not found")
+// admitCall refuses a call whose caller may not do this to a lease, and a lease
+// that the provider does not hold. No release has a stream interceptor (reference
+// section 1.2), so AEP-37's streams authenticate here.
+func (p *provider) admitCall(ctx context.Context, id *marketv1.LeaseID, scope string) error {
+	who, refused := p.authenticateCall(ctx)
+	switch {
+	case refused != nil:
+		return status.Error(codes.Unauthenticated, refused.message)
+	case who.owner == "":
+		return status.Error(codes.Unauthenticated, messageUnauthorized)
+	}
+	lease := Lease{
+		Owner: id.GetOwner(), DSeq: id.GetDseq(), GSeq: id.GetGseq(), OSeq: id.GetOseq(), Provider: id.GetProvider(),
+	}
+	if !who.may(lease, scope) {
+		return status.Errorf(codes.PermissionDenied, "unauthorized: %s scope required", scope)
+	}
+	if lease != p.work.lease {
+		return status.Error(codes.NotFound, noLease)
+	}
+	if p.faults.has(FaultKubeDown) {
+		return status.Error(codes.Unavailable, kubeUnreachable)
 	}
 	return nil
 }
 
-// replica names one replica of a service.
-type replica struct {
-	service string
-	index   int
-}
-
-// selected returns the replicas that a filter selects; empty parts select all.
-func (p *provider) selected(filter *leasev1.ServiceFilter) ([]replica, error) {
-	if name := filter.GetName(); name != "" && p.work.find(name) == nil {
-		return nil, status.Error(codes.NotFound, "kube: no service for that lease")
+// selected returns the logs of the replicas that a filter selects; empty parts
+// select all.
+func (p *provider) selected(filter *leasev1.ServiceFilter) ([]*journal, error) {
+	name := filter.GetName()
+	if name != "" && !p.work.has(name) {
+		return nil, status.Error(codes.NotFound, noService)
 	}
-	var all []replica
-	for _, s := range p.work.services {
-		if filter.GetName() != "" && filter.GetName() != s.Name {
-			continue
-		}
-		for i := range s.Replicas {
-			if len(filter.GetReplicas()) == 0 || slices.Contains(filter.GetReplicas(), uint32(i)) {
-				all = append(all, replica{s.Name, i})
-			}
+	var all []*journal
+	for _, j := range p.logs.all() {
+		if (name == "" || name == j.service) &&
+			(len(filter.GetReplicas()) == 0 || slices.Contains(filter.GetReplicas(), uint32(j.replica))) {
+			all = append(all, j)
 		}
 	}
-	if len(all) == 0 {
-		return nil, status.Error(codes.NotFound, "no running pods")
+	if len(all) == 0 || p.faults.has(FaultNoPods) {
+		return nil, status.Error(codes.NotFound, noPods)
 	}
 	return all, nil
 }
@@ -65,16 +80,12 @@ func (p *provider) selected(filter *leasev1.ServiceFilter) ([]replica, error) {
 // from then on.
 func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
 	p := s.provider
-	if err := p.checkLease(r.GetLeaseId()); err != nil {
+	if err := p.admitCall(stream.Context(), r.GetLeaseId(), scopeLogs); err != nil {
 		return err
 	}
-	replicas, err := p.selected(r.GetFilter())
+	journals, err := p.selected(r.GetFilter())
 	if err != nil {
 		return err
-	}
-	var journals []*journal
-	for _, one := range replicas {
-		journals = append(journals, p.logs.find(one.service, one.index))
 	}
 	if r.GetFollow() {
 		defer p.logs.follow()()
@@ -82,6 +93,7 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 	f := newFeed(journals, p.seed, p.server.options.LogChunk)
 	for {
 		news := p.logs.news()
+		over := !r.GetFollow() || !slices.ContainsFunc(journals, func(j *journal) bool { return !j.hasEnded() })
 		for {
 			buf, seal := newFrame(maxChunk + minChunk)
 			buf = f.append(buf)
@@ -94,7 +106,7 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 				return err
 			}
 		}
-		if !r.GetFollow() {
+		if over {
 			return nil
 		}
 		select {
@@ -109,7 +121,7 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 // every change.
 func (s *leaseRPC) ServiceStatus(r *leasev1.ServiceStatusRequest, stream grpc.ServerStreamingServer[leasev1.ServiceStatusResponse]) error {
 	p := s.provider
-	if err := p.checkLease(r.GetLeaseId()); err != nil {
+	if err := p.admitCall(stream.Context(), r.GetLeaseId(), scopeStatus); err != nil {
 		return err
 	}
 	if _, err := p.selected(r.GetFilter()); err != nil {
@@ -136,7 +148,7 @@ func (s *leaseRPC) ServiceStatus(r *leasev1.ServiceStatusRequest, stream grpc.Se
 // come back; without one all are pending.
 func (s *leaseRPC) ServiceRestart(ctx context.Context, r *leasev1.ServiceRestartRequest) (*leasev1.ServiceRestartResponse, error) {
 	p := s.provider
-	if err := p.checkLease(r.GetLeaseId()); err != nil {
+	if err := p.admitCall(ctx, r.GetLeaseId(), scopeRestart); err != nil {
 		return nil, err
 	}
 	replicas, err := p.selected(r.GetFilter())
@@ -148,13 +160,13 @@ func (s *leaseRPC) ServiceRestart(ctx context.Context, r *leasev1.ServiceRestart
 		down[one.service]++
 	}
 	for name, n := range down {
-		p.work.setReady(name, -n, true)
+		p.work.restarting(name, n)
 	}
 	back := make(chan struct{})
 	p.goers.Go(func() {
 		sleep(p.server.ctx, restartTime)
 		for name, n := range down {
-			p.work.setReady(name, n, false)
+			p.work.restarted(name, n)
 		}
 		close(back)
 	})
@@ -174,7 +186,7 @@ func (s *leaseRPC) ServiceRestart(ctx context.Context, r *leasev1.ServiceRestart
 	for i, one := range replicas {
 		entry := &leasev1.ServiceRestartStatus{
 			Service: one.service,
-			Replica: strconv.Itoa(one.index),
+			Replica: strconv.Itoa(one.replica),
 			State:   state,
 		}
 		if i == len(replicas)-1 && p.faults.has(FaultRestart) {

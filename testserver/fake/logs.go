@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,12 +22,14 @@ type segment struct {
 type journal struct {
 	service string
 	replica int
+	pod     string
 	maker   *lineMaker
 
 	mu        sync.Mutex
 	segments  []segment
 	lines     int64
 	generated int64 // index of the next generated line
+	ended     bool  // the pod is gone
 
 	// The digest follows the log only when somebody asks for it.
 	digest struct {
@@ -69,6 +72,21 @@ func (j *journal) write(text []byte) {
 	defer j.mu.Unlock()
 	j.segments = append(j.segments, segment{count: n, text: text})
 	j.lines += n
+}
+
+// end says that nothing more will be written.
+func (j *journal) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+}
+
+// hasEnded reports whether nothing more will be written. Ask for it before reading,
+// so that nothing written before the end is missed.
+func (j *journal) hasEnded() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ended
 }
 
 // at returns the segment that c stands in, and moves c on where it has read one to
@@ -177,10 +195,13 @@ func (j *journal) total() Log {
 // logbook is the logs of all replicas of a lease, and the program that goes on
 // writing them while somebody follows.
 type logbook struct {
-	journals []*journal
-	rate     int // generated lines a second, over all replicas
+	seed  uint64
+	rate  int // generated lines a second, over all replicas
+	size  int // of a line, in bytes
+	texts *[bodies]string
 
 	mu        sync.Mutex
+	journals  []*journal
 	changed   chan struct{} // closed at the next write
 	followers int
 	stop      chan struct{} // ends the writer; nil while there is none
@@ -188,28 +209,36 @@ type logbook struct {
 	closed    bool
 }
 
-// newLogbook returns the logs of services with lines of history each over all
-// replicas together.
-func newLogbook(seed uint64, services []Service, lines, rate, size int, texts *[bodies]string) *logbook {
-	b := &logbook{rate: rate, changed: make(chan struct{})}
-	for _, s := range services {
-		for r := range s.Replicas {
-			b.journals = append(b.journals, &journal{
-				service: s.Name,
-				replica: r,
-				maker:   newLineMaker(seed, s.Name, r, size, texts),
-			})
-		}
-	}
-	b.generate(lines)
-	return b
+// newLogbook returns an empty logbook.
+func newLogbook(seed uint64, rate, size int, texts *[bodies]string) *logbook {
+	return &logbook{seed: seed, rate: rate, size: size, texts: texts, changed: make(chan struct{})}
+}
+
+// add starts the log of a replica.
+func (b *logbook) add(service string, replica int, pod string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.journals = append(b.journals, &journal{
+		service: service,
+		replica: replica,
+		pod:     pod,
+		maker:   newLineMaker(b.seed, service, replica, b.size, b.texts),
+	})
+}
+
+// all returns the logs that there are.
+func (b *logbook) all() []*journal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.journals)
 }
 
 // generate writes n lines, shared out evenly; the first replicas get the rest.
 func (b *logbook) generate(n int) {
-	for i, j := range b.journals {
-		share := n / len(b.journals)
-		if i < n%len(b.journals) {
+	journals := b.all()
+	for i, j := range journals {
+		share := n / len(journals)
+		if i < n%len(journals) {
 			share++
 		}
 		j.generate(int64(share))
@@ -235,7 +264,7 @@ func (b *logbook) news() <-chan struct{} {
 
 // find returns the journal of a replica, or nil.
 func (b *logbook) find(service string, replica int) *journal {
-	for _, j := range b.journals {
+	for _, j := range b.all() {
 		if j.service == service && j.replica == replica {
 			return j
 		}
@@ -292,8 +321,14 @@ func (b *logbook) run(stop <-chan struct{}) {
 
 // advance writes generated lines number from to to, turn by turn over the replicas.
 func (b *logbook) advance(from, to int64) {
-	n := int64(len(b.journals))
-	for i, j := range b.journals {
+	var journals []*journal
+	for _, j := range b.all() {
+		if !j.hasEnded() {
+			journals = append(journals, j)
+		}
+	}
+	n := int64(len(journals))
+	for i, j := range journals {
 		// How many numbers below x are i modulo n.
 		turns := func(x int64) int64 { return (x - int64(i) + n - 1) / n }
 		j.generate(turns(to) - turns(from))

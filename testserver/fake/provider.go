@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,12 +51,15 @@ type provider struct {
 	counters *counters
 	board    *board
 	work     *workload
+	order    *deployment
 	logs     *logbook
 	rest     *http.Server
 	grpc     *grpc.Server
 	goers    sync.WaitGroup
+	requests sync.WaitGroup // REST handlers at work
 
 	mu      sync.Mutex
+	closed  bool
 	certs   int // certificates made so far
 	serving *certificate
 	crashed bool
@@ -64,8 +68,9 @@ type provider struct {
 
 func (p *provider) address() string { return p.account.address }
 
-// start opens the provider's doors.
-func (p *provider) start(rest, grpcListener net.Listener) {
+// build makes the provider's servers, for listeners that it takes over. Without a
+// gRPC listener there is no gRPC.
+func (p *provider) build(rest, grpcListener net.Listener) (err error) {
 	p.restDoor = newDoor(rest, p.admit)
 	p.hostURI = "https://" + hostName + ":" + portOf(rest.Addr())
 	p.rest = &http.Server{
@@ -74,10 +79,17 @@ func (p *provider) start(rest, grpcListener net.Listener) {
 		ErrorLog:          discard,
 		BaseContext:       func(net.Listener) context.Context { return p.server.ctx },
 	}
-	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil, p.server.authority))) })
 	if grpcListener != nil {
 		p.grpcDoor = newDoor(grpcListener, p.admit)
-		p.grpc = p.newGRPC()
+		p.grpc, err = p.newGRPC()
+	}
+	return err
+}
+
+// serve opens the provider's doors.
+func (p *provider) serve() {
+	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil, p.server.authority))) })
+	if p.grpc != nil {
 		p.goers.Go(func() { p.grpc.Serve(p.grpcDoor) })
 	}
 }
@@ -90,13 +102,27 @@ func (p *provider) doors() []*door {
 	return []*door{p.restDoor, p.grpcDoor}
 }
 
+// enter counts a REST request, and refuses it once the provider is closed.
+func (p *provider) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.requests.Add(1)
+	}
+	return !p.closed
+}
+
 // close ends the provider and everything that it started.
 func (p *provider) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	p.logs.close()
 	for _, d := range p.doors() {
 		d.Close()
 	}
 	p.rest.Close()
+	p.requests.Wait()
 	if p.grpc != nil {
 		p.grpc.Stop()
 	}
@@ -285,6 +311,9 @@ func (p *provider) tlsConfig(protocols []string, public *authority) *tls.Config 
 			}
 			return &p.certificate().tls, nil
 		},
+	}
+	if p.version.readsTokens() {
+		config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error { return p.verifyClient(raw) }
 	}
 	old := config.Clone()
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12

@@ -1,8 +1,10 @@
 package fake
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -14,20 +16,41 @@ const contentJSON = "application/json; charset=UTF-8"
 // limit, 405 without a body for a wrong method.
 func (p *provider) restHandler() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { p.writeJSON(w, p.version.json()) })
-	routes.HandleFunc("GET /address", func(w http.ResponseWriter, _ *http.Request) {
+	public := func(route string, handler http.HandlerFunc) {
+		routes.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+			// Nobody needs a credential here, and a bad one is refused all the same.
+			if _, refused := p.authenticateRequest(r); refused != nil {
+				writeRefusal(w, refused)
+				return
+			}
+			handler(w, r)
+		})
+	}
+	public("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		if p.faults.has(FaultKubeDown) {
+			p.writeClusterError(w, http.StatusServiceUnavailable, kubeUnreachable)
+			return
+		}
+		p.writeJSON(w, p.version.json())
+	})
+	public("GET /address", func(w http.ResponseWriter, _ *http.Request) {
 		p.writeJSON(w, map[string]string{"address": p.address()})
 	})
-	routes.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		p.writeJSON(w, p.statusJSON())
-	})
+	public("GET /status", func(w http.ResponseWriter, _ *http.Request) { p.writeJSON(w, p.statusJSON()) })
+	p.routeLeases(routes)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.enter() {
+			return
+		}
+		defer p.requests.Done()
 		_, route := routes.Handler(r)
 		if route == "" {
 			route = r.Method + " " + r.URL.Path
 		}
-		p.recordREST(r)
-		defer p.counters.open(r.Context(), route)()
+		socket := p.recordREST(r)
+		if !socket { // those count themselves
+			defer p.counters.open(r.Context(), route)()
+		}
 		if p.faults.has(FaultHangHeaders) {
 			w.Header().Set("Content-Type", contentJSON)
 			w.WriteHeader(http.StatusOK)
@@ -58,11 +81,17 @@ func (p *provider) writeJSON(w http.ResponseWriter, v any) {
 		io.WriteString(w, `{"cluster":[[[`)
 		return
 	}
-	json.NewEncoder(w).Encode(v)
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Write(body)
 }
 
-// recordREST keeps a request for a test to look at.
-func (p *provider) recordREST(r *http.Request) {
+// recordREST keeps a request for a test to look at, and reports whether it asks for
+// a WebSocket.
+func (p *provider) recordREST(r *http.Request) (socket bool) {
 	entry := Request{
 		Method:        r.Method + " " + r.URL.Path,
 		Protocol:      "rest",
@@ -76,6 +105,7 @@ func (p *provider) recordREST(r *http.Request) {
 		entry.Metadata = append(entry.Metadata, strings.ToLower(name))
 	}
 	p.counters.record(entry)
+	return entry.Protocol == "ws"
 }
 
 // quiet405 drops what net/http says with a 405 and keeps its other answers: the
@@ -100,6 +130,11 @@ func (w *quiet405) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// Hijack implements http.Hijacker, which the WebSocket upgrade needs.
+func (w *quiet405) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 // Unwrap serves http.ResponseController.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -120,6 +121,30 @@ func verifySecp256k1(key *secp256k1.PublicKey, message, signature []byte) error 
 // leeway for clocks.
 const backdate = 10 * time.Second
 
+// What a token may grant.
+const (
+	accessFull     = "full"
+	accessScoped   = "scoped"
+	accessGranular = "granular"
+)
+
+// Scopes that this fake's routes ask for.
+const (
+	scopeSendManifest = "send-manifest"
+	scopeGetManifest  = "get-manifest"
+	scopeLogs         = "logs"
+	scopeEvents       = "events"
+	scopeStatus       = "status"
+	scopeRestart      = "restart"
+	scopeAttestation  = "attestation"
+)
+
+// scopes are all that a provider knows; a token that names another is refused.
+var scopes = []string{
+	scopeSendManifest, scopeGetManifest, scopeLogs, "shell", scopeEvents, scopeStatus, scopeRestart,
+	"hostname-migrate", "ip-migrate", scopeAttestation,
+}
+
 // leaseAccess is the claim "leases" of AEP-64.
 type leaseAccess struct {
 	Access      string             `json:"access"`
@@ -142,6 +167,129 @@ type deploymentPermissions struct {
 	OSeq     uint32   `json:"oseq,omitempty"`
 	Scope    []string `json:"scope,omitempty"`
 	Services []string `json:"services,omitempty"`
+}
+
+// fullAt grants everything at one provider and nothing elsewhere.
+func fullAt(provider string) leaseAccess {
+	return leaseAccess{
+		Access:      accessGranular,
+		Permissions: []leasePermissions{{Provider: provider, Access: accessFull}},
+	}
+}
+
+// tokenClaims are what a provider reads in a token.
+type tokenClaims struct {
+	jwt.RegisteredClaims
+	Version string      `json:"version"`
+	Leases  leaseAccess `json:"leases"`
+}
+
+// Validate implements jwt.ClaimsValidator.
+func (c *tokenClaims) Validate() error {
+	switch {
+	case !isAddress(c.Issuer):
+		return errors.New("invalid issuer")
+	case c.IssuedAt == nil:
+		return errors.New("missing issued at")
+	case c.NotBefore == nil:
+		return errors.New("missing not before")
+	case c.ExpiresAt == nil:
+		return errors.New("missing expiration time")
+	case c.Version != "v1":
+		return errors.New("invalid version")
+	}
+	return c.Leases.validate()
+}
+
+// validate refuses a claim that grants nothing, or in two ways.
+func (a leaseAccess) validate() error {
+	switch a.Access {
+	case accessFull:
+		if len(a.Permissions) > 0 || len(a.Scope) > 0 {
+			return errors.New("full access with permissions or scope")
+		}
+	case accessScoped:
+		if a.Permissions != nil {
+			return errors.New("scoped access with permissions")
+		}
+		return validateScope(a.Scope)
+	case accessGranular:
+		if len(a.Permissions) == 0 {
+			return errors.New("granular access without permissions")
+		}
+		seen := map[string]bool{}
+		for _, p := range a.Permissions {
+			if !isAddress(p.Provider) || seen[p.Provider] {
+				return fmt.Errorf("invalid or duplicate provider %q", p.Provider)
+			}
+			seen[p.Provider] = true
+			if err := p.validate(); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("invalid access type %q", a.Access)
+	}
+	return nil
+}
+
+func (p leasePermissions) validate() error {
+	switch p.Access {
+	case accessFull:
+		if len(p.Deployments) > 0 || len(p.Scope) > 0 {
+			return errors.New("permission with full access and deployments or scope")
+		}
+	case accessScoped:
+		if p.Deployments != nil {
+			return errors.New("permission with scoped access and deployments")
+		}
+		return validateScope(p.Scope)
+	case accessGranular:
+		if p.Scope != nil || len(p.Deployments) == 0 {
+			return errors.New("permission with granular access needs deployments and no scope")
+		}
+		for _, d := range p.Deployments {
+			if err := d.validate(); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("invalid access type %q", p.Access)
+	}
+	return nil
+}
+
+func (d deploymentPermissions) validate() error {
+	switch {
+	case d.DSeq == 0:
+		return errors.New("dseq must be set")
+	case d.OSeq > 0 && d.GSeq == 0:
+		return errors.New("gseq must be set if oseq is")
+	case len(d.Services) == 0:
+		return errors.New("empty services")
+	}
+	seen := map[string]bool{}
+	for _, name := range d.Services {
+		if seen[name] {
+			return fmt.Errorf("duplicate service %q", name)
+		}
+		seen[name] = true
+	}
+	return validateScope(d.Scope)
+}
+
+func validateScope(names []string) error {
+	if len(names) == 0 {
+		return errors.New("scope must be set")
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		if !slices.Contains(scopes, name) || seen[name] {
+			return fmt.Errorf("invalid or duplicate scope %q", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // claims returns the claims of a token that account a issues now.

@@ -72,6 +72,10 @@ func (v version) negotiatesALPN() bool { return !v.atLeast(0, 7, 0) || v.atLeast
 // process from v0.7.0 until v0.16.0-rc0 (reference section 1.4).
 func (v version) diesOfAuthorization() bool { return v.atLeast(0, 7, 0) && !v.atLeast(0, 16, 0) }
 
+// authenticatesUnary: the interceptor of unary gRPC calls reads tokens rightly
+// since v0.16.0-rc0, on every method.
+func (v version) authenticatesUnary() bool { return v.atLeast(0, 16, 0) }
+
 // readsTokens: JWT came with v0.7.0; client certificates moved into the TLS
 // handshake with it.
 func (v version) readsTokens() bool { return v.atLeast(0, 7, 0) }

@@ -1,0 +1,203 @@
+package fake
+
+import (
+	"net/http"
+	"strconv"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// kubeUnreachable is what a provider says that has lost its cluster.
+const kubeUnreachable = "kube api unreachable: dial tcp 10.43.0.1:443: connect: connection refused"
+
+// leaseHandler serves a route about one lease.
+type leaseHandler func(http.ResponseWriter, *http.Request, Lease)
+
+// routeLeases adds the routes that belong to a tenant (reference section 2.1).
+func (p *provider) routeLeases(routes *http.ServeMux) {
+	const lease = "/lease/{dseq}/{gseq}/{oseq}"
+	for route, one := range map[string]struct {
+		scope   string
+		handler leaseHandler
+	}{
+		"PUT /deployment/{dseq}/manifest":                {scopeSendManifest, p.putManifest},
+		"GET " + lease + "/manifest":                     {scopeGetManifest, p.getManifest},
+		"GET " + lease + "/status":                       {scopeStatus, p.leaseStatus},
+		"GET " + lease + "/service/{serviceName}/status": {"", p.serviceStatus},
+		"GET " + lease + "/logs":                         {scopeLogs, p.streamed(scopeLogs, p.socketLogs)},
+		"GET " + lease + "/kubeevents":                   {scopeEvents, p.streamed(scopeEvents, p.socketEvents)},
+	} {
+		scope := one.scope
+		if scope == scopeLogs || scope == scopeEvents {
+			scope = "" // looked at after the stream's parameters
+		}
+		routes.HandleFunc(route, p.owned(scope, one.handler))
+	}
+}
+
+// owned lets the owner of a lease in, if the token covers the scope.
+func (p *provider) owned(scope string, handler leaseHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, refused := p.authenticateRequest(r)
+		if refused != nil {
+			writeRefusal(w, refused)
+			return
+		}
+		if who.owner == "" || !who.reaches(p.address()) {
+			p.unauthorized(w)
+			return
+		}
+		id := Lease{Owner: who.owner, Provider: p.address()}
+		if err := parseLease(r, &id); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if scope != "" && !who.may(id, scope) {
+			p.unauthorized(w)
+			return
+		}
+		handler(w, r, id)
+	}
+}
+
+// unauthorized refuses a caller without the right.
+func (p *provider) unauthorized(w http.ResponseWriter) {
+	writeRefusal(w, &refusal{
+		status:  http.StatusUnauthorized,
+		message: messageUnauthorized,
+		plain:   !p.version.readsTokens(),
+	})
+}
+
+// parseLease reads the numbers in a path. A deployment's path has no group.
+func parseLease(r *http.Request, id *Lease) error {
+	var err error
+	if id.DSeq, err = strconv.ParseUint(r.PathValue("dseq"), 10, 64); err != nil {
+		return err
+	}
+	for name, into := range map[string]*uint32{"gseq": &id.GSeq, "oseq": &id.OSeq} {
+		text := r.PathValue(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return err
+		}
+		*into = uint32(n)
+	}
+	return nil
+}
+
+// writeClusterError answers with an error of the cluster, as this release puts it.
+func (p *provider) writeClusterError(w http.ResponseWriter, status int, message string) {
+	if !p.version.plainErrors() {
+		status = http.StatusInternalServerError
+	}
+	http.Error(w, message, status)
+}
+
+// hasLease reports whether the provider holds a lease, and answers if it cannot say.
+func (p *provider) hasLease(w http.ResponseWriter, id Lease) (held, answered bool) {
+	if p.faults.has(FaultKubeDown) {
+		p.writeClusterError(w, http.StatusServiceUnavailable, kubeUnreachable)
+		return false, true
+	}
+	return id == p.work.lease, false
+}
+
+// leaseStatusJSON is a lease's status (reference section 2.4).
+type leaseStatusJSON struct {
+	Services map[string]serviceStatusJSON     `json:"services"`
+	Ports    map[string][]forwardedPortJSON   `json:"forwarded_ports"`
+	IPs      map[string][]struct{ IP string } `json:"ips"`
+}
+
+// serviceStatusJSON is a service's status. It is in snake case, unlike its ports.
+type serviceStatusJSON struct {
+	Name               string   `json:"name"`
+	Available          int32    `json:"available"`
+	Total              int32    `json:"total"`
+	URIs               []string `json:"uris"`
+	ObservedGeneration int64    `json:"observed_generation"`
+	Replicas           int32    `json:"replicas"`
+	UpdatedReplicas    int32    `json:"updated_replicas"`
+	ReadyReplicas      int32    `json:"ready_replicas"`
+	AvailableReplicas  int32    `json:"available_replicas"`
+}
+
+type forwardedPortJSON struct {
+	Host         string `json:"host"`
+	Port         uint32 `json:"port"`
+	ExternalPort uint32 `json:"externalPort"`
+	Proto        string `json:"proto"`
+	Name         string `json:"name"`
+}
+
+func serviceJSON(s *leasev1.ServiceStatus) serviceStatusJSON {
+	status := s.GetStatus()
+	return serviceStatusJSON{
+		Name:               s.GetName(),
+		Available:          status.GetAvailable(),
+		Total:              status.GetTotal(),
+		URIs:               status.GetUris(),
+		ObservedGeneration: status.GetObservedGeneration(),
+		Replicas:           status.GetReplicas(),
+		UpdatedReplicas:    status.GetUpdatedReplicas(),
+		ReadyReplicas:      status.GetReadyReplicas(),
+		AvailableReplicas:  status.GetAvailableReplicas(),
+	}
+}
+
+// leaseStatus serves the status of a lease. An unknown one is 404 with no body.
+func (p *provider) leaseStatus(w http.ResponseWriter, _ *http.Request, id Lease) {
+	held, answered := p.hasLease(w, id)
+	if answered {
+		return
+	}
+	if !held {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	services, _ := p.work.status(func(Service) bool { return true })
+	answer := leaseStatusJSON{
+		Services: map[string]serviceStatusJSON{},
+		Ports:    map[string][]forwardedPortJSON{},
+	}
+	for _, s := range services {
+		answer.Services[s.GetName()] = serviceJSON(s)
+		for _, port := range s.GetPorts() {
+			answer.Ports[s.GetName()] = append(answer.Ports[s.GetName()], forwardedPortJSON{
+				Host:         port.GetHost(),
+				Port:         port.GetPort(),
+				ExternalPort: port.GetExternalPort(),
+				Proto:        port.GetProto(),
+				Name:         port.GetName(),
+			})
+		}
+	}
+	if len(answer.Ports) == 0 {
+		answer.Ports = nil
+	}
+	p.writeJSON(w, answer)
+}
+
+// serviceStatus serves the status of one service. It asks for no scope: neither
+// does the gateway.
+func (p *provider) serviceStatus(w http.ResponseWriter, r *http.Request, id Lease) {
+	held, answered := p.hasLease(w, id)
+	if answered {
+		return
+	}
+	if !held {
+		p.writeClusterError(w, http.StatusNotFound, "kube: no deployments for lease")
+		return
+	}
+	name := r.PathValue("serviceName")
+	services, _ := p.work.status(func(s Service) bool { return s.Name == name })
+	if len(services) == 0 {
+		p.writeClusterError(w, http.StatusNotFound, noService)
+		return
+	}
+	p.writeJSON(w, serviceJSON(services[0]))
+}
