@@ -13,11 +13,12 @@ import (
 // reserve says, calls feed, and reads the batch out of memory where the view
 // says. Nothing in it is valid after the next call.
 
-// A view tells JavaScript where in memory a batch is. It is read as seven
+// A view tells JavaScript where in memory a batch is. It is read as nine
 // numbers of 32 bits.
 type view struct {
 	text, textLen         uint32
 	index, indexLen       uint32 // in numbers
+	groups, groupsLen     uint32 // in numbers
 	services, servicesLen uint32
 	state                 uint32
 }
@@ -30,7 +31,7 @@ var (
 // reserve returns the address of room for n bytes of a stream's body.
 //
 //go:wasmexport reserve
-func reserve(stream, n int32) uintptr32 {
+func reserve(stream, n int32) uint32 {
 	return address(module.streams[int(stream)].Reserve(int(n)))
 }
 
@@ -38,20 +39,19 @@ func reserve(stream, n int32) uintptr32 {
 // returns the address of the view of the batch that comes of them.
 //
 //go:wasmexport feed
-func feed(stream, n int32) uintptr32 {
+func feed(stream, n int32) uint32 {
 	module.streams[int(stream)].Feed(int(n), &batch)
 	window = view{
-		text: uint32(address(batch.Text)), textLen: uint32(len(batch.Text)),
-		index: uint32(address(batch.Index)), indexLen: uint32(len(batch.Index)),
-		services: uint32(address(batch.Services)), servicesLen: uint32(len(batch.Services)),
+		text: address(batch.Text), textLen: uint32(len(batch.Text)),
+		index: address(batch.Index), indexLen: uint32(len(batch.Index)),
+		groups: address(batch.Groups), groupsLen: uint32(len(batch.Groups)),
+		services: address(batch.Services), servicesLen: uint32(len(batch.Services)),
 		state: uint32(batch.State),
 	}
-	return uintptr32(uintptr(unsafe.Pointer(&window)))
+	return uint32(uintptr(unsafe.Pointer(&window)))
 }
 
-// A uintptr32 is an address in WebAssembly's memory of 32 bits.
-type uintptr32 = uint32
-
-func address[E any](s []E) uintptr32 {
-	return uintptr32(uintptr(unsafe.Pointer(unsafe.SliceData(s))))
+// address returns where a slice is in WebAssembly's memory, which has 32 bits.
+func address[E any](s []E) uint32 {
+	return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(s))))
 }

@@ -1,4 +1,4 @@
-import type { Batch, CallMethod, Engine, EngineCall, Stop, StreamMethod } from "./engine.js";
+import type { CallMethod, Engine, EngineCall, ReadBatch, Stop, StreamMethod } from "./engine.js";
 import { jsonItems, logEntries } from "./entries.js";
 import { ProviderError } from "./errors.js";
 import { loadModule } from "./loader.js";
@@ -215,14 +215,14 @@ export class Client {
     method: StreamMethod,
     call: EngineCall,
     { signal }: CallOptions,
-    items: (batch: Batch) => T[],
+    read: ReadBatch<T>,
   ): Stream<T> {
     const stream: Stream<T> = new Stream(() => {
       const early = this.#refusal(call, signal);
       if (early) throw early;
       stream.onEnd(this.#watch((error) => stream.stop(error), call, signal));
-      return this.#engine.open(method, call);
-    }, items);
+      return this.#engine.open(method, call, read);
+    });
     return stream;
   }
 

@@ -45,38 +45,50 @@ export interface EngineResult {
   error?: ProviderError;
 }
 
-/** Answers of a stream, which arrived together. */
+/**
+ * Answers of a stream, which arrived together, as they lie in the module's memory
+ * or in the buffers that a worker sent.
+ */
 export interface Batch {
-  /** The texts of all entries, one after the other. */
-  text: string;
+  /** The texts of all entries, one after the other, in UTF-8. */
+  text: Uint8Array;
   /**
-   * Three numbers for each entry: the index of its service in the stream's
-   * services, plus {@link continues} where its line goes on in the next; its
-   * replica; and where its text ends in {@link text}.
+   * Three numbers for each entry: the index of its service in {@link services},
+   * plus {@link continues} where its line goes on in the next; its replica; and
+   * where its text ends, in UTF-16 code units from the beginning of its group.
    */
   index: Uint32Array;
-  /** The names of the services that occurred so far. The array grows. */
+  /**
+   * Two numbers for each group of entries: where its texts end in {@link text}, in
+   * bytes, and how many entries there are up to its end.
+   */
+  groups: Uint32Array;
+  /** The names of the services that occurred so far. */
   services: readonly string[];
 }
 
 /** Marks an entry whose line goes on in the next one. */
 export const continues = 0x8000_0000;
 
-/** A stream of an engine. It is read by one reader, which waits for each answer. */
-export interface EngineStream {
-  /** Returns the next batch, undefined at the end, and throws a ProviderError. */
-  read(): Promise<Batch | undefined>;
+/** Makes items of a batch, which is not valid any more when it returns. */
+export type ReadBatch<T> = (batch: Batch) => T[];
+
+/** A stream of an engine. */
+export interface EngineStream<T> {
+  /** Returns the next items, undefined at the end, and throws a ProviderError. */
+  read(): Promise<T[] | undefined>;
   /** Ends the stream, whatever it is doing. A read that waits throws the error. */
   close(error: ProviderError): void;
 }
 
 /**
  * What makes the calls behind the API. Everything that crosses it can be copied or
- * transferred, but for getToken, so that an engine may live in a worker.
+ * transferred, but for getToken, so that an engine may live in a worker: batches
+ * are read on this side of it.
  */
 export interface Engine {
   call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult>;
-  open(method: StreamMethod, call: EngineCall): EngineStream;
+  open<T>(method: StreamMethod, call: EngineCall, read: ReadBatch<T>): EngineStream<T>;
 }
 
 /** Lets a call be ended from outside. */

@@ -26,9 +26,13 @@ interface Exports extends WebAssembly.Exports {
 export interface BatchView {
   text: Uint8Array;
   index: Uint32Array;
+  groups: Uint32Array;
   services: Uint8Array;
   state: number;
 }
+
+/** Where the parts of a batch are in memory, and how long they are. */
+type Addresses = { readonly [at in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8]: number };
 
 /** The states of a stream after a batch, as wasm/client has them. */
 export const hasMore = 1;
@@ -89,20 +93,13 @@ export class Instance {
       const address = this.#exports.feed(stream, piece.length) >>> 0;
       // The memory may have grown: views are made after the call.
       const bytes = this.#memory();
-      const [
-        text = 0,
-        textLength = 0,
-        index = 0,
-        indexLength = 0,
-        services = 0,
-        servicesLength = 0,
-        state = 0,
-      ] = new Uint32Array(bytes.buffer, address, 7);
+      const at = new Uint32Array(bytes.buffer, address, 9) as unknown as Addresses;
       return {
-        text: bytes.subarray(text, text + textLength),
-        index: new Uint32Array(bytes.buffer, index, indexLength),
-        services: bytes.subarray(services, services + servicesLength),
-        state,
+        text: bytes.subarray(at[0], at[0] + at[1]),
+        index: new Uint32Array(bytes.buffer, at[2], at[3]),
+        groups: new Uint32Array(bytes.buffer, at[4], at[5]),
+        services: bytes.subarray(at[6], at[6] + at[7]),
+        state: at[8],
       };
     });
   }

@@ -1,4 +1,4 @@
-import type { Batch, EngineStream } from "./engine.js";
+import type { EngineStream } from "./engine.js";
 import { ProviderError } from "./errors.js";
 import { breathe, tired } from "./slice.js";
 
@@ -22,17 +22,15 @@ const itemsPerLook = 16;
  * every 8 ms. Failures throw a {@link ProviderError}.
  */
 export class Stream<T> implements AsyncIterable<T> {
-  readonly #open: () => EngineStream;
-  readonly #items: (batch: Batch) => T[];
-  #source: EngineStream | undefined;
+  readonly #open: () => EngineStream<T>;
+  #source: EngineStream<T> | undefined;
   #read = false;
   #closed: ProviderError | undefined;
   #onEnd: () => void = () => {};
 
   /** @internal */
-  constructor(open: () => EngineStream, items: (batch: Batch) => T[]) {
+  constructor(open: () => EngineStream<T>) {
     this.#open = open;
-    this.#items = items;
   }
 
   /** @internal Sets what is called once, when the stream has ended. */
@@ -59,9 +57,9 @@ export class Stream<T> implements AsyncIterable<T> {
       for (;;) {
         if (this.#closed) throw this.#closed;
         this.#source ??= this.#open();
-        const batch = await this.#source.read();
-        if (batch === undefined) return undefined;
-        yield this.#items(batch);
+        const items = await this.#source.read();
+        if (items === undefined) return undefined;
+        yield items;
       }
     } finally {
       this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was left" }));

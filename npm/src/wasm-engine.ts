@@ -1,10 +1,10 @@
 import type {
-  Batch,
   CallMethod,
   Engine,
   EngineCall,
   EngineResult,
   EngineStream,
+  ReadBatch,
   Stop,
   StreamMethod,
 } from "./engine.js";
@@ -80,8 +80,8 @@ export class WasmEngine implements Engine {
     }
   }
 
-  open(method: StreamMethod, call: EngineCall): EngineStream {
-    return new WasmStream(this.#module, method, call);
+  open<T>(method: StreamMethod, call: EngineCall, read: ReadBatch<T>): EngineStream<T> {
+    return new WasmStream(this.#module, method, call, read);
   }
 }
 
@@ -103,23 +103,30 @@ function asProviderError(error: unknown, provider: string): ProviderError {
     : new ProviderError({ code, message, reason, attempts, provider, cause });
 }
 
-class WasmStream implements EngineStream {
+class WasmStream<T> implements EngineStream<T> {
   readonly #provider: string;
-  readonly #batches: AsyncGenerator<Batch, undefined>;
+  readonly #items: AsyncGenerator<T[], undefined>;
+  readonly #read: ReadBatch<T>;
   readonly #services: string[] = [];
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  readonly #decoder = new TextDecoder();
   #stopped: ProviderError | undefined;
   /** Stops what the module does for the stream; set once it does something. */
   #stop: (error: ProviderError) => void = () => {};
 
-  constructor(module: WebAssembly.Module, method: StreamMethod, call: EngineCall) {
+  constructor(
+    module: WebAssembly.Module,
+    method: StreamMethod,
+    call: EngineCall,
+    read: ReadBatch<T>,
+  ) {
     this.#provider = call.provider;
-    this.#batches = this.#run(module, method, call);
+    this.#read = read;
+    this.#items = this.#run(module, method, call);
   }
 
-  async read(): Promise<Batch | undefined> {
+  async read(): Promise<T[] | undefined> {
     try {
-      return (await this.#batches.next()).value;
+      return (await this.#items.next()).value;
     } catch (error) {
       throw this.#stopped ?? asProviderError(error, this.#provider);
     }
@@ -136,7 +143,7 @@ class WasmStream implements EngineStream {
     module: WebAssembly.Module,
     method: StreamMethod,
     call: EngineCall,
-  ): AsyncGenerator<Batch, undefined> {
+  ): AsyncGenerator<T[], undefined> {
     const instance = await running(module);
     if (this.#stopped) throw this.#stopped;
     const id = instance.enter((go) => go.open(method, call));
@@ -184,7 +191,7 @@ class WasmStream implements EngineStream {
     instance: Instance,
     id: number,
     reader: BodyReader | null,
-  ): AsyncGenerator<Batch, string> {
+  ): AsyncGenerator<T[], string> {
     while (reader) {
       let chunk: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
       try {
@@ -210,21 +217,14 @@ class WasmStream implements EngineStream {
   }
 
   /** feed yields what a piece of the body holds, and returns whether it was the last. */
-  async *#feed(instance: Instance, id: number, piece: Uint8Array): AsyncGenerator<Batch, boolean> {
+  async *#feed(instance: Instance, id: number, piece: Uint8Array): AsyncGenerator<T[], boolean> {
     for (;;) {
       if (tired()) await breathe();
       if (this.#stopped) throw this.#stopped;
       const view = instance.feed(id, piece);
-      const { state } = view;
+      const { text, index, groups, state } = view;
       if (view.services.length > 0) this.#learn(view.services);
-      if (view.index.length > 0) {
-        // The view's memory is overwritten before the reader sees it: copy.
-        yield {
-          text: this.#decoder.decode(view.text),
-          index: view.index.slice(),
-          services: this.#services,
-        };
-      }
+      if (index.length > 0) yield this.#read({ text, index, groups, services: this.#services });
       if (state !== hasMore) return state === hasEnded;
       piece = nothing;
     }

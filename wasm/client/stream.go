@@ -78,22 +78,30 @@ func (s *Stream) Reserve(n int) []byte { return s.body.Reserve(n) }
 func (s *Stream) Feed(n int, b *Batch) {
 	b.reset()
 	s.body.Commit(n)
+	switch {
+	case !s.fill(b):
+		b.State = HasMore
+	case s.broken != nil || s.body.Err() != nil || s.body.Ended():
+		b.State = HasEnded
+	}
+	b.closeGroup()
+}
+
+// fill moves what has arrived to the batch, until there is no more, which is
+// true, or the batch is full.
+func (s *Stream) fill(b *Batch) (done bool) {
 	for s.broken == nil {
 		if s.within {
 			done, status := s.lines.take(b)
-			if status != nil {
-				s.broken = status
-				break
-			}
 			if !done {
-				b.State = HasMore
-				return
+				return false
 			}
+			s.broken = status
 			s.within = false
+			continue
 		}
 		if b.full() {
-			b.State = HasMore
-			return
+			return false
 		}
 		wire, ok := s.body.Next()
 		if !ok {
@@ -103,19 +111,17 @@ func (s *Stream) Feed(n int, b *Batch) {
 			continue // a heartbeat
 		}
 		s.failures = 0
-		if s.call.method.answer == nil {
-			s.lines.start(wire)
-			s.within = true
+		if s.call.method.answer != nil {
+			s.broken = s.object(wire, b)
 			continue
 		}
-		s.broken = s.object(wire, b)
+		s.lines.start(wire)
+		s.within = true
 	}
 	if s.flushing {
 		s.lines.flush(b)
 	}
-	if s.broken != nil || s.body.Err() != nil || s.body.Ended() {
-		b.State = HasEnded
-	}
+	return true
 }
 
 // object appends a message as JSON.
