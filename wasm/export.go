@@ -31,16 +31,16 @@ var (
 // reserve returns the address of room for n bytes of a stream's body.
 //
 //go:wasmexport reserve
-func reserve(stream, n int32) uint32 {
-	return address(module.streams[int(stream)].Reserve(int(n)))
+func reserve(stream, n uint32) uint32 {
+	return address(module.streams[stream].Reserve(int(n)))
 }
 
 // feed gives a stream n bytes of its body, written where reserve said, and
 // returns the address of the view of the batch that comes of them.
 //
 //go:wasmexport feed
-func feed(stream, n int32) uint32 {
-	module.streams[int(stream)].Feed(int(n), &batch)
+func feed(stream, n uint32) uint32 {
+	module.streams[stream].Feed(int(n), &batch)
 	window = view{
 		text: address(batch.Text), textLen: uint32(len(batch.Text)),
 		index: address(batch.Index), indexLen: uint32(len(batch.Index)),

@@ -16,9 +16,9 @@ import (
 // numbers, by which JavaScript names them.
 var module = struct {
 	client  client.Client
-	calls   map[int]*client.Scope
-	streams map[int]*client.Stream
-	last    int // number given
+	calls   map[uint32]*client.Scope
+	streams map[uint32]*client.Stream
+	last    uint32 // number given
 }{
 	client: client.Client{
 		Transport: browser.Fetch{},
@@ -26,8 +26,8 @@ var module = struct {
 		Random:    browser.Random,
 		Origin:    browser.Global("origin"),
 	},
-	calls:   make(map[int]*client.Scope),
-	streams: make(map[int]*client.Stream),
+	calls:   make(map[uint32]*client.Scope),
+	streams: make(map[uint32]*client.Stream),
 }
 
 func main() {
@@ -47,7 +47,7 @@ func main() {
 func call(args browser.Arguments) any {
 	module.last++
 	id := module.last
-	scope := client.NewScope()
+	scope := &client.Scope{}
 	module.calls[id] = scope
 	method, options, settle := args.Text(0), readCall(args.Object(1)), args.Function(2)
 	go func() {
@@ -60,7 +60,7 @@ func call(args browser.Arguments) any {
 
 // cancel(id, code, message) ends a call, if it still goes on.
 func cancel(args browser.Arguments) any {
-	if scope := module.calls[args.Number(0)]; scope != nil {
+	if scope := module.calls[uint32(args.Number(0))]; scope != nil {
 		scope.End(cause(args))
 	}
 	return nil
@@ -78,14 +78,14 @@ func open(args browser.Arguments) any {
 // with the failure as JSON and null, or with what is known of the connection and
 // the body's reader.
 func connect(args browser.Arguments) any {
-	stream, settle := module.streams[args.Number(0)], args.Function(1)
+	stream, settle := module.streams[uint32(args.Number(0))], args.Function(1)
 	go func() {
 		response, fault := stream.Connect()
 		if fault != nil {
-			settle.Call(string(failure(fault)), nil)
+			settle.Call(string(fault.JSON()), nil)
 			return
 		}
-		settle.Call(string(stream.AppendTrace(nil)), response.(*browser.Response).Reader())
+		settle.Call(string(stream.Trace()), response.(*browser.Response).Reader())
 	}()
 	return nil
 }
@@ -94,19 +94,19 @@ func connect(args browser.Arguments) any {
 // it broke off with the error text, and returns what that means as JSON:
 // {"status":"again"} to connect again, {"status":"end"}, or a failure.
 func finish(args browser.Arguments) any {
-	again, fault := module.streams[args.Number(0)].Finish(args.Text(1))
+	again, fault := module.streams[uint32(args.Number(0))].Finish(args.Text(1))
 	switch {
 	case again:
 		return `{"status":"again"}`
 	case fault != nil:
-		return string(failure(fault))
+		return string(fault.JSON())
 	}
 	return `{"status":"end"}`
 }
 
 // close(id, code, message) ends a stream and forgets it.
 func shut(args browser.Arguments) any {
-	id := args.Number(0)
+	id := uint32(args.Number(0))
 	if stream := module.streams[id]; stream != nil {
 		delete(module.streams, id)
 		stream.Close(cause(args))
@@ -117,8 +117,4 @@ func shut(args browser.Arguments) any {
 // cause reads why JavaScript ends something, from arguments 1 and 2.
 func cause(args browser.Arguments) *grpcweb.Status {
 	return grpcweb.Error(grpcweb.Code(args.Number(1)), args.Text(2))
-}
-
-func failure(f *client.Fault) []byte {
-	return append(f.AppendJSON([]byte(`{"status":"error","error":`)), '}')
 }

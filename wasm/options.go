@@ -47,7 +47,7 @@ func readCall(o browser.Object) *client.Call {
 	}
 	if getToken, ok := o.Function("getToken"); ok {
 		c.Credentials.Token = func(scope *client.Scope) (string, error) {
-			return getToken.Text(scope.Done())
+			return getToken.Text(scope)
 		}
 	} else if token := o.Text("token"); token != "" {
 		c.Credentials.Token = func(*client.Scope) (string, error) { return token, nil }

@@ -2,7 +2,11 @@
 
 package browser
 
-import "syscall/js"
+import (
+	"syscall/js"
+
+	"akash-provider-web/wasm/client"
+)
 
 // settled is how a promise ended.
 type settled struct {
@@ -15,47 +19,45 @@ type settled struct {
 // promise never settles. JavaScript's bind makes the function that a promise
 // gets, and its garbage collector takes it away.
 var (
-	waiters    = make(map[int]chan settled)
-	lastWaiter int
+	waiters    = make(map[uint32]chan settled)
+	lastWaiter uint32
 	fulfil     js.Func
 	reject     js.Func
 )
 
 func init() {
 	fulfil = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		settle(args[0].Int(), settled{value: args[1]})
+		settle(uint32(args[0].Int()), settled{value: args[1]})
 		return nil
 	})
 	reject = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		settle(args[0].Int(), settled{err: Error{args[1]}})
+		settle(uint32(args[0].Int()), settled{err: Error{args[1]}})
 		return nil
 	})
 }
 
-func settle(id int, s settled) {
+func settle(id uint32, s settled) {
 	if waiter, ok := waiters[id]; ok {
 		delete(waiters, id)
 		waiter <- s
 	}
 }
 
-// await waits for a promise, or until done is closed; then it returns false and
-// what becomes of the promise is ignored.
-func await(promise js.Value, done <-chan struct{}) (value js.Value, err error, ok bool) {
+// await waits for a promise, or until the scope ends; then it returns errStopped,
+// and what becomes of the promise is ignored.
+func await(scope *client.Scope, promise js.Value) (js.Value, error) {
 	lastWaiter++
 	id := lastWaiter
-	waiter := make(chan settled, 1)
+	waiter := make(chan settled, 2) // room for both ends, so that neither blocks
 	waiters[id] = waiter
 	null := js.Null()
 	if _, err := call(promise, "then", fulfil.Call("bind", null, id), reject.Call("bind", null, id)); err != nil {
 		delete(waiters, id)
-		return js.Value{}, err, true
+		return js.Value{}, err
 	}
-	select {
-	case s := <-waiter:
-		return s.value, s.err, true
-	case <-done:
-		delete(waiters, id)
-		return js.Value{}, nil, false
-	}
+	remove := scope.OnEnd(func() { waiter <- settled{err: errStopped} })
+	s := <-waiter
+	remove()
+	delete(waiters, id)
+	return s.value, s.err
 }

@@ -9,14 +9,14 @@ type Clock struct{}
 
 // Timers, like waiters, are called back by number.
 var (
-	timers    = make(map[int]func())
-	lastTimer int
+	timers    = make(map[uint32]func())
+	lastTimer uint32
 	ring      js.Func
 )
 
 func init() {
 	ring = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		id := args[0].Int()
+		id := uint32(args[0].Int())
 		if f, ok := timers[id]; ok {
 			delete(timers, id)
 			f()

@@ -48,12 +48,9 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	if err != nil {
 		return nil, err
 	}
-	value, err, ok := await(promise, scope.Done())
-	if !ok {
-		abort.Call("abort")
-		return nil, errStopped
-	}
+	value, err := await(scope, promise)
 	if err != nil {
+		abort.Call("abort")
 		return nil, err
 	}
 	response := &Response{value: value, abort: abort, status: value.Get("status").Int(), reader: js.Null()}
@@ -100,11 +97,7 @@ func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err, ok := await(promise, scope.Done())
-	if !ok {
-		r.Close()
-		return nil, errStopped
-	}
+	result, err := await(scope, promise)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,11 @@
 
 package browser
 
-import "syscall/js"
+import (
+	"syscall/js"
+
+	"akash-provider-web/wasm/client"
+)
 
 // An Object is a JavaScript object that is read as options: what is absent has
 // its zero value. Whoever made it has checked the types.
@@ -54,7 +58,7 @@ type Function struct{ value js.Value }
 
 // Text calls the function, waits for the promise that it returns and gives the
 // string that this is resolved with.
-func (f Function) Text(done <-chan struct{}, args ...any) (string, error) {
+func (f Function) Text(scope *client.Scope, args ...any) (string, error) {
 	returned, err := invoke(f.value, args...)
 	if err != nil {
 		return "", err
@@ -63,13 +67,11 @@ func (f Function) Text(done <-chan struct{}, args ...any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value, err, ok := await(promise, done)
-	switch {
-	case !ok:
-		return "", errStopped
-	case err != nil:
+	value, err := await(scope, promise)
+	if err != nil {
 		return "", err
-	case value.Type() != js.TypeString:
+	}
+	if value.Type() != js.TypeString {
 		return "", errNotText
 	}
 	return value.String(), nil

@@ -4,6 +4,8 @@
 package client
 
 import (
+	"strconv"
+
 	"akash-provider-web/wasm/grpcweb"
 	"akash-provider-web/wasm/message"
 )
@@ -71,31 +73,6 @@ func (t *trace) read(r Response) {
 	t.version = r.Header("akash-provider-version")
 }
 
-// try makes attempts at a call until one succeeds, the call may not be repeated,
-// or the scope ends.
-func (c *Client) try(scope *Scope, call *Call, attempt func() *Fault) *Fault {
-	for n := 1; ; n++ {
-		call.trace.attempts = n
-		f := attempt()
-		if f == nil {
-			return nil
-		}
-		f.Attempts = n
-		if scope.Cause() != nil {
-			return f
-		}
-		ms, again := c.retry(call, f, n)
-		if !again {
-			return f
-		}
-		if !sleep(scope, c.Clock, ms) {
-			stopped := call.fault(scope.Cause())
-			stopped.Attempts = n
-			return stopped
-		}
-	}
-}
-
 // open sends the call's request and returns a response that is gRPC-Web. The
 // scope ends the attempt; if it did, its cause is the fault.
 func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
@@ -121,24 +98,19 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
 	return response, nil
 }
 
-// Refused returns why a response is not gRPC-Web that can be read on, or nil.
+// Refused returns why a response is not one to be read on, or nil. An error
+// without a body has its status in the headers.
 func Refused(r Response) *grpcweb.Status {
-	headers := statusHeaders(r)
+	if status, ok := grpcweb.StatusOf(statusHeaders(r)); ok && status != nil {
+		return status
+	}
 	if r.Status() != 200 {
-		if status, ok := grpcweb.StatusOf(headers); ok && status != nil {
-			return status
-		}
-		return &grpcweb.Status{
-			Code:    grpcweb.CodeOfHTTP(r.Status()),
-			Message: "the bridge answered " + httpStatus(r.Status()) + " instead of gRPC-Web: is bridgeUrl that of an akash-provider-bridge?",
-			Fields:  headers,
-		}
+		return grpcweb.Error(grpcweb.CodeOfHTTP(r.Status()),
+			"the bridge answered HTTP "+strconv.Itoa(r.Status())+": is bridgeUrl that of an akash-provider-bridge?")
 	}
 	if !isGRPCWeb(r.Header("content-type")) {
-		if status, ok := grpcweb.StatusOf(headers); ok && status != nil {
-			return status
-		}
-		return grpcweb.Error(grpcweb.Unknown, "the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
+		return grpcweb.Error(grpcweb.Unknown,
+			"the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
 	}
 	return nil
 }

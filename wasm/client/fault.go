@@ -1,8 +1,6 @@
 package client
 
 import (
-	"strconv"
-
 	"akash-provider-web/wasm/grpcweb"
 	"akash-provider-web/wasm/message"
 )
@@ -23,19 +21,27 @@ type Fault struct {
 	pushback string // the server's wish, as it came: when to try again
 }
 
-// AppendJSON appends the fault as the object that becomes a ProviderError.
-func (f *Fault) AppendJSON(b []byte) []byte {
-	b = append(append(b, `{"code":"`...), f.Code.String()...)
-	b = append(b, `","message":`...)
-	b = message.AppendString(b, []byte(f.Message))
-	if f.Reason != "" {
-		b = append(b, `,"reason":`...)
-		b = message.AppendString(b, []byte(f.Reason))
-	}
-	b = append(b, `,"provider":`...)
-	b = message.AppendString(b, []byte(f.Provider))
-	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(f.Attempts), 10)
-	return append(b, '}')
+// write writes the fault as the object that becomes a ProviderError.
+func (f *Fault) write(j *message.JSON) {
+	j.Begin()
+	j.Field("code", f.Code.String())
+	j.Field("message", f.Message)
+	j.Field("reason", f.Reason)
+	j.Field("provider", f.Provider)
+	j.Member("attempts")
+	j.Number(int64(f.Attempts))
+	j.End()
+}
+
+// JSON returns {"status":"error","error":{…}}.
+func (f *Fault) JSON() []byte {
+	var j message.JSON
+	j.Begin()
+	j.Field("status", "error")
+	j.Member("error")
+	f.write(&j)
+	j.End()
+	return j.Text
 }
 
 // fault returns the failure of a call that ended with the status. Its message

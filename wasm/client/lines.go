@@ -27,9 +27,10 @@ const (
 // many lines or a part of one; what is not yet a line waits for the replica's
 // next piece.
 type lines struct {
-	services map[string]uint32
-	replicas map[replicaKey]*replica
-	order    []*replica // as they first occurred
+	services map[string]uint32   // ids
+	replicas map[string]*replica // by number and name
+	key      []byte              // of the last that was looked up there
+	order    []*replica          // as they first occurred
 	recent   [64]*replica
 	held     int // bytes in all partial lines
 
@@ -38,12 +39,10 @@ type lines struct {
 	log      []byte // what is left of the current piece, which is current's
 }
 
-type replicaKey struct{ service, replica uint32 }
-
 type replica struct {
-	name    string
-	key     replicaKey
-	partial []byte // the beginning of a line
+	name            string
+	service, number uint32
+	partial         []byte // the beginning of a line
 }
 
 // start begins with a message, which must stay valid until take has taken all of
@@ -92,7 +91,7 @@ func (l *lines) line(b *Batch) {
 	if len(r.partial) == 0 && end <= maxLine {
 		if plain {
 			b.Text = append(b.Text, line...)
-			b.close(r.key.service, r.key.replica, end)
+			b.close(r.service, r.number, end)
 			return
 		}
 		r.emit(b, line, 0)
@@ -140,7 +139,7 @@ func (l *lines) flush(b *Batch) {
 func (r *replica) emit(b *Batch, line []byte, flag uint32) {
 	var utf16 int
 	b.Text, utf16 = message.AppendText(b.Text, line)
-	b.close(r.key.service|flag, r.key.replica, utf16)
+	b.close(r.service|flag, r.number, utf16)
 }
 
 // replica returns the replica of that name and number. The recent ones are found
@@ -151,31 +150,28 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 		slot += uint32(name[0]) + 5*uint32(name[n-1]) + 3*uint32(n)
 	}
 	recent := &l.recent[slot%uint32(len(l.recent))]
-	if r := *recent; r != nil && r.key.replica == number && r.name == string(name) {
+	if r := *recent; r != nil && r.number == number && r.name == string(name) {
 		return r, nil
 	}
-	if l.services == nil {
-		l.services = make(map[string]uint32)
-		l.replicas = make(map[replicaKey]*replica)
-	}
-	service, ok := l.services[string(name)]
-	if !ok {
-		if len(name) > maxServiceName {
-			return nil, grpcweb.Error(grpcweb.ResourceExhausted, "its log stream names a service of more than 1 KiB")
-		}
-		service = uint32(len(l.services))
-		l.services[string(name)] = service
-		b.Services = append(b.Services, byte(len(name)), byte(len(name)>>8))
-		b.Services = append(b.Services, name...)
-	}
-	key := replicaKey{service, number}
-	r := l.replicas[key]
+	l.key = append(append(l.key[:0], byte(number), byte(number>>8), byte(number>>16), byte(number>>24)), name...)
+	r := l.replicas[string(l.key)]
 	if r == nil {
-		if len(l.replicas) == maxReplicas {
-			return nil, grpcweb.Error(grpcweb.ResourceExhausted, "its log stream has too many replicas")
+		if len(l.order) == maxReplicas || len(name) > maxServiceName {
+			return nil, grpcweb.Error(grpcweb.ResourceExhausted, "its log stream names more or longer services than a lease can have")
 		}
-		r = &replica{name: string(name), key: key}
-		l.replicas[key] = r
+		if l.replicas == nil {
+			l.replicas = make(map[string]*replica)
+			l.services = make(map[string]uint32)
+		}
+		service, ok := l.services[string(name)]
+		if !ok {
+			service = uint32(len(l.services))
+			l.services[string(name)] = service
+			b.Services = append(b.Services, byte(len(name)), byte(len(name)>>8))
+			b.Services = append(b.Services, name...)
+		}
+		r = &replica{name: string(name), service: service, number: number}
+		l.replicas[string(l.key)] = r
 		l.order = append(l.order, r)
 	}
 	*recent = r

@@ -24,35 +24,51 @@ type method struct {
 	encode  func(*message.LeaseRequest, []byte) []byte
 }
 
-// The methods, by their names in JavaScript.
-var methods = map[string]*method{
-	"getProviderStatus": {
+var (
+	getProviderStatus = &method{
 		path:   "/akash.provider.v1.ProviderRPC/GetStatus",
 		answer: message.Status,
-	},
-	"streamProviderStatus": {
+	}
+	streamProviderStatus = &method{
 		path:    "/akash.provider.v1.ProviderRPC/StreamStatus",
 		answer:  message.Status,
 		lasting: true,
-	},
-	"streamServiceStatus": {
+	}
+	streamServiceStatus = &method{
 		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceStatus",
 		answer: message.ServiceStatusResponse,
 		lease:  true,
 		encode: (*message.LeaseRequest).AppendFollow,
-	},
-	"streamLogs": {
+	}
+	streamLogs = &method{
 		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceLogs",
 		lease:  true,
 		encode: (*message.LeaseRequest).AppendFollow,
-	},
-	"restartServices": {
+	}
+	restartServices = &method{
 		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceRestart",
 		answer: message.ServiceRestartResponse,
 		lease:  true,
 		effect: true,
 		encode: (*message.LeaseRequest).AppendRestart,
-	},
+	}
+)
+
+// methodOf returns the method of that name in JavaScript.
+func methodOf(name string) *method {
+	switch name {
+	case "getProviderStatus":
+		return getProviderStatus
+	case "streamProviderStatus":
+		return streamProviderStatus
+	case "streamServiceStatus":
+		return streamServiceStatus
+	case "streamLogs":
+		return streamLogs
+	case "restartServices":
+		return restartServices
+	}
+	panic("no method " + name)
 }
 
 // endless reports whether the call may go on for as long as it likes.
@@ -137,5 +153,3 @@ func base64(text string) string {
 	}
 	return string(encoded)
 }
-
-func httpStatus(status int) string { return "HTTP " + strconv.Itoa(status) }

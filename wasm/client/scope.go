@@ -10,40 +10,12 @@ import (
 // once, for a cause. It does the work of a context.Context, which together with
 // package time weighs as much as a quarter of the module.
 type Scope struct {
-	done   chan struct{}
-	parent *Scope
-
-	mu       sync.Mutex
-	cause    *grpcweb.Status
-	children map[*Scope]struct{}
+	mu    sync.Mutex
+	cause *grpcweb.Status
+	hooks []*hook
 }
 
-// NewScope returns a Scope that ends when it is told to.
-func NewScope() *Scope {
-	return &Scope{done: make(chan struct{})}
-}
-
-// child returns a Scope that also ends when s does. It must be ended, so that s
-// forgets it.
-func (s *Scope) child() *Scope {
-	c := &Scope{done: make(chan struct{}), parent: s}
-	s.mu.Lock()
-	cause := s.cause
-	if cause == nil {
-		if s.children == nil {
-			s.children = make(map[*Scope]struct{})
-		}
-		s.children[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if cause != nil {
-		c.End(cause)
-	}
-	return c
-}
-
-// Done is closed when the scope has ended.
-func (s *Scope) Done() <-chan struct{} { return s.done }
+type hook struct{ f func() }
 
 // Cause returns why the scope ended, or nil while it goes on.
 func (s *Scope) Cause() *grpcweb.Status {
@@ -52,26 +24,62 @@ func (s *Scope) Cause() *grpcweb.Status {
 	return s.cause
 }
 
-// End ends the scope and those within it. Only the first cause counts.
+// End ends the scope. Only the first cause counts.
 func (s *Scope) End(cause *grpcweb.Status) {
 	s.mu.Lock()
-	if s.cause != nil {
-		s.mu.Unlock()
-		return
+	var hooks []*hook
+	if s.cause == nil {
+		s.cause = cause
+		hooks, s.hooks = s.hooks, nil
 	}
-	s.cause = cause
-	children := s.children
-	s.children = nil
-	close(s.done)
 	s.mu.Unlock()
-
-	for c := range children {
-		c.End(cause)
+	for _, h := range hooks {
+		h.f()
 	}
-	if s.parent != nil {
-		s.parent.mu.Lock()
-		delete(s.parent.children, s)
-		s.parent.mu.Unlock()
+}
+
+// OnEnd calls f when the scope ends, at once if it has, unless remove is called
+// before. It must not block.
+func (s *Scope) OnEnd(f func()) (remove func()) {
+	h := &hook{f}
+	s.mu.Lock()
+	ended := s.cause != nil
+	if !ended {
+		s.hooks = append(s.hooks, h)
+	}
+	s.mu.Unlock()
+	if ended {
+		f()
+	}
+	return func() { s.remove(h) }
+}
+
+func (s *Scope) remove(gone *hook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, h := range s.hooks {
+		if h == gone {
+			last := len(s.hooks) - 1
+			s.hooks[i], s.hooks[last] = s.hooks[last], nil
+			s.hooks = s.hooks[:last]
+			return
+		}
+	}
+}
+
+// attempt returns a Scope that ends when s does, and where ms is not 0 also when
+// that time has passed without untimed having been called. release must be called
+// when the attempt is over.
+func (s *Scope) attempt(clock Clock, ms int) (attempt *Scope, untimed, release func()) {
+	attempt = &Scope{}
+	remove := s.OnEnd(func() { attempt.End(s.Cause()) })
+	untimed = func() {}
+	if ms > 0 {
+		untimed = clock.AfterFunc(ms, func() { attempt.End(expired(ms)) })
+	}
+	return attempt, untimed, func() {
+		untimed()
+		remove()
 	}
 }
 
@@ -85,13 +93,11 @@ type Clock interface {
 // sleep waits so many milliseconds, or until the scope ends. It returns false in
 // the second case.
 func sleep(scope *Scope, clock Clock, ms int) bool {
-	over := make(chan struct{})
-	stop := clock.AfterFunc(ms, func() { close(over) })
-	select {
-	case <-over:
-		return true
-	case <-scope.Done():
-		stop()
-		return false
-	}
+	over := make(chan bool, 2) // room for both, so that neither blocks
+	stop := clock.AfterFunc(ms, func() { over <- true })
+	remove := scope.OnEnd(func() { over <- false })
+	slept := <-over
+	stop()
+	remove()
+	return slept
 }

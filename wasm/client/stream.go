@@ -13,60 +13,92 @@ import (
 type Stream struct {
 	client *Client
 	call   *Call
-	scope  *Scope
+	scope  Scope
 
 	response Response
-	attempt  *Scope
 	body     grpcweb.Decoder
 	lines    lines
 	within   bool            // within a message that did not fit the last batch
 	broken   *grpcweb.Status // why the body cannot be read on
 	flushing bool
-	failures int // ended connections in a row that brought nothing
+
+	delivered bool // something, on any connection
+	failures  int  // connections in a row that brought nothing
+	wait      int  // before the next connection, in milliseconds
 }
 
 // NewStream returns a stream of the named method.
 func (c *Client) NewStream(methodName string, call *Call) *Stream {
-	call.method = methods[methodName]
-	return &Stream{client: c, call: call, scope: NewScope()}
+	call.method = methodOf(methodName)
+	return &Stream{client: c, call: call}
 }
 
 // Connect opens the stream and returns its response, of which only the body is
 // left to read. It tries again as the call says.
 func (s *Stream) Connect() (Response, *Fault) {
-	if s.failures > 0 && !sleep(s.scope, s.client.Clock, s.client.backoff(s.failures)) {
-		return nil, s.call.fault(s.scope.Cause())
+	for {
+		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait) {
+			return nil, s.failed(s.call.fault(s.scope.Cause()))
+		}
+		s.call.trace.attempts++
+		f := s.connect()
+		if f == nil {
+			return s.response, nil
+		}
+		if !s.again(f) {
+			return nil, s.failed(f)
+		}
 	}
-	f := s.client.try(s.scope, s.call, s.connect)
-	if f != nil {
-		return nil, f
+}
+
+// again decides whether to connect again after a connection that failed or, where
+// f is nil, ended well.
+func (s *Stream) again(f *Fault) bool {
+	s.failures++
+	if s.scope.Cause() != nil {
+		return false
 	}
-	return s.response, nil
+	again := false
+	if f != nil && (!s.delivered || s.call.method.lasting) {
+		s.wait, again = s.client.retry(s.call, f, s.failures)
+	}
+	if !again && s.call.method.lasting && s.failures <= s.call.Retries && (f == nil || f.passing()) {
+		s.wait, again = s.client.backoff(s.failures), true
+	}
+	return again
+}
+
+func (s *Stream) failed(f *Fault) *Fault {
+	f.Attempts = s.call.trace.attempts
+	return f
 }
 
 func (s *Stream) connect() *Fault {
-	attempt := s.scope.child()
-	// A stream that follows may be silent from the start, as long as it likes; so
-	// may its headers.
-	stop := func() {}
-	if s.call.Timeout > 0 && !s.call.endless() {
-		stop = s.client.Clock.AfterFunc(s.call.Timeout, func() { attempt.End(expired(s.call.Timeout)) })
+	timeout := s.call.Timeout
+	if s.call.endless() {
+		// It may be silent from the start, as long as it likes, and so may its headers.
+		timeout = 0
 	}
+	attempt, untimed, release := s.scope.attempt(s.client.Clock, timeout)
+	defer release()
 	response, f := s.client.open(attempt, s.call)
-	stop()
+	untimed()
 	if f != nil {
-		attempt.End(grpcweb.Error(grpcweb.Canceled, "the attempt failed"))
 		return f
 	}
-	s.attempt, s.response = attempt, response
+	s.response = response
 	s.body = grpcweb.Decoder{}
 	return nil
 }
 
-// AppendTrace appends what is known of the connection, as JSON.
-func (s *Stream) AppendTrace(b []byte) []byte {
-	b = append(b, `{"status":"open"`...)
-	return append(s.call.trace.appendJSON(b), '}')
+// Trace returns what is known of the connection, as JSON.
+func (s *Stream) Trace() []byte {
+	var j message.JSON
+	j.Begin()
+	j.Field("status", "open")
+	s.call.trace.write(&j)
+	j.End()
+	return j.Text
 }
 
 // Reserve returns room for n bytes of the body.
@@ -110,7 +142,7 @@ func (s *Stream) fill(b *Batch) (done bool) {
 		if len(wire) == 0 {
 			continue // a heartbeat
 		}
-		s.failures = 0
+		s.failures, s.delivered = 0, true
 		if s.call.method.answer != nil {
 			s.broken = s.object(wire, b)
 			continue
@@ -140,18 +172,17 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 // given. It tells whether to Connect again; and otherwise how the stream ended, nil
 // if well. In that case one more Feed gives the lines whose end never came.
 func (s *Stream) Finish(broke string) (again bool, f *Fault) {
-	defer s.disconnect()
 	f = s.ending(broke)
-	if s.scope.Cause() == nil && s.call.method.lasting && s.failures < s.call.Retries && (f == nil || f.passing()) {
-		s.failures++
+	s.disconnect()
+	if s.again(f) {
 		s.broken = nil
 		return true, nil
 	}
 	s.flushing = true
-	if f != nil {
-		f.Attempts = s.call.trace.attempts
+	if f == nil {
+		return false, nil
 	}
-	return false, f
+	return false, s.failed(f)
 }
 
 // ending returns how the connection ended.
@@ -185,7 +216,7 @@ func (e brokenError) Error() string { return string(e) }
 func (s *Stream) disconnect() {
 	if s.response != nil {
 		s.response.Close()
-		s.attempt.End(grpcweb.Error(grpcweb.Canceled, "the stream is over"))
+		s.response = nil
 	}
 }
 

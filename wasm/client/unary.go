@@ -10,46 +10,62 @@ import (
 // Do makes a call that has one answer, and returns the result as the JSON that
 // a page gets: {"status":"success",…} or {"status":"error",…}.
 func (c *Client) Do(scope *Scope, methodName string, call *Call) []byte {
-	call.method = methods[methodName]
-	var answer []byte
-	f := c.try(scope, call, func() (f *Fault) {
-		answer, f = c.answer(scope, call)
-		return f
-	})
-	result := make([]byte, 0, len(answer)+256)
+	call.method = methodOf(methodName)
+	answer, f := c.try(scope, call)
+	var j message.JSON
+	j.Begin()
 	if f != nil {
-		result = append(result, `{"status":"error","error":`...)
-		result = f.AppendJSON(result)
+		j.Field("status", "error")
+		j.Member("error")
+		f.write(&j)
 	} else {
-		result = append(result, `{"status":"success","response":`...)
-		result = append(result, answer...)
+		j.Field("status", "success")
+		j.Member("response")
+		j.Raw(answer)
 	}
-	result = strconv.AppendInt(append(result, `,"attempts":`...), int64(call.trace.attempts), 10)
-	result = call.trace.appendJSON(result)
-	return append(result, '}')
+	j.Member("attempts")
+	j.Number(int64(call.trace.attempts))
+	call.trace.write(&j)
+	j.End()
+	return j.Text
 }
 
-// appendJSON appends what is known as members of an object.
-func (t *trace) appendJSON(b []byte) []byte {
-	for _, member := range [...]struct{ name, value string }{
-		{"method", t.method}, {"endpoint", t.endpoint}, {"providerVersion", t.version},
-	} {
-		if member.value != "" {
-			b = append(append(append(b, ',', '"'), member.name...), '"', ':')
-			b = message.AppendString(b, []byte(member.value))
+// try makes attempts at a call until one succeeds, the call may not be repeated,
+// or the scope ends.
+func (c *Client) try(scope *Scope, call *Call) ([]byte, *Fault) {
+	for n := 1; ; n++ {
+		call.trace.attempts = n
+		answer, f := c.answer(scope, call)
+		if f == nil {
+			return answer, nil
+		}
+		f.Attempts = n
+		if scope.Cause() != nil {
+			return nil, f
+		}
+		ms, again := c.retry(call, f, n)
+		if !again {
+			return nil, f
+		}
+		if !sleep(scope, c.Clock, ms) {
+			f = call.fault(scope.Cause())
+			f.Attempts = n
+			return nil, f
 		}
 	}
-	return b
+}
+
+// write writes what is known as members of an object.
+func (t *trace) write(j *message.JSON) {
+	j.Field("method", t.method)
+	j.Field("endpoint", t.endpoint)
+	j.Field("providerVersion", t.version)
 }
 
 // answer makes one attempt and returns the answer as JSON.
 func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
-	scope := parent.child()
-	defer scope.End(grpcweb.Error(grpcweb.Canceled, "the attempt is over"))
-	if call.Timeout > 0 {
-		stop := c.Clock.AfterFunc(call.Timeout, func() { scope.End(expired(call.Timeout)) })
-		defer stop()
-	}
+	scope, _, release := parent.attempt(c.Clock, call.Timeout)
+	defer release()
 	response, f := c.open(scope, call)
 	if f != nil {
 		return nil, f
@@ -103,7 +119,10 @@ func (c *Call) end(body *grpcweb.Decoder, response Response) *Fault {
 		return nil
 	}
 	f := c.fault(status)
-	f.network = !body.Ended() && headers == nil && body.Err() == nil
+	if !body.Ended() && headers == nil && body.Err() == nil {
+		// The bridge was lost, or a proxy before it cut the response.
+		f.network, f.Code = true, grpcweb.Unavailable
+	}
 	return f
 }
 

@@ -58,7 +58,7 @@ func call(args browser.Arguments) any {
 	}
 	receive, settle := args.Function(1), args.Function(2)
 	last++
-	id, scope := last, client.NewScope()
+	id, scope := last, &client.Scope{}
 	calls[id] = scope
 	x := exchange{scope: scope, unary: r.Unary, receive: func(message []byte) {
 		receive.Call(base64.StdEncoding.EncodeToString(message))

@@ -1,8 +1,12 @@
 package message
 
-// The append functions write one field each. As proto3 asks, a scalar that has
-// its default value is not written.
+import "unsafe"
 
+// The append functions write one field each. As proto3 asks, a scalar that has
+// its default value is not written. They are not inlined: each append is hundreds
+// of bytes of WebAssembly.
+
+//go:noinline
 func appendUvarint(b []byte, v uint64) []byte {
 	for v >= 0x80 {
 		b = append(b, byte(v)|0x80)
@@ -11,10 +15,12 @@ func appendUvarint(b []byte, v uint64) []byte {
 	return append(b, byte(v))
 }
 
+//go:noinline
 func appendTag(b []byte, number uint32, wire byte) []byte {
 	return appendUvarint(b, uint64(number)<<3|uint64(wire))
 }
 
+//go:noinline
 func appendUint(b []byte, number uint32, v uint64) []byte {
 	if v == 0 {
 		return b
@@ -29,16 +35,18 @@ func appendBool(b []byte, number uint32, v bool) []byte {
 	return appendUint(b, number, 1)
 }
 
+//go:noinline
 func appendString(b []byte, number uint32, v string) []byte {
 	if v == "" {
 		return b
 	}
-	b = appendUvarint(appendTag(b, number, wireBytes), uint64(len(v)))
-	return append(b, v...)
+	return appendMessage(b, number, unsafe.Slice(unsafe.StringData(v), len(v)))
 }
 
 // appendMessage writes an encoded message, even an empty one: its presence
 // tells something.
+//
+//go:noinline
 func appendMessage(b []byte, number uint32, v []byte) []byte {
 	b = appendUvarint(appendTag(b, number, wireBytes), uint64(len(v)))
 	return append(b, v...)

@@ -11,43 +11,37 @@ const maxJSON = 32 << 20
 // scalars counts and several parts of one message are merged, as the protobuf
 // specification asks.
 func AppendJSON(b []byte, table *Table, wire []byte) ([]byte, error) {
-	w := writer{out: b, limit: len(b) + maxJSON}
+	w := writer{JSON: JSON{Text: b}, limit: len(b) + maxJSON}
 	w.message(table, wire)
 	if w.bad {
 		return b, ErrMalformed
 	}
-	return w.out, nil
+	return w.Text, nil
 }
 
 type writer struct {
-	out   []byte
-	limit int // of len(out)
+	JSON
+	limit int // of len(Text)
 	bad   bool
 }
 
 // message writes an object. It walks over the message once for each field of
 // the table, which needs no memory; a message within is one step of that walk.
 func (w *writer) message(table *Table, wire []byte) {
-	if len(w.out) > w.limit {
+	if len(w.Text) > w.limit {
 		w.bad = true
 		return
 	}
-	w.out = append(w.out, '{')
-	first := true
+	w.put('{')
 	for i := range *table {
 		field := &(*table)[i]
-		mark := len(w.out)
-		if !first {
-			w.out = append(w.out, ',')
-		}
-		w.out = append(append(append(w.out, '"'), field.Name...), '"', ':')
-		if w.field(field, wire) {
-			first = false
-		} else {
-			w.out = w.out[:mark]
+		mark := len(w.Text)
+		w.Member(field.Name)
+		if !w.field(field, wire) {
+			w.Text = w.Text[:mark]
 		}
 	}
-	w.out = append(w.out, '}')
+	w.put('}')
 }
 
 // field writes a field's value and returns false where it is to be left out.
@@ -119,30 +113,30 @@ func (w *writer) merged(number uint32, wire []byte) (part []byte, found bool) {
 
 // repeated writes an array, or the entries of a map as an object.
 func (w *writer) repeated(field *Field, wire []byte, open, shut byte) {
-	w.out = append(w.out, open)
-	start := len(w.out)
+	w.put(open)
+	start := len(w.Text)
 	f := fields{rest: wire}
 	for f.next() && !w.bad {
 		if !f.is(field.Number, field.Kind.wire()) {
 			continue
 		}
-		mark := len(w.out)
+		mark := len(w.Text)
 		if mark > start {
-			w.out = append(w.out, ',')
+			w.put(',')
 		}
 		part := f.bytes
 		if field.Label == Map {
 			_, key, _ := w.last(1, wireBytes, part)
 			w.string(key)
-			w.out = append(w.out, ':')
+			w.put(':')
 			part, _ = w.merged(2, part)
 		}
 		if !w.value(field, f.varint, part) {
-			w.out = w.out[:mark]
+			w.Text = w.Text[:mark]
 		}
 	}
 	w.bad = w.bad || f.bad
-	w.out = append(w.out, shut)
+	w.put(shut)
 }
 
 // value writes one value and returns false where it has none to show.
@@ -151,19 +145,19 @@ func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) 
 	case String:
 		w.string(part)
 	case Uint32:
-		w.out = strconv.AppendUint(w.out, uint64(uint32(varint)), 10)
+		w.Number(int64(uint32(varint)))
 	case Int32:
-		w.out = strconv.AppendInt(w.out, int64(int32(varint)), 10)
+		w.Number(int64(int32(varint)))
 	case Int64:
-		w.out = strconv.AppendInt(w.out, int64(varint), 10)
+		w.Number(int64(varint))
 	case Enum:
-		w.out = append(w.out, '"')
+		w.put('"')
 		if n := int32(varint); n >= 0 && int(n) < len(field.Names) {
-			w.out = append(w.out, field.Names[n]...)
+			w.raw(field.Names[n])
 		} else {
-			w.out = strconv.AppendInt(w.out, int64(n), 10)
+			w.Number(int64(n))
 		}
-		w.out = append(w.out, '"')
+		w.put('"')
 	case Message:
 		w.message(field.Table, part)
 	case Timestamp:
@@ -172,11 +166,11 @@ func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) 
 		return w.duration(w.seconds(part))
 	case Quantity:
 		_, text, _ := w.last(1, wireBytes, part)
-		w.out = append(w.out, `{"text":`...)
+		w.raw(`{"text":`)
 		w.string(text)
-		w.out = append(w.out, `,"value":`...)
-		w.out = appendQuantity(w.out, text)
-		w.out = append(w.out, '}')
+		w.raw(`,"value":`)
+		w.quantity(text)
+		w.put('}')
 	}
 	return true
 }
@@ -188,25 +182,68 @@ func (w *writer) seconds(part []byte) (seconds int64, nanos int32) {
 	return int64(s), int32(n)
 }
 
-func (w *writer) string(text []byte) { w.out = AppendString(w.out, text) }
+// A JSON is text in the making.
+type JSON struct{ Text []byte }
 
-// AppendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func AppendString(b, text []byte) []byte {
+// put appends a byte. Like raw it is not inlined: each append is hundreds of
+// bytes of WebAssembly.
+//
+//go:noinline
+func (j *JSON) put(c byte) { j.Text = append(j.Text, c) }
+
+//go:noinline
+func (j *JSON) raw(text string) { j.Text = append(j.Text, text...) }
+
+// Begin begins an object.
+func (j *JSON) Begin() { j.put('{') }
+
+// End ends an object.
+func (j *JSON) End() { j.put('}') }
+
+// Member writes the name of a member, after a comma unless it is the first.
+func (j *JSON) Member(name string) {
+	if j.Text[len(j.Text)-1] != '{' {
+		j.put(',')
+	}
+	j.put('"')
+	j.raw(name)
+	j.raw(`":`)
+}
+
+// Field writes a member that is a string, unless it is empty.
+func (j *JSON) Field(name, value string) {
+	if value != "" {
+		j.Member(name)
+		j.string([]byte(value))
+	}
+}
+
+// Number writes a number.
+func (j *JSON) Number(n int64) { j.Text = strconv.AppendInt(j.Text, n, 10) }
+
+// Raw writes a value that is JSON already.
+func (j *JSON) Raw(text []byte) { j.Text = append(j.Text, text...) }
+
+// string writes a string. Bytes that are not UTF-8 become U+FFFD.
+func (j *JSON) string(text []byte) {
 	const hex = "0123456789abcdef"
-	b = append(b, '"')
+	j.put('"')
 	start := 0
 	for i, c := range text {
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
 		}
-		b, _ = AppendText(b, text[start:i])
+		j.Text, _ = AppendText(j.Text, text[start:i])
 		start = i + 1
-		if c < 0x20 {
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		} else {
-			b = append(b, '\\', c)
+		j.put('\\')
+		if c >= 0x20 {
+			j.put(c)
+			continue
 		}
+		j.raw("u00")
+		j.put(hex[c>>4])
+		j.put(hex[c&15])
 	}
-	b, _ = AppendText(b, text[start:])
-	return append(b, '"')
+	j.Text, _ = AppendText(j.Text, text[start:])
+	j.put('"')
 }

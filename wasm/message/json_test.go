@@ -261,7 +261,7 @@ func expectedValue(fd protoreflect.FieldDescriptor, v protoreflect.Value) (value
 	case Quantity:
 		text := v.Message().Interface().(*resource.Quantity).GetString_()
 		var number any
-		if n := string(appendQuantity(nil, []byte(text))); n != "null" {
+		if n := quantity(text); n != "null" {
 			number = json.Number(n)
 		}
 		return object{"text": text, "value": number}, true

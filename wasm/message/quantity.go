@@ -1,18 +1,16 @@
 package message
 
-import "strconv"
-
 // Bounds of a quantity's text. Kubernetes itself writes at most 19 digits.
 const (
 	maxQuantityDigits   = 64
 	maxQuantityExponent = 200
 )
 
-// appendQuantity appends the value of a Kubernetes quantity as a JSON number,
+// quantity writes the value of a Kubernetes quantity as a JSON number,
 // exactly: digits and a power of ten, which the reader rounds once. Text that is
 // not a quantity has the value null. The grammar is that of
 // https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity.
-func appendQuantity(b, text []byte) []byte {
+func (j *JSON) quantity(text []byte) {
 	var room [maxQuantityDigits + 20]byte // 2^60 adds 19 digits
 	digits, rest := room[:0], text
 	negative := false
@@ -31,7 +29,8 @@ func appendQuantity(b, text []byte) []byte {
 			break
 		}
 		if read++; read > maxQuantityDigits {
-			return append(b, "null"...)
+			j.raw("null")
+			return
 		}
 		if point {
 			exponent--
@@ -42,61 +41,47 @@ func appendQuantity(b, text []byte) []byte {
 	}
 	scale, kibis, ok := suffix(rest)
 	if read == 0 || !ok {
-		return append(b, "null"...)
+		j.raw("null")
+		return
 	}
 	exponent += scale
 	for range kibis {
 		digits = times1024(digits)
 	}
 	if len(digits) == 0 {
-		return append(b, '0')
+		j.put('0')
+		return
 	}
 	if negative {
-		b = append(b, '-')
+		j.put('-')
 	}
-	b = append(b, digits...)
-	if exponent == 0 {
-		return b
+	j.Raw(digits)
+	if exponent != 0 {
+		j.put('e')
+		j.Number(int64(exponent))
 	}
-	return strconv.AppendInt(append(b, 'e'), int64(exponent), 10)
 }
 
 // suffix reads what follows the number: a power of ten, or a number of times
 // that it is multiplied by 1024.
 func suffix(text []byte) (exponent, kibis int, ok bool) {
-	switch string(text) {
-	case "":
+	const decimal = "num kMGTPE" // 10^-9, 10^-6 and so on; 10^0 has no letter
+	const binary = "KiMiGiTiPiEi"
+	switch len(text) {
+	case 0:
 		return 0, 0, true
-	case "n":
-		return -9, 0, true
-	case "u":
-		return -6, 0, true
-	case "m":
-		return -3, 0, true
-	case "k":
-		return 3, 0, true
-	case "M":
-		return 6, 0, true
-	case "G":
-		return 9, 0, true
-	case "T":
-		return 12, 0, true
-	case "P":
-		return 15, 0, true
-	case "E":
-		return 18, 0, true
-	case "Ki":
-		return 0, 1, true
-	case "Mi":
-		return 0, 2, true
-	case "Gi":
-		return 0, 3, true
-	case "Ti":
-		return 0, 4, true
-	case "Pi":
-		return 0, 5, true
-	case "Ei":
-		return 0, 6, true
+	case 1:
+		for i := range len(decimal) {
+			if decimal[i] == text[0] && text[0] != ' ' {
+				return 3*i - 9, 0, true
+			}
+		}
+	case 2:
+		for i := 0; i < len(binary); i += 2 {
+			if binary[i:i+2] == string(text) {
+				return 0, i/2 + 1, true
+			}
+		}
 	}
 	if text[0] != 'e' && text[0] != 'E' {
 		return 0, 0, false

@@ -1,7 +1,5 @@
 package message
 
-import "strconv"
-
 // Bounds of google.protobuf.Timestamp (years 1 to 9999) and of
 // google.protobuf.Duration (about 10,000 years), in seconds.
 const (
@@ -21,15 +19,14 @@ func (w *writer) timestamp(seconds int64, nanos int32) (present bool) {
 		days, second = days-1, second+86400
 	}
 	year, month, day := civil(days)
-	w.out = append(w.out, '"')
-	w.digits(year, 4, '-')
-	w.digits(month, 2, '-')
-	w.digits(day, 2, 'T')
-	w.digits(second/3600, 2, ':')
-	w.digits(second/60%60, 2, ':')
-	w.digits(second%60, 2, 0)
+	w.digits('"', year, 4)
+	w.digits('-', month, 2)
+	w.digits('-', day, 2)
+	w.digits('T', second/3600, 2)
+	w.digits(':', second/60%60, 2)
+	w.digits(':', second%60, 2)
 	w.fraction(nanos)
-	w.out = append(w.out, 'Z', '"')
+	w.raw(`Z"`)
 	return true
 }
 
@@ -57,31 +54,30 @@ func (w *writer) duration(seconds int64, nanos int32) (present bool) {
 		seconds < 0 && nanos > 0 || seconds > 0 && nanos < 0 {
 		return false
 	}
-	w.out = append(w.out, `{"text":"`...)
-	start := len(w.out)
+	w.raw(`{"text":"`)
+	start := len(w.Text)
 	if seconds < 0 || nanos < 0 {
-		w.out = append(w.out, '-')
+		w.put('-')
 		seconds, nanos = -seconds, -nanos
 	}
-	w.out = strconv.AppendInt(w.out, seconds, 10)
+	w.Number(seconds)
 	w.fraction(nanos)
-	end := len(w.out)
-	w.out = append(w.out, `s","seconds":`...)
-	w.out = append(w.out, w.out[start:end]...)
-	w.out = append(w.out, '}')
+	number := string(w.Text[start:])
+	w.raw(`s","seconds":`)
+	w.raw(number)
+	w.put('}')
 	return true
 }
 
-// digits writes n with leading zeros, and after it a separator unless that is 0.
-func (w *writer) digits(n int64, width int, separator byte) {
-	start := len(w.out)
-	w.out = append(w.out, "0000"[:width]...)
-	for i := start + width - 1; i >= start; i-- {
-		w.out[i] = byte('0' + n%10)
+// digits writes a separator, and n with leading zeros.
+//
+//go:noinline
+func (w *writer) digits(separator byte, n int64, width int) {
+	w.put(separator)
+	w.raw("0000"[:width])
+	for i := len(w.Text) - 1; n > 0; i-- {
+		w.Text[i] += byte(n % 10)
 		n /= 10
-	}
-	if separator != 0 {
-		w.out = append(w.out, separator)
 	}
 }
 
@@ -90,12 +86,15 @@ func (w *writer) fraction(nanos int32) {
 	if nanos == 0 {
 		return
 	}
-	w.out = append(w.out, '.')
-	start := len(w.out)
-	for unit := int32(100_000_000); unit > 0; unit /= 10 {
-		w.out = append(w.out, byte('0'+nanos/unit%10))
+	width := 9
+	for nanos%1000 == 0 {
+		nanos /= 1000
+		width -= 3
 	}
-	for len(w.out) > start+3 && string(w.out[len(w.out)-3:]) == "000" {
-		w.out = w.out[:len(w.out)-3]
+	w.put('.')
+	w.raw("000000000"[:width])
+	for i := len(w.Text) - 1; nanos > 0; i-- {
+		w.Text[i] += byte(nanos % 10)
+		nanos /= 10
 	}
 }

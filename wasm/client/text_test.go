@@ -1,0 +1,17 @@
+package client
+
+import (
+	"unicode/utf16"
+
+	"akash-provider-web/wasm/message"
+)
+
+func utf16Of(text string) []uint16 { return utf16.Encode([]rune(text)) }
+
+func stringOf(units []uint16) string { return string(utf16.Decode(units)) }
+
+// replaced is text with U+FFFD for what is not UTF-8.
+func replaced(text string) string {
+	valid, _ := message.AppendText(nil, []byte(text))
+	return string(valid)
+}
