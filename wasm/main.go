@@ -94,7 +94,11 @@ func connect(args browser.Arguments) any {
 // it broke off with the error text, and returns what that means as JSON:
 // {"status":"again"} to connect again, {"status":"end"}, or a failure.
 func finish(args browser.Arguments) any {
-	again, fault := module.streams[uint32(args.Number(0))].Finish(args.Text(1))
+	stream := module.streams[uint32(args.Number(0))]
+	if stream == nil {
+		return `{"status":"end"}`
+	}
+	again, fault := stream.Finish(args.Text(1))
 	switch {
 	case again:
 		return `{"status":"again"}`

@@ -63,7 +63,10 @@ export class Instance {
     const go = new (makeGo(global))();
     const wasm = await WebAssembly.instantiate(module, go.importObject);
     let instance: Instance | undefined;
-    go.exit = () => instance?.fail(crashed(global.output()));
+    go.exit = () => {
+      console.error(global.output());
+      instance?.fail(crashed(global.output()));
+    };
     void go.run(wasm);
     instance = new Instance(global, wasm.exports as Exports);
     return instance;
@@ -168,9 +171,7 @@ function sandbox() {
     fs: {
       constants: {},
       writeSync(_file: number, bytes: Uint8Array) {
-        const text = decoder.decode(bytes);
-        if (output.length < 16_384) output += text;
-        console.error(text.trimEnd());
+        if (output.length < 65_536) output += decoder.decode(bytes);
         return bytes.length;
       },
     },

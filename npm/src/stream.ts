@@ -73,9 +73,10 @@ export class Stream<T> implements AsyncIterable<T> {
     /** The read that goes on; calls of next that come meanwhile wait their turn. */
     let reading: Promise<unknown> | undefined;
 
+    const closed = () => this.#closed !== undefined;
     const read = async (): Promise<IteratorResult<T, undefined>> => {
       if (next > 0 && tired()) await breathe();
-      while (next === items.length) {
+      while (closed() || next === items.length) {
         const { done, value } = await batches.next();
         if (done) return { done: true, value: undefined };
         items = value;
@@ -85,7 +86,7 @@ export class Stream<T> implements AsyncIterable<T> {
     };
     return {
       next() {
-        if (!reading && next < items.length && next % itemsPerLook !== 0) {
+        if (!reading && !closed() && next < items.length && next % itemsPerLook !== 0) {
           return Promise.resolve({ done: false, value: items[next++] as T });
         }
         const result = reading ? reading.then(read, read) : read();

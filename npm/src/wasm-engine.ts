@@ -25,15 +25,20 @@ const instances = new WeakMap<WebAssembly.Module, Promise<Instance>>();
 
 /** running returns the module's instance, a new one if the last has crashed. */
 async function running(module: WebAssembly.Module): Promise<Instance> {
-  const last = await instances.get(module);
-  if (last && !last.crash) return last;
-  // Of several callers that find a crash, the first one starts the next instance.
-  const current = instances.get(module);
-  if (current && (await current) !== last) return current;
-  const next = Instance.start(module);
-  instances.set(module, next);
-  next.catch(() => instances.delete(module));
-  return next;
+  for (;;) {
+    let starting = instances.get(module);
+    if (!starting) {
+      starting = Instance.start(module);
+      instances.set(module, starting);
+    }
+    const instance = await starting.catch((error) => {
+      instances.delete(module);
+      throw error;
+    });
+    if (!instance.crash) return instance;
+    // Of all who find the crash, one starts the next instance.
+    if (instances.get(module) === starting) instances.delete(module);
+  }
 }
 
 /** The engine that runs where it is used, in the page or in a worker. */
@@ -138,6 +143,11 @@ class WasmStream<T> implements EngineStream<T> {
     this.#stop(error);
   }
 
+  /** check throws where the stream has been closed, after which Go forgot it. */
+  #check(): void {
+    if (this.#stopped) throw this.#stopped;
+  }
+
   /** run drives the stream as wasm/client.Stream asks to be driven. */
   async *#run(
     module: WebAssembly.Module,
@@ -145,7 +155,7 @@ class WasmStream<T> implements EngineStream<T> {
     call: EngineCall,
   ): AsyncGenerator<T[], undefined> {
     const instance = await running(module);
-    if (this.#stopped) throw this.#stopped;
+    this.#check();
     const id = instance.enter((go) => go.open(method, call));
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
@@ -156,7 +166,7 @@ class WasmStream<T> implements EngineStream<T> {
         const reader = await this.#connect(instance, id);
         const broke = yield* this.#body(instance, id, reader);
         // The module knows a stream no longer that was closed meanwhile.
-        if (this.#stopped) throw this.#stopped;
+        this.#check();
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke)));
         if (end.status === "again") continue;
         yield* this.#feed(instance, id, nothing);
@@ -192,14 +202,25 @@ class WasmStream<T> implements EngineStream<T> {
     id: number,
     reader: BodyReader | null,
   ): AsyncGenerator<T[], string> {
-    while (reader) {
+    if (!reader) return "";
+    // The program cannot abort the request any more when it has crashed.
+    const forget = instance.onCrash(() => void reader.cancel());
+    try {
+      return yield* this.#chunks(instance, id, reader);
+    } finally {
+      forget();
+    }
+  }
+
+  async *#chunks(instance: Instance, id: number, reader: BodyReader): AsyncGenerator<T[], string> {
+    for (;;) {
       let chunk: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
       try {
         chunk = await reader.read();
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }
-      if (chunk.done) break;
+      if (chunk.done) return "";
       for (let start = 0; start < chunk.value.length; start += pieceSize) {
         const ended = yield* this.#feed(
           instance,
@@ -213,14 +234,13 @@ class WasmStream<T> implements EngineStream<T> {
         return "";
       }
     }
-    return "";
   }
 
   /** feed yields what a piece of the body holds, and returns whether it was the last. */
   async *#feed(instance: Instance, id: number, piece: Uint8Array): AsyncGenerator<T[], boolean> {
     for (;;) {
       if (tired()) await breathe();
-      if (this.#stopped) throw this.#stopped;
+      this.#check();
       const view = instance.feed(id, piece);
       const { text, index, groups, state } = view;
       if (view.services.length > 0) this.#learn(view.services);

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { afterEach, expect, test, vi } from "vitest";
+import { createClient } from "../../src/index.js";
+
+const bytes = readFileSync(new URL("../../dist/akash-provider-web.wasm", import.meta.url));
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+/** serve answers each fetch of the module with the next of the responses. */
+function serve(...responses: (() => Response)[]) {
+  const fetch = vi.fn(async (_url: URL) => {
+    const next = responses.shift();
+    if (!next) throw new TypeError("Failed to fetch");
+    return next();
+  });
+  vi.stubGlobal("fetch", fetch);
+  return fetch;
+}
+
+const wasm = (type: string) => () => new Response(bytes, { headers: { "content-type": type } });
+const bridgeUrl = "https://bridge.example";
+
+test("the module is loaded once for all clients", async () => {
+  const fetch = serve(wasm("application/wasm"));
+  const wasmUrl = "https://page.example/once.wasm";
+  await Promise.all([createClient({ bridgeUrl, wasmUrl }), createClient({ bridgeUrl, wasmUrl })]);
+  await createClient({ bridgeUrl, wasmUrl });
+  expect(fetch).toHaveBeenCalledOnce();
+  expect(fetch.mock.calls[0]?.[0].href).toBe(wasmUrl);
+});
+
+test("a wrong MIME type is told, and does not matter", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  serve(wasm("application/octet-stream"));
+  await createClient({ bridgeUrl, wasmUrl: "https://page.example/type.wasm" });
+  expect(warn.mock.calls[0]?.[0]).toContain("application/wasm would load faster");
+});
+
+test("loading is tried again after a failure", async () => {
+  const wasmUrl = "https://page.example/flaky.wasm";
+  const error = { name: "ProviderError", code: "UNAVAILABLE" };
+  const fetch = serve();
+  await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toMatchObject(error);
+  serve(() => new Response("no", { status: 404 }));
+  await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toThrow(/HTTP 404/);
+  serve(() => new Response("<html>", { headers: { "content-type": "application/wasm" } }));
+  await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toThrow(/cannot compile/);
+  expect(fetch).toHaveBeenCalledOnce();
+  serve(wasm("application/wasm"));
+  await createClient({ bridgeUrl, wasmUrl });
+});
+
+test("wasmModule must be a module", async () => {
+  await expect(createClient({ bridgeUrl, wasmModule: bytes as never })).rejects.toThrow(TypeError);
+});
+
+test("nothing is loaded for options of the wrong type", async () => {
+  const fetch = serve();
+  await expect(createClient({ bridgeUrl, retries: -1 })).rejects.toThrow(TypeError);
+  expect(fetch).not.toHaveBeenCalled();
+});

@@ -1,0 +1,11 @@
+import { readFileSync } from "node:fs";
+
+/** compile compiles the module that the build has made. */
+export function compile(): WebAssembly.Module {
+  return new WebAssembly.Module(
+    readFileSync(new URL("../../dist/akash-provider-web.wasm", import.meta.url)),
+  );
+}
+
+/** The module, for tests that may share it. */
+export const wasmModule = compile();
