@@ -14,10 +14,6 @@ import (
 )
 
 const (
-	// connectTimeout bounds a TCP connection to one address.
-	connectTimeout = 5 * time.Second
-	// handshakeTimeout bounds a TLS handshake, in which the chain is asked.
-	handshakeTimeout = 8 * time.Second
 	// addressHeadStart is what one address of a host has over the next, the
 	// Connection Attempt Delay of RFC 8305 section 5.
 	addressHeadStart = 250 * time.Millisecond
@@ -27,6 +23,27 @@ const (
 	// closePatience is how long a close may try to say goodbye to the peer.
 	closePatience = 250 * time.Millisecond
 )
+
+// patience is how long a provider may take.
+type patience struct {
+	connect   time.Duration // for a TCP connection to one address
+	handshake time.Duration // for a TLS handshake, in which the chain is asked
+	settings  time.Duration // for its first words of HTTP/2; gRPC servers say them at once
+	version   time.Duration // for its version, with all that it takes to ask
+	silence   time.Duration // on a connection with open streams before it is pinged
+	pong      time.Duration // for the answer to that
+}
+
+// standardPatience holds the defaults. Providers punish pings that come more
+// often than every 30 s (reference section 1.2).
+var standardPatience = patience{
+	connect:   5 * time.Second,
+	handshake: 8 * time.Second,
+	settings:  5 * time.Second,
+	version:   8 * time.Second,
+	silence:   40 * time.Second,
+	pong:      15 * time.Second,
+}
 
 // dial connects to a port of the route's host over TLS. When it returns, the
 // server's certificate has been accepted; before that, not a byte was sent but
@@ -38,7 +55,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 		return nil, err
 	}
 	dialer := net.Dialer{
-		Timeout:        connectTimeout,
+		Timeout:        rt.pool.patience.connect,
 		ControlContext: rt.pool.destinations.Control,
 	}
 	raw, errs := race.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
@@ -57,7 +74,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 
 // secure does the TLS handshake and, in it, has the certificate judged.
 func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, client *tls.Certificate) (*securedConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.handshake)
 	defer cancel()
 
 	conn := &securedConn{route: rt}
@@ -111,7 +128,7 @@ func (c *securedConn) watch() {
 	defer c.mu.Unlock()
 	c.unwatch = context.AfterFunc(c.route.pool.ctx, func() { c.Close() })
 	c.recheck = time.AfterFunc(c.decision.Until.Sub(c.route.pool.now()), func() {
-		ctx, cancel := context.WithTimeout(c.route.pool.ctx, handshakeTimeout)
+		ctx, cancel := context.WithTimeout(c.route.pool.ctx, c.route.pool.patience.handshake)
 		defer cancel()
 		pause := recheckPause
 		if c.fresh(ctx) == nil {

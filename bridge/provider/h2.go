@@ -18,15 +18,6 @@ import (
 )
 
 const (
-	// settingsTimeout bounds the wait for a server's first words on a new
-	// connection. A gRPC server says them at once.
-	settingsTimeout = 5 * time.Second
-	// keepAliveInterval is how long a connection with open streams may be silent
-	// before it is asked whether it lives. Providers punish pings that come more
-	// often than every 30 s or while no stream is open (reference section 1.2).
-	keepAliveInterval = 40 * time.Second
-	// keepAliveTimeout is how long the answer may take.
-	keepAliveTimeout = 15 * time.Second
 	// grpcIdleTimeout is how long an unused connection is kept.
 	grpcIdleTimeout = 2 * time.Minute
 	// writeTimeout is how long a provider may refuse to read.
@@ -223,7 +214,7 @@ func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keepAlive = time.AfterFunc(keepAliveInterval, c.ping)
+	c.keepAlive = time.AfterFunc(rt.pool.patience.silence, c.ping)
 	return c, nil
 }
 
@@ -236,7 +227,7 @@ func (c *grpcConn) greet(ctx context.Context) error {
 		return err
 	}
 	c.h2 = h2
-	timeout := time.NewTimer(settingsTimeout)
+	timeout := time.NewTimer(c.route.pool.patience.settings)
 	defer timeout.Stop()
 	select {
 	case err := <-c.first:
@@ -302,13 +293,14 @@ func (c *grpcConn) ping() {
 		return
 	}
 	silent := time.Since(time.Unix(0, c.heard.Load()))
-	next := keepAliveInterval
+	patience := c.route.pool.patience
+	next := patience.silence
 	switch {
-	case c.h2.State().StreamsActive == 0:
-	case silent < keepAliveInterval:
+	case c.h2.State().StreamsActive == 0: // which a provider would punish, too
+	case silent < patience.silence:
 		next -= silent
 	default:
-		ctx, cancel := context.WithTimeout(c.route.pool.ctx, keepAliveTimeout)
+		ctx, cancel := context.WithTimeout(c.route.pool.ctx, patience.pong)
 		err := c.h2.Ping(ctx)
 		cancel()
 		if err != nil {

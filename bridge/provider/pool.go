@@ -76,6 +76,7 @@ type Pool struct {
 	verifier     *trust.Verifier
 	now          func() time.Time
 	log          *slog.Logger
+	patience     patience
 
 	// ctx ends with the pool, and all connections with it.
 	ctx   context.Context
@@ -99,6 +100,7 @@ func New(o Options) (*Pool, error) {
 		resolver:     o.Resolver,
 		now:          o.Now,
 		log:          o.Logger,
+		patience:     standardPatience,
 		routes:       make(map[routeKey]*route),
 	}
 	if p.now == nil {

@@ -62,9 +62,9 @@ func newRoute(p *Pool, key routeKey) *route {
 		rt.policy.PinSHA256 = []byte(key.pin)
 	}
 	if key.chosen {
-		rt.policy.HostIsProviders = func(ctx context.Context) bool {
+		rt.policy.HostIsProviders = func(ctx context.Context) (bool, error) {
 			at, err := p.locate(ctx, key.address, "")
-			return err == nil && at.host.Host == key.host.Host
+			return err == nil && at.host.Host == key.host.Host, err
 		}
 	}
 	rt.rest = newRESTTransport(rt, nil)

@@ -33,8 +33,6 @@ const (
 	heldVersionLifetime = 10 * time.Minute
 	// noVersionLifetime is the same for an answer without a readable version.
 	noVersionLifetime = 30 * time.Second
-	// versionTimeout bounds the question, with all that it takes to put it.
-	versionTimeout = 8 * time.Second
 	// versionHeadStart is what the question has over the search for a gRPC port,
 	// which most providers need next.
 	versionHeadStart = 2 * time.Second
@@ -99,7 +97,7 @@ func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAns
 		return known
 	}
 	answer, err := share(ctx, rt, "version", func(ctx context.Context) (versionAnswer, error) {
-		ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+		ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.version)
 		defer cancel()
 		version, reached, err := rt.askVersion(ctx)
 		answer := versionAnswer{version, err, reached}

@@ -53,7 +53,7 @@ type Policy struct {
 	// word of the chain or of the bridge's operator; nil means yes. A CA vouches
 	// for a name only, so for a host that a page chose its word counts for
 	// nothing. It is asked only if a CA does vouch.
-	HostIsProviders func(context.Context) bool
+	HostIsProviders func(context.Context) (bool, error)
 }
 
 // Decision is an accepted certificate.
@@ -124,10 +124,19 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 		}
 		return Decision{ByPin, until}, nil
 	}
-	if v.vouched(certs, p.ServerName, now) && (p.HostIsProviders == nil || p.HostIsProviders(ctx)) {
-		return Decision{ByCA, earlier(until, leaf.NotAfter)}, nil
+	if !v.vouched(certs, p.ServerName, now) {
+		return v.decideByChain(ctx, leaf, fingerprint, p, now)
 	}
-	return v.decideByChain(ctx, leaf, fingerprint, p, now)
+	if p.HostIsProviders != nil {
+		switch its, err := p.HostIsProviders(ctx); {
+		case err != nil:
+			return Decision{}, err
+		case !its:
+			return Decision{}, refuse(fault.ReasonNotSelfSigned,
+				"the server's certificate is a public CA's for the host %q, which is not the provider's host by its record; use the host of the record, or pin the certificate", p.ServerName)
+		}
+	}
+	return Decision{ByCA, earlier(until, leaf.NotAfter)}, nil
 }
 
 // vouched tells whether a public CA vouches for the certificate and host name.
