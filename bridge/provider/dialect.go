@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -67,25 +68,61 @@ func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
 	return aep37
 }
 
-// reflectionError is a server's word that it does not know a symbol, or has no
-// reflection service.
+// reflectionError is a server's word that it does not serve or know a symbol, or
+// has no reflection.
 type reflectionError struct{ text string }
 
 func (e *reflectionError) Error() string { return "reflection: " + e.text }
 
-// reflect asks the server's reflection service for the files that define symbol
-// (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
-func (c *grpcConn) reflect(ctx context.Context, symbol string) ([]*descriptorpb.FileDescriptorProto, error) {
-	message, err := proto.Marshal(&reflectionv1.ServerReflectionRequest{
-		MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol},
-	})
+// reflect asks the server's reflection whether it serves a service and for the
+// files that define it. It asks both, since a server may know the definition of
+// what it does not serve.
+func (c *grpcConn) reflect(ctx context.Context, service string) ([]*descriptorpb.FileDescriptorProto, error) {
+	answers, err := c.askReflection(ctx,
+		&reflectionv1.ServerReflectionRequest{
+			MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
+		},
+		&reflectionv1.ServerReflectionRequest{
+			MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: service},
+		})
 	if err != nil {
 		return nil, err
 	}
-	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	if !slices.ContainsFunc(answers[0].GetListServicesResponse().GetService(), func(s *reflectionv1.ServiceResponse) bool {
+		return s.GetName() == service
+	}) {
+		return nil, &reflectionError{"not served"}
+	}
+	if refused := answers[1].GetErrorResponse(); refused != nil {
+		return nil, &reflectionError{clip(refused.ErrorMessage, 100)}
+	}
+	var files []*descriptorpb.FileDescriptorProto
+	for _, b := range answers[1].GetFileDescriptorResponse().GetFileDescriptorProto() {
+		var file descriptorpb.FileDescriptorProto
+		if err := proto.Unmarshal(b, &file); err != nil {
+			return nil, &reflectionError{"a descriptor that cannot be decoded"}
+		}
+		files = append(files, &file)
+	}
+	return files, nil
+}
+
+// askReflection puts questions to the server's reflection service
+// (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) and
+// returns as many answers.
+func (c *grpcConn) askReflection(ctx context.Context, questions ...*reflectionv1.ServerReflectionRequest) ([]*reflectionv1.ServerReflectionResponse, error) {
+	var asked []byte
+	for _, q := range questions {
+		message, err := proto.Marshal(q)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, 0) // not compressed
+		asked = binary.BigEndian.AppendUint32(asked, uint32(len(message)))
+		asked = append(asked, message...)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		"https://"+c.addr+reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName,
-		bytes.NewReader(append(frame, message...)))
+		"https://"+c.addr+reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName, bytes.NewReader(asked))
 	if err != nil {
 		return nil, err
 	}
@@ -100,30 +137,35 @@ func (c *grpcConn) reflect(ctx context.Context, symbol string) ([]*descriptorpb.
 	if err != nil {
 		return nil, err
 	}
-	if len(body) == 0 {
-		status := res.Trailer.Get("Grpc-Status") + res.Header.Get("Grpc-Status")
-		return nil, &reflectionError{fmt.Sprintf("HTTP status %d, gRPC status %q", res.StatusCode, clip(status, 10))}
-	}
-	const prefix = 5
-	if len(body) < prefix || body[0] != 0 || uint64(len(body)-prefix) < uint64(binary.BigEndian.Uint32(body[1:])) {
-		return nil, &reflectionError{"an answer that is not gRPC"}
-	}
-	var answer reflectionv1.ServerReflectionResponse
-	if err := proto.Unmarshal(body[prefix:][:binary.BigEndian.Uint32(body[1:])], &answer); err != nil {
-		return nil, &reflectionError{"an answer that cannot be decoded"}
-	}
-	if refused := answer.GetErrorResponse(); refused != nil {
-		return nil, &reflectionError{clip(refused.ErrorMessage, 100)}
-	}
-	var files []*descriptorpb.FileDescriptorProto
-	for _, b := range answer.GetFileDescriptorResponse().GetFileDescriptorProto() {
-		var file descriptorpb.FileDescriptorProto
-		if err := proto.Unmarshal(b, &file); err != nil {
-			return nil, &reflectionError{"a descriptor that cannot be decoded"}
+	var answers []*reflectionv1.ServerReflectionResponse
+	for len(answers) < len(questions) {
+		message, rest, ok := cutMessage(body)
+		if !ok {
+			status := res.Trailer.Get("Grpc-Status") + res.Header.Get("Grpc-Status")
+			return nil, &reflectionError{fmt.Sprintf("HTTP status %d, gRPC status %q", res.StatusCode, clip(status, 10))}
 		}
-		files = append(files, &file)
+		body = rest
+		answer := new(reflectionv1.ServerReflectionResponse)
+		if err := proto.Unmarshal(message, answer); err != nil {
+			return nil, &reflectionError{"an answer that cannot be decoded"}
+		}
+		answers = append(answers, answer)
 	}
-	return files, nil
+	return answers, nil
+}
+
+// cutMessage cuts the first message, which must not be compressed, off the body
+// of a gRPC answer.
+func cutMessage(body []byte) (message, rest []byte, ok bool) {
+	const prefix = 5
+	if len(body) < prefix || body[0] != 0 {
+		return nil, nil, false
+	}
+	length := uint64(binary.BigEndian.Uint32(body[1:]))
+	if length > uint64(len(body)-prefix) {
+		return nil, nil, false
+	}
+	return body[prefix:][:length], body[prefix:][length:], true
 }
 
 // speaksAEP37 tells whether files define all of AEP-37's LeaseRPC, with the same

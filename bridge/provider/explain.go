@@ -102,14 +102,16 @@ func joined(failures ...error) error {
 	if len(all) == 0 {
 		return fmt.Errorf("unreachable: %w", errors.Join(failures...))
 	}
-	code, why := codes.Internal, fault.ReasonProviderProtocol
+	code, why := codes.Unavailable, fault.ReasonProviderUnreachable
 	var texts []string
 	for _, f := range all {
 		if !slices.Contains(texts, f.Message) {
 			texts = append(texts, f.Message)
 		}
-		if f.Reason != fault.ReasonProviderProtocol {
-			code, why = codes.Unavailable, fault.ReasonProviderUnreachable
+		// That a port is not the gRPC port is no news of the provider; that it
+		// breaks the rules of TLS is, and trying again will not help.
+		if f.Reason == fault.ReasonProviderProtocol && !errors.Is(f, errNotHTTP2) {
+			code, why = codes.Internal, fault.ReasonProviderProtocol
 		}
 	}
 	return &fault.Error{Code: code, Reason: why, Message: strings.Join(texts, "; "), Err: errors.Join(failures...)}

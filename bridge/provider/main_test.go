@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"testing"
 	"time"
@@ -30,28 +33,36 @@ type world struct {
 	*testing.T
 	fake  *fake.Server
 	ready fake.Ready
+	now   func() time.Time
 	chain *chain.Client
 	pool  *provider.Pool
 }
 
-// newWorld starts a world. configure, which may be nil, changes the pool's
-// options.
-func newWorld(t *testing.T, o fake.Options, configure func(*provider.Options)) *world {
+// newWorld starts a world.
+func newWorld(t *testing.T, o fake.Options) *world { return newWorldAt(t, o, nil) }
+
+// newWorldAt starts a world whose bridge has a clock of its own.
+func newWorldAt(t *testing.T, o fake.Options, now func() time.Time) *world {
 	t.Helper()
 	srv, err := fake.Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { srv.Close() })
-	w := &world{T: t, fake: srv, ready: srv.Ready()}
-	w.chain, err = chain.New(chain.Options{Nodes: []string{w.ready.ChainRPC}})
+	w := &world{T: t, fake: srv, ready: srv.Ready(), now: now}
+	w.chain, err = chain.New(chain.Options{Nodes: []string{w.ready.ChainRPC}, Now: now})
 	require.NoError(t, err)
 	t.Cleanup(w.chain.Close)
-	w.pool = w.newPool(configure)
+	w.pool = w.newPool(nil)
 	return w
 }
 
 func (w *world) newPool(configure func(*provider.Options)) *provider.Pool {
 	w.Helper()
-	options := provider.Options{Chain: w.chain, Destinations: guard.Destinations{AllowPrivate: true}}
+	options := provider.Options{Now: w.now, Chain: w.chain, Destinations: guard.Destinations{AllowPrivate: true}}
+	// The default ports may be someone else's on this machine.
+	options.GRPCPorts = []uint16{port(w.T, w.ready.REST) + 1}
+	if w.ready.GRPC != "" {
+		options.GRPCPorts = []uint16{port(w.T, w.ready.GRPC)}
+	}
 	if configure != nil {
 		configure(&options)
 	}
@@ -98,6 +109,50 @@ func (w *world) refusal(r provider.Request) *fault.Error {
 	require.ErrorAs(w, err, &f)
 	require.NotEmpty(w, f.Message)
 	return f
+}
+
+// control asks the fake's control API.
+func (w *world) control(method, path string, answer any) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), method, w.ready.Control+path, nil)
+	require.NoError(w, err)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(w, err)
+	defer res.Body.Close()
+	require.Equal(w, http.StatusOK, res.StatusCode)
+	require.NoError(w, json.NewDecoder(res.Body).Decode(answer))
+}
+
+// pin is the fingerprint of the certificate being served.
+func (w *world) pin() []byte {
+	w.Helper()
+	var state fake.State
+	w.control(http.MethodGet, "/state", &state)
+	pin, err := hex.DecodeString(state.CertSHA256)
+	require.NoError(w, err)
+	return pin
+}
+
+// revoke has the certificate being served revoked on the chain.
+func (w *world) revoke() {
+	w.Helper()
+	var state fake.State
+	w.control(http.MethodPost, "/certificate?kind=revoked", &state)
+}
+
+// requests lists what the provider was asked.
+func (w *world) requests() (seen []fake.Request) {
+	w.Helper()
+	w.control(http.MethodGet, "/requests", &seen)
+	return seen
+}
+
+// port is the port of host:port.
+func port(t *testing.T, addr string) uint16 {
+	t.Helper()
+	to, err := netip.ParseAddrPort(addr)
+	require.NoError(t, err)
+	return to.Port()
 }
 
 // status calls GetStatus over an endpoint's transport.

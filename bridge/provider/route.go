@@ -191,7 +191,7 @@ func (p *peer) version(ctx context.Context) versionAnswer {
 func hopeless(err error) bool {
 	var f *fault.Error
 	return errors.As(err, &f) && (f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded ||
-		f.Reason == fault.ReasonHostNotFound || f.Reason == fault.ReasonDestinationRefused)
+		f.Code == codes.Unauthenticated || f.Reason == fault.ReasonHostNotFound || f.Reason == fault.ReasonDestinationRefused)
 }
 
 func because(err error, reason fault.Reason) bool {
