@@ -25,6 +25,9 @@ const (
 	// headerVerified says what the provider's certificate was accepted for: "chain",
 	// "ca", "pin", or "none" where the page asked for no check.
 	headerVerified = "Akash-Verified"
+	// headerStale is "true" where the chain does not answer and the provider was
+	// found in an old record of it.
+	headerStale = "Akash-Stale"
 )
 
 // bridge takes calls from the relay to a provider, and notes how they end.
@@ -104,6 +107,9 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 	if endpoint.Version != "" {
 		told[headerVersion] = []string{endpoint.Version}
 	}
+	if endpoint.Stale {
+		told[headerStale] = []string{"true"}
+	}
 	authorization, err := c.authorize(endpoint)
 	if err != nil {
 		return nil, err
@@ -125,30 +131,18 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 }
 
 // overREST answers a call through a provider's REST gateway.
-func (b *bridge) overREST(c *call, endpoint *provider.Endpoint, authorization string) func(context.Context, []byte, *relay.Reply) error {
-	return func(ctx context.Context, request []byte, reply *relay.Reply) error {
-		message, err := relay.OneMessage(request)
-		if err != nil {
-			return err
-		}
+func (b *bridge) overREST(c *call, endpoint *provider.Endpoint, authorization string) func(context.Context, []byte, *relay.Answer) error {
+	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
 		return b.rest.Serve(ctx, &rest.Call{
 			Endpoint:          endpoint,
 			Provider:          c.request.Address,
 			Method:            c.method.path(),
-			Message:           message,
+			Message:           request,
 			Authorization:     authorization,
 			ClientCertificate: c.request.ClientCertificate,
 			Tail:              c.tail,
-			Opened:            reply.Open,
-		}, func(message []byte) error {
-			if err := reply.Send(message); err != nil {
-				return err
-			}
-			if c.method.streaming {
-				reply.Flush()
-			}
-			return nil
-		})
+			Opened:            answer.Open,
+		}, answer.Send)
 	}
 }
 

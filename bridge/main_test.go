@@ -4,11 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -501,4 +510,107 @@ func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
 	assert.False(t, status == http.StatusOK && strings.Contains(body, "akash_bridge_"), "no longer for everyone")
 	status, _ = p.get(t, "/readyz")
 	assert.Equal(t, http.StatusOK, status, "without a chain there is nothing to ask")
+}
+
+// certificateFiles writes a certificate for 127.0.0.1 and its key.
+func certificateFiles(t *testing.T) (certificate, key string, pool *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	folder := t.TempDir()
+	certificate, key = filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	require.NoError(t, os.WriteFile(certificate, text, 0o600))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600))
+	pool = x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(text))
+	return certificate, key, pool
+}
+
+func TestEveryVersionOfHTTPIsServed(t *testing.T) {
+	certificate, key, pool := certificateFiles(t)
+	only := func(set func(*http.Protocols)) *http.Protocols {
+		p := new(http.Protocols)
+		set(p)
+		return p
+	}
+	for _, test := range []struct {
+		proto     string
+		args      []string
+		protocols *http.Protocols
+	}{
+		{"HTTP/1.1", nil, only(func(p *http.Protocols) { p.SetHTTP1(true) })},
+		{"HTTP/2.0", nil, only(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })},
+		{"HTTP/1.1", []string{"--tls-cert", certificate, "--tls-key", key}, only(func(p *http.Protocols) { p.SetHTTP1(true) })},
+		{"HTTP/2.0", []string{"--tls-cert", certificate, "--tls-key", key}, only(func(p *http.Protocols) { p.SetHTTP2(true) })},
+	} {
+		w := startWorld(t, fake.Options{LogLines: 100}, test.args...)
+		assert.Equal(t, len(test.args) > 0, strings.HasPrefix(w.URL, "https://"))
+		control := w.HTTP
+		w.HTTP = &http.Client{Transport: &http.Transport{Protocols: test.protocols, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+		for _, text := range []bool{false, true} {
+			w.Text = text
+			s, messages, err := w.Call(t.Context(), pathLogs, w.to("Authorization", "Bearer "+w.fake.JWT, "Origin", w.URL), &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
+			require.NoError(t, err)
+			assert.Equal(t, test.proto, s.Proto)
+			assert.Equal(t, codes.OK, s.Code(), s.Message())
+			assert.NotEmpty(t, messages)
+			assert.Equal(t, w.URL, s.Header.Get("Access-Control-Allow-Origin"))
+			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), headerMethod)
+		}
+		w.HTTP.CloseIdleConnections()
+		control.CloseIdleConnections()
+	}
+}
+
+func TestAQuietStreamBeatsWhereItIsAskedTo(t *testing.T) {
+	for _, version := range []string{"0.14.0", "0.4.8"} {
+		w := startWorld(t, fake.Options{ProviderVersion: version})
+		s, err := w.Open(t.Context(), pathStreamStatus, w.to(headerHeartbeat, "1"), &emptypb.Empty{})
+		require.NoError(t, err)
+		first, err := s.Next()
+		require.NoError(t, err)
+		assert.NotEmpty(t, first)
+		second, err := s.Next()
+		require.NoError(t, err)
+		assert.Empty(t, second)
+		s.Close()
+	}
+}
+
+func TestAnErrorIsToldToAnyClientInTime(t *testing.T) {
+	for _, test := range []struct {
+		fault   fake.Fault
+		codes   []codes.Code
+		reasons []string
+	}{
+		{fake.FaultRefuse, []codes.Code{codes.Unavailable}, []string{"providerUnreachable"}},
+		{fake.FaultHangAccept, []codes.Code{codes.DeadlineExceeded, codes.Unavailable}, nil},
+		{fake.FaultHangHeaders, []codes.Code{codes.DeadlineExceeded}, nil},
+		{fake.FaultGoAway, []codes.Code{codes.Unavailable}, []string{"providerGone"}},
+		{fake.FaultOversized, []codes.Code{codes.ResourceExhausted}, []string{"providerProtocol"}},
+		{fake.FaultCertExpired, []codes.Code{codes.FailedPrecondition}, []string{"expired"}},
+		{fake.FaultChainDown, []codes.Code{codes.Unavailable}, []string{"chainUnavailable"}},
+	} {
+		t.Run(string(test.fault), func(t *testing.T) {
+			w := startWorld(t, fake.Options{Faults: []string{string(test.fault)}})
+			start := time.Now()
+			s, _, err := w.Call(t.Context(), pathGetStatus, w.to("Grpc-Timeout", "3S"), &emptypb.Empty{})
+			require.NoError(t, err)
+			assert.Contains(t, test.codes, s.Code(), s.Message())
+			if test.reasons != nil {
+				assert.Contains(t, test.reasons, s.Get("akash-error"))
+			}
+			assert.Contains(t, s.Message(), w.fake.Provider)
+			assert.Less(t, time.Since(start), 10*time.Second)
+		})
+	}
 }

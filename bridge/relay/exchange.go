@@ -34,7 +34,7 @@ const nearDeadline = 20 * time.Millisecond
 type exchange struct {
 	call     *Call
 	route    *Route
-	reply    *Reply
+	reply    *reply
 	limit    int
 	deadline time.Time // zero where there is none
 }
@@ -60,12 +60,12 @@ func (x *exchange) run(ctx context.Context, path, contentType string, request []
 	if err != nil {
 		return nil, err
 	}
-	x.reply.AddHeader(header)
+	x.reply.addHeader(header)
 	x.reply.commit()
 	if x.call.Streaming {
 		// The page learns that the stream stands, and of whom it comes, before
 		// there is a message.
-		x.reply.Flush()
+		x.reply.flush()
 	}
 	if err := x.forward(ctx, response.Body); err != nil {
 		return nil, err
@@ -109,13 +109,13 @@ func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 	for {
 		batch, err := messages.next()
 		if len(batch) > 0 {
-			if x.reply.forward(batch) != nil {
+			if x.reply.write(batch) != nil {
 				return gone(ctx)
 			}
 			if x.call.Streaming && err == nil {
 				// While this writes, the transport collects what comes next: the
 				// faster messages are, the more go out together.
-				x.reply.Flush()
+				x.reply.flush()
 			}
 		}
 		switch err {

@@ -83,9 +83,9 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// OneMessage returns the message of a request that has exactly one, which is not
+// oneMessage returns the message of a request that has exactly one, which is not
 // compressed.
-func OneMessage(request []byte) ([]byte, error) {
+func oneMessage(request []byte) ([]byte, error) {
 	switch {
 	case len(request) == 0:
 		return nil, fault.New(codes.InvalidArgument, "", "the request has no message")

@@ -61,9 +61,9 @@ type Route struct {
 	// Downstream says which of the provider's response headers go to the page.
 	Downstream func(name string) bool
 
-	// Serve, where set, answers the call instead of the provider at Transport. The
-	// request is the messages of the page as they were framed.
-	Serve func(ctx context.Context, request []byte, reply *Reply) error
+	// Serve, where set, answers the call, whose request is one message, instead of a
+	// provider at Transport. It returns an error of Answer.Send as it is.
+	Serve func(ctx context.Context, request []byte, a *Answer) error
 }
 
 // Result is the outcome of a call.
@@ -85,20 +85,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply.finish(trailersOf(faultOf(err, "")))
 		return
 	}
-	result, err := h.serve(r, call, reply)
+	result := Result{Code: codes.Internal} // what a panic leaves
+	if call.Done != nil {
+		defer func() {
+			result.Duration, result.Sent = time.Since(start), reply.written
+			call.Done(result)
+		}()
+	}
+	result, err = h.serve(r, call, reply)
 	if err != nil {
 		told := faultOf(err, call.Provider)
 		reply.finish(trailersOf(told))
 		result.Code, result.Reason, result.Err = told.Code, told.Reason, told
 	}
-	if call.Done != nil {
-		result.Duration, result.Sent = time.Since(start), reply.written
-		call.Done(result)
-	}
 }
 
 // serve moves an accepted call. An error is still to be told to the page.
-func (h *Handler) serve(r *http.Request, call *Call, reply *Reply) (result Result, err error) {
+func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Result, err error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	timeout, bounded, err := parseTimeout(r.Header)
@@ -132,13 +135,10 @@ func (h *Handler) serve(r *http.Request, call *Call, reply *Reply) (result Resul
 		}
 		return result, err
 	}
-	reply.AddHeader(route.ReplyHeader)
+	reply.addHeader(route.ReplyHeader)
 
 	if route.Serve != nil {
-		if err := route.Serve(ctx, request, reply); err != nil {
-			if ctx.Err() != nil {
-				err = contextError(ctx)
-			}
+		if err := h.answer(ctx, call, route, request, reply); err != nil {
 			return result, err
 		}
 		reply.finish(http.Header{headerStatus: {"0"}})
@@ -152,6 +152,21 @@ func (h *Handler) serve(r *http.Request, call *Call, reply *Reply) (result Resul
 	reply.finish(trailers)
 	result.Code = statusOf(trailers)
 	return result, nil
+}
+
+// answer lets route.Serve answer a call.
+func (h *Handler) answer(ctx context.Context, call *Call, route *Route, request []byte, reply *reply) error {
+	message, err := oneMessage(request)
+	if err != nil {
+		return err
+	}
+	a := newAnswer(reply, h.limit(), call.Streaming)
+	err = route.Serve(ctx, message, a)
+	a.close()
+	if err != nil && ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	return err
 }
 
 func (h *Handler) limit() int {

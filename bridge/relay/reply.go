@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/http"
 	"strconv"
@@ -13,11 +12,12 @@ import (
 	"akash-provider-web/bridge/fault"
 )
 
-// Reply is the answer to one call as the page receives it: headers, messages and
+// reply is the answer to one call as the page receives it: headers, messages and
 // at the end, whatever happens, trailers. It flushes when told to, and on a quiet
 // stream, where the page asked for it, sends empty messages that keep the
-// connection's idle timers from cutting it.
-type Reply struct {
+// connection's idle timers from cutting it. Its methods may be called from several
+// goroutines.
+type reply struct {
 	mu        sync.Mutex // held over every use of w
 	w         http.ResponseWriter
 	committed bool
@@ -31,20 +31,20 @@ type Reply struct {
 	last        time.Time // of the last write, kept only where interval is set
 }
 
-func newReply(w http.ResponseWriter, contentType string) *Reply {
-	return &Reply{w: w, contentType: contentType}
+func newReply(w http.ResponseWriter, contentType string) *reply {
+	return &reply{w: w, contentType: contentType}
 }
 
 // keepAlive sends an empty message whenever interval passed without one. The first
 // one commits the headers: those that the provider sends later are not relayed.
-func (r *Reply) keepAlive(interval time.Duration) {
+func (r *reply) keepAlive(interval time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.interval, r.last = interval, time.Now()
 	r.beat = time.AfterFunc(interval, r.heartbeat)
 }
 
-func (r *Reply) heartbeat() {
+func (r *reply) heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.finished {
@@ -54,15 +54,15 @@ func (r *Reply) heartbeat() {
 	if quiet >= r.interval {
 		// A failed write needs no attention here: the page is gone, and the call's
 		// own context ends with it.
-		_ = r.write(emptyMessage)
-		r.flush()
+		_ = r.writeLocked(emptyMessage)
+		r.flushLocked()
 		quiet = 0
 	}
 	r.beat.Reset(r.interval - quiet)
 }
 
-// AddHeader adds headers to the answer, where they have not been sent yet.
-func (r *Reply) AddHeader(h http.Header) {
+// addHeader adds headers to the answer, where they have not been sent yet.
+func (r *reply) addHeader(h http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.committed {
@@ -73,48 +73,29 @@ func (r *Reply) AddHeader(h http.Header) {
 	}
 }
 
-// Send writes one message, not compressed. The page may see it only after Flush.
-func (r *Reply) Send(message []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var prefix [prefixSize]byte
-	binary.BigEndian.PutUint32(prefix[1:], uint32(len(message)))
-	if err := r.write(prefix[:]); err != nil {
-		return err
-	}
-	return r.write(message)
-}
-
-// forward writes messages that are framed already.
-func (r *Reply) forward(messages []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.write(messages)
-}
-
-// Flush hands what was sent to the network. It blocks while the page accepts no
-// more.
-func (r *Reply) Flush() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.flush()
-}
-
 // commit writes the headers: what follows are messages and trailers.
-func (r *Reply) commit() {
+func (r *reply) commit() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.writeHeader()
+	r.commitLocked()
 }
 
-// Open sends the headers: the page learns that the stream stands before there is
-// a message.
-func (r *Reply) Open() {
-	r.commit()
-	r.Flush()
+// write sends messages, framed. The page may see them only after flush.
+func (r *reply) write(messages []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writeLocked(messages)
 }
 
-func (r *Reply) writeHeader() {
+// flush hands what was written to the network. It waits while the page accepts no
+// more.
+func (r *reply) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flushLocked()
+}
+
+func (r *reply) commitLocked() {
 	if r.committed {
 		return
 	}
@@ -123,8 +104,8 @@ func (r *Reply) writeHeader() {
 	r.w.WriteHeader(http.StatusOK)
 }
 
-func (r *Reply) write(b []byte) error {
-	r.writeHeader()
+func (r *reply) writeLocked(b []byte) error {
+	r.commitLocked()
 	n, err := r.w.Write(b)
 	r.written += int64(n)
 	r.unflushed = true
@@ -134,7 +115,7 @@ func (r *Reply) write(b []byte) error {
 	return err
 }
 
-func (r *Reply) flush() {
+func (r *reply) flushLocked() {
 	if !r.unflushed {
 		return
 	}
@@ -146,7 +127,7 @@ func (r *Reply) flush() {
 
 // finish ends the answer with trailers, as headers where nothing was sent yet
 // ("Trailers-Only"). The edge writes them out when the handler has returned.
-func (r *Reply) finish(trailers http.Header) {
+func (r *reply) finish(trailers http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = true

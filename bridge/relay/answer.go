@@ -1,0 +1,107 @@
+package relay
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+)
+
+// maxQueued is how many bytes of messages wait, at most, while others are being
+// written. A larger message passes alone.
+const maxQueued = maxBuffer
+
+// Answer is how Route.Serve answers a call. It frames messages and writes them to
+// the page from a goroutine of its own: what is sent while the page is being
+// written to goes out together, and a message that comes alone goes out at once.
+// Where the answer is one message, it waits for its trailers.
+type Answer struct {
+	reply     *reply
+	limit     int
+	streaming bool
+
+	mu      sync.Mutex
+	changed sync.Cond // pending, ended or failed did
+	pending []byte
+	ended   bool
+	failed  error
+	stopped chan struct{} // closed when the goroutine has ended
+}
+
+func newAnswer(reply *reply, limit int, streaming bool) *Answer {
+	a := &Answer{reply: reply, limit: limit, streaming: streaming, stopped: make(chan struct{})}
+	a.changed.L = &a.mu
+	go a.run()
+	return a
+}
+
+// Open sends the headers, so that the page learns that a stream stands before there
+// is a message.
+func (a *Answer) Open() {
+	a.reply.commit()
+	a.reply.flush()
+}
+
+// Send queues one message, not compressed and not framed, which it copies. It waits
+// while the page accepts no more, and returns the error of an earlier write.
+func (a *Answer) Send(message []byte) error {
+	if len(message) > a.limit {
+		return fault.New(codes.ResourceExhausted, "", "an answer is larger than the bridge's limit of %d bytes", a.limit)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.failed == nil && len(a.pending) > 0 && len(a.pending)+prefixSize+len(message) > maxQueued {
+		a.changed.Wait()
+	}
+	if a.failed != nil {
+		return a.failed
+	}
+	var prefix [prefixSize]byte
+	binary.BigEndian.PutUint32(prefix[1:], uint32(len(message)))
+	a.pending = append(append(a.pending, prefix[:]...), message...)
+	a.changed.Broadcast()
+	return nil
+}
+
+// close waits until everything is written.
+func (a *Answer) close() {
+	a.mu.Lock()
+	a.ended = true
+	a.changed.Broadcast()
+	a.mu.Unlock()
+	<-a.stopped
+}
+
+func (a *Answer) run() {
+	defer close(a.stopped)
+	var batch []byte
+	for {
+		a.mu.Lock()
+		for len(a.pending) == 0 && !a.ended {
+			a.changed.Wait()
+		}
+		if len(a.pending) == 0 {
+			a.mu.Unlock()
+			return
+		}
+		if cap(batch) > 2*maxQueued {
+			batch = nil // it held a giant message
+		}
+		batch, a.pending = a.pending, batch[:0]
+		a.changed.Broadcast()
+		a.mu.Unlock()
+
+		if err := a.reply.write(batch); err != nil {
+			a.mu.Lock()
+			a.failed = errCanceled
+			a.changed.Broadcast()
+			a.mu.Unlock()
+			return
+		}
+		if a.streaming {
+			a.reply.flush()
+		}
+	}
+}
