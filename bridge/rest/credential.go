@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -50,6 +51,17 @@ func (c *credential) owner() string {
 		return c.certificate.Subject.CommonName
 	}
 	return ""
+}
+
+// sum tells one credential from another without being it.
+func (c *credential) sum() [32]byte {
+	h := sha256.New()
+	h.Write([]byte(c.authorization))
+	if c.certificate != nil {
+		h.Write([]byte{0}) // which no header's value contains
+		h.Write(c.certificate.Raw)
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // scrub takes the credential out of a text that a provider wrote.

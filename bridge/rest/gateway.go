@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,18 @@ func (g *gateway) header(r route) http.Header {
 		h.Set("Authorization", g.credential.authorization)
 	}
 	return h
+}
+
+// topic names what r says, for those who watch it.
+func (g *gateway) topic(path, scope string) topicKey {
+	key := topicKey{transport: g.client.Transport, path: g.base.String() + path}
+	if !reflect.TypeOf(key.transport).Comparable() {
+		key.transport = g // shared with nobody
+	}
+	if scope != scopeNone {
+		key.credential = g.credential.sum()
+	}
+	return key
 }
 
 // get returns the body of r, limit bytes at most. What is not a 200 is an error.

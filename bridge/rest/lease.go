@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -71,6 +72,16 @@ func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leas
 		return nil, fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "it cannot tell the lease's status%s", said(x.providerText(s.Errors[0])))
 	}
 	return &s, nil
+}
+
+// watchLease joins those who watch the status of a lease.
+func (x *exchange) watchLease(id *marketv1.LeaseID) (t *topic[*leaseStatus], leave func()) {
+	return x.leases.watch(x.topic(leaseRoute(id, "status", scopeStatus).path, scopeStatus))
+}
+
+// asksLease returns the question for the status of a lease.
+func (x *exchange) asksLease(id *marketv1.LeaseID) func(context.Context) (*leaseStatus, error) {
+	return func(ctx context.Context) (*leaseStatus, error) { return x.leaseStatus(ctx, id) }
 }
 
 // names are the services of the lease, in order.
@@ -164,10 +175,14 @@ func serviceStatus(ctx context.Context, x *exchange) error {
 	if err := checkServiceName(request.GetFilter().GetName()); err != nil {
 		return err
 	}
+	topic, leave := x.watchLease(request.GetLeaseId())
+	defer leave()
 	var last *leasev1.ServiceStatusResponse
+	age := time.Duration(0) // the first answer is of now
 	poll := poll{interval: x.leaseInterval}
 	for {
-		status, err := x.leaseStatus(ctx, request.GetLeaseId())
+		status, err := topic.look(ctx, age, x.asksLease(request.GetLeaseId()))
+		age = x.leaseInterval / 2
 		if last != nil && isReason(err, fault.ReasonUnknownLease) {
 			return nil
 		}

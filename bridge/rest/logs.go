@@ -140,10 +140,20 @@ func (f *follower) run(ctx context.Context, s *source) error {
 // need not permit it, for it makes names and numbers better and is not required.
 func (f *follower) start(ctx context.Context) (*source, error) {
 	s := &source{whole: f.call.Tail < 0}
-	var asking sync.WaitGroup
-	asking.Go(func() { s.status, _ = f.leaseStatus(ctx, f.lease) })
+	asking, enough := context.WithCancel(ctx)
+	defer enough()
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		s.status, _ = f.leaseStatus(asking, f.lease)
+	}()
 	socket, err := f.dial(ctx, ctx, f.route(f.call.Tail))
-	asking.Wait()
+	if err == nil {
+		defer time.AfterFunc(f.statusPatience, enough).Stop()
+	} else {
+		enough()
+	}
+	<-asked
 	s.socket = socket
 	return s, err
 }
@@ -210,11 +220,13 @@ func (f *follower) move(s *source) error {
 // pods that came since it had the given status, or nil when ctx is done. The
 // source lives as long as life.
 func (f *follower) watch(ctx, life context.Context, last *leaseStatus) *source {
+	topic, leave := f.watchLease(f.lease)
+	defer leave()
 	for {
 		if sleep(ctx, jitter(f.leaseInterval)) != nil {
 			return nil
 		}
-		status, err := f.leaseStatus(ctx, f.lease)
+		status, err := topic.look(ctx, f.leaseInterval/2, f.asksLease(f.lease))
 		if err != nil {
 			if isFinal(err) {
 				return nil

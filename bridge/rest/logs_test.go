@@ -296,6 +296,23 @@ func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
 	l.until(logBook{"web/0": text("one", "two", "three", "started anew", "once more")})
 }
 
+// A lease's status that does not come holds no log up for long.
+func TestLogWithoutTheStatusItAskedFor(t *testing.T) {
+	g := newLeaseGateway(t, nil)
+	asked := make(chan struct{}, 1)
+	g.answerStatus(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	g.sockets = []func(*stream){func(s *stream) { s.close(closeNotFound, "") }}
+	adapter := testAdapter()
+	adapter.statusPatience = 100 * time.Millisecond
+	err := adapter.Serve(testContext(t), callOf(t, g.Endpoint, leasev1.LeaseRPC_ServiceLogs_FullMethodName,
+		&leasev1.ServiceLogsRequest{LeaseId: testLease(), Follow: true}), nil)
+	assert.Equal(t, fault.ReasonUnknownLease, requireFault(t, err).Reason)
+	<-asked
+}
+
 // What ends a log that is followed, and how.
 func TestFollowEnds(t *testing.T) {
 	gone := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }

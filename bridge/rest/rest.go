@@ -68,12 +68,16 @@ type Options struct {
 }
 
 // Adapter answers gRPC calls from the REST gateways of providers. It is safe for
-// concurrent use and keeps nothing between calls.
+// concurrent use, and keeps nothing that no call is using.
 type Adapter struct {
 	log            *slog.Logger
 	statusInterval time.Duration
 	leaseInterval  time.Duration
 	patience       time.Duration
+	statusPatience time.Duration // that an open log has for its lease's status
+
+	statuses shared[*providerv1.Status]
+	leases   shared[*leaseStatus]
 }
 
 // New returns an Adapter.
@@ -86,6 +90,7 @@ func New(o Options) *Adapter {
 		statusInterval: positive(o.StatusInterval, 15*time.Second),
 		leaseInterval:  positive(o.LeaseInterval, 5*time.Second),
 		patience:       positive(o.Patience, 45*time.Second),
+		statusPatience: 5 * time.Second,
 	}
 }
 

@@ -38,14 +38,16 @@ func getStatus(ctx context.Context, x *exchange) error {
 // streamStatus answers ProviderRPC/StreamStatus: the status at once, and again
 // whenever a look at it finds more changed than the time.
 func streamStatus(ctx context.Context, x *exchange) error {
+	topic, leave := x.statuses.watch(x.topic("/status", scopeNone))
+	defer leave()
 	var last *providerv1.Status
 	poll := poll{interval: x.statusInterval}
 	for {
-		status, err := x.status(ctx)
+		status, err := topic.look(ctx, x.statusInterval/2, x.status)
 		if err = poll.result(err); err != nil {
 			return err
 		}
-		if status != nil && !sameStatus(last, status) {
+		if status != nil && (last == nil || !sameStatus(last, status)) {
 			if err := x.reply(status); err != nil {
 				return err
 			}
@@ -59,13 +61,19 @@ func streamStatus(ctx context.Context, x *exchange) error {
 
 // sameStatus reports whether two statuses differ in nothing but their time.
 func sameStatus(a, b *providerv1.Status) bool {
-	if a == nil || b == nil {
-		return a == b
+	return proto.Equal(timeless(a), timeless(b))
+}
+
+// timeless is a shallow copy of s without its time.
+func timeless(s *providerv1.Status) *providerv1.Status {
+	return &providerv1.Status{
+		Errors:            s.GetErrors(),
+		Cluster:           s.GetCluster(),
+		BidEngine:         s.GetBidEngine(),
+		Manifest:          s.GetManifest(),
+		PublicHostnames:   s.GetPublicHostnames(),
+		ReclamationWindow: s.GetReclamationWindow(),
 	}
-	then := a.Timestamp
-	defer func() { a.Timestamp = then }()
-	a.Timestamp = b.Timestamp
-	return proto.Equal(a, b)
 }
 
 // status asks the provider's status now.

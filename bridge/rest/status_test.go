@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -237,6 +239,33 @@ func TestStreamStatusSendsChanges(t *testing.T) {
 		orders = append(orders, m.GetBidEngine().GetOrders())
 	}
 	assert.Equal(t, []uint32{0, 1, 0}, orders)
+}
+
+// A hundred pages that watch a provider cost it hardly more than one.
+func TestStreamStatusIsShared(t *testing.T) {
+	const pages = 100
+	source := answers(says(200, `{"bidengine":{"orders":1},"address":"a"}`))
+	e := gatewayOf(t, source)
+	adapter := New(Options{StatusInterval: time.Hour})
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	seen := make(chan error)
+	var open sync.WaitGroup
+	for range pages {
+		open.Go(func() {
+			_ = adapter.Serve(ctx, callOf(t, e, providerv1.ProviderRPC_StreamStatus_FullMethodName, &emptypb.Empty{}), func(message []byte) error {
+				seen <- proto.Unmarshal(message, new(providerv1.Status))
+				return nil
+			})
+		})
+	}
+	for range pages {
+		require.NoError(t, <-seen)
+	}
+	assert.Equal(t, 1, source.asked)
+	cancel()
+	open.Wait()
+	assert.Empty(t, adapter.statuses.topics, "nothing is kept for nobody")
 }
 
 // A provider that stays away ends the stream; one that was never there fails the
