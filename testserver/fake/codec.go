@@ -9,16 +9,8 @@ import (
 // frame is a message that is in its wire form already. It is sent once.
 type frame struct{ buffer mem.Buffer }
 
-// newFrame returns an empty buffer of at least size bytes from grpc's pool, and a
-// function that makes a frame of it once it is filled.
-func newFrame(size int) (buf []byte, seal func(filled []byte) *frame) {
-	pool := mem.DefaultBufferPool()
-	from := pool.Get(size)
-	return (*from)[:0], func(filled []byte) *frame {
-		*from = filled
-		return &frame{mem.NewBuffer(from, pool)}
-	}
-}
+// copyFrame returns a frame of a copy of b, in a buffer of grpc's pool.
+func copyFrame(b []byte) *frame { return &frame{mem.Copy(b, mem.DefaultBufferPool())} }
 
 // frameOf returns a frame of bytes that nobody else writes to.
 func frameOf(b []byte) *frame { return &frame{mem.SliceBuffer(b)} }

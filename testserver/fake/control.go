@@ -61,8 +61,8 @@ func (s *Server) controlHandler() http.Handler {
 		_, err = w.Write(text)
 		return err
 	})
-	// POST /status: with a body (protojson) that status is shown from now on,
-	// without one the cluster changes a little.
+	// POST /status: with a body (protojson) gRPC shows that status from now on,
+	// without one the cluster changes a little, for gRPC and REST.
 	handle("POST /status", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

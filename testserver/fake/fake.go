@@ -143,7 +143,7 @@ type Server struct {
 	goers            chan struct{}  // closed when the web servers have ended
 }
 
-// Start starts a fake, which ends with Close or when ctx does.
+// Start starts a fake, which Close ends. The calls that it serves end with ctx, too.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o.ProviderVersion = cmp.Or(o.ProviderVersion, DefaultVersion)
 	o.LeaseRPC = cmp.Or(o.LeaseRPC, DialectAEP37)

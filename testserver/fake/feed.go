@@ -3,7 +3,9 @@ package fake
 import "google.golang.org/protobuf/encoding/protowire"
 
 const (
-	maxChunk  = 32 << 10 // largest piece of a log in one message, in bytes
+	// maxChunk is the largest piece of a log in one message, in bytes; the message
+	// around it still fits into a 32 KiB buffer of grpc's pool.
+	maxChunk  = 32<<10 - 128
 	minChunk  = 1 << 10
 	fullChunk = maxChunk - minChunk
 )

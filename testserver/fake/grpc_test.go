@@ -10,7 +10,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -193,4 +196,31 @@ func TestRestart(t *testing.T) {
 	assert.Equal(t, leasev1.ServiceRestartStatus_pending, answer.GetStatus()[1].GetState())
 	assert.EqualValues(t, 1, ready())
 	assert.EqualValues(t, 3, ready())
+}
+
+// BenchmarkServiceLogs is a line's way through gRPC and TLS, both ends in this
+// process.
+func BenchmarkServiceLogs(b *testing.B) {
+	for _, chunk := range []int{0, 1, 2048, 16 << 10} {
+		b.Run(fmt.Sprintf("chunk=%d", chunk), func(b *testing.B) {
+			s, err := fake.Start(b.Context(), fake.Options{LogLines: b.N, LogChunk: chunk})
+			require.NoError(b, err)
+			defer s.Close()
+			conn, err := grpc.NewClient(s.Ready().GRPC, grpc.WithTransportCredentials(credentials.NewTLS(insecure())))
+			require.NoError(b, err)
+			defer conn.Close()
+			ctx := metadata.AppendToOutgoingContext(b.Context(), "authorization", "Bearer "+s.Ready().JWT)
+			b.SetBytes(fake.DefaultLogBytes)
+			b.ResetTimer()
+			stream, err := leasev1.NewLeaseRPCClient(conn).ServiceLogs(ctx, &leasev1.ServiceLogsRequest{LeaseId: leaseID(s)})
+			require.NoError(b, err)
+			for {
+				if _, err := stream.Recv(); err == io.EOF {
+					break
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

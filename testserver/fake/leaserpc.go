@@ -91,18 +91,16 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 		defer p.logs.follow()()
 	}
 	f := newFeed(journals, p.seed, p.server.options.LogChunk)
+	var message []byte
 	for {
 		news := p.logs.news()
 		over := !r.GetFollow() || !slices.ContainsFunc(journals, func(j *journal) bool { return !j.hasEnded() })
 		for {
-			buf, seal := newFrame(maxChunk + minChunk)
-			buf = f.append(buf)
-			message := seal(buf)
-			if len(buf) == 0 {
-				message.buffer.Free()
+			message = f.append(message[:0])
+			if len(message) == 0 {
 				break
 			}
-			if err := stream.SendMsg(message); err != nil {
+			if err := stream.SendMsg(copyFrame(message)); err != nil {
 				return err
 			}
 		}
