@@ -30,7 +30,7 @@ func answering(s serve) func(*front) {
 				Provider:  "akash1test",
 				Streaming: r.URL.Path == pathLogs,
 				Route:     func(context.Context) (*relay.Route, error) { return &relay.Route{Serve: s}, nil },
-				Done:      func(r relay.Result) { f.results <- r },
+				Done:      f.note,
 			}, nil
 		}
 	}
