@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 
@@ -38,8 +39,7 @@ type config struct {
 // megabytes.
 const defaultMaxStreams = 10_000
 
-// defaultChainRPC are public nodes, asked where the command line names neither a
-// node nor a provider.
+// defaultChainRPC are public nodes, asked where the command line names none.
 var defaultChainRPC = []string{"https://rpc.akashnet.net:443", "https://akash-rpc.polkachu.com:443"}
 
 const envPrefix = "AKASH_BRIDGE_"
@@ -129,7 +129,15 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 	return c, nil
 }
 
-// check finds what is wrong with flags taken together.
+// nodes returns the chain nodes to ask, and whether the operator chose them.
+func (c *config) nodes() (urls []string, chosen bool) {
+	if len(c.chainRPC) > 0 {
+		return c.chainRPC, true
+	}
+	return defaultChainRPC, false
+}
+
+// check finds what is wrong with flags that the flags themselves do not tell.
 func (c *config) check() error {
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return errors.New("--tls-cert and --tls-key are only of use together")
@@ -140,8 +148,13 @@ func (c *config) check() error {
 	if c.logFormat != "text" && c.logFormat != "json" {
 		return fmt.Errorf("--log-format is %q: want text or json", c.logFormat)
 	}
-	if len(c.chainRPC) == 0 && len(c.providers) == 0 {
-		c.chainRPC = defaultChainRPC
+	for name, address := range map[string]string{"listen": c.listen, "metrics-listen": c.metricsListen} {
+		if name == "metrics-listen" && address == "" {
+			continue
+		}
+		if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
+			return fmt.Errorf("--%s is %q: want host:port, such as 127.0.0.1:8080", name, address)
+		}
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ func TestDefaults(t *testing.T) {
 	c, err := parseConfig(nil, environment(nil), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.listen)
-	assert.Equal(t, defaultChainRPC, c.chainRPC)
+	nodes, chosen := c.nodes()
+	assert.Equal(t, defaultChainRPC, nodes)
+	assert.False(t, chosen)
 	assert.False(t, c.allowInsecure || c.allowHostOverride || c.allowPrivateNetworks)
 }
 
@@ -91,6 +93,8 @@ func TestABadFlagIsNamed(t *testing.T) {
 		{args: []string{"--grpc-port", "0"}, text: "1 to 65535"},
 		{args: []string{"--grpc-port", "65536"}, text: "1 to 65535"},
 		{args: []string{"--grpc-port", ","}, text: "empty"},
+		{args: []string{"--listen", "8080"}, text: "host:port"},
+		{args: []string{"--metrics-listen", "localhost:http:1"}, text: "host:port"},
 		{args: []string{"--max-streams", "0"}, text: "--max-streams"},
 		{args: []string{"--log-format", "xml"}, text: "--log-format"},
 		{args: []string{"--tls-cert", "c.pem"}, text: "--tls-key"},

@@ -18,23 +18,24 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 		Destinations: guard.Destinations{AllowPrivate: c.allowPrivateNetworks},
 		Logger:       log,
 	}
-	d := dependencies{web: web.Handler(), close: func() {}}
-	if len(c.chainRPC) > 0 {
-		nodes, err := chain.New(chain.Options{Nodes: c.chainRPC, Logger: log})
-		if err != nil {
-			return d, usageError{err}
-		}
-		options.Chain = nodes
-		d.ready = nodes.Ready
-		d.close = nodes.Close
+	urls, chosen := c.nodes()
+	nodes, err := chain.New(chain.Options{Nodes: urls, Logger: log})
+	if err != nil {
+		return dependencies{}, usageError{err}
 	}
+	options.Chain = nodes
 	pool, err := provider.New(options)
 	if err != nil {
-		d.close()
-		return d, usageError{err}
+		nodes.Close()
+		return dependencies{}, usageError{err}
 	}
-	d.reacher = pool
-	closeChain := d.close
-	d.close = func() { pool.Close(); closeChain() }
+	d := dependencies{
+		reacher: pool,
+		web:     web.Handler(),
+		close:   func() { pool.Close(); nodes.Close() },
+	}
+	if chosen || len(c.providers) == 0 {
+		d.ready = nodes.Ready // otherwise the bridge may be meant to do without a chain
+	}
 	return d, nil
 }

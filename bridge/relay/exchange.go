@@ -89,13 +89,11 @@ func (x *exchange) request(ctx context.Context, path, contentType string, body [
 		URL:    &url.URL{Scheme: "https", Host: x.route.Authority, Path: path},
 		Host:   x.route.Authority,
 		Header: header,
-		// The length and GetBody let a transport end the stream with the last byte,
-		// and try again where the provider did not process the call.
+		// The length lets a transport end the stream with the last byte. There is no
+		// GetBody: with one, transports repeat a call that the provider reset, which
+		// may have taken effect.
 		ContentLength: int64(len(body)),
 		Body:          io.NopCloser(bytes.NewReader(body)),
-		GetBody: func() (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(body)), nil
-		},
 	}
 	return r.WithContext(ctx)
 }

@@ -60,7 +60,10 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if len(b) > limit+prefixSize {
-			return nil, fault.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
+			// Browsers that are still sending when the answer comes take it for a
+			// network error.
+			_, _ = io.CopyN(io.Discard, body, drained*int64(limit))
+			return nil, requestTooLarge(limit)
 		}
 		if err == io.EOF {
 			break
@@ -74,13 +77,21 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	}
 	switch whole, _, err := wholeMessages(b, limit); {
 	case err == errTooLarge:
-		return nil, fault.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
+		return nil, requestTooLarge(limit)
 	case err != nil:
 		return nil, fault.New(codes.InvalidArgument, "", "the request's body is malformed: %w", err)
 	case whole < len(b):
 		return nil, fault.New(codes.InvalidArgument, "", "the request's body is cut short: %w", errCut)
 	}
 	return b, nil
+}
+
+// drained is how many times the limit is still read, and thrown away, of a request
+// that is too large.
+const drained = 4
+
+func requestTooLarge(limit int) error {
+	return fault.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
 }
 
 // oneMessage returns the message of a request that has exactly one, which is not

@@ -411,10 +411,12 @@ func TestLargeMessagesPassUpToTheLimit(t *testing.T) {
 			require.Len(t, messages, 1)
 			assert.Greater(t, len(messages[0]), large)
 
-			s, _, err = f.Call(t.Context(), pathRestart, nil, ask(relay.DefaultMaxMessage))
-			require.NoError(t, err)
-			assert.Equal(t, codes.ResourceExhausted, s.Code())
-			assert.Contains(t, s.Message(), "4194304 bytes")
+			for _, size := range []int{relay.DefaultMaxMessage, 3 * relay.DefaultMaxMessage} {
+				s, _, err = f.Call(t.Context(), pathRestart, nil, ask(size))
+				require.NoError(t, err)
+				assert.Equal(t, codes.ResourceExhausted, s.Code())
+				assert.Contains(t, s.Message(), "4194304 bytes")
+			}
 		})
 	}
 }
