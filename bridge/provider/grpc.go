@@ -24,6 +24,10 @@ const (
 	// streams on one; to a server that does not, some more are opened, and when
 	// they are full too, calls wait their turn within their deadlines.
 	maxConns = 4
+	// maxGRPCHeaderBytes bounds the headers, and the trailers, of an answer. It is
+	// more than the relay takes, which can tell the page what is wrong; what is
+	// larger still ends the connection.
+	maxGRPCHeaderBytes = 256 << 10
 	// streamWindow and connWindow are how far a provider may run ahead of the
 	// browser, per stream and in all. The second leaves room for many stalled
 	// streams beside a lively one.
@@ -51,7 +55,7 @@ func newGRPCTransport(p *peer) *grpcTransport {
 	settings := &http.Transport{
 		DisableCompression:     true,
 		IdleConnTimeout:        grpcIdleTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxResponseHeaderBytes: maxGRPCHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream:     streamWindow,
 			MaxReceiveBufferPerConnection: connWindow,

@@ -1,0 +1,124 @@
+// The program under test that the suite's driver starts: it reads
+// ClientCompatRequests from stdin, has a page in headless Chromium make each
+// call, and writes the ClientCompatResponses to stdout. Both are messages behind
+// a big-endian 32-bit length.
+//
+//   node main.js CLIENT [--parallel N]
+//
+// CLIENT is the name of a page script beside this file: connect, grpc-web, …
+
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { parseArgs } from "node:util";
+import { chromium, type Page } from "playwright-core";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    // Calls under way at once. HTTP/1.1 in Chromium gives six connections a
+    // host; past that a call would wait for a socket while its deadline runs.
+    parallel: { type: "string", default: "4" },
+  },
+});
+const client = positionals[0];
+if (client === undefined) throw new Error("which client? connect, grpc-web or akash");
+
+const site = await serve(new URL("./", import.meta.url));
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    // The suite's servers present certificates it made a moment ago.
+    "--ignore-certificate-errors",
+  ],
+});
+const page = await open(`http://localhost:${(site.address() as AddressInfo).port}/?${client}`);
+
+const underWay = new Set<Promise<void>>();
+for await (const request of messages(process.stdin)) {
+  const call = invoke(page, request)
+    .then(reply)
+    .finally(() => underWay.delete(call));
+  underWay.add(call);
+  if (underWay.size >= Number(values.parallel)) await Promise.race(underWay);
+}
+await Promise.all(underWay);
+await browser.close();
+site.close();
+
+/** Serves the page and its scripts, so that calls carry a real Origin. */
+async function serve(root: URL): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    if (url.pathname === "/") {
+      response.setHeader("content-type", "text/html");
+      response.end(
+        `<!doctype html><script type="module" src="/${url.search.slice(1)}.js"></script>`,
+      );
+      return;
+    }
+    try {
+      const types: Record<string, string> = {
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+      };
+      const extension = url.pathname.slice(url.pathname.lastIndexOf("."));
+      const body = await readFile(new URL(`.${url.pathname}`, root));
+      response.setHeader("content-type", types[extension] ?? "application/octet-stream");
+      response.end(body);
+    } catch {
+      response.statusCode = 404;
+      response.end();
+    }
+  });
+  await new Promise<void>((listening) => server.listen(0, "localhost", listening));
+  return server;
+}
+
+/** Opens the page and tells its troubles on stderr, where the driver shows them. */
+async function open(url: string): Promise<Page> {
+  const page = await browser.newPage();
+  page.on("pageerror", (error) => console.error(`page: ${error.stack ?? error}`));
+  if (process.env.VERBOSE)
+    page.on("console", (message) => console.error(`page: ${message.text()}`));
+  await page.goto(url);
+  await page.waitForFunction("typeof globalThis.invoke === 'function'");
+  return page;
+}
+
+/** Has the page make one call. Playwright's bridge carries JSON, hence base64. */
+async function invoke(page: Page, request: Buffer): Promise<Buffer> {
+  const response = await page.evaluate(
+    (encoded) => (globalThis as unknown as { invoke(r: string): Promise<string> }).invoke(encoded),
+    request.toString("base64"),
+  );
+  return Buffer.from(response, "base64");
+}
+
+function reply(response: Buffer): void {
+  const frame = Buffer.alloc(4 + response.length);
+  frame.writeUInt32BE(response.length);
+  response.copy(frame, 4);
+  process.stdout.write(frame);
+}
+
+/** The messages of a stream in which each stands behind its length. */
+async function* messages(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let pending = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    pending = Buffer.concat([pending, chunk]);
+    while (pending.length >= 4) {
+      const end = 4 + pending.readUInt32BE();
+      if (pending.length < end) break;
+      yield pending.subarray(4, end);
+      pending = pending.subarray(end);
+    }
+  }
+}

@@ -1,0 +1,200 @@
+// Runs connectrpc's conformance suite against the bridge and the clients and prints
+// one line per suite. A run of all suites writes bin/conformance.json. Exits 1 if a
+// case failed.
+//
+//   node .ci/conformance/run.mjs [--short] [--repeat N] [NAME…]
+//
+//   --short      each mode once, as `make test` does
+//   --repeat N   every suite N times in a row; a line tells its worst run
+//   NAME…        only the suites whose name contains one of these
+//
+// The suite's tools come from the Go module proxy into .tools; its messages are
+// generated from the protos inside its module. See package.json for the rest.
+
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const version = "v1.0.6"; // v1.0.7 does not resolve
+const module = "connectrpc.com/conformance";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const root = join(here, "../..");
+const tools = join(root, ".tools", `conformance@${version}`);
+const dist = join(here, "dist");
+
+const tool = (name) => join(tools, name);
+const bridge = (server) => [join(dist, "bridge"), tool(server)];
+const page = (client) => ["node", join(dist, "main.js"), client];
+
+// Every suite: the number of cases its configuration selects, so that none is
+// lost unseen, and the programs under test.
+const suites = [
+  {
+    name: "bridge, referenceserver behind it",
+    short: true,
+    cases: 496,
+    mode: "server",
+    config: "server",
+    command: bridge("referenceserver"),
+  },
+  {
+    name: "bridge, grpcserver behind it",
+    short: true,
+    cases: 496,
+    mode: "server",
+    config: "server",
+    knownFailing: "grpc-server",
+    command: bridge("grpcserver"),
+  },
+  {
+    name: "connect-web to bridge, referenceserver behind it",
+    short: true,
+    cases: 153,
+    mode: "both",
+    config: "browser",
+    command: [...page("connect"), "----", ...bridge("referenceserver")],
+  },
+  {
+    name: "connect-web to bridge, grpcserver behind it",
+    cases: 153,
+    mode: "both",
+    config: "browser",
+    command: [...page("connect"), "----", ...bridge("grpcserver")],
+  },
+  {
+    name: "grpc-web (text) to bridge, referenceserver behind it",
+    short: true,
+    cases: 51,
+    mode: "both",
+    config: "text",
+    knownFailing: "grpc-web",
+    command: [...page("grpc-web"), "----", ...bridge("referenceserver")],
+  },
+  {
+    name: "our client",
+    short: true,
+    cases: 342,
+    mode: "client",
+    config: "browser",
+    command: page("akash"),
+  },
+  {
+    name: "our client to bridge, referenceserver behind it",
+    cases: 153,
+    mode: "both",
+    config: "browser",
+    command: [...page("akash"), "----", ...bridge("referenceserver")],
+  },
+];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    short: { type: "boolean", default: false },
+    repeat: { type: "string", default: "1" },
+  },
+});
+const chosen = suites.filter(
+  ({ name, short }) =>
+    (short || !values.short) &&
+    (positionals.length === 0 || positionals.some((part) => name.includes(part))),
+);
+
+install();
+build();
+const results = [];
+for (const suite of chosen) {
+  const runs = [];
+  for (let i = 0; i < Number(values.repeat); i++) runs.push(await run(suite));
+  const worst = runs.reduce((a, b) => (b.failed > a.failed ? b : a));
+  results.push({ suite: suite.name, ...worst });
+  const again = runs.length > 1 ? `, the worst of ${runs.length} runs` : "";
+  console.log(
+    `${suite.name}: ${worst.passed} passed, ${worst.failed} failed, ${worst.knownFailing} known failing${again}`,
+  );
+}
+if (chosen.length === suites.length) {
+  mkdirSync(join(root, "bin"), { recursive: true });
+  writeFileSync(join(root, "bin/conformance.json"), `${JSON.stringify(results, null, 2)}\n`);
+}
+process.exitCode = results.some(({ failed }) => failed > 0) ? 1 : 0;
+
+/** Installs the suite's programs and this folder's npm packages, once. */
+function install() {
+  if (!existsSync(tool("connectconformance"))) {
+    const commands = ["grpcserver", "referenceserver", "connectconformance"];
+    sh(
+      "go",
+      ["install", "-trimpath", ...commands.map((name) => `${module}/cmd/${name}@${version}`)],
+      {
+        env: { ...process.env, GOBIN: tools },
+      },
+    );
+  }
+  const lock = (path) => statSync(join(here, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (lock("node_modules/.package-lock.json") < lock("package-lock.json")) {
+    sh("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: here });
+  }
+}
+
+/** Generates the suite's messages and builds the programs under test. */
+function build() {
+  const npx = (name, args) => sh(join(here, "node_modules/.bin", name), args, { cwd: here });
+  const { Dir } = JSON.parse(sh("go", ["mod", "download", "-json", `${module}@${version}`]));
+  npx("buf", ["generate", join(Dir, "proto"), "--template", "buf.gen.yaml"]);
+  npx("tsc", ["--noEmit"]);
+  const esbuild = ["--bundle", "--outdir=dist", "--log-level=warning"];
+  npx("esbuild", [
+    "client/main.ts",
+    ...esbuild,
+    "--platform=node",
+    "--format=esm",
+    "--external:playwright-core",
+  ]);
+  const wasmExec = join(sh("go", ["env", "GOROOT"]).trim(), "lib/wasm/wasm_exec.js");
+  const clients = ["client/connect.ts", "client/grpc-web.ts", "client/akash.ts"];
+  npx("esbuild", [
+    ...clients,
+    ...esbuild,
+    "--format=esm",
+    "--target=es2022",
+    `--alias:wasm_exec.js=${wasmExec}`,
+  ]);
+  sh("go", ["build", "-o", join(dist, "akash.wasm"), "./wasm/conformance"], {
+    cwd: root,
+    env: { ...process.env, GOOS: "js", GOARCH: "wasm" },
+  });
+  sh("go", ["build", "-o", join(dist, "bridge"), "./bridge/conformance"], { cwd: root });
+}
+
+function sh(command, args, options) {
+  return execFileSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    ...options,
+  });
+}
+
+/** Runs a suite and counts its cases; shows the driver's words if any failed. */
+async function run({ cases, mode, config, knownFailing, command }) {
+  const args = ["--mode", mode, "--conf", join(here, "suites", `${config}.yaml`), "--trace"];
+  if (knownFailing)
+    args.push("--known-failing", `@${join(here, "known-failing", `${knownFailing}.txt`)}`);
+  const driver = spawn(tool("connectconformance"), [...args, "--", ...command]);
+  let output = "";
+  for (const stream of [driver.stdout, driver.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => (output += text));
+  }
+  const status = await new Promise((exited) => driver.on("close", exited));
+
+  const count = (pattern) => Number(output.match(pattern)?.[1] ?? 0);
+  const passed = count(/^(\d+) passed, \d+ failed/m);
+  const expected = count(/^\(Another (\d+) failed as expected/m);
+  // What is missing could not be run, or is no longer selected.
+  const failed = Math.max(Math.abs(cases - passed - expected), status === 0 ? 0 : 1);
+  if (failed > 0) console.error(output);
+  return { passed, failed, knownFailing: expected };
+}

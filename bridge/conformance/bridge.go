@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/relay"
+)
+
+// address is that of the provider that the suite's server is taken for.
+const address = "akash1maxgcw0jeja5h30v75wj8ads76ks0n0988dynv"
+
+// maxMessage is the largest message that is relayed, in bytes: more than the
+// suite's servers take, so that it is they who refuse what is too large for them.
+const maxMessage = 8 << 20
+
+// A bridge relays every call to one server.
+type bridge struct {
+	http.Handler
+	pool *provider.Pool
+}
+
+// newBridge returns a bridge to addr, where a server speaks gRPC over TLS with a
+// certificate of its own making, as providers do.
+func newBridge(addr string) (*bridge, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := provider.New(provider.Options{
+		Overrides:    map[string]string{address: "https://" + addr},
+		GRPCPorts:    []uint16{at.Port()},
+		Destinations: guard.Destinations{AllowPrivate: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	origins, err := guard.NewOrigins(nil)
+	if err != nil {
+		return nil, err
+	}
+	// The suite's own headers, beside those that travel anyway.
+	metadata, err := guard.NewMetadata([]string{"x-*"})
+	if err != nil {
+		return nil, err
+	}
+	accept := func(r *http.Request) (*relay.Call, error) {
+		header := metadata.Upstream(r.Header)
+		return &relay.Call{
+			Provider:  address,
+			Streaming: strings.HasSuffix(r.URL.Path, "Stream"),
+			Route: func(ctx context.Context) (*relay.Route, error) {
+				endpoint, err := pool.Reach(ctx, provider.Request{
+					Address: address,
+					TLS:     provider.TLSMode{Insecure: true},
+				})
+				if err != nil {
+					return nil, err
+				}
+				return &relay.Route{
+					Transport:  endpoint.Transport,
+					Authority:  endpoint.Addr,
+					Header:     header,
+					Downstream: metadata.Downstream,
+				}, nil
+			},
+		}, nil
+	}
+	return &bridge{
+		Handler: edge.Handler(&relay.Handler{Accept: accept, MaxMessage: maxMessage}, edge.Options{
+			Origins:    origins,
+			MaxRequest: maxMessage,
+		}),
+		pool: pool,
+	}, nil
+}
+
+// Close ends the bridge's connections to its provider.
+func (b *bridge) Close() { b.pool.Close() }
+
+// serve serves handler as request asks until ctx is done. It calls listening once
+// it is there to be called.
+func serve(ctx context.Context, handler http.Handler, request *serverRequest, listening func(serverResponse) error) error {
+	server := &http.Server{Handler: handler, Protocols: new(http.Protocols)}
+	// The suite counts on the version that it asked for.
+	server.Protocols.SetHTTP1(request.httpVersion != httpVersion2)
+	server.Protocols.SetHTTP2(request.httpVersion == httpVersion2)
+	server.Protocols.SetUnencryptedHTTP2(request.httpVersion == httpVersion2)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	addr := listener.Addr().(*net.TCPAddr)
+	where := serverResponse{host: addr.IP.String(), port: uint16(addr.Port)}
+	if request.useTLS {
+		pair, err := tls.X509KeyPair(request.cert, request.key)
+		if err != nil {
+			return err
+		}
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+		where.cert = request.cert
+	}
+	if err := listening(where); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if request.useTLS {
+		err = server.ServeTLS(listener, "", "")
+	} else {
+		err = server.Serve(listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
