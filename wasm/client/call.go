@@ -99,20 +99,24 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
 }
 
 // Refused returns why a response is not one to be read on, or nil. An error
-// without a body has its status in the headers.
+// without a body has its status in the headers; where there is a body, or where
+// only reading tells, the status that counts is the body's.
 func Refused(r Response) *grpcweb.Status {
-	if status, ok := grpcweb.StatusOf(statusHeaders(r)); ok && status != nil {
-		return status
+	speaksGRPC := r.Status() == 200 && isGRPCWeb(r.Header("content-type"))
+	if !speaksGRPC || r.Header("content-length") == "0" {
+		if status, ok := grpcweb.StatusOf(statusHeaders(r)); ok && status != nil {
+			return status
+		}
+	}
+	if speaksGRPC {
+		return nil
 	}
 	if r.Status() != 200 {
 		return grpcweb.Error(grpcweb.CodeOfHTTP(r.Status()),
 			"the bridge answered HTTP "+strconv.Itoa(r.Status())+": is bridgeUrl that of an akash-provider-bridge?")
 	}
-	if !isGRPCWeb(r.Header("content-type")) {
-		return grpcweb.Error(grpcweb.Unknown,
-			"the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
-	}
-	return nil
+	return grpcweb.Error(grpcweb.Unknown,
+		"the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
 }
 
 // isGRPCWeb reports whether a content type is binary gRPC-Web with protobuf

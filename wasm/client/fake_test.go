@@ -154,7 +154,7 @@ func trailers(lines string) []byte {
 // refusal is an answer without a body: an error of the bridge.
 func refusal(status, message, reason string) answer {
 	return answer{header: map[string]string{
-		"grpc-status": status, "grpc-message": message, "akash-error": reason,
+		"grpc-status": status, "grpc-message": message, "akash-error": reason, "content-length": "0",
 	}}
 }
 
