@@ -11,6 +11,9 @@ MAKEFLAGS += --no-print-directory
 # free. LISTEN=ADDRESS:PORT insists.
 LISTEN ?=
 
+# How often `make conformance` runs each suite.
+REPEAT ?= 1
+
 # Tools are pinned, and installed here under their version, so that a change of
 # version is a missing file.
 TOOLS := $(abspath .tools)
@@ -30,7 +33,8 @@ TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
 # JavaScript and CSS outside the npm package, for the same linter.
-WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs)
+WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs \
+  .ci/conformance/*.mjs .ci/conformance/client/*.ts)
 
 # The flags of every build: no paths of this machine, no symbols nobody reads.
 GO_BUILD := go build -trimpath -ldflags='-s -w -buildid='
@@ -52,7 +56,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: test
-test: lint test-go test-npm test-web test-e2e ## Run all checks and tests
+test: lint test-go test-npm test-web test-e2e test-conformance ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm ## Check formatting, types and style
@@ -93,6 +97,16 @@ test-e2e: build ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium=chromium
 	cd npm && npx vitest run --config test/e2e/vitest.config.ts
 
+.PHONY: test-conformance
+test-conformance: ## Run each mode of the conformance suite once
+	@.ci/need chromium=chromium
+	@node .ci/conformance/run.mjs --short
+
+.PHONY: conformance
+conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json
+	@.ci/need chromium=chromium
+	@node .ci/conformance/run.mjs --repeat $(REPEAT)
+
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json
@@ -103,7 +117,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/dist npm/node_modules .tools
+	rm -rf bin npm/dist npm/node_modules .tools .ci/conformance/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 $(WASM): $(call go_files,wasm) $(PROTO_GO)
