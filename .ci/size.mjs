@@ -1,15 +1,15 @@
 // Prints the size of the client's module beside an empty Go program's, and
 // writes the figures:
 //
-//   node .ci/size.mjs MODULE EMPTY OUT.json
+//   node .ci/size.mjs MODULE EMPTY OUT.json BUDGET
 //
 // Brotli is at quality 11, as files are served; gzip at level 9. The ratio is
-// that of the brotli sizes.
+// that of the brotli sizes; above the budget it is a failure.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const [module, empty, out] = process.argv.slice(2);
+const [module, empty, out, budget] = process.argv.slice(2);
 
 function measure(path) {
   const raw = readFileSync(path);
@@ -36,3 +36,8 @@ row("bytes", "raw", "gzip -9", "brotli -11");
 row("akash-provider-web", sizes.wasm.raw, sizes.wasm.gzip, sizes.wasm.brotli);
 row("empty Go program", sizes.empty.raw, sizes.empty.gzip, sizes.empty.brotli);
 row("ratio", ...["raw", "gzip", "brotli"].map((k) => (sizes.wasm[k] / sizes.empty[k]).toFixed(3)));
+
+if (ratio > Number(budget)) {
+  console.error(`the module is ${ratio.toFixed(3)} times an empty Go program, more than ${budget}`);
+  process.exit(1);
+}

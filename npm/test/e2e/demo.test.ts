@@ -8,8 +8,9 @@ import { launch, root } from "./harness.js";
 // What "make run" does after building.
 test("the demo says where its dashboard is, which shows the fake provider; Ctrl-C ends it", async () => {
   const demo = spawn(process.execPath, [join(root, "web/demo.mjs"), "--listen", "127.0.0.1:0"], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  demo.stderr.resume();
   const ended = once(demo, "exit");
   const browser = await launch();
   try {

@@ -8,5 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What takes a browser is slow; only what is slower than that is news.
+    slowTestThreshold: 15_000,
   },
 });
