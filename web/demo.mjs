@@ -36,7 +36,8 @@ async function run(name, ...args) {
   const program = await start(join(bin, name), args);
   programs.push(program);
   program.ended.then((how) => {
-    if (stopping) return;
+    // Ctrl-C reaches all programs at once, and this one may hear of it last.
+    if (stopping || how === 0) return stop(0);
     console.error(`${name} ended (${how})`);
     stop(1);
   });
