@@ -41,6 +41,9 @@ const (
 	queryTimeout = 10 * time.Second
 	// nodeTimeout bounds one question to one node.
 	nodeTimeout = 6 * time.Second
+	// maxConnsPerNode bounds how hard one node is asked: a page may discover
+	// hundreds of providers at once.
+	maxConnsPerNode = 32
 	// hedgeDelay is how long a node may think before the next one is asked too.
 	hedgeDelay = 700 * time.Millisecond
 )
@@ -112,7 +115,8 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = 16
+		t.MaxIdleConnsPerHost = maxConnsPerNode
+		t.MaxConnsPerHost = maxConnsPerNode
 		t.IdleConnTimeout = time.Minute
 		o.Transport = t
 	}

@@ -4,7 +4,9 @@ package provider
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -22,14 +24,15 @@ type grpcConn struct {
 	port      uint16
 	h2        *http2.ClientConn
 
-	heard atomic.Int64 // when bytes last came, in Unix nanoseconds
-	died  sync.Once
+	streams atomic.Int32 // open, and waiting to be
+	limit   int32        // what the server allows of them
+	heard   atomic.Int64 // when bytes last came, in Unix nanoseconds
+	died    sync.Once
 
 	// What the server says first, for the reader only.
-	head      []byte // the first frame's header, as far as it has come
-	got, want int    // bytes so far, and up to the end of that frame
-	settled   bool   // there is a verdict
-	first     chan error
+	words   []byte // the first frame, as far as it has come
+	settled bool   // it came, and the reader has seen to it
+	first   chan error
 
 	mu        sync.Mutex
 	keepAlive *time.Timer
@@ -51,7 +54,6 @@ func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error
 		transport:   t,
 		addr:        net.JoinHostPort(rt.key.host.Host, strconv.Itoa(int(port))),
 		port:        port,
-		want:        frameHeader,
 		first:       make(chan error, 1),
 	}
 	if err := c.greet(ctx); err != nil {
@@ -89,9 +91,9 @@ func (c *grpcConn) greet(ctx context.Context) error {
 
 // Read implements [net.Conn] for the HTTP/2 reader, which alone calls it.
 func (c *grpcConn) Read(b []byte) (int, error) {
-	if !c.settled && c.got >= c.want {
+	if !c.settled && c.greetingEnded() {
 		// The reader wants more, so it has seen to the server's settings.
-		c.settled = true
+		c.settled, c.words = true, nil
 		c.greeted(nil)
 	}
 	n, err := c.securedConn.Read(b)
@@ -101,7 +103,7 @@ func (c *grpcConn) Read(b []byte) (int, error) {
 	if !c.settled && !c.listen(b[:n], err) {
 		return 0, errNotHTTP2 // rather than have the reader log a stranger's words
 	}
-	if err != nil && !c.isClosed() {
+	if err != nil && c.settled && !c.isClosed() {
 		c.died.Do(func() {
 			c.transport.remove(c)
 			c.transport.peer.route.forget()
@@ -115,25 +117,28 @@ var errNotHTTP2 = errors.New("no HTTP/2 SETTINGS frame came first")
 const (
 	// frameHeader is the length of an HTTP/2 frame's header, RFC 9113 section 4.1.
 	frameHeader = 9
+	// settingLength is that of one setting, RFC 9113 section 6.5.1.
+	settingLength = 6
 	// maxSettings bounds a SETTINGS frame; gRPC servers send some dozens of bytes.
 	maxSettings = 4 << 10
+	// defaultStreamLimit is how many streams x/net opens on a connection to a
+	// server that names no limit.
+	defaultStreamLimit = 1000
 )
 
 // listen judges a server's first words: they must be a SETTINGS frame.
 func (c *grpcConn) listen(b []byte, err error) (ok bool) {
-	c.got += len(b)
-	if missing := frameHeader - len(c.head); missing > 0 {
-		c.head = append(c.head, b[:min(len(b), missing)]...)
-		if len(c.head) == frameHeader {
-			length, ok := settingsLength([frameHeader]byte(c.head))
-			if !ok {
-				c.greeted(errNotHTTP2)
-				return false
-			}
-			c.want += length
+	c.words = append(c.words, b[:min(len(b), frameHeader+maxSettings-len(c.words))]...)
+	if len(c.words) >= frameHeader {
+		if _, ok := settingsLength(c.words); !ok {
+			c.greeted(errNotHTTP2)
+			return false
 		}
 	}
-	if err != nil && c.got > 0 {
+	if c.greetingEnded() {
+		c.limit = streamLimit(c.words)
+	}
+	if err != nil && len(c.words) > 0 {
 		err = errNotHTTP2
 	}
 	if err != nil {
@@ -142,13 +147,35 @@ func (c *grpcConn) listen(b []byte, err error) (ok bool) {
 	return true
 }
 
+// greetingEnded tells whether the whole of the first frame has come.
+func (c *grpcConn) greetingEnded() bool {
+	if len(c.words) < frameHeader {
+		return false
+	}
+	length, _ := settingsLength(c.words)
+	return len(c.words) >= frameHeader+length
+}
+
 // settingsLength reads the header of a frame that should be SETTINGS, RFC 9113
 // sections 4.1 and 6.5.
-func settingsLength(h [frameHeader]byte) (length int, ok bool) {
+func settingsLength(frame []byte) (length int, ok bool) {
+	h := [frameHeader]byte(frame)
 	length = int(h[0])<<16 | int(h[1])<<8 | int(h[2])
 	stream := h[5] | h[6] | h[7] | h[8]
 	return length, http2.FrameType(h[3]) == http2.FrameSettings && !http2.Flags(h[4]).Has(http2.FlagSettingsAck) &&
-		stream == 0 && length%6 == 0 && length <= maxSettings
+		stream == 0 && length%settingLength == 0 && length <= maxSettings
+}
+
+// streamLimit reads SETTINGS_MAX_CONCURRENT_STREAMS from a SETTINGS frame.
+func streamLimit(frame []byte) int32 {
+	length, _ := settingsLength(frame)
+	limit := uint32(defaultStreamLimit)
+	for s := frame[frameHeader:][:length]; len(s) >= settingLength; s = s[settingLength:] {
+		if http2.SettingID(binary.BigEndian.Uint16(s)) == http2.SettingMaxConcurrentStreams {
+			limit = binary.BigEndian.Uint32(s[2:])
+		}
+	}
+	return int32(min(limit, math.MaxInt32))
 }
 
 // greeted passes the verdict on the server's greeting. The first counts.
@@ -168,7 +195,7 @@ func (c *grpcConn) ping() {
 	patience := c.route.pool.patience
 	next := patience.silence
 	switch {
-	case c.h2.State().StreamsActive == 0: // which a provider would punish, too
+	case c.streams.Load() == 0: // a ping would be punished, too
 	case silent < patience.silence:
 		next -= silent
 	default:

@@ -287,6 +287,52 @@ func TestAfterGoAwayTheNextCallConnectsAnew(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
+// A provider that shuts down says which calls it has not seen to. They go over
+// a new connection, and nobody notices.
+func TestACallThatWasNotSeenToIsSentAgain(t *testing.T) {
+	id := newIdentity(t, someone, nil)
+	var conns atomic.Int32
+	var asked atomic.Int32
+	g, _ := listen(t, anyPort, id.config("h2"), func(conn *tls.Conn) {
+		if conns.Add(1) == 1 {
+			goAway(conn)
+			return
+		}
+		serveHTTP2(conn, nil, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			body, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			assert.Len(t, body, 5, "the body, whole again")
+			ok(w, r)
+		})
+	})
+	pool := newPool(t, uri(closedPort(t)), func(o *provider.Options) { o.GRPCPorts = []uint16{g.port} })
+	e, err := pool.Reach(t.Context(), pinned(id))
+	require.NoError(t, err)
+	_, err = status(t.Context(), e)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, conns.Load())
+	assert.EqualValues(t, 1, asked.Load())
+}
+
+// goAway is an HTTP/2 server that shuts down on the first request.
+func goAway(conn net.Conn) {
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	framer := http2.NewFramer(conn, conn)
+	framer.WriteSettings()
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		if frame.Header().Type == http2.FrameHeaders {
+			framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+		}
+	}
+}
+
 // A provider that was down for a moment is reached again as soon as it is back.
 func TestAProviderThatComesBackIsFound(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1})
@@ -345,6 +391,30 @@ func TestARevokedCertificateEndsItsConnections(t *testing.T) {
 		assert.Equal(t, fault.ReasonRevoked, f.Reason)
 	}
 	assert.Equal(t, fault.ReasonRevoked, w.refusal(w.request()).Reason)
+}
+
+// Nor does a stream outlive the certificate of its provider.
+func TestAStreamEndsWithTheCertificate(t *testing.T) {
+	ca := newIdentity(t, "A CA", nil)
+	id := newIdentityUntil(t, "localhost", ca, time.Now().Add(2*time.Second))
+	pings := make(chan struct{}, 100)
+	g, _ := listen(t, anyPort, id.config("h2"), func(conn *tls.Conn) { serveFrames(conn, pings, new(atomic.Bool)) })
+	pool := newPool(t, uri(closedPort(t)), func(o *provider.Options) {
+		o.GRPCPorts = []uint16{g.port}
+		o.Roots.AddCert(ca.leaf)
+	})
+	e, err := pool.Reach(t.Context(), provider.Request{Address: someone})
+	require.NoError(t, err)
+	assert.Equal(t, "ca", e.Verified)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = status(ctx, e)
+	assert.Error(t, err)
+	assert.NoError(t, ctx.Err(), "the stream went on")
+	_, err = pool.Reach(t.Context(), provider.Request{Address: someone})
+	var f *fault.Error
+	require.ErrorAs(t, err, &f)
+	assert.Equal(t, fault.ReasonExpired, f.Reason)
 }
 
 // The chain may be down for a while: providers that are known stay reachable,

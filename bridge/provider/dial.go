@@ -62,7 +62,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 		return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, port).String())
 	}, func(c net.Conn) { c.Close() })
 	if len(errs) > 0 {
-		return nil, explain(ctx, errs[0], port, "connecting")
+		return nil, explain(ctx, errs[0], port, "the TCP connection")
 	}
 	conn, err := rt.secure(ctx, raw, protocols, client)
 	if err != nil {
@@ -103,6 +103,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		return nil, err
 	}
 	conn.watch()
+	rt.pool.log.Debug("connected to a provider", "provider", rt.key.address, "at", raw.RemoteAddr(), "verified", conn.decision.Basis)
 	return conn, nil
 }
 
@@ -146,7 +147,7 @@ func (c *securedConn) watch() {
 // connection if the certificate is refused. If it merely cannot be judged,
 // streams that are open go on but new ones must not begin.
 func (c *securedConn) fresh(ctx context.Context) error {
-	if c.route.pool.now().Before(c.current().Until) {
+	if !c.lapsed() {
 		return nil
 	}
 	decision, err := c.route.pool.verifier.Decide(ctx, c.certs, c.route.policy)
@@ -161,6 +162,11 @@ func (c *securedConn) fresh(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.decision = decision
 	return nil
+}
+
+// lapsed tells whether the decision must be taken again.
+func (c *securedConn) lapsed() bool {
+	return !c.route.pool.now().Before(c.current().Until)
 }
 
 func (c *securedConn) current() trust.Decision {

@@ -4,6 +4,8 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/trust"
 )
 
 const (
@@ -28,6 +31,8 @@ const (
 	// more than the relay takes, which can tell the page what is wrong; what is
 	// larger still ends the connection.
 	maxGRPCHeaderBytes = 256 << 10
+	// maxAttempts bounds how often a request is sent that was never seen to.
+	maxAttempts = 3
 	// streamWindow and connWindow are how far a provider may run ahead of the
 	// browser, per stream and in all. The second leaves room for many stalled
 	// streams beside a lively one.
@@ -68,15 +73,89 @@ func newGRPCTransport(p *peer) *grpcTransport {
 	if err != nil {
 		panic(err) // only if settings were configured before
 	}
-	t.h2.ConnPool = (*h2Pool)(t)
 	return t
 }
 
 // RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
-// are *fault.Error.
+// are *fault.Error that name it.
 func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	return t.h2.RoundTrip(req)
+	for attempt := 1; ; attempt++ {
+		c, err := t.take(req.Context())
+		if err != nil {
+			return nil, fault.About(t.peer.route.key.address, codes.Unavailable, err)
+		}
+		res, err := c.h2.RoundTrip(req)
+		if err == nil {
+			res.Body = &body{ReadCloser: res.Body, conn: c}
+			return res, nil
+		}
+		c.streams.Add(-1)
+		if attempt == maxAttempts || !unsent(err) || req.Context().Err() != nil {
+			return nil, err
+		}
+		if req, err = rewound(req); err != nil {
+			return nil, err
+		}
+	}
 }
+
+// unsent tells whether the provider did not see to a request: its connection
+// ended before it was sent, or by RFC 9113 sections 6.8 and 8.7 the provider
+// itself says so. x/net exports neither of its errors.
+func unsent(err error) bool {
+	var reset http2.StreamError
+	if errors.As(err, &reset) {
+		return reset.Code == http2.ErrCodeRefusedStream
+	}
+	switch err.Error() {
+	case "http2: client conn not usable",
+		"http2: client conn could not be established",
+		"http2: Transport received Server's graceful shutdown GOAWAY":
+		return true
+	}
+	return false
+}
+
+var errBodySpent = errors.New("provider: the connection ended, and the request's body cannot be sent again")
+
+// rewound returns a request like req with its body at the beginning.
+func rewound(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, nil
+	}
+	if req.GetBody == nil {
+		return nil, errBodySpent
+	}
+	again, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(req.Context())
+	req.Body = again
+	return req, nil
+}
+
+// body counts its stream off its connection when it ends.
+type body struct {
+	io.ReadCloser
+	conn *grpcConn
+	once sync.Once
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.ended()
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.ended()
+	return b.ReadCloser.Close()
+}
+
+func (b *body) ended() { b.once.Do(func() { b.conn.streams.Add(-1) }) }
 
 // open counts the connections.
 func (t *grpcTransport) open() int {
@@ -91,7 +170,11 @@ func (t *grpcTransport) conn(ctx context.Context) (*grpcConn, error) {
 	c, _ := t.best()
 	t.mu.Unlock()
 	if c != nil {
-		return c, c.fresh(ctx)
+		// If its certificate has been refused meanwhile, the provider may have
+		// another one now.
+		if err := c.fresh(ctx); !trust.IsRefusal(err) {
+			return c, err
+		}
 	}
 	return t.connect(ctx)
 }
@@ -100,26 +183,45 @@ func (t *grpcTransport) conn(ctx context.Context) (*grpcConn, error) {
 // server allows it another. The lock is held.
 func (t *grpcTransport) best() (best *grpcConn, room bool) {
 	t.conns = slices.DeleteFunc(t.conns, func(c *grpcConn) bool { return !c.h2.CanTakeNewRequest() })
-	fewest := 0
 	for _, c := range t.conns {
-		state := c.h2.State()
-		streams := state.StreamsActive + state.StreamsReserved + state.StreamsPending
-		if best == nil || streams < fewest {
-			best, fewest, room = c, streams, streams < int(state.MaxConcurrentStreams)
+		if best == nil || c.streams.Load() < best.streams.Load() {
+			best = c
 		}
 	}
-	return best, room
+	return best, best != nil && best.streams.Load() < best.limit
 }
 
-// reserve takes a place for a stream on the best connection, or returns nil if
-// another connection should be opened.
+// take returns a connection on which a place for a stream is taken.
+func (t *grpcTransport) take(ctx context.Context) (*grpcConn, error) {
+	for range 2 * maxConns { // others may be faster, or a connection end
+		if _, err := t.conn(ctx); err != nil {
+			return nil, err
+		}
+		if c := t.reserve(); c != nil {
+			return c, nil
+		}
+		if n := t.open(); n > 0 && n < maxConns { // and full
+			if _, err := t.connect(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, fault.New(codes.Unavailable, fault.ReasonProviderGone, "it accepts connections but ends them at once")
+}
+
+// reserve takes a place on the best connection, or returns nil if there is none
+// to be had.
 func (t *grpcTransport) reserve() *grpcConn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c, room := t.best()
-	if c == nil || !room && len(t.conns) < maxConns || !c.h2.ReserveNewRequest() {
+	switch {
+	case c == nil, !room && len(t.conns) < maxConns:
+		return nil
+	case c.lapsed(), !c.h2.ReserveNewRequest():
 		return nil
 	}
+	c.streams.Add(1)
 	return c
 }
 
@@ -141,38 +243,4 @@ func (t *grpcTransport) remove(c *grpcConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.conns = slices.DeleteFunc(t.conns, func(x *grpcConn) bool { return x == c })
-}
-
-// h2Pool is a grpcTransport as x/net's transport sees it.
-type h2Pool grpcTransport
-
-// GetClientConn returns a connection on which a stream is reserved.
-func (p *h2Pool) GetClientConn(req *http.Request, _ string) (*http2.ClientConn, error) {
-	t, ctx := (*grpcTransport)(p), req.Context()
-	for range 2 * maxConns { // others may be faster, or a connection end
-		if _, err := t.conn(ctx); err != nil {
-			return nil, aboutPeer(t.peer, err)
-		}
-		if c := t.reserve(); c != nil {
-			return c.h2, nil
-		}
-		if t.open() > 0 { // and full
-			if _, err := t.connect(ctx); err != nil {
-				return nil, aboutPeer(t.peer, err)
-			}
-		}
-	}
-	return nil, aboutPeer(t.peer, fault.New(codes.Unavailable, fault.ReasonProviderGone, "it accepts connections but ends them at once"))
-}
-
-func aboutPeer(p *peer, err error) error {
-	return fault.About(p.route.key.address, codes.Unavailable, err)
-}
-
-// MarkDead drops a connection.
-func (p *h2Pool) MarkDead(dead *http2.ClientConn) {
-	t := (*grpcTransport)(p)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.conns = slices.DeleteFunc(t.conns, func(c *grpcConn) bool { return c.h2 == dead })
 }

@@ -259,13 +259,11 @@ func (p *Pool) sweep(now time.Time) {
 		for client, peer := range rt.peers {
 			if now.Sub(peer.used) > peerLifetime && peer.idle() {
 				delete(rt.peers, client)
-				peer.rest.http.CloseIdleConnections()
 				p.peers--
 			}
 		}
 		if len(rt.peers) == 0 && now.Sub(rt.used) > peerLifetime {
 			delete(p.routes, key)
-			rt.rest.http.CloseIdleConnections()
 			p.peers--
 		}
 	}

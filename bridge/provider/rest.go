@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -62,30 +63,17 @@ func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" || !sameHost(req.URL.Host, t.route.key.host.Addr()) {
 		return nil, fmt.Errorf("provider: a request for %s://%s on a connection to %s", req.URL.Scheme, req.URL.Host, t.route.key.host)
 	}
-	if err := t.fresh(req.Context()); err != nil {
-		return nil, err
-	}
-	return t.http.RoundTrip(req)
-}
-
-// fresh makes sure that kept connections are still to a trusted server.
-func (t *restTransport) fresh(ctx context.Context) error {
-	t.mu.Lock()
-	last := t.last
-	t.mu.Unlock()
-	if last == nil {
-		return nil
-	}
-	err := last.fresh(ctx)
-	if err != nil {
-		t.http.CloseIdleConnections()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.last == last {
-			t.last = nil // the next one is judged in its own handshake
-		}
-	}
-	return err
+	ctx := req.Context()
+	return t.http.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			// A connection that was kept may not be trusted any more. Closed before a
+			// byte is sent, it makes the transport take another, which is judged in
+			// its own handshake.
+			if c, ok := got.Conn.(*securedConn); ok && c.fresh(ctx) != nil {
+				c.Close()
+			}
+		},
+	})))
 }
 
 // verified says what the latest certificate was accepted for.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -154,6 +155,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		took := time.Since(began)
 		e, alsoFailed := p.reachREST(ctx, err)
 		if alsoFailed == nil {
+			p.route.pool.log.Info("provider answers over REST only", "provider", p.route.key.address, "error", err)
 			p.route.avoidGRPC(err, took)
 		}
 		return e, alsoFailed
@@ -204,7 +206,7 @@ func (p *peer) overREST(asked versionAnswer) *Endpoint {
 		Method:    REST,
 		Addr:      p.route.key.host.Addr(),
 		Version:   asked.version,
-		Verified:  p.rest.verified(),
+		Verified:  cmp.Or(p.rest.verified(), p.route.rest.verified()),
 		HostURI:   p.route.key.host.String(),
 		Transport: p.rest,
 	}

@@ -39,6 +39,11 @@ type identity struct {
 // nil, by itself.
 func newIdentity(t *testing.T, name string, parent *identity) *identity {
 	t.Helper()
+	return newIdentityUntil(t, name, parent, time.Now().Add(time.Hour))
+}
+
+func newIdentityUntil(t *testing.T, name string, parent *identity, end time.Time) *identity {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{
@@ -46,7 +51,7 @@ func newIdentity(t *testing.T, name string, parent *identity) *identity {
 		Subject:      pkix.Name{CommonName: name},
 		DNSNames:     []string{"localhost"},
 		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
+		NotAfter:     end,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	signer, signerKey := c, any(key)

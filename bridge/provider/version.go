@@ -121,7 +121,7 @@ func (rt *route) askVersion(ctx context.Context) (version string, reached bool, 
 	}
 	res, err := rt.rest.RoundTrip(req)
 	if err != nil {
-		return "", false, explain(ctx, err, rt.key.host.Port, "the REST gateway")
+		return "", false, explain(ctx, err, rt.key.host.Port, "the question for its version")
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxVersionBody))
