@@ -63,7 +63,7 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 	c := &config{providers: map[string]string{}}
 	flags := flag.NewFlagSet("akash-provider-bridge", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`address` to serve on; port 0 picks a free one")
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to serve on; port 0 picks a free one")
 	list(flags, "chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
 		c.chainRPC = append(c.chainRPC, v)
 		_, err := chain.New(chain.Options{Nodes: []string{v}})
@@ -102,17 +102,15 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		_, err := guard.NewMetadata([]string{v})
 		return err
 	})
-	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `file` with the certificate chain to serve HTTPS and HTTP/2 with")
-	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `file` with its key")
-	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`number` of calls that may be open at once; more are refused")
-	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`address` to serve /metrics on, instead of --listen")
-	flags.StringVar(&c.logFormat, "log-format", "text", "`format` of the log on standard error: text or json")
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain to serve HTTPS and HTTP/2 with")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `FILE` with its key")
+	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")
+	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`ADDRESS` to serve /metrics on, instead of --listen")
+	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usageHead)
-			flags.SetOutput(stdout)
-			flags.PrintDefaults()
+			printHelp(stdout, flags)
 			return nil, flag.ErrHelp
 		}
 		return nil, usageError{err}
@@ -127,6 +125,23 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// printHelp prints what the flags are, spelled as people write them.
+func printHelp(w io.Writer, flags *flag.FlagSet) {
+	fmt.Fprint(w, usageHead)
+	flags.VisitAll(func(f *flag.Flag) {
+		value, usage := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "  --%s", f.Name)
+		if value != "" {
+			fmt.Fprintf(w, " %s", value)
+		}
+		fmt.Fprintf(w, "\n        %s", strings.ReplaceAll(usage, "\n", "\n        "))
+		if f.DefValue != "" && f.DefValue != "false" {
+			fmt.Fprintf(w, " (default %s)", f.DefValue)
+		}
+		fmt.Fprintln(w)
+	})
 }
 
 // nodes returns the chain nodes to ask, and whether the operator chose them.

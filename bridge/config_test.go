@@ -72,7 +72,7 @@ func TestHelpTellsEveryFlag(t *testing.T) {
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "provider", "allow-origin", "allow-insecure", "allow-host-override",
 		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header"} {
-		assert.Contains(t, help.String(), "-"+name)
+		assert.Contains(t, help.String(), "  --"+name)
 	}
 }
 

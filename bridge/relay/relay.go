@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -86,12 +87,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	result := Result{Code: codes.Internal} // what a panic leaves
-	if call.Done != nil {
-		defer func() {
-			result.Duration, result.Sent = time.Since(start), reply.written
+	defer func() {
+		result.Duration, result.Sent = time.Since(start), reply.end()
+		if call.Done != nil {
 			call.Done(result)
-		}()
-	}
+		}
+	}()
 	result, err = h.serve(r, call, reply)
 	if err != nil {
 		told := faultOf(err, call.Provider)
@@ -125,9 +126,6 @@ func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Resul
 	}
 	result.Received = int64(len(request))
 
-	if call.Heartbeat > 0 && call.Streaming {
-		reply.keepAlive(call.Heartbeat)
-	}
 	route, err := call.Route(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -136,6 +134,9 @@ func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Resul
 		return result, err
 	}
 	reply.addHeader(route.ReplyHeader)
+	if call.Heartbeat > 0 && call.Streaming {
+		reply.keepAlive(call.Heartbeat)
+	}
 
 	if route.Serve != nil {
 		if err := h.answer(ctx, call, route, request, reply); err != nil {
@@ -161,8 +162,8 @@ func (h *Handler) answer(ctx context.Context, call *Call, route *Route, request 
 		return err
 	}
 	a := newAnswer(reply, h.limit(), call.Streaming)
+	defer a.close()
 	err = route.Serve(ctx, message, a)
-	a.close()
 	if err != nil && ctx.Err() != nil {
 		return contextError(ctx)
 	}
@@ -184,8 +185,10 @@ func (h *Handler) read(ctx context.Context, body io.Reader) ([]byte, error) {
 		return request, err
 	case ctx.Err() != nil:
 		return nil, contextError(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &fault.Error{Code: codes.DeadlineExceeded, Message: "the request's body did not arrive in time", Err: err}
 	}
-	return nil, fault.New(codes.InvalidArgument, "", "the request's body could not be read: %w", err)
+	return nil, &fault.Error{Code: codes.InvalidArgument, Message: "the request's body could not be read", Err: err}
 }
 
 // stopCause is what to tell the callers of streams that end because the bridge does.

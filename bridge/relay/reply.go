@@ -131,9 +131,6 @@ func (r *reply) finish(trailers http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = true
-	if r.beat != nil {
-		r.beat.Stop()
-	}
 	h, prefix := r.w.Header(), http.TrailerPrefix
 	if !r.committed {
 		prefix = ""
@@ -144,6 +141,18 @@ func (r *reply) finish(trailers http.Header) {
 	for key, values := range trailers {
 		h[prefix+key] = values
 	}
+}
+
+// end stops heartbeats, so that nobody writes when the handler has returned, and
+// returns how many bytes of messages were sent.
+func (r *reply) end() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = true
+	if r.beat != nil {
+		r.beat.Stop()
+	}
+	return r.written
 }
 
 // trailersOf tells err as trailers.
@@ -162,7 +171,7 @@ func trailersOf(err *fault.Error) http.Header {
 func faultOf(err error, provider string) *fault.Error {
 	var known *fault.Error
 	if !errors.As(err, &known) {
-		known = &fault.Error{Code: codes.Internal, Message: "the bridge failed: " + err.Error(), Err: err}
+		known = &fault.Error{Code: codes.Internal, Message: "the bridge failed to answer; its log says why", Err: err}
 	}
 	if known.Provider == "" && provider != "" {
 		known = fault.About(provider, known.Code, known)
