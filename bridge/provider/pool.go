@@ -27,7 +27,7 @@ const (
 	findTimeout = 20 * time.Second
 	// peerLifetime is how long what is known of an unused provider is kept.
 	peerLifetime = 15 * time.Minute
-	// maxPeers bounds the providers, times client certificates, known at once.
+	// maxPeers bounds how many routes and peers are known at once.
 	maxPeers = 20_000
 )
 
@@ -84,7 +84,7 @@ type Pool struct {
 
 	mu     sync.Mutex
 	routes map[routeKey]*route
-	peers  int
+	peers  int // and routes
 	swept  time.Time
 }
 

@@ -1,0 +1,84 @@
+package provider
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// Only a provider whose own descriptor agrees in every field is spoken to in
+// AEP-37's LeaseRPC: the SDK's decodes without an error and means something else
+// (reference section 6.4).
+func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
+	message := func(f *descriptorpb.FileDescriptorProto, name string) *descriptorpb.DescriptorProto {
+		for _, m := range f.MessageType {
+			if m.GetName() == name {
+				return m
+			}
+		}
+		t.Fatalf("no message %s", name)
+		return nil
+	}
+	method := func(f *descriptorpb.FileDescriptorProto, name string) *descriptorpb.MethodDescriptorProto {
+		for _, m := range f.Service[0].Method {
+			if m.GetName() == name {
+				return m
+			}
+		}
+		t.Fatalf("no method %s", name)
+		return nil
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*descriptorpb.FileDescriptorProto)
+		want   bool
+	}{
+		{"as drafted", func(*descriptorpb.FileDescriptorProto) {}, true},
+		{"with more methods and fields", func(f *descriptorpb.FileDescriptorProto) {
+			f.Service[0].Method = append(f.Service[0].Method, &descriptorpb.MethodDescriptorProto{Name: proto.String("Shell")})
+			m := message(f, "ServiceLogs")
+			m.Field = append(m.Field, &descriptorpb.FieldDescriptorProto{Number: proto.Int32(99)})
+		}, true},
+		{"logs in one answer, as in the SDK", func(f *descriptorpb.FileDescriptorProto) {
+			method(f, "ServiceLogs").ServerStreaming = nil
+		}, false},
+		{"a list of services instead of a filter, as in the SDK", func(f *descriptorpb.FileDescriptorProto) {
+			for _, field := range message(f, "ServiceLogsRequest").Field {
+				if field.GetNumber() == 2 {
+					field.Type, field.TypeName = descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), nil
+					field.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+				}
+			}
+		}, false},
+		{"logs in another field, as in the SDK", func(f *descriptorpb.FileDescriptorProto) {
+			m := message(f, "ServiceLogs")
+			m.Field = m.Field[:len(m.Field)-1]
+		}, false},
+		{"no restart", func(f *descriptorpb.FileDescriptorProto) {
+			f.Service[0].Method = f.Service[0].Method[:len(f.Service[0].Method)-1]
+		}, false},
+		{"another package", func(f *descriptorpb.FileDescriptorProto) { f.Package = proto.String("other") }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)
+			c.change(file)
+			assert.Equal(t, c.want, speaksAEP37([]*descriptorpb.FileDescriptorProto{file}))
+		})
+	}
+	assert.False(t, speaksAEP37(nil))
+}
+
+func TestReflectionAnswersAreCutSafely(t *testing.T) {
+	message, rest, ok := cutMessage([]byte{0, 0, 0, 0, 1, 'a', 0})
+	assert.True(t, ok)
+	assert.Equal(t, []byte("a"), message)
+	for _, bad := range [][]byte{nil, rest, {1, 0, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 255, 255, 255, 255, 0}} {
+		_, _, ok := cutMessage(bad)
+		assert.False(t, ok)
+	}
+}
