@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -118,4 +120,34 @@ func BenchmarkIdleStream(b *testing.B) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N), "held-B/stream")
+}
+
+// BenchmarkCancel reports how long after a page leaves its provider is told.
+func BenchmarkCancel(b *testing.B) {
+	u := startUpstream(b)
+	cancelled := make(chan time.Time)
+	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
+		if err := s.Send(lines("one")); err != nil {
+			return err
+		}
+		<-s.Context().Done()
+		cancelled <- time.Now()
+		return s.Context().Err()
+	}
+	f := startBench(b, u.addr)
+	var took []time.Duration
+	for b.Loop() {
+		ctx, leave := context.WithCancel(context.Background())
+		s, err := f.Open(ctx, pathLogs, nil, ask(1))
+		require.NoError(b, err)
+		_, err = s.Next()
+		require.NoError(b, err)
+		left := time.Now()
+		leave()
+		took = append(took, (<-cancelled).Sub(left))
+		s.Close()
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
 }
