@@ -34,9 +34,9 @@ type lines struct {
 	recent   [64]*replica
 	held     int // bytes in all partial lines
 
-	response []byte // what is left of the current message
-	current  *replica
-	log      []byte // what is left of the current piece, which is current's
+	pieces  message.LogPieces // of the current message
+	current *replica
+	log     []byte // what is left of the current piece, which is current's
 }
 
 type replica struct {
@@ -47,7 +47,7 @@ type replica struct {
 
 // start begins with a message, which must stay valid until take has taken all of
 // it.
-func (l *lines) start(response []byte) { l.response = response }
+func (l *lines) start(response []byte) { l.pieces.Reset(response) }
 
 // take moves lines to the batch until the message is used up or the batch is
 // full; it returns true in the first case.
@@ -59,21 +59,19 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 			}
 			l.line(b)
 		}
-		if len(l.response) == 0 {
+		if !l.pieces.Next() {
+			if err := l.pieces.Err(); err != nil {
+				return true, grpcweb.Error(grpcweb.Internal, "its log stream cannot be read: "+err.Error())
+			}
 			return true, nil
 		}
-		piece, rest, ok, err := message.NextLogPiece(l.response)
-		if err != nil {
-			return true, grpcweb.Error(grpcweb.Internal, "its log stream cannot be read: "+err.Error())
-		}
-		l.response = rest
-		if !ok || len(piece.Log) == 0 {
+		if len(l.pieces.Log) == 0 {
 			continue
 		}
-		if l.current, status = l.replica(b, piece.Service, piece.Replica); status != nil {
+		if l.current, status = l.replica(b, l.pieces.Service, l.pieces.Replica); status != nil {
 			return true, status
 		}
-		l.log = piece.Log
+		l.log = l.pieces.Log
 	}
 }
 

@@ -106,42 +106,106 @@ func (r *LeaseRequest) appendTarget(b []byte) []byte {
 	return appendMessage(b, 2, r.Filter.append(nil))
 }
 
-// A LogPiece is a run of bytes of one replica's log
-// (akash.provider.lease.v1.ServiceLogs). It may begin and end within a line. Its
-// slices are parts of the message.
-type LogPiece struct {
+// LogPieces walks over the pieces of logs in a ServiceLogsResponse. Each is a run
+// of bytes of one replica's log (akash.provider.lease.v1.ServiceLogs), which may
+// begin and end within a line. It allocates nothing; its slices are parts of the
+// message.
+type LogPieces struct {
 	Service []byte
 	Replica uint32
 	Log     []byte
+
+	rest []byte
+	err  error
 }
 
-// NextLogPiece takes the first piece off the rest of a ServiceLogsResponse. It
-// returns false where there is none left, and ErrMalformed where the rest is not
-// such a message. It allocates nothing.
-func NextLogPiece(response []byte) (piece LogPiece, rest []byte, ok bool, err error) {
-	outer := fields{rest: response}
-	for outer.next() {
-		if !outer.is(1, wireBytes) {
-			continue
-		}
-		inner := fields{rest: outer.bytes}
-		for inner.next() {
-			switch {
-			case inner.is(1, wireBytes):
-				piece.Service = inner.bytes
-			case inner.is(2, wireVarint):
-				piece.Replica = uint32(inner.varint)
-			case inner.is(3, wireBytes):
-				piece.Log = inner.bytes
+// Reset begins with a message.
+func (p *LogPieces) Reset(response []byte) { p.rest, p.err = response, nil }
+
+// Next moves to the next piece. It returns false where there is none left, and
+// where the rest is no such message.
+func (p *LogPieces) Next() bool {
+	for len(p.rest) > 0 {
+		outer := fields{rest: p.rest}
+		// The common shape is worth reading without a call: it saves a third of all
+		// that is done for a line.
+		if b := p.rest; b[0] == 1<<3|wireBytes {
+			if n, size := short(b); size != 0 && n <= len(b)-size {
+				p.rest = b[size+n:]
+				return p.piece(b[size : size+n])
 			}
 		}
-		if inner.bad {
-			return piece, nil, false, ErrMalformed
+		if !outer.next() {
+			p.err = ErrMalformed
+			return false
 		}
-		return piece, outer.rest, true, nil
+		p.rest = outer.rest
+		if outer.is(1, wireBytes) {
+			return p.piece(outer.bytes)
+		}
 	}
-	if outer.bad {
-		return piece, nil, false, ErrMalformed
-	}
-	return piece, nil, false, nil
+	return false
 }
+
+// short reads a number below 2^14 that follows a tag of one byte, and tells the
+// size of both; 0 for any other number.
+func short(b []byte) (n, size int) {
+	if len(b) >= 2 && b[1] < 0x80 {
+		return int(b[1]), 2
+	}
+	if len(b) >= 3 && b[2] < 0x80 {
+		return int(b[1]&0x7f) | int(b[2])<<7, 3
+	}
+	return 0, 0
+}
+
+// piece reads one ServiceLogs.
+func (p *LogPieces) piece(b []byte) bool {
+	p.Service, p.Replica, p.Log = nil, 0, nil
+	for len(b) > 0 {
+		tag := b[0]
+		n, size := short(b)
+		if size == 0 {
+			break
+		}
+		if tag == 2<<3|wireVarint {
+			p.Replica, b = uint32(n), b[size:]
+			continue
+		}
+		if n > len(b)-size {
+			break
+		}
+		switch tag {
+		case 1<<3 | wireBytes:
+			p.Service = b[size : size+n]
+		case 3<<3 | wireBytes:
+			p.Log = b[size : size+n]
+		default:
+			return p.slowPiece(b)
+		}
+		b = b[size+n:]
+	}
+	return len(b) == 0 || p.slowPiece(b)
+}
+
+// slowPiece reads what is left of a ServiceLogs, whatever it is.
+func (p *LogPieces) slowPiece(b []byte) bool {
+	f := fields{rest: b}
+	for f.next() {
+		switch {
+		case f.is(1, wireBytes):
+			p.Service = f.bytes
+		case f.is(2, wireVarint):
+			p.Replica = uint32(f.varint)
+		case f.is(3, wireBytes):
+			p.Log = f.bytes
+		}
+	}
+	if f.bad {
+		p.err = ErrMalformed
+	}
+	return !f.bad
+}
+
+// Err returns ErrMalformed where the message was none.
+func (p *LogPieces) Err() error { return p.err }

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,48 +46,43 @@ func requireMessage(t *testing.T, want proto.Message, wire []byte) {
 }
 
 func TestLogPieces(t *testing.T) {
-	rest := marshal(t, &leasev1.ServiceLogsResponse{Services: []*leasev1.ServiceLogs{
+	long := strings.Repeat("long ", 1000)
+	pieces, err := piecesOf(marshal(t, &leasev1.ServiceLogsResponse{Services: []*leasev1.ServiceLogs{
 		{Name: "web", Replica: 2, Logs: []byte("one\ntwo")},
 		{},
 		{Name: "db", Logs: []byte("\xff")},
-	}})
-	var pieces []LogPiece
-	for {
-		piece, left, ok, err := NextLogPiece(rest)
-		require.NoError(t, err)
-		if !ok {
-			break
-		}
-		pieces, rest = append(pieces, piece), left
-	}
-	assert.Equal(t, []LogPiece{
-		{Service: []byte("web"), Replica: 2, Log: []byte("one\ntwo")},
-		{},
-		{Service: []byte("db"), Log: []byte("\xff")},
+		{Name: "db", Replica: 1 << 20, Logs: []byte(long)},
+	}}))
+	require.NoError(t, err)
+	assert.Equal(t, []*leasev1.ServiceLogs{
+		{Name: "web", Replica: 2, Logs: []byte("one\ntwo")},
+		{Logs: []byte{}},
+		{Name: "db", Logs: []byte("\xff")},
+		{Name: "db", Replica: 1 << 20, Logs: []byte(long)},
 	}, pieces)
 }
 
-func FuzzNextLogPiece(f *testing.F) {
+// piecesOf reads all pieces of a message.
+func piecesOf(wire []byte) (pieces []*leasev1.ServiceLogs, err error) {
+	var p LogPieces
+	for p.Reset(wire); p.Next(); {
+		pieces = append(pieces, &leasev1.ServiceLogs{
+			Name: string(p.Service), Replica: p.Replica, Logs: append([]byte{}, p.Log...),
+		})
+	}
+	return pieces, p.Err()
+}
+
+func FuzzLogPieces(f *testing.F) {
 	f.Add([]byte("\x0a\x0a\x0a\x03web\x1a\x03one"))
+	f.Add([]byte("\x0a\x0b\x10\x81\x01\x0a\x03web\x1a\x01x\x08"))
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		var got []*leasev1.ServiceLogs
-		rest, failed := wire, false
-		for {
-			piece, left, ok, err := NextLogPiece(rest)
-			if err != nil {
-				failed = true
-			}
-			if !ok {
-				break
-			}
-			got = append(got, &leasev1.ServiceLogs{Name: string(piece.Service), Replica: piece.Replica, Logs: piece.Log})
-			rest = left
-		}
+		got, err := piecesOf(wire)
 		var want leasev1.ServiceLogsResponse
 		if proto.Unmarshal(wire, &want) != nil || hasGroup(wire) {
 			return
 		}
-		require.False(t, failed)
+		require.NoError(t, err)
 		require.Len(t, got, len(want.Services))
 		for i, service := range want.Services {
 			require.Equal(t, service.Name, got[i].Name)
@@ -94,4 +90,15 @@ func FuzzNextLogPiece(f *testing.F) {
 			require.Equal(t, string(service.Logs), string(got[i].Logs))
 		}
 	})
+}
+
+// Bytes that are no message are an error, whichever way they are read.
+func TestMalformedPieces(t *testing.T) {
+	for _, wire := range []string{
+		"\x0a", "\x0a\x05abc", "\x0a\x01\x0a", "\x0a\x02\x0a\x05", "\x0a\x03\x1a\x80\x01", "\x0a\x04\x0a\x01x\x10",
+		"\x0a\x04\x0a\x01x\x00", "\x07", "\x0a\x80",
+	} {
+		_, err := piecesOf([]byte(wire))
+		assert.ErrorIs(t, err, ErrMalformed, "%q", wire)
+	}
 }

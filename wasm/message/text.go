@@ -1,6 +1,7 @@
 package message
 
 import (
+	"math/bits"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -36,13 +37,23 @@ func UTF16Len(text []byte) int {
 	return plain + utf16Len(text[plain:])
 }
 
+// utf16Len looks at eight bytes at a time: a character is one unit, but two where
+// it has four bytes.
 func utf16Len(text []byte) int {
-	n := 0
-	for _, c := range text {
-		if c < 0x80 || c >= 0xc0 { // not a continuation byte
-			n++
+	const highs = 0x8080808080808080
+	n, i := len(text), 0
+	for ; i+8 <= len(text); i += 8 {
+		word := *(*uint64)(unsafe.Pointer(&text[i]))
+		continuing := word & ^(word << 1) & highs                                      // 10xxxxxx
+		if four := word & (word << 1) & (word << 2) & (word << 3) & highs; four != 0 { // 1111xxxx
+			n += bits.OnesCount64(four)
 		}
-		if c >= 0xf0 { // the first of four: a surrogate pair
+		n -= bits.OnesCount64(continuing)
+	}
+	for ; i < len(text); i++ {
+		if text[i]&0xc0 == 0x80 {
+			n--
+		} else if text[i] >= 0xf0 {
 			n++
 		}
 	}
