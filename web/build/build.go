@@ -29,10 +29,11 @@ func build(o options) error {
 	if err != nil {
 		return err
 	}
+	compressor := newCompressor(o.cache)
 	outputs := map[string][]byte{}
 	for name, body := range assets {
 		outputs[name] = body
-		encoded, err := compress(o.cache, body)
+		encoded, err := compressor.compress(body)
 		if err != nil {
 			return fmt.Errorf("compress %s: %w", name, err)
 		}
@@ -40,7 +41,10 @@ func build(o options) error {
 			outputs[name+suffix] = b
 		}
 	}
-	return write(o.out, outputs)
+	if err := write(o.out, outputs); err != nil {
+		return err
+	}
+	return compressor.prune()
 }
 
 // read returns the sources by the name they are served under.

@@ -116,6 +116,22 @@ func TestEncodingsDecodeToTheFile(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(o.out, "akash-provider-web.min.js.br"), "too small to gain")
 }
 
+func TestTheCacheHoldsWhatIsInUse(t *testing.T) {
+	o := newTree(t, nil)
+	require.NoError(t, build(o))
+	before, err := os.ReadDir(o.cache)
+	require.NoError(t, err)
+	require.NotEmpty(t, before)
+
+	module := "\x00asm" + strings.Repeat("another ", 1000)
+	require.NoError(t, os.WriteFile(filepath.Join(o.client, "akash-provider-web.wasm"), []byte(module), 0o644))
+	require.NoError(t, build(o))
+	after, err := os.ReadDir(o.cache)
+	require.NoError(t, err)
+	assert.Len(t, after, len(before))
+	assert.NotEqual(t, before[0].Name(), after[0].Name())
+}
+
 func TestASecondBuildTouchesNothingAndLeavesNothingBehind(t *testing.T) {
 	o := newTree(t, map[string]string{"src/index.html": "<!doctype html><title>T</title>"})
 	require.NoError(t, os.MkdirAll(o.out, 0o755))
@@ -151,7 +167,7 @@ func TestCompressLeavesOutWhatDoesNotHelp(t *testing.T) {
 		x = x*1664525 + 1013904223
 		noise[i] = byte(x >> 24)
 	}
-	encoded, err := compress(t.TempDir(), noise)
+	encoded, err := newCompressor(t.TempDir()).compress(noise)
 	require.NoError(t, err)
 	assert.Empty(t, encoded)
 }

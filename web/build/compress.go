@@ -5,8 +5,9 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,8 +19,8 @@ const (
 	// answer fits one packet either way.
 	minCompress = 512
 
-	// compressor names the settings below in the cache; change it with them.
-	compressor = "brotli11-gzip9"
+	// settings names those of the encoders in the cache; change it with them.
+	settings = "brotli11-gzip9"
 )
 
 // encoders make the encodings of a file, by suffix. Both are slow and thorough:
@@ -33,15 +34,25 @@ var encoders = map[string]func(io.Writer) (io.WriteCloser, error){
 	},
 }
 
+// compressor compresses files, and keeps what it made for the next run.
+type compressor struct {
+	dir  string
+	used map[string]bool // names in dir
+}
+
+func newCompressor(dir string) *compressor {
+	return &compressor{dir: dir, used: map[string]bool{}}
+}
+
 // compress returns body's encodings by suffix, without those that would not be
 // smaller.
-func compress(cache string, body []byte) (map[string][]byte, error) {
+func (c *compressor) compress(body []byte) (map[string][]byte, error) {
 	encoded := map[string][]byte{}
 	if len(body) < minCompress {
 		return encoded, nil
 	}
 	for suffix := range encoders {
-		b, err := encode(cache, body, suffix)
+		b, err := c.encode(body, suffix)
 		if err != nil {
 			return nil, err
 		}
@@ -53,10 +64,11 @@ func compress(cache string, body []byte) (map[string][]byte, error) {
 }
 
 // encode compresses body, or finds it compressed by an earlier run.
-func encode(cache string, body []byte, suffix string) ([]byte, error) {
+func (c *compressor) encode(body []byte, suffix string) ([]byte, error) {
 	sum := sha256.Sum256(body)
-	kept := filepath.Join(cache, compressor+"-"+hex.EncodeToString(sum[:])+suffix)
-	if b, err := os.ReadFile(kept); err == nil {
+	name := settings + "-" + hex.EncodeToString(sum[:]) + suffix
+	c.used[name] = true
+	if b, err := os.ReadFile(filepath.Join(c.dir, name)); err == nil {
 		return b, nil
 	}
 	var buf bytes.Buffer
@@ -70,26 +82,46 @@ func encode(cache string, body []byte, suffix string) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return buf.Bytes(), keep(kept, buf.Bytes())
+	return buf.Bytes(), c.keep(name, buf.Bytes())
 }
 
 // keep writes a file as a whole or not at all, so that an interrupted run leaves
 // no half file for the next.
-func keep(path string, body []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+func (c *compressor) keep(name string, body []byte) error {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "partial-*")
+	f, err := os.CreateTemp(c.dir, "partial-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	if _, err := f.Write(body); err != nil {
 		f.Close()
-		return fmt.Errorf("write %s: %w", path, err)
+		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(f.Name(), filepath.Join(c.dir, name))
+}
+
+// prune forgets what earlier runs kept and this one had no use for.
+func (c *compressor) prune() error {
+	entries, err := os.ReadDir(c.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, ours := encoders[filepath.Ext(e.Name())]; !ours || c.used[e.Name()] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(c.dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,7 +2,7 @@
 // from web/src and the client from npm/dist, minifies them, writes each other's
 // hashes into their references and compresses the results.
 //
-//	go run ./web/build -src web/src -client npm/dist -out web/dist -cache .tools/cache
+//	go run ./web/build -src web/src -client npm/dist -out web/dist -cache .tools/compressed
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() {
 	flag.StringVar(&o.src, "src", "web/src", "directory of the dashboard's sources")
 	flag.StringVar(&o.client, "client", "npm/dist", "directory of the built npm package")
 	flag.StringVar(&o.out, "out", "web/dist", "directory to write; what does not belong there is removed")
-	flag.StringVar(&o.cache, "cache", ".tools/cache", "directory that keeps compressed files for the next run")
+	flag.StringVar(&o.cache, "cache", ".tools/compressed", "directory that keeps compressed files for the next run")
 	flag.Parse()
 
 	if err := build(o); err != nil {

@@ -3,28 +3,48 @@
 
 const byReason = {
   malformedAddress: "An address starts with akash1 and has 44 characters. Copy it whole.",
-  unknownProvider:
-    "The chain has no provider of this address. Check the address, and that the bridge asks the right network.",
-  chainUnavailable:
-    "The bridge cannot ask the chain. Try again; if it stays, start the bridge with another --chain-rpc.",
-  hostNotFound:
-    "The provider’s host name does not exist. Its record on the chain may be out of date.",
-  destinationRefused:
-    "The provider’s host is in a private network. For tests, start the bridge with --allow-private-networks.",
+  malformedMetadata: "The page and the bridge do not fit together. Reload the page.",
   notAllowed: "This bridge does not allow it. Its operator can.",
-  providerUnreachable: "The provider does not answer. It may be down: try again later.",
-  providerGone: "The provider went away in the middle. Try again.",
-  providerProtocol: "The provider answered with something that is not its protocol.",
-  expired: "The provider’s certificate is out of date. Its operator has to publish a new one.",
-  notYetValid: "The provider’s certificate is not valid yet. Check the bridge’s clock.",
-  wrongOwner: "Somebody else’s certificate answered. Nothing was sent to it.",
-  unknownCertificate:
-    "The chain does not know the certificate that answered. Nothing was sent to it.",
-  revoked: "The provider’s certificate was revoked. Nothing was sent to it.",
-  fingerprintMismatch:
-    "The certificate that answered is not the one on the chain. Nothing was sent to it.",
-  notSelfSigned:
-    "The certificate that answered is neither the provider’s own nor of a public authority. Nothing was sent to it.",
+  bridgeBusy: "Too many people use this bridge. Try again later, or use another one.",
+  bridgeStopping: "The bridge is being stopped. Try again in a moment.",
+
+  unknownProvider:
+    "Check the address, and that the bridge asks the chain of the right network (--chain-rpc).",
+  chainUnavailable: "Try again; if it stays, start the bridge with another --chain-rpc.",
+
+  hostNotFound: "The provider’s record on the chain may be out of date. Ask its operator.",
+  destinationRefused: "For tests, start the bridge with --allow-private-networks.",
+  providerUnreachable: "The provider may be down. Try again later.",
+  providerProtocol: "What answers there may not be a provider, or a broken one. Ask its operator.",
+  providerGone: "Try again.",
+  providerFailed: "Try again; if it stays, ask the provider’s operator.",
+  requestRefused: "Check the fields of the lease.",
+  clusterUnavailable: "The provider’s cluster does not answer. Try again later.",
+
+  expired: "The provider’s operator has to publish a new certificate. Nothing was sent.",
+  notYetValid: "Check the clock of the bridge’s machine. Nothing was sent.",
+  wrongOwner: "Somebody else answers at the provider’s address. Nothing was sent.",
+  unknownCertificate: "Somebody else may be answering for the provider. Nothing was sent.",
+  revoked: "The provider’s operator has to publish a new certificate. Nothing was sent.",
+  fingerprintMismatch: "Somebody else may be answering for the provider. Nothing was sent.",
+  notSelfSigned: "Somebody else may be answering for the provider. Nothing was sent.",
+
+  credentialMissing: "Paste a token of the lease’s owner.",
+  tokenExpired: "Paste a new token.",
+  tokenNotYetValid: "Wait a moment, or check the clock of the machine that made the token.",
+  tokenInvalid: "Check that the whole token was copied, and that the lease’s owner signed it.",
+  tokenUnsupported: "This provider wants a client certificate, which this page cannot give it.",
+  scopeMissing: "Make a token whose scope names this call and this lease.",
+  ambiguousCredentials: "Give a token or a client certificate, not both.",
+  certificateNotOnChain: "Publish the client certificate on the chain first.",
+  wrongTenant: "Use the token of the account that owns the lease.",
+
+  unknownLease: "Check the lease’s fields, and that it is open and with this provider.",
+  unknownService: "Check the service’s name, or leave it empty for all.",
+  noRunningPods: "The service is not running yet, or no longer. Try again in a moment.",
+  manifestRefused: "Check the manifest against the deployment on the chain.",
+  outcomeUnknown: "Look at the status before you try again.",
+  notImplemented: "This provider cannot do that.",
 };
 
 const byCode = {

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage, until } from "./harness.js";
+import { Stage, serviceLogs, streamStatus, until } from "./harness.js";
 
 let stage: Stage;
 let page: Page;
@@ -57,6 +57,23 @@ test("shows the status of the provider that is typed", async () => {
   }
 });
 
+test("follows a status that changes, while it is live", async () => {
+  await open({ provider: stage.fake.ready.provider });
+  const figures = page.locator(".figures");
+  await figures.waitFor();
+  await page.getByLabel("Live").check();
+  const followed = () => stage.fake.open(streamStatus);
+  await until("the status is followed", 5_000, async () => (await followed()) > 0);
+
+  const held = await stage.fake.status();
+  held.cluster.leases.active = 4711;
+  await stage.fake.setStatus(held);
+  await figures.getByText("4,711").waitFor();
+
+  await page.getByLabel("Live").uncheck();
+  await until("the status is followed no longer", 5_000, async () => (await followed()) === 0);
+});
+
 test("remembers the provider, and offers it the next time", async () => {
   await open({ provider: stage.fake.ready.provider });
   await page.locator(".card").first().waitFor();
@@ -106,11 +123,13 @@ test("follows the logs of a lease, finds in them, and stops", async () => {
   );
   expect(await viewer.locator(".row:not([hidden])").count()).toBe(1);
 
-  const open_ = async () =>
-    (await stage.fake.streams()).open["/akash.provider.lease.v1.LeaseRPC/ServiceLogs"] ?? 0;
-  expect(await open_()).toBe(1);
+  expect(await stage.fake.open(serviceLogs)).toBe(1);
   await page.getByRole("button", { name: "Stop" }).click();
-  await until("the provider's stream is cancelled", 1_000, async () => (await open_()) === 0);
+  await until(
+    "the provider's stream is cancelled",
+    1_000,
+    async () => (await stage.fake.open(serviceLogs)) === 0,
+  );
   expect(await page.locator("#logs-line").textContent()).toMatch(/^Stopped · /);
 });
 

@@ -11,6 +11,9 @@ import { type Program, start } from "../../../web/program.mjs";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 
+export const serviceLogs = "/akash.provider.lease.v1.LeaseRPC/ServiceLogs";
+export const streamStatus = "/akash.provider.v1.ProviderRPC/StreamStatus";
+
 /** A lease, as the testserver's ready line tells it. */
 export interface Lease {
   owner: string;
@@ -75,8 +78,11 @@ export class Fake {
 
   /** The status being served, as protojson. */
   status = () => this.#get<Status>("/status");
+  setStatus = (status: Status) => this.#send("POST", "/status", JSON.stringify(status));
   logs = () => this.#get<Log[]>("/logs");
   streams = () => this.#get<Streams>("/streams");
+  /** How many calls of a method are open. */
+  open = async (method: string) => (await this.streams()).open[method] ?? 0;
 
   write = (log: Pick<Log, "service" | "replica">, text: string) =>
     this.#send("POST", `/write?service=${log.service}&replica=${log.replica}`, text);

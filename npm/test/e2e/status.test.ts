@@ -41,3 +41,22 @@ describe.each<Flavour>(["script", "module"])("a page that loads the client as a 
     expect(results.map((r) => r.status)).toEqual(Array(20).fill("success"));
   });
 });
+
+test.each([
+  ["v0.4.8", "rest"],
+  ["v0.6.4", "grpc"],
+  ["v0.8.4", "grpc"],
+  ["v0.14.1", "grpc"],
+])("a provider of %s is spoken to over %s", async (version, method) => {
+  const other = await Stage.open({ fake: ["--provider-version", version] });
+  try {
+    const page = await other.dashboard();
+    const result = await getProviderStatus(page, other.fake.ready.provider);
+    expect(result, other.errors()).toMatchObject({ status: "success", method });
+    expect(result.providerVersion).toBe(version);
+    const { cluster } = result.response as { cluster: { leases: { active: number } } };
+    expect(cluster.leases.active).toBe((await other.fake.status()).cluster.leases.active);
+  } finally {
+    await other.close();
+  }
+});

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { advice } from "../src/advice.js";
+
+test("there is advice for every reason that the bridge can give", async () => {
+  const source = await readFile(new URL("../../bridge/fault/fault.go", import.meta.url), "utf8");
+  const reasons = [...source.matchAll(/Reason = "(\w+)"/g)].map(([, reason]) => reason);
+  assert.ok(reasons.length > 10);
+  assert.deepEqual(
+    reasons.filter((reason) => advice({ reason }) === ""),
+    [],
+  );
+});
+
+test("without a reason, the code decides; without either, nothing is added", () => {
+  assert.match(advice({ code: "UNAUTHENTICATED" }), /token/);
+  assert.equal(advice({ code: "UNKNOWN" }), "");
+  assert.equal(advice(new TypeError("x")), "");
+});
