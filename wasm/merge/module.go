@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// What the WebAssembly specification calls these bytes
+// (https://webassembly.github.io/spec/core/binary/modules.html).
+const (
+	preamble    = "\x00asm\x01\x00\x00\x00"
+	dataSection = 11
+	activeIn0   = 0 // a segment that is copied to memory 0 at the start
+	i32Const    = 0x41
+	end         = 0x0b
+)
+
+// maxGap is how many zeros may be written out to join two segments.
+const maxGap = 64
+
+// maxMemory is the end of 32-bit memory.
+const maxMemory = 1 << 32
+
+// A segment is data and where in memory it belongs.
+type segment struct {
+	offset uint64
+	data   []byte
+}
+
+func (s segment) end() uint64 { return s.offset + uint64(len(s.data)) }
+
+// merge returns the module with its data segments joined.
+func merge(module []byte) ([]byte, error) {
+	if !bytes.HasPrefix(module, []byte(preamble)) {
+		return nil, errors.New("not a WebAssembly module of version 1")
+	}
+	merged := []byte(preamble)
+	r := reader{rest: module[len(preamble):]}
+	for len(r.rest) > 0 && r.err == nil {
+		id := r.byte()
+		body := r.bytes(r.uint())
+		if id == dataSection && r.err == nil {
+			segments, err := readSegments(body)
+			if err != nil {
+				return nil, err
+			}
+			body = appendSegments(nil, join(segments))
+		}
+		merged = binary.AppendUvarint(append(merged, id), uint64(len(body)))
+		merged = append(merged, body...)
+	}
+	return merged, r.err
+}
+
+// join joins segments that touch or have a small gap between them. They must be in
+// order, as Go's linker writes them: one that overlaps another would depend on it.
+func join(segments []segment) []segment {
+	var joined []segment
+	for _, s := range segments {
+		if n := len(joined); n > 0 {
+			last := &joined[n-1]
+			if gap := int64(s.offset - last.end()); gap >= 0 && gap <= maxGap {
+				last.data = append(append(last.data, make([]byte, gap)...), s.data...)
+				continue
+			}
+		}
+		// The capacity is cut: appending must not write into the module.
+		joined = append(joined, segment{s.offset, s.data[:len(s.data):len(s.data)]})
+	}
+	return joined
+}
+
+func readSegments(body []byte) ([]segment, error) {
+	r := reader{rest: body}
+	var segments []segment
+	for n := r.uint(); n > 0 && r.err == nil; n-- {
+		if flags := r.uint(); flags != activeIn0 && r.err == nil {
+			return nil, fmt.Errorf("a data segment of kind %d, which Go does not write", flags)
+		}
+		if r.byte() != i32Const && r.err == nil {
+			return nil, errors.New("a data segment whose place is not a constant")
+		}
+		// The offset is signed: addresses from 2^31 on are negative.
+		s := segment{offset: uint64(uint32(r.int()))}
+		if r.byte() != end && r.err == nil {
+			return nil, errors.New("a data segment whose place is not a constant")
+		}
+		s.data = r.bytes(r.uint())
+		if s.end() > maxMemory {
+			return nil, errors.New("a data segment beyond the end of memory")
+		}
+		segments = append(segments, s)
+	}
+	if r.err == nil && len(r.rest) > 0 {
+		r.err = errors.New("bytes after the last data segment")
+	}
+	return segments, r.err
+}
+
+func appendSegments(b []byte, segments []segment) []byte {
+	b = binary.AppendUvarint(b, uint64(len(segments)))
+	for _, s := range segments {
+		b = append(b, activeIn0, i32Const)
+		b = appendInt(b, int32(s.offset))
+		b = append(b, end)
+		b = binary.AppendUvarint(b, uint64(len(s.data)))
+		b = append(b, s.data...)
+	}
+	return b
+}
+
+// appendInt appends a signed number (LEB128).
+func appendInt(b []byte, v int32) []byte {
+	for {
+		c := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
+			return append(b, c)
+		}
+		b = append(b, c|0x80)
+	}
+}
+
+// A reader reads a module's parts. After an error it gives zeros.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+var errShort = errors.New("the module is cut short")
+
+func (r *reader) bytes(n uint64) []byte {
+	if r.err == nil && n > uint64(len(r.rest)) {
+		r.err = errShort
+	}
+	if r.err != nil {
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+// uint reads an unsigned number (LEB128).
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 && r.err == nil {
+		r.err = errShort
+	}
+	r.bytes(uint64(max(n, 0)))
+	return v
+}
+
+// int reads a signed number (LEB128).
+func (r *reader) int() int32 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			if c&0x40 != 0 {
+				v |= -1 << (shift + 7)
+			}
+			break
+		}
+	}
+	return int32(v)
+}
