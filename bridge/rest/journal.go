@@ -28,11 +28,16 @@ const (
 // How lines are held back while it is not known which replica they belong to,
 // or whether they were sent before.
 const (
-	// settleQuiet is how long no held line may come before what came so far is
-	// taken to be all there is to know.
+	// settleQuiet is how long no held line may come before all pods are taken to
+	// have spoken that will, so that their replicas are numbered.
 	settleQuiet = 250 * time.Millisecond
 	// settleLimit is how long that may take altogether.
 	settleLimit = 2 * time.Second
+	// overlapQuiet and overlapLimit are the same for a log that was opened anew
+	// and in which nothing is recognised. It would be sent twice if the rest were
+	// only slow to come.
+	overlapQuiet = 2 * time.Second
+	overlapLimit = 30 * time.Second
 	// maxHeld bounds the held lines of a call, in bytes.
 	maxHeld = 1 << 20
 )
@@ -61,14 +66,15 @@ type journal struct {
 	// The current socket.
 	running map[string]int  // pods by service that it is expected to have, nil if not known
 	settled map[string]bool // services whose pods have their numbers
-	whole   bool            // whether logs of new pods start with their first line
+	tail    int             // lines that each pod's log starts with, negative for all
 	held    int             // bytes held back
 
 	// The decision on held lines.
-	settle  *time.Timer
-	armed   bool // the timer runs
-	touched bool // a held line came since it was set
-	limit   time.Time
+	settle    *time.Timer
+	armed     bool      // the timer runs
+	since     time.Time // when the first came since it does
+	lastHeld  time.Time // when the last came, or could not come
+	roomWaits bool      // what was added must be taken before more can come
 }
 
 func newJournal(services []string, replicas []uint32, follow bool) *journal {
@@ -86,22 +92,22 @@ func newJournal(services []string, replicas []uint32, follow bool) *journal {
 	return j
 }
 
-// open prepares for the lines of a new socket. running is how many pods each
-// service should have there, nil if that is not known; whole says that the log
-// of a pod that was not known before starts with its first line.
-func (j *journal) open(services []string, running map[string]int, whole bool) {
+// open prepares for the lines of a new socket, on which each pod's log starts
+// with its last tail lines, or all if tail is negative. running is how many pods
+// each service should have there, nil if that is not known.
+func (j *journal) open(services []string, running map[string]int, tail int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if services != nil {
 		j.services = services
 	}
-	j.running, j.whole = running, whole
+	j.running, j.tail = running, tail
 	clear(j.settled)
 	for _, p := range j.pods {
 		p.present = false
 		j.hold(p, 0)
 		if p.history != nil && p.history.lines > 0 {
-			p.overlap = newOverlap(p.history)
+			p.overlap = newOverlap(p.history, tail)
 		}
 	}
 }
@@ -112,7 +118,9 @@ func (j *journal) add(data []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.batch.size() >= maxPending && !j.ended {
+		j.roomWaits = true
 		j.room.Wait()
+		j.roomWaits = false
 	}
 	if j.ended {
 		return io.ErrClosedPipe
@@ -122,13 +130,12 @@ func (j *journal) add(data []byte) error {
 		return err
 	}
 	if p.numbered && p.present && p.overlap == nil {
-		if p.wanted {
-			j.append(p, data, escaped, usual)
+		if !p.wanted {
+			return nil
 		}
-		return nil
+		return j.append(p, data, escaped, usual)
 	}
-	j.examine(p, data, escaped, usual)
-	return nil
+	return j.examine(p, data, escaped, usual)
 }
 
 // pod returns the pod that a line is of, and its text if it is in the usual
@@ -144,7 +151,7 @@ func (j *journal) pod(data []byte) (p *pod, escaped []byte, usual bool, err erro
 	if !usual {
 		var ok bool
 		if name, _, ok = parseLine(data); !ok {
-			return nil, nil, false, fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a log line that is not one")
+			return nil, nil, false, errLine
 		}
 	}
 	p = j.pods[string(name)]
@@ -171,33 +178,43 @@ func (j *journal) meet(name []byte) (*pod, error) {
 		prefix:  []byte(lineName + string(name) + lineMessage),
 	}
 	if j.follow {
-		p.history = &history{whole: j.whole}
+		p.history = &history{tail: j.tail}
 	}
 	j.pods[p.name] = p
 	return p, nil
 }
 
+// errLine is a message that is not a log line.
+var errLine = fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a log line that is not one")
+
 // decode appends a line's text and the end of the line.
-func decode(dst, data, escaped []byte, usual bool) []byte {
+func decode(dst, data, escaped []byte, usual bool) ([]byte, error) {
 	start := len(dst)
 	if usual {
 		if dst, usual = appendText(dst, escaped); usual {
-			return append(dst, '\n')
+			return append(dst, '\n'), nil
 		}
 	}
-	_, text, _ := parseLine(data) // a line that is none was refused, or says nothing
-	return append(append(dst[:start], text...), '\n')
+	_, text, ok := parseLine(data)
+	if !ok {
+		return dst[:start], errLine
+	}
+	return append(append(dst[:start], text...), '\n'), nil
 }
 
 // append adds a line of a pod that is known and wanted to the batch.
-func (j *journal) append(p *pod, data, escaped []byte, usual bool) {
+func (j *journal) append(p *pod, data, escaped []byte, usual bool) (err error) {
 	before := j.batch.size()
-	j.batch.text = decode(j.batch.text, data, escaped, usual)
+	if j.batch.text, err = decode(j.batch.text, data, escaped, usual); err != nil {
+		return err
+	}
 	if p.history != nil {
-		p.history.add(fingerprint(j.batch.text[before:]))
+		line := j.batch.text[before:]
+		p.history.add(fingerprint(line), len(line))
 	}
 	j.batch.extend(p, before)
 	j.announce(before)
+	return nil
 }
 
 // announce wakes the taker where it may have something new to do.
@@ -211,27 +228,21 @@ func (j *journal) announce(before int) {
 }
 
 // examine holds a line back, and finds out what can be found out with it.
-func (j *journal) examine(p *pod, data, escaped []byte, usual bool) {
+func (j *journal) examine(p *pod, data, escaped []byte, usual bool) (err error) {
 	start := len(p.held)
-	p.held = decode(p.held, data, escaped, usual)
+	if p.held, err = decode(p.held, data, escaped, usual); err != nil {
+		return err
+	}
 	j.held += len(p.held) - start
 	line := heldLine{end: len(p.held)}
 	if p.history != nil {
 		line.print = fingerprint(p.held[start:])
 	}
 	p.lines = append(p.lines, line)
-	j.touched = true
-	if !j.armed {
-		j.armed, j.limit = true, time.Now().Add(settleLimit)
-		j.settle.Reset(settleQuiet)
-	}
-	if o := p.overlap; o != nil {
-		match, sure := o.next(line.print)
-		if match || o.blind && !o.found {
-			j.hold(p, 0) // it was sent before, or is taken to have been
-		}
-		if sure {
-			p.overlap = nil
+	j.arm()
+	if p.overlap != nil {
+		if err := j.judge(p, line.print); err != nil {
+			return err
 		}
 	}
 	if !p.present {
@@ -247,6 +258,47 @@ func (j *journal) examine(p *pod, data, escaped []byte, usual bool) {
 	j.releaseIfKnown(p)
 	if j.held > maxHeld {
 		j.relieve()
+	}
+	return nil
+}
+
+// judge tells by the next line of a log that was opened anew whether its held
+// lines were sent before.
+func (j *journal) judge(p *pod, line uint64) error {
+	o := p.overlap
+	switch o.next(line) {
+	case repeated:
+		o.blind = false // what was not kept is not missed
+		j.hold(p, 0)
+	case caughtUp:
+		j.hold(p, 0)
+		p.overlap = nil
+	case different:
+		return j.startAnew(p)
+	case unsure:
+		if o.blind {
+			j.hold(p, 0)
+		}
+	}
+	return nil
+}
+
+// startAnew takes a pod's held lines for the first of another log.
+func (j *journal) startAnew(p *pod) error {
+	if p.overlap.blind {
+		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
+	}
+	p.overlap = nil
+	*p.history = history{tail: j.tail}
+	return nil
+}
+
+// arm sees to it that there will be a decision on the lines held back.
+func (j *journal) arm() {
+	j.lastHeld = time.Now()
+	if !j.armed {
+		j.armed, j.since = true, j.lastHeld
+		j.settle.Reset(settleQuiet)
 	}
 }
 
@@ -301,8 +353,10 @@ func (j *journal) releaseIfKnown(p *pod) {
 		before := j.batch.size()
 		j.batch.text = append(j.batch.text, p.held...)
 		if p.history != nil {
+			start := 0
 			for _, line := range p.lines {
-				p.history.add(line.print)
+				p.history.add(line.print, line.end-start)
+				start = line.end
 			}
 		}
 		j.batch.extend(p, before)
@@ -335,35 +389,53 @@ func (j *journal) tick() {
 	if j.ended {
 		return
 	}
-	if j.touched && time.Now().Before(j.limit) {
-		j.touched = false
-		j.settle.Reset(settleQuiet)
-		return
+	now := time.Now()
+	if j.roomWaits {
+		j.lastHeld = now // it is not the provider who is quiet
 	}
-	j.armed = false
-	if err := j.decide(); err != nil {
+	quiet, since := now.Sub(j.lastHeld), now.Sub(j.since)
+	var err error
+	if quiet >= settleQuiet || since >= settleLimit {
+		err = j.decide(quiet >= overlapQuiet || since >= overlapLimit)
+	}
+	switch {
+	case err != nil:
 		j.end(err)
+	case j.held > 0 || j.overlapping():
+		j.settle.Reset(settleQuiet)
+	default:
+		j.armed = false
 	}
 }
 
-// decide settles what is open about the held lines with what is known.
-func (j *journal) decide() error {
+// overlapping reports whether a pod that has spoken may still repeat itself.
+func (j *journal) overlapping() bool {
+	for _, p := range j.pods {
+		if p.present && p.overlap != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// decide settles what is open about the held lines with what is known. Where
+// nothing was recognised it waits for more, unless that is over, too.
+func (j *journal) decide(over bool) error {
 	for _, p := range j.pods {
 		if !p.present {
 			continue
 		}
-		if o := p.overlap; o != nil {
-			p.overlap = nil
-			sent := o.rest()
-			switch {
+		if o := p.overlap; o != nil && (o.found || over) {
+			switch sent := o.rest(); {
 			case o.found:
-			case o.blind:
-				return fault.New(codes.Unavailable, fault.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
-			case sent > 0:
+				p.overlap = nil
+			case sent > 0 && !o.blind:
+				p.overlap = nil
 				j.skip(p, sent)
 			default:
-				// Not a line is known: its container was started anew.
-				*p.history = history{whole: true}
+				if err := j.startAnew(p); err != nil {
+					return err
+				}
 			}
 		}
 		if !p.numbered {
@@ -395,7 +467,7 @@ func (j *journal) finish(err error) {
 		return
 	}
 	if err == nil {
-		err = j.decide()
+		err = j.decide(true)
 	}
 	j.end(err)
 }

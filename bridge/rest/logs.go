@@ -17,9 +17,13 @@ import (
 )
 
 // reopenTail is how many lines of history, per pod, are asked for when a log is
-// opened again: what a new pod may have written by then, and more than what the
-// others may have written meanwhile.
+// opened again of which everything has been read: what a new pod may have
+// written by then, and more than what the others may have written meanwhile.
 const reopenTail = 10_000
+
+// maxNoPods is how often in a row a log that is followed may turn out to have no
+// pods, though the lease's status has some. The status lags behind by seconds.
+const maxNoPods = 5
 
 // serviceLogs answers LeaseRPC/ServiceLogs from the WebSocket of a lease's logs
 // (reference section 2.8).
@@ -100,14 +104,12 @@ type follower struct {
 type source struct {
 	*socket
 	status *leaseStatus
-	// whole says that the logs of pods that are new in it start with their first
-	// lines.
-	whole bool
+	tail   int // lines of history that were asked for, negative for all
 }
 
 // run reads s, and what takes its place, until the logs end, well or not.
 func (f *follower) run(ctx context.Context, s *source) error {
-	pause := time.Duration(0)
+	pause, noPods := time.Duration(0), 0
 	for first := true; ; first = false {
 		f.open(s)
 		opened := time.Now()
@@ -116,19 +118,29 @@ func (f *follower) run(ctx context.Context, s *source) error {
 			s = next
 			continue
 		}
-		if time.Since(opened) > 2*f.leaseInterval {
-			pause = 0
-		}
 		var frame *closed
 		switch {
 		case errors.As(err, &frame) && frame.code != closeNormal:
-			if first || !f.follow || frame.code != closeInternal && frame.code != closeNotFound {
+			switch {
+			case first || !f.follow:
 				return f.closed(ctx, frame)
+			case frame.code == closeNotFound:
+				return nil // the lease was closed
+			case frame.code != closeInternal || frame.reason != closeNoPods:
+				return f.closed(ctx, frame)
+			}
+			if noPods++; noPods == maxNoPods {
+				return nil
 			}
 		case frame == nil && err != io.EOF:
 			return err
 		case !f.follow:
 			return f.ended(ctx, f.lease, false)
+		default:
+			noPods = 0
+			if time.Since(opened) > 2*f.leaseInterval {
+				pause = 0
+			}
 		}
 		if s, err = f.again(ctx, &pause); err != nil {
 			return over(err)
@@ -139,7 +151,7 @@ func (f *follower) run(ctx context.Context, s *source) error {
 // start opens the first socket. The lease's status is asked meanwhile; a token
 // need not permit it, for it makes names and numbers better and is not required.
 func (f *follower) start(ctx context.Context) (*source, error) {
-	s := &source{whole: f.call.Tail < 0}
+	s := &source{tail: f.call.Tail}
 	asking, enough := context.WithCancel(ctx)
 	defer enough()
 	asked := make(chan struct{})
@@ -174,14 +186,16 @@ func (f *follower) route(tail int) route {
 // open prepares the journal for what s sends.
 func (f *follower) open(s *source) {
 	if s.status == nil {
-		f.journal.open(nil, nil, s.whole)
+		f.journal.open(nil, nil, s.tail)
 		return
 	}
 	running := make(map[string]int)
 	for _, name := range s.status.selected(f.service) {
-		running[name] = int(s.status.Services[name].Available)
+		// Also a pod that is not ready yet has a log.
+		service := s.status.Services[name]
+		running[name] = int(max(service.Total, service.Available, 1))
 	}
-	f.journal.open(s.status.names(), running, s.whole)
+	f.journal.open(s.status.names(), running, s.tail)
 }
 
 // read moves the lines of s into the journal until it ends, or until pods came
@@ -191,7 +205,7 @@ func (f *follower) read(ctx context.Context, s *source) (next *source, err error
 	watching, stop := context.WithCancel(ctx)
 	if f.follow && s.status != nil {
 		watch.Go(func() {
-			if next = f.watch(watching, ctx, s.status); next != nil {
+			if next = f.watch(watching, ctx, s); next != nil {
 				s.close()
 			}
 		})
@@ -217,11 +231,12 @@ func (f *follower) move(s *source) error {
 }
 
 // watch looks at the lease from time to time and returns a source that has the
-// pods that came since it had the given status, or nil when ctx is done. The
-// source lives as long as life.
-func (f *follower) watch(ctx, life context.Context, last *leaseStatus) *source {
+// pods that came since current was opened, or nil when ctx is done. The source
+// lives as long as life.
+func (f *follower) watch(ctx, life context.Context, current *source) *source {
 	topic, leave := f.watchLease(f.lease)
 	defer leave()
+	last := current.status
 	for {
 		if sleep(ctx, jitter(f.leaseInterval)) != nil {
 			return nil
@@ -237,8 +252,12 @@ func (f *follower) watch(ctx, life context.Context, last *leaseStatus) *source {
 			last = status
 			continue
 		}
-		if s, err := f.dial(life, ctx, f.route(reopenTail)); err == nil {
-			return &source{socket: s, status: status, whole: true}
+		tail := reopenTail
+		if !current.drained(ctx) {
+			tail = -1 // there is no telling how much has not been read yet
+		}
+		if s, err := f.dial(life, ctx, f.route(tail)); err == nil {
+			return &source{socket: s, status: status, tail: tail}
 		}
 	}
 }
@@ -290,7 +309,7 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 		if isReason(err, fault.ReasonUnknownLease) {
 			return nil, errOver
 		}
-		return &source{socket: s, status: status, whole: true}, err
+		return &source{socket: s, status: status, tail: reopenTail}, err
 	}
 }
 

@@ -267,6 +267,35 @@ func TestFollowTakesUpNewPods(t *testing.T) {
 	assert.Equal(t, codes.Canceled, requireFault(t, err).Code)
 }
 
+// Pods that come while a long history is still being sent do not cost any of it:
+// nobody can tell how much a slow page has not read yet, so all is asked for
+// again.
+func TestGrowthDuringAHistory(t *testing.T) {
+	const n = 30_000
+	var want strings.Builder
+	for i := range n {
+		fmt.Fprintf(&want, "line %d\n", i)
+	}
+	history := func(s *stream) {
+		for i := range n {
+			s.line("web-1-a", "line %d", i)
+		}
+	}
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(true)
+	first := g.socket()
+	go history(first)
+	<-l.arrived // and then the page does not read
+	g.setStatus(services{"web": pods(2)})
+	second := g.socket()
+	assert.Equal(t, "follow=true&tail=-1", g.query(1))
+	go func() {
+		second.line("web-1-b", "I am new")
+		history(second)
+	}()
+	l.until(logBook{"web/0": want.String(), "web/1": text("I am new")})
+}
+
 // A gateway that drops a log whose pods run on is asked again, which is not
 // shown, whether the container is the same or was started anew.
 func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
@@ -311,6 +340,22 @@ func TestLogWithoutTheStatusItAskedFor(t *testing.T) {
 		&leasev1.ServiceLogsRequest{LeaseId: testLease(), Follow: true}), nil)
 	assert.Equal(t, fault.ReasonUnknownLease, requireFault(t, err).Reason)
 	<-asked
+}
+
+// A status that goes on to tell of pods that are not there is not believed for
+// ever.
+func TestFollowEndsWithItsPods(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	l := g.listen(true)
+	s := g.socket()
+	s.line("web-1-a", "last words")
+	l.until(logBook{"web/0": text("last words")})
+	s.drop()
+	for range maxNoPods {
+		g.socket().close(closeInternal, closeNoPods)
+	}
+	_, err := l.end()
+	assert.NoError(t, err)
 }
 
 // What ends a log that is followed, and how.
@@ -464,7 +509,7 @@ func TestLongestLine(t *testing.T) {
 
 // What is no log line ends the call, and what came before it is not lost.
 func TestGarbageInsteadOfALine(t *testing.T) {
-	for _, garbage := range []string{"<html>", `{"name":"../../etc","message":"x"}`, `{"name":"` + strings.Repeat("a", 300) + `","message":"x"}`, `{"message":"x"}`, strings.Repeat("x", maxSocketMessage+1)} {
+	for _, garbage := range []string{"<html>", `{"name":"../../etc","message":"x"}`, `{"name":"` + strings.Repeat("a", 300) + `","message":"x"}`, `{"message":"x"}`, `{"name":"web-1-a","message":"\x"}`, strings.Repeat("x", maxSocketMessage+1)} {
 		g := newLeaseGateway(t, services{"web": pods(1)})
 		g.sockets = []func(*stream){func(s *stream) {
 			s.line("web-1-a", "fine")

@@ -12,11 +12,15 @@ import (
 
 const (
 	// rememberedLines is how many lines of a pod are remembered: enough that a
-	// repeated banner or a health check every second is not taken for the spot.
+	// banner or a health check every second is not taken for the spot.
 	rememberedLines = 256
 	// leastOverlap is how many lines at the start of a log that begins in the
-	// midst of the remembered ones (Kubernetes rotates logs) must fit.
+	// midst of the remembered ones must fit.
 	leastOverlap = 16
+	// unrotated is how long a log is certainly still in one piece, in bytes:
+	// Kubernetes rotates the logs of containers at 10 MiB, and shows the last
+	// piece.
+	unrotated = 4 << 20
 )
 
 // fingerprintSeed is of this process: fingerprints leave it as little as lines do.
@@ -24,18 +28,29 @@ var fingerprintSeed = maphash.MakeSeed()
 
 func fingerprint(line []byte) uint64 { return maphash.Bytes(fingerprintSeed, line) }
 
-// history is the fingerprints of the last lines of a pod.
+// history is what is remembered of a pod's lines.
 type history struct {
+	// tail is how many lines were asked for when the log was opened first,
+	// negative for all.
+	tail  int
+	first uint64
 	ring  [rememberedLines]uint64
 	lines int // ever
-	// whole says that the first of them was the first of the log.
-	whole bool
+	bytes int
 }
 
-func (h *history) add(line uint64) {
+func (h *history) add(line uint64, bytes int) {
+	if h.lines == 0 {
+		h.first = line
+	}
 	h.ring[h.lines%rememberedLines] = line
 	h.lines++
+	h.bytes += bytes
 }
+
+// whole reports whether the first line was the first of the log: if fewer came
+// than were asked for, there were no more.
+func (h *history) whole() bool { return h.tail < 0 || h.lines < h.tail }
 
 // last returns the remembered lines, oldest first.
 func (h *history) last() []uint64 {
@@ -46,27 +61,57 @@ func (h *history) last() []uint64 {
 	return slices.Concat(h.ring[at:], h.ring[:at])
 }
 
-// overlap looks for the end of a history in a log that was opened anew. It is
-// the Knuth-Morris-Pratt search, with the remembered lines for the pattern.
+// verdict is what a line says of a log that was opened anew.
+type verdict int
+
+const (
+	// unsure: it cannot be told yet.
+	unsure verdict = iota
+	// repeated: all lines so far were sent before, and a later one may say so of
+	// more.
+	repeated
+	// caughtUp: all lines so far were sent before, and all later ones are new.
+	caughtUp
+	// different: it is another log, as of a container that was started anew.
+	different
+)
+
+// overlap looks for the end of a history in a log that was opened anew.
+//
+// Where the log was read from its first line on and is short enough to be
+// repeated whole, each line has its place, and the end is where the count says,
+// however often the log says the same. Otherwise the remembered lines are
+// searched for (Knuth, Morris and Pratt), and of several places that fit the
+// last is taken.
 type overlap struct {
 	pattern []uint64
-	fail    []int // per length of a partial match, the next shorter one
-	matched int   // lines of the pattern that the lines so far end with
-	seen    int   // lines so far
-	exact   int   // where the match must end, 0 if not known
-	found   bool
-	starts  []uint64 // the first lines, as many as the pattern has at most
-	// blind says that lines were not kept because there were too many: if no
-	// match is found, they are lost.
+	first   uint64
+	lines   int  // of the history
+	placed  bool // each line has its place
+	tail    int  // how many lines were asked to be repeated, negative for all
+
+	seen    int      // lines so far
+	starts  []uint64 // the first of them, as many as the pattern has at most
+	fail    []int    // per length of a partial match, the next shorter one
+	matched int      // lines of the pattern that the lines so far end with
+	found   bool     // a place that fits
+	// blind says that lines were not kept because there were too many.
 	blind bool
 }
 
-// newOverlap prepares the search for the end of h.
-func newOverlap(h *history) *overlap {
-	o := &overlap{pattern: h.last()}
-	o.fail = failures(o.pattern)
-	if h.whole {
-		o.exact = h.lines
+// newOverlap prepares the search for the end of h in a log that repeats tail
+// lines at most, or all if tail is negative.
+func newOverlap(h *history, tail int) *overlap {
+	o := &overlap{
+		pattern: h.last(),
+		first:   h.first,
+		lines:   h.lines,
+		// Half of what is asked for is left for what was written meanwhile.
+		placed: h.whole() && (tail < 0 || h.lines < tail/2) && h.bytes < unrotated,
+		tail:   tail,
+	}
+	if !o.placed {
+		o.fail = failures(o.pattern)
 	}
 	return o
 }
@@ -87,11 +132,12 @@ func failures(pattern []uint64) []int {
 	return fail
 }
 
-// next takes the next line of the log. match says that everything up to and
-// with this line was sent before; sure, that no later line can say so again, so
-// that the search is over.
-func (o *overlap) next(line uint64) (match, sure bool) {
+// next judges by the next line of the log.
+func (o *overlap) next(line uint64) verdict {
 	o.seen++
+	if o.placed {
+		return o.compare(line)
+	}
 	if len(o.starts) < len(o.pattern) {
 		o.starts = append(o.starts, line)
 	}
@@ -104,21 +150,34 @@ func (o *overlap) next(line uint64) (match, sure bool) {
 	if o.pattern[o.matched] == line {
 		o.matched++
 	}
-	if o.matched < len(o.pattern) {
-		return false, false
+	switch {
+	case o.matched == len(o.pattern):
+		o.found = true
+		return repeated
+	case 0 <= o.tail && o.tail < o.seen && !o.found:
+		return different
 	}
-	o.found = true
-	// A pod whose log was read from its first line on ends exactly where the
-	// count says, however often it repeats itself.
-	return true, o.seen == o.exact
+	return unsure
+}
+
+// compare holds a line against the one that was in its place.
+func (o *overlap) compare(line uint64) verdict {
+	remembered := o.seen - 1 - (o.lines - len(o.pattern))
+	switch {
+	case o.seen == 1 && line != o.first, remembered >= 0 && line != o.pattern[remembered]:
+		return different
+	case o.seen == o.lines:
+		return caughtUp
+	}
+	return unsure
 }
 
 // rest returns, when no more can be waited for and nothing was found, how many
 // of the lines so far were sent before after all: a log whose beginning was cut
 // off begins in the midst of the remembered lines.
 func (o *overlap) rest() int {
-	if o.found {
-		return 0
+	if o.placed {
+		return 0 // it begins at its beginning
 	}
 	// The longest end of the pattern that the log begins with is the last value
 	// of the failure function of the log's start, a separator and the pattern.

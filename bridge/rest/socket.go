@@ -100,6 +100,28 @@ func (s *socket) watcher() func() {
 	}
 }
 
+// How a socket is found to be drained.
+const (
+	drainedQuiet = 250 * time.Millisecond
+	drainedTries = 8
+)
+
+// drained reports whether everything that the provider sent so far has been
+// read: a read waited for drainedQuiet. Of a log that is written all the time it
+// may be false though it is.
+func (s *socket) drained(ctx context.Context) bool {
+	for range drainedTries {
+		started := s.started.Load()
+		if sleep(ctx, drainedQuiet) != nil {
+			return false
+		}
+		if s.started.Load() == started && s.ended.Load() < started {
+			return true
+		}
+	}
+	return false
+}
+
 // close ends the socket. There is no closing handshake: a gateway that is not
 // listened to any more only needs to stop.
 func (s *socket) close() {
