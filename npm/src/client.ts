@@ -25,7 +25,7 @@ import { WasmEngine } from "./wasm-engine.js";
 
 /** How providers are discovered. */
 export interface DiscoverOptions extends CallOptions {
-  /** How many providers are asked at the same time, from 1. Default: 16. */
+  /** How many providers are asked at the same time, from 1. Default: 64. */
   concurrency?: number;
 }
 
@@ -98,7 +98,7 @@ export class Client {
     addresses: Iterable<string>,
     options: DiscoverOptions = {},
   ): AsyncGenerator<DiscoverResult, undefined> {
-    const { concurrency = 16 } = options;
+    const { concurrency = 64 } = options;
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
     }
@@ -256,7 +256,7 @@ export class Client {
 
 /** aborted makes the error of a call that its signal ended. */
 function aborted({ reason }: AbortSignal, provider: string): ProviderError {
-  const late = reason instanceof DOMException && reason.name === "TimeoutError";
+  const late = reason?.name === "TimeoutError";
   return new ProviderError({
     code: late ? "DEADLINE_EXCEEDED" : "CANCELLED",
     message: `provider ${provider}: ${late ? "the time of the call's signal ran out" : "the call was cancelled"}`,

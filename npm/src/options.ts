@@ -301,8 +301,12 @@ function requireFlag(name: string, value: unknown): void {
 }
 
 function requireSignal(value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${kind(value)}`);
+  if (value === undefined) return;
+  requireObject("signal", value);
+  // Not instanceof: a signal may come from another frame.
+  const { aborted, addEventListener } = value as Partial<AbortSignal>;
+  if (typeof aborted !== "boolean" || typeof addEventListener !== "function") {
+    throw new TypeError("signal must be an AbortSignal");
   }
 }
 

@@ -141,6 +141,8 @@ class WasmStream<T> implements EngineStream<T> {
     if (this.#stopped) return;
     this.#stopped = error;
     this.#stop(error);
+    // Where nobody reads, the generator waits at a yield, and would for ever.
+    this.#items.return(undefined).catch(() => {});
   }
 
   /** check throws where the stream has been closed, after which Go forgot it. */
@@ -179,18 +181,19 @@ class WasmStream<T> implements EngineStream<T> {
   }
 
   /** connect opens the stream and returns what its body is read from. */
-  #connect(instance: Instance, id: number): Promise<BodyReader | null> {
-    return new Promise((resolve, reject) => {
+  async #connect(instance: Instance, id: number): Promise<BodyReader | null> {
+    const [text, reader] = await new Promise<[string, BodyReader | null]>((resolve, reject) => {
       const forget = instance.onCrash(reject);
       instance.enter((go) =>
         go.connect(id, (text, reader) => {
           forget();
-          const { error } = JSON.parse(text);
-          if (error) reject(failure(error, this.#stopped));
-          else resolve(reader);
+          resolve([text, reader]);
         }),
       );
     });
+    const { error } = JSON.parse(text);
+    if (error) throw failure(error, this.#stopped);
+    return reader;
   }
 
   /**

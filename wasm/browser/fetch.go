@@ -29,13 +29,12 @@ type Response struct {
 
 // Open sends a request and returns once the response's headers have come.
 func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response, error) {
-	global := js.Global()
-	headers := global.Get("Object").New()
+	headers := object.New()
 	for _, field := range request.Header {
 		headers.Set(field.Name, field.Value)
 	}
-	abort := global.Get("AbortController").New()
-	init := global.Get("Object").New()
+	abort := abortController.New()
+	init := object.New()
 	init.Set("method", "POST")
 	init.Set("headers", headers)
 	init.Set("body", arrayOf(request.Body))
@@ -44,11 +43,11 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	// A redirect would carry credentials to whoever is named in it.
 	init.Set("redirect", "error")
 
-	promise, err := call(global, "fetch", request.URL, init)
+	answer, err := call(js.Global(), "fetch", request.URL, init)
 	if err != nil {
 		return nil, err
 	}
-	value, err := await(scope, promise)
+	value, err := await(scope, answer)
 	if err != nil {
 		abort.Call("abort")
 		return nil, err
@@ -93,11 +92,11 @@ func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 	if r.reader.IsNull() {
 		return nil, nil
 	}
-	promise, err := call(r.reader, "read")
+	reading, err := call(r.reader, "read")
 	if err != nil {
 		return nil, err
 	}
-	result, err := await(scope, promise)
+	result, err := await(scope, reading)
 	if err != nil {
 		return nil, err
 	}

@@ -63,11 +63,11 @@ func (f Function) Text(scope *client.Scope, args ...any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	promise, err := call(js.Global().Get("Promise"), "resolve", returned)
+	resolved, err := call(promise, "resolve", returned)
 	if err != nil {
 		return "", err
 	}
-	value, err := await(scope, promise)
+	value, err := await(scope, resolved)
 	if err != nil {
 		return "", err
 	}
@@ -107,11 +107,11 @@ func (f Function) Call(args ...any) {
 // long as the program, and must not block: what waits belongs into a goroutine.
 // A function returns nil, a number or a string.
 func Publish(name string, functions map[string]func(Arguments) any) {
-	object := js.Global().Get("Object").New()
+	published := object.New()
 	for name, f := range functions {
-		object.Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) }))
+		published.Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) }))
 	}
-	js.Global().Set(name, object)
+	js.Global().Set(name, published)
 }
 
 // Global returns a string on the global object, "" where it is absent.

@@ -7,6 +7,14 @@ package browser
 
 import "syscall/js"
 
+// Constructors, kept because each look-up costs.
+var (
+	object          = js.Global().Get("Object")
+	uint8Array      = js.Global().Get("Uint8Array")
+	abortController = js.Global().Get("AbortController")
+	promise         = js.Global().Get("Promise")
+)
+
 // An Error is an exception that JavaScript threw, or the reason of a promise
 // that was rejected.
 type Error struct {
@@ -57,7 +65,7 @@ func bytesOf(array js.Value) []byte {
 
 // arrayOf returns a Uint8Array with a copy of b.
 func arrayOf(b []byte) js.Value {
-	array := js.Global().Get("Uint8Array").New(len(b))
+	array := uint8Array.New(len(b))
 	js.CopyBytesToJS(array, b)
 	return array
 }

@@ -286,6 +286,22 @@ describe("streamLogs", () => {
     await entries.return?.();
   });
 
+  test.each(["line by line", "in batches"])("lets the page breathe, read %s", async (style) => {
+    const chunk = logs("web", 0, "a line\n".repeat(1000));
+    fakeBridge(() => {
+      const body = new ReadableStream({ pull: (controller) => controller.enqueue(chunk.slice()) });
+      return new Response(body, { headers: { "content-type": "application/grpc-web+proto" } });
+    });
+    let fired = false;
+    setTimeout(() => {
+      fired = true;
+    });
+    const stream = client.streamLogs({ provider, lease, follow: true });
+    // The stream has no end: this loop ends because the timer gets its turn.
+    for await (const _ of style === "in batches" ? stream.batches() : stream) if (fired) break;
+    expect(fired).toBe(true);
+  });
+
   test("answers calls of next in their order", async () => {
     fakeBridge(answer([logs("web", 0, "1\n"), logs("web", 0, "2\n3\n"), trailers()]));
     const entries = client.streamLogs({ provider, lease })[Symbol.asyncIterator]();

@@ -77,3 +77,30 @@ test("a stream that waits for its body fails with the panic", async () => {
   crash(instances.at(-1));
   await failed;
 });
+
+test("what is over waits for no crash any more", async () => {
+  const waiting = new Set<unknown>();
+  const onCrash = Instance.prototype.onCrash;
+  vi.spyOn(Instance.prototype, "onCrash").mockImplementation(function (this: Instance, f) {
+    const forget = onCrash.call(this, f);
+    waiting.add(f);
+    return () => {
+      waiting.delete(f);
+      forget();
+    };
+  });
+  const { wasmModule } = started();
+  fakeBridge(answer([logs("web", 0, "one\ntwo\n")], { open: true }));
+  const client = await createClient({ bridgeUrl, wasmModule });
+  const stream = () => client.streamLogs({ provider, lease, follow: true });
+  for await (const _ of stream()) break; // while the next line is there
+  const entries = stream()[Symbol.asyncIterator]();
+  await entries.next();
+  await entries.next();
+  const next = entries.next(); // while the next line is not there
+  expect(waiting.size).toBe(1);
+  await client.cleanupConnections();
+  await expect(next).rejects.toMatchObject({ code: "CANCELLED" });
+  await client.getProviderStatus(provider, { timeoutMs: 1, retries: 0 });
+  await vi.waitFor(() => expect(waiting.size).toBe(0));
+});
