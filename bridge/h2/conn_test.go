@@ -1,0 +1,402 @@
+package h2
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/net/http2"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds what must happen soon; nothing waits for it to pass.
+const patience = 10 * time.Second
+
+// serve starts a real HTTP/2 server and returns a connection to it.
+func serve(t testing.TB, server *http2.Server, options Options, h http.HandlerFunc) *Conn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			nc, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { server.ServeConn(nc, &http2.ServeConnOpts{Handler: h}) })
+		}
+	})
+	nc, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	c, err := NewConn(nc, options)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		c.Close()
+		listener.Close()
+		running.Wait()
+	})
+	return c
+}
+
+func newRequest(t testing.TB, ctx context.Context, body []byte) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://provider.test/akash.Service/Method", bytes.NewReader(body))
+	require.NoError(t, err)
+	return r
+}
+
+func within(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "/akash.Service/Method", r.URL.Path)
+		assert.Equal(t, "provider.test", r.Host)
+		assert.Equal(t, []string{"1", "2"}, r.Header["X-Twice"])
+		assert.Equal(t, "trailers", r.Header.Get("Te"))
+		assert.Empty(t, r.Header["Connection"])
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		w.Header()["X-Back"] = []string{"a", "b"}
+		w.Write(append([]byte("echo "), body...))
+		w.Header().Set(http2.TrailerPrefix+"Grpc-Status", "0")
+	})
+	r := newRequest(t, within(t), []byte("hello"))
+	r.Header = http.Header{"X-Twice": {"1", "2"}, "Te": {"trailers"}, "Connection": {"close"}}
+	response, err := c.RoundTrip(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "echo hello", string(body))
+	assert.Equal(t, []string{"a", "b"}, response.Header["X-Back"])
+	assert.Equal(t, []string{"0"}, response.Trailer["Grpc-Status"])
+	open, _ := c.Load()
+	assert.Zero(t, open)
+}
+
+func TestAnswerOfHeadersOnlyHasNoBody(t *testing.T) {
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Grpc-Status", "5")
+	})
+	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.NoError(t, err)
+	assert.Equal(t, "5", response.Header.Get("Grpc-Status"))
+	assert.Equal(t, http.NoBody, response.Body)
+}
+
+// Both directions move far more than a window, on many streams at once.
+func TestLargeBodiesPassThroughTheWindows(t *testing.T) {
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		sum := sha256.New()
+		_, err := io.Copy(io.MultiWriter(w, sum), r.Body)
+		assert.NoError(t, err)
+		w.Header().Set(http2.TrailerPrefix+"X-Sum", string(hex(sum.Sum(nil))))
+	})
+	var calls sync.WaitGroup
+	for i := range 8 {
+		calls.Go(func() {
+			sent := bytes.Repeat([]byte(strconv.Itoa(i)+"-large-body-"), 40_000)
+			response, err := c.RoundTrip(newRequest(t, within(t), sent))
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer response.Body.Close()
+			got, err := io.ReadAll(response.Body)
+			assert.NoError(t, err)
+			assert.True(t, bytes.Equal(sent, got))
+			want := sha256.Sum256(sent)
+			assert.Equal(t, string(hex(want[:])), response.Trailer.Get("X-Sum"))
+		})
+	}
+	calls.Wait()
+}
+
+func hex(b []byte) []byte {
+	const digits = "0123456789abcdef"
+	var out []byte
+	for _, c := range b {
+		out = append(out, digits[c>>4], digits[c&15])
+	}
+	return out
+}
+
+// A reader that stops holds the peer at the window; when it reads on, all is there.
+func TestUnreadAnswerStopsThePeer(t *testing.T) {
+	const total = 8 << 20
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/other" {
+			w.Write([]byte("quick"))
+			return
+		}
+		w.Write(make([]byte, total))
+	})
+	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.NoError(t, err)
+	defer response.Body.Close()
+
+	// While it waits, a neighbour is served.
+	other := newRequest(t, within(t), nil)
+	other.URL.Path = "/other"
+	quick, err := c.RoundTrip(other)
+	require.NoError(t, err)
+	text, err := io.ReadAll(quick.Body)
+	require.NoError(t, err)
+	quick.Body.Close()
+	assert.Equal(t, "quick", string(text))
+
+	s := response.Body.(*stream)
+	s.mu.Lock()
+	held := s.queue.size
+	s.mu.Unlock()
+	assert.LessOrEqual(t, held, streamWindow)
+	n, err := io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	assert.EqualValues(t, total, n)
+}
+
+func TestCancelReachesThePeer(t *testing.T) {
+	cancelled := make(chan struct{})
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		close(cancelled)
+	})
+	ctx, cancel := context.WithCancel(within(t))
+	response, err := c.RoundTrip(newRequest(t, ctx, nil))
+	require.NoError(t, err)
+	cancel()
+	_, err = response.Body.Read(make([]byte, 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, response.Body.Close())
+	select {
+	case <-cancelled:
+	case <-time.After(patience):
+		t.Fatal("the peer was not told")
+	}
+}
+
+func TestPeerThatDiesFailsItsStreams(t *testing.T) {
+	c, peer := rawPeer(t, Options{})
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.RoundTrip(newRequest(t, within(t), nil))
+		result <- err
+	}()
+	peer.awaitHeaders()
+	peer.nc.Close()
+	require.ErrorIs(t, <-result, io.ErrUnexpectedEOF)
+	<-c.Done()
+	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.Error(t, err)
+}
+
+func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
+	c, peer := rawPeer(t, Options{})
+	type result struct {
+		response *http.Response
+		err      error
+	}
+	first, second := make(chan result, 1), make(chan result, 1)
+	call := func(to chan result) {
+		response, err := c.RoundTrip(newRequest(t, within(t), nil))
+		to <- result{response, err}
+	}
+	go call(first)
+	id := peer.awaitHeaders()
+	go call(second)
+	peer.awaitHeaders()
+
+	require.NoError(t, peer.framer.WriteGoAway(id, http2.ErrCodeEnhanceYourCalm, []byte("too_many_pings")))
+	refused := <-second
+	var away http2.GoAwayError
+	require.ErrorAs(t, refused.err, &away)
+	assert.Equal(t, "too_many_pings", away.DebugData)
+
+	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.ErrorIs(t, err, ErrNoCapacity)
+
+	peer.headers(id, true, ":status", "200", "grpc-status", "0")
+	kept := <-first
+	require.NoError(t, kept.err)
+	assert.Equal(t, "0", kept.response.Header.Get("Grpc-Status"))
+	<-c.Done() // the last stream of a draining connection takes it along
+}
+
+func TestMaxConcurrentStreamsIsHonoured(t *testing.T) {
+	release := make(chan struct{})
+	c := serve(t, &http2.Server{MaxConcurrentStreams: 1}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		<-release
+	})
+	<-c.Settled()
+	result := make(chan error, 1)
+	go func() {
+		response, err := c.RoundTrip(newRequest(t, within(t), nil))
+		if err == nil {
+			response.Body.Close()
+		}
+		result <- err
+	}()
+	require.Eventually(t, func() bool { open, _ := c.Load(); return open == 1 }, patience, time.Millisecond)
+	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.ErrorIs(t, err, ErrNoCapacity)
+	close(release)
+	require.NoError(t, <-result)
+}
+
+func TestHostilePeers(t *testing.T) {
+	endless := strings.Repeat("x", 8<<10)
+	for _, test := range []struct {
+		name string
+		act  func(p *peer, id uint32)
+		want string
+	}{
+		{"data before headers", func(p *peer, id uint32) { p.framer.WriteData(id, false, []byte("x")) }, "protocol"},
+		{"data on a stream nobody opened", func(p *peer, id uint32) { p.framer.WriteData(id+10, false, []byte("x")) }, "protocol"},
+		{"a push", func(p *peer, id uint32) {
+			p.framer.WritePushPromise(http2.PushPromiseParam{StreamID: id, PromiseID: 2, EndHeaders: true})
+		}, "protocol"},
+		{"reset", func(p *peer, id uint32) { p.framer.WriteRSTStream(id, http2.ErrCodeRefusedStream) }, "REFUSED_STREAM"},
+		{"no status", func(p *peer, id uint32) { p.headers(id, false, "a", "b") }, "protocol"},
+		{"endless headers", func(p *peer, id uint32) {
+			var fields []string
+			fields = append(fields, ":status", "200")
+			for i := range 20 {
+				fields = append(fields, "x-"+strconv.Itoa(i), endless)
+			}
+			p.headers(id, false, fields...)
+		}, "protocol"},
+		{"headers a little too long", func(p *peer, id uint32) {
+			fields := []string{":status", "200"}
+			for i := range 8 {
+				fields = append(fields, "x-"+strconv.Itoa(i), endless)
+			}
+			p.headers(id, false, fields...)
+		}, "larger than"},
+		{"a frame larger than agreed", func(p *peer, id uint32) {
+			p.nc.Write([]byte{0xff, 0xff, 0xff, 0, 0, 0, 0, 0, byte(id)})
+		}, "too large"},
+		{"more than the window", func(p *peer, id uint32) {
+			p.headers(id, false, ":status", "200")
+			for range streamWindow/defaultFrameSize + 1 {
+				p.framer.WriteData(id, false, make([]byte, defaultFrameSize))
+			}
+		}, "window"},
+		{"a window that overflows", func(p *peer, id uint32) {
+			p.framer.WriteWindowUpdate(0, 1<<31-1)
+		}, "window"},
+		{"not HTTP/2 any more", func(p *peer, id uint32) { io.WriteString(p.nc, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "too large"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, p := rawPeer(t, Options{})
+			result := make(chan error, 1)
+			go func() {
+				response, err := c.RoundTrip(newRequest(t, within(t), nil))
+				if err == nil {
+					// Read only once everything is there or refused.
+					select {
+					case <-c.Done():
+					case <-time.After(patience):
+					}
+					_, err = io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+				}
+				result <- err
+			}()
+			test.act(p, p.awaitHeaders())
+			err := <-result
+			require.Error(t, err)
+			assert.Contains(t, strings.ToLower(err.Error()), strings.ToLower(test.want))
+		})
+	}
+}
+
+func TestServerThatIsNotHTTP2IsFound(t *testing.T) {
+	client, server := net.Pipe()
+	go func() {
+		io.CopyN(io.Discard, server, 24)
+		io.WriteString(server, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+		io.Copy(io.Discard, server)
+	}()
+	defer server.Close()
+	c, err := NewConn(client, Options{})
+	if err != nil {
+		return // the server hung up while we were still greeting it
+	}
+	select {
+	case <-c.Settled():
+		t.Fatal("settled with a server of another protocol")
+	case <-c.Done():
+	}
+}
+
+// A silent peer is pinged while a stream is open, and given up when it stays so.
+func TestSilentPeerIsGivenUp(t *testing.T) {
+	c, _ := rawPeer(t, Options{Keepalive: 20 * time.Millisecond, KeepaliveTimeout: 20 * time.Millisecond})
+	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.ErrorIs(t, err, errKeepalive)
+}
+
+// Padding is returned to the peer, or a padded stream would run dry.
+func TestPaddedDataKeepsFlowing(t *testing.T) {
+	c, p := rawPeer(t, Options{})
+	const frames = 3 * streamWindow / 1000
+	done := make(chan int64, 1)
+	go func() {
+		response, err := c.RoundTrip(newRequest(t, within(t), nil))
+		if !assert.NoError(t, err) {
+			done <- 0
+			return
+		}
+		defer response.Body.Close()
+		n, err := io.Copy(io.Discard, response.Body)
+		assert.NoError(t, err)
+		done <- n
+	}()
+	id := p.awaitHeaders()
+	p.headers(id, false, ":status", "200")
+	sent, window := 0, p.window(id)
+	for range frames {
+		for sent+1001 > window() {
+			require.NoError(t, p.step())
+		}
+		require.NoError(t, p.framer.WriteDataPadded(id, false, make([]byte, 800), make([]byte, 200)))
+		sent += 1001
+	}
+	p.headers(id, true, "grpc-status", "0")
+	assert.EqualValues(t, frames*800, <-done)
+}
+
+func TestRequestBodyThatCannotBeReadSendsNothing(t *testing.T) {
+	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		assert.Fail(t, "the request was sent")
+	})
+	r := newRequest(t, within(t), []byte("x"))
+	broken := errors.New("the page went away")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{broken})), -1
+	_, err := c.RoundTrip(r)
+	require.ErrorIs(t, err, broken)
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -1,0 +1,68 @@
+package h2
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// newResponse makes an answer of its header block.
+func newResponse(r *http.Request, fields []hpack.HeaderField) (*http.Response, error) {
+	status := 0
+	for _, f := range fields {
+		if f.Name == ":status" {
+			status, _ = strconv.Atoi(f.Value)
+		}
+	}
+	if status < 200 || status > 999 {
+		return nil, errProtocol
+	}
+	return &http.Response{
+		Status:        strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode:    status,
+		Proto:         "HTTP/2.0",
+		ProtoMajor:    2,
+		Header:        toHeader(fields),
+		ContentLength: -1,
+		Request:       r,
+	}, nil
+}
+
+// toHeader returns fields, less the pseudo-headers, with canonical names.
+func toHeader(fields []hpack.HeaderField) http.Header {
+	h := make(http.Header, len(fields))
+	values := make([]string, 0, len(fields)) // one allocation for all single values
+	for _, f := range fields {
+		if f.IsPseudo() {
+			continue
+		}
+		key := canonical(f.Name)
+		if old, ok := h[key]; ok {
+			h[key] = append(old, f.Value)
+			continue
+		}
+		values = append(values, f.Value)
+		h[key] = values[len(values)-1 : len(values) : len(values)]
+	}
+	return h
+}
+
+// canonical returns name as http.Header spells it. The names of every gRPC answer
+// cost nothing.
+func canonical(name string) string {
+	switch name {
+	case "content-type":
+		return "Content-Type"
+	case "grpc-status":
+		return "Grpc-Status"
+	case "grpc-message":
+		return "Grpc-Message"
+	case "grpc-encoding":
+		return "Grpc-Encoding"
+	case "grpc-accept-encoding":
+		return "Grpc-Accept-Encoding"
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
+}
