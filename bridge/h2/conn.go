@@ -30,8 +30,8 @@ const (
 	// streamWindow is how many bytes of one answer may wait to be read, and
 	// connWindow how many of all together. The latter is returned as bytes come,
 	// so that a stream nobody reads does not stop its neighbours.
-	streamWindow = 192 << 10
-	connWindow   = 16 << 20
+	streamWindow = 512 << 10
+	connWindow   = 64 << 20
 
 	// The values that RFC 9113, section 6.5.2 gives where a peer says nothing.
 	defaultWindow    = 65535
@@ -46,46 +46,45 @@ const (
 	writeBufferSize = 8 << 10
 
 	// maxHeaderBytes bounds a header block, in bytes as RFC 9113, section 6.5.2
-	// counts them.
-	maxHeaderBytes = 64 << 10
+	// counts them. It is more than the relay takes, which can tell the page what is
+	// wrong.
+	maxHeaderBytes = 256 << 10
 	// maxEncoderTable bounds the memory that a peer may have us keep for HPACK.
 	maxEncoderTable = 4096
 
 	// writeTimeout is how long a peer may leave our bytes untaken.
 	writeTimeout = 20 * time.Second
+	// lastWordsTimeout is how long is still read from one that takes none.
+	lastWordsTimeout = 250 * time.Millisecond
 
 	maxStreamID = 1<<31 - 1
-)
-
-// Defaults of Options.
-const (
-	// DefaultKeepalive stays clear of what Akash providers punish: pings more often
-	// than every 30 s, or while no stream is open, end in GOAWAY too_many_pings.
-	DefaultKeepalive        = 40 * time.Second
-	DefaultKeepaliveTimeout = 15 * time.Second
 )
 
 var (
 	// ErrClosed is the error of calls on a connection that was closed on this side.
 	ErrClosed = errors.New("h2: connection closed")
-	// ErrNoCapacity is returned by RoundTrip, before anything is sent, where the
-	// connection takes no more calls. Another connection may.
-	ErrNoCapacity = errors.New("h2: connection takes no more streams")
+	// ErrNotHTTP2 is the error of a connection to a server whose first words are not
+	// HTTP/2's.
+	ErrNotHTTP2 = errors.New("h2: no SETTINGS frame came first")
 
+	// errNoMore is returned before anything is sent: the connection takes no calls.
+	errNoMore      = errors.New("h2: connection takes no more streams")
 	errKeepalive   = errors.New("h2: no answer to a ping")
 	errProtocol    = errors.New("h2: peer broke the protocol")
 	errFlowControl = errors.New("h2: peer sent more than its window")
 )
 
-// Options are a connection's settings. The zero value has the defaults.
+// Options are a connection's settings.
 type Options struct {
 	// Keepalive is how long the peer may be silent, while a stream is open, before
-	// it is sent a ping. Default DefaultKeepalive; negative sends none.
+	// it is sent a ping; 0 sends none.
 	Keepalive time.Duration
-	// KeepaliveTimeout is how long a ping may go unanswered. Default
-	// DefaultKeepaliveTimeout.
+	// KeepaliveTimeout is how long the answer may take.
 	KeepaliveTimeout time.Duration
-	// OnClose, where set, is called once when the connection has ended.
+	// IdleTimeout is how long the connection is kept without a stream; 0 keeps it.
+	IdleTimeout time.Duration
+	// OnClose, where set, is called once when the connection has ended, with
+	// ErrClosed where this side ended it.
 	OnClose func(error)
 }
 
@@ -106,6 +105,7 @@ type Conn struct {
 	br     *bufio.Reader
 	woken  []*stream // streams with news that have not been told yet
 	credit int       // bytes received and not yet returned to the connection's window
+	spoke  bool      // the peer has said something
 
 	lastRead atomic.Int64 // when something last came, Unix nanoseconds
 
@@ -115,10 +115,12 @@ type Conn struct {
 	maxStreams uint32
 	draining   bool  // takes no new calls
 	err        error // why the connection ended
-	goAway     *http2.GoAwayError
+	goAway     *GoAwayError
 	window     sendWindow
 	peer       peerSettings
-	keepalive  *time.Timer
+	freed      chan struct{} // closed when a stream ends that others wait for
+	timer      *time.Timer   // for the keepalive, or for the idle timeout
+	idle       bool          // the timer runs for the latter
 	pinged     bool
 
 	settled chan struct{} // closed when the peer's settings have come
@@ -134,12 +136,6 @@ type peerSettings struct {
 // NewConn speaks HTTP/2 on nc, which from now on is the connection's. It returns
 // once its own preface is written: Settled tells when the peer has answered.
 func NewConn(nc net.Conn, options Options) (*Conn, error) {
-	if options.Keepalive == 0 {
-		options.Keepalive = DefaultKeepalive
-	}
-	if options.KeepaliveTimeout == 0 {
-		options.KeepaliveTimeout = DefaultKeepaliveTimeout
-	}
 	c := &Conn{
 		nc: nc, options: options,
 		br:         bufio.NewReaderSize(nc, readBufferSize),
@@ -160,8 +156,11 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.encoder = hpack.NewEncoder(&c.block)
 	c.encoder.SetMaxDynamicTableSizeLimit(maxEncoderTable)
+	c.timer = time.AfterFunc(time.Hour, c.onTimer)
+	c.mu.Lock()
+	c.rest()
+	c.mu.Unlock()
 
-	go c.readLoop()
 	err := c.write(func() error {
 		if _, err := io.WriteString(c.bw, http2.ClientPreface); err != nil {
 			return err
@@ -177,9 +176,9 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 		return c.framer.WriteWindowUpdate(0, connWindow-defaultWindow)
 	})
 	if err != nil {
-		<-c.done
 		return nil, err
 	}
+	go c.readLoop() // not before, or it might acknowledge settings ahead of the preface
 	return c, nil
 }
 
@@ -197,18 +196,19 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// Load returns how many streams are open and how many more the connection takes.
-func (c *Conn) Load() (open, room int) {
+// MaxStreams returns how many streams the peer allows at once, or 0 where the
+// connection takes no new ones.
+func (c *Conn) MaxStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.streams), c.room()
-}
-
-func (c *Conn) room() int {
-	if c.err != nil || c.draining || c.nextID > maxStreamID {
+	if !c.usable() {
 		return 0
 	}
-	return max(0, int(c.maxStreams)-len(c.streams))
+	return int(c.maxStreams)
+}
+
+func (c *Conn) usable() bool {
+	return c.err == nil && !c.draining && c.nextID <= maxStreamID
 }
 
 // Close ends the connection and every stream on it.
@@ -219,12 +219,13 @@ func (c *Conn) Close() error {
 }
 
 // RoundTrip sends a request, whose body it reads to the end, and returns when the
-// answer's headers have come. The answer's body must be closed; closing it before
-// its end resets the stream. Trailers stand in the answer when its body has
-// returned io.EOF. The request's context ends the stream as well.
+// answer's headers have come. While the peer allows no more streams, it waits. The
+// answer's body must be closed; closing it before its end resets the stream.
+// Trailers stand in the answer when its body has returned io.EOF. The request's
+// context ends the stream as well.
 //
-// A stream that the peer reset fails with http2.StreamError; one that a closing
-// peer did not begin to process with http2.GoAwayError.
+// A stream that the peer reset fails with http2.StreamError, one that ended with
+// the peer's GOAWAY with a GoAwayError. Unsent tells which may be sent again.
 func (c *Conn) RoundTrip(r *http.Request) (*http.Response, error) {
 	s, err := c.send(r)
 	if err != nil {
@@ -261,9 +262,19 @@ func (c *Conn) write(f func() error) error {
 	}
 	c.wmu.Unlock()
 	if err != nil {
-		c.fail(err)
+		c.breakOff()
 	}
 	return err
+}
+
+// breakOff ends a connection on which nothing can be sent any more, as soon as what
+// the peer sent before has been read: a peer that dies may have had last words.
+func (c *Conn) breakOff() {
+	c.mu.Lock()
+	c.draining = true
+	c.free()
+	c.mu.Unlock()
+	c.nc.SetReadDeadline(time.Now().Add(lastWordsTimeout))
 }
 
 // timedWriter gives every write on the network its time.
@@ -290,10 +301,9 @@ func (c *Conn) fail(err error) {
 	c.err = err
 	streams := c.streams
 	c.streams = nil
-	if c.keepalive != nil {
-		c.keepalive.Stop()
-	}
+	c.timer.Stop()
 	c.window.release()
+	c.free()
 	c.mu.Unlock()
 	c.nc.Close()
 	for _, s := range streams {
@@ -301,15 +311,17 @@ func (c *Conn) fail(err error) {
 	}
 }
 
-// remove forgets a stream, and the connection once it drains and was the last.
+// remove forgets a stream, and ends a draining connection with its last.
 func (c *Conn) remove(s *stream) (removed bool) {
 	c.mu.Lock()
-	_, removed = c.streams[s.id]
-	delete(c.streams, s.id)
-	last := c.draining && len(c.streams) == 0
-	if len(c.streams) == 0 && c.keepalive != nil {
-		c.keepalive.Stop()
+	if _, removed = c.streams[s.id]; removed {
+		delete(c.streams, s.id)
+		c.free()
+		if len(c.streams) == 0 {
+			c.rest()
+		}
 	}
+	last := c.draining && len(c.streams) == 0
 	c.mu.Unlock()
 	if last {
 		c.fail(ErrClosed)
@@ -317,43 +329,64 @@ func (c *Conn) remove(s *stream) (removed bool) {
 	return removed
 }
 
-// watch begins to look after the peer's life, as a first stream opens.
-func (c *Conn) watch() {
-	if c.options.Keepalive < 0 {
-		return
+// free wakes those who wait for a stream's place. c.mu is held.
+func (c *Conn) free() {
+	if c.freed != nil {
+		close(c.freed)
+		c.freed = nil
 	}
-	c.pinged = false
-	if c.keepalive == nil {
-		c.keepalive = time.AfterFunc(c.options.Keepalive, c.checkAlive)
-		return
-	}
-	c.keepalive.Reset(c.options.Keepalive)
 }
 
-// checkAlive pings a peer that has been silent, and ends the connection if it
-// stays so.
-func (c *Conn) checkAlive() {
-	silent := time.Since(time.Unix(0, c.lastRead.Load()))
-	c.mu.Lock()
-	if c.err != nil || len(c.streams) == 0 {
-		c.mu.Unlock()
-		return
+// rest begins to wait for the end of a connection without streams. c.mu is held.
+func (c *Conn) rest() {
+	c.timer.Stop()
+	if c.options.IdleTimeout > 0 && c.err == nil {
+		c.idle = true
+		c.timer.Reset(c.options.IdleTimeout)
 	}
-	ping := false
+}
+
+// watch begins to look after the peer's life, as a first stream opens. c.mu is held.
+func (c *Conn) watch() {
+	c.timer.Stop()
+	c.idle, c.pinged = false, false
+	if c.options.Keepalive > 0 {
+		c.timer.Reset(c.options.Keepalive)
+	}
+}
+
+func (c *Conn) onTimer() {
+	ping, err := c.checkAlive()
 	switch {
-	case silent < c.options.Keepalive:
-		c.pinged = false
-		c.keepalive.Reset(c.options.Keepalive - silent)
-	case !c.pinged:
-		c.pinged, ping = true, true
-		c.keepalive.Reset(c.options.KeepaliveTimeout)
-	default:
-		c.mu.Unlock()
-		c.fail(errKeepalive)
-		return
-	}
-	c.mu.Unlock()
-	if ping {
+	case err != nil:
+		c.fail(err)
+	case ping:
 		c.write(func() error { return c.framer.WritePing(false, [8]byte{'a', 'k', 'a', 's', 'h'}) })
 	}
+}
+
+// checkAlive tells whether a silent peer is to be pinged, or the connection to end:
+// because a ping had no answer, or because nobody uses it.
+func (c *Conn) checkAlive() (ping bool, err error) {
+	silent := time.Since(time.Unix(0, c.lastRead.Load()))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+	case len(c.streams) == 0:
+		if c.idle {
+			c.draining = true // no call may begin from here on
+			return false, ErrClosed
+		}
+	case silent < c.options.Keepalive:
+		c.pinged = false
+		c.timer.Reset(c.options.Keepalive - silent)
+	case !c.pinged:
+		c.pinged = true
+		c.timer.Reset(c.options.KeepaliveTimeout)
+		return true, nil
+	default:
+		return false, errKeepalive
+	}
+	return false, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,27 +27,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 10 * time.Second
 
 // serve starts a real HTTP/2 server and returns a connection to it.
-func serve(t testing.TB, server *http2.Server, options Options, h http.HandlerFunc) *Conn {
+func serve(t testing.TB, config http.HTTP2Config, options Options, h http.HandlerFunc) *Conn {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: h, Protocols: protocols, HTTP2: &config}
 	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			nc, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { server.ServeConn(nc, &http2.ServeConnOpts{Handler: h}) })
-		}
-	})
+	running.Go(func() { server.Serve(listener) })
 	nc, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)
 	c, err := NewConn(nc, options)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Close()
-		listener.Close()
+		server.Close()
 		running.Wait()
 	})
 	return c
@@ -67,7 +63,7 @@ func within(t testing.TB) context.Context {
 }
 
 func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/akash.Service/Method", r.URL.Path)
 		assert.Equal(t, "provider.test", r.Host)
 		assert.Equal(t, []string{"1", "2"}, r.Header["X-Twice"])
@@ -77,7 +73,7 @@ func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
 		assert.NoError(t, err)
 		w.Header()["X-Back"] = []string{"a", "b"}
 		w.Write(append([]byte("echo "), body...))
-		w.Header().Set(http2.TrailerPrefix+"Grpc-Status", "0")
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	})
 	r := newRequest(t, within(t), []byte("hello"))
 	r.Header = http.Header{"X-Twice": {"1", "2"}, "Te": {"trailers"}, "Connection": {"close"}}
@@ -89,12 +85,11 @@ func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
 	assert.Equal(t, "echo hello", string(body))
 	assert.Equal(t, []string{"a", "b"}, response.Header["X-Back"])
 	assert.Equal(t, []string{"0"}, response.Trailer["Grpc-Status"])
-	open, _ := c.Load()
-	assert.Zero(t, open)
+	assert.Empty(t, c.streams)
 }
 
 func TestAnswerOfHeadersOnlyHasNoBody(t *testing.T) {
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Grpc-Status", "5")
 	})
 	response, err := c.RoundTrip(newRequest(t, within(t), nil))
@@ -105,11 +100,11 @@ func TestAnswerOfHeadersOnlyHasNoBody(t *testing.T) {
 
 // Both directions move far more than a window, on many streams at once.
 func TestLargeBodiesPassThroughTheWindows(t *testing.T) {
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		sum := sha256.New()
 		_, err := io.Copy(io.MultiWriter(w, sum), r.Body)
 		assert.NoError(t, err)
-		w.Header().Set(http2.TrailerPrefix+"X-Sum", string(hex(sum.Sum(nil))))
+		w.Header().Set(http.TrailerPrefix+"X-Sum", string(hex(sum.Sum(nil))))
 	})
 	var calls sync.WaitGroup
 	for i := range 8 {
@@ -142,7 +137,7 @@ func hex(b []byte) []byte {
 // A reader that stops holds the peer at the window; when it reads on, all is there.
 func TestUnreadAnswerStopsThePeer(t *testing.T) {
 	const total = 8 << 20
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/other" {
 			w.Write([]byte("quick"))
 			return
@@ -175,7 +170,7 @@ func TestUnreadAnswerStopsThePeer(t *testing.T) {
 
 func TestCancelReachesThePeer(t *testing.T) {
 	cancelled := make(chan struct{})
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
@@ -228,12 +223,14 @@ func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
 
 	require.NoError(t, peer.framer.WriteGoAway(id, http2.ErrCodeEnhanceYourCalm, []byte("too_many_pings")))
 	refused := <-second
-	var away http2.GoAwayError
+	var away GoAwayError
 	require.ErrorAs(t, refused.err, &away)
-	assert.Equal(t, "too_many_pings", away.DebugData)
+	assert.Equal(t, "too_many_pings", away.Debug)
 
+	assert.True(t, Unsent(refused.err))
 	_, err := c.RoundTrip(newRequest(t, within(t), nil))
-	require.ErrorIs(t, err, ErrNoCapacity)
+	require.ErrorIs(t, err, errNoMore)
+	assert.True(t, Unsent(err))
 
 	peer.headers(id, true, ":status", "200", "grpc-status", "0")
 	kept := <-first
@@ -242,25 +239,35 @@ func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
 	<-c.Done() // the last stream of a draining connection takes it along
 }
 
-func TestMaxConcurrentStreamsIsHonoured(t *testing.T) {
-	release := make(chan struct{})
-	c := serve(t, &http2.Server{MaxConcurrentStreams: 1}, Options{}, func(w http.ResponseWriter, r *http.Request) {
-		<-release
+// Where the peer allows one stream at a time, the others wait for it.
+func TestCallsWaitForAPlace(t *testing.T) {
+	var open atomic.Int32
+	c := serve(t, http.HTTP2Config{MaxConcurrentStreams: 1}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		assert.EqualValues(t, 1, open.Add(1))
+		open.Add(-1)
 	})
 	<-c.Settled()
-	result := make(chan error, 1)
-	go func() {
-		response, err := c.RoundTrip(newRequest(t, within(t), nil))
-		if err == nil {
-			response.Body.Close()
-		}
-		result <- err
-	}()
-	require.Eventually(t, func() bool { open, _ := c.Load(); return open == 1 }, patience, time.Millisecond)
+	assert.Equal(t, 1, c.MaxStreams())
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			response, err := c.RoundTrip(newRequest(t, within(t), nil))
+			if assert.NoError(t, err) {
+				response.Body.Close()
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func TestAnIdleConnectionCloses(t *testing.T) {
+	closed := make(chan error, 1)
+	c := serve(t, http.HTTP2Config{}, Options{IdleTimeout: time.Millisecond, OnClose: func(err error) { closed <- err }},
+		func(http.ResponseWriter, *http.Request) {})
+	<-c.Done()
+	require.ErrorIs(t, <-closed, ErrClosed)
 	_, err := c.RoundTrip(newRequest(t, within(t), nil))
-	require.ErrorIs(t, err, ErrNoCapacity)
-	close(release)
-	require.NoError(t, <-result)
+	assert.True(t, Unsent(err))
 }
 
 func TestHostilePeers(t *testing.T) {
@@ -280,14 +287,14 @@ func TestHostilePeers(t *testing.T) {
 		{"endless headers", func(p *peer, id uint32) {
 			var fields []string
 			fields = append(fields, ":status", "200")
-			for i := range 20 {
+			for i := range 70 {
 				fields = append(fields, "x-"+strconv.Itoa(i), endless)
 			}
 			p.headers(id, false, fields...)
 		}, "protocol"},
 		{"headers a little too long", func(p *peer, id uint32) {
 			fields := []string{":status", "200"}
-			for i := range 8 {
+			for i := range 33 {
 				fields = append(fields, "x-"+strconv.Itoa(i), endless)
 			}
 			p.headers(id, false, fields...)
@@ -346,6 +353,7 @@ func TestServerThatIsNotHTTP2IsFound(t *testing.T) {
 	case <-c.Settled():
 		t.Fatal("settled with a server of another protocol")
 	case <-c.Done():
+		assert.ErrorIs(t, c.Err(), ErrNotHTTP2)
 	}
 }
 
@@ -387,7 +395,7 @@ func TestPaddedDataKeepsFlowing(t *testing.T) {
 }
 
 func TestRequestBodyThatCannotBeReadSendsNothing(t *testing.T) {
-	c := serve(t, &http2.Server{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		assert.Fail(t, "the request was sent")
 	})
 	r := newRequest(t, within(t), []byte("x"))

@@ -23,6 +23,9 @@ func (c *Conn) readLoop() {
 	}()
 	for {
 		if err := c.readFrame(); err != nil {
+			if !c.peer.seen && c.spoke {
+				err = ErrNotHTTP2
+			}
 			c.wake()
 			c.fail(err)
 			return
@@ -84,6 +87,7 @@ func (c *Conn) peek() (http2.FrameHeader, error) {
 		c.wake()
 	}
 	b, err := c.br.Peek(frameHeaderLen)
+	c.spoke = c.spoke || len(b) > 0
 	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
@@ -318,6 +322,7 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	if frame.IsAck() {
 		return nil
 	}
+	defer c.freeLocked()
 	if _, ok := frame.Value(http2.SettingMaxConcurrentStreams); !ok && !c.peer.seen {
 		c.mu.Lock()
 		c.maxStreams = unlimitedStreams
@@ -358,16 +363,31 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	})
 }
 
+func (c *Conn) freeLocked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free()
+}
+
+// GoAwayError is the error of streams that ended with a connection which the peer
+// closed with a GOAWAY frame (RFC 9113, section 6.8).
+type GoAwayError struct {
+	Code  http2.ErrCode
+	Debug string // the peer's words, shortened
+}
+
+func (e GoAwayError) Error() string {
+	return fmt.Sprintf("h2: the peer closed the connection (%v, %q)", e.Code, e.Debug)
+}
+
 // onGoAway stops new calls. Streams that the peer will not process end now, so
 // that they can be tried elsewhere; the others go on.
 func (c *Conn) onGoAway(frame *http2.GoAwayFrame) {
-	away := http2.GoAwayError{
-		LastStreamID: frame.LastStreamID, ErrCode: frame.ErrCode, DebugData: debugText(frame.DebugData()),
-	}
+	away := GoAwayError{Code: frame.ErrCode, Debug: debugText(frame.DebugData())}
 	var refused []*stream
 	c.mu.Lock()
 	c.draining = true
-	if c.goAway == nil || away.ErrCode != http2.ErrCodeNo {
+	if c.goAway == nil || away.Code != http2.ErrCodeNo {
 		c.goAway = &away
 	}
 	for id, s := range c.streams {
@@ -376,9 +396,10 @@ func (c *Conn) onGoAway(frame *http2.GoAwayFrame) {
 		}
 	}
 	idle := len(c.streams) == 0
+	c.free()
 	c.mu.Unlock()
 	for _, s := range refused {
-		c.finish(s, away)
+		c.finish(s, &unprocessedError{away})
 	}
 	if idle {
 		c.fail(ErrClosed)

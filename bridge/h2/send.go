@@ -56,19 +56,21 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 		return nil, err
 	}
 	s := &stream{conn: c, ctx: r.Context(), news: make(chan struct{}, 1), received: streamWindow}
-	var refused error // and nothing was written
-	err = c.write(func() error {
-		if refused = c.open(s); refused != nil {
-			return nil
+	opened := false
+	for !opened {
+		if err := c.awaitPlace(s.ctx); err != nil {
+			return nil, err
 		}
-		if err := c.writeHeader(s.id, r, body.ended); err != nil {
-			return err
-		}
-		// A gRPC-Web request is one small message: it goes out with its headers.
-		return c.writeBody(s, body)
-	})
-	if refused != nil {
-		return nil, refused
+		err = c.write(func() error {
+			if opened = c.open(s); !opened {
+				return nil
+			}
+			if err := c.writeHeader(s.id, r, body.ended); err != nil {
+				return err
+			}
+			// A gRPC-Web request is one small message: it goes out with its headers.
+			return c.writeBody(s, body)
+		})
 	}
 	for err == nil && !body.ended {
 		err = s.awaitWindow()
@@ -86,15 +88,38 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 	return s, nil
 }
 
-// open numbers s. It runs under wmu, since streams open in the order of their ids.
-func (c *Conn) open(s *stream) error {
+// awaitPlace waits until the peer allows another stream.
+func (c *Conn) awaitPlace(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		if !c.usable() {
+			defer c.mu.Unlock()
+			return errors.Join(errNoMore, c.err)
+		}
+		if len(c.streams) < int(c.maxStreams) {
+			c.mu.Unlock()
+			return nil
+		}
+		if c.freed == nil {
+			c.freed = make(chan struct{})
+		}
+		freed := c.freed
+		c.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// open numbers s, if there is still a place for it. It runs under wmu, since
+// streams open in the order of their ids.
+func (c *Conn) open(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	if c.room() == 0 {
-		return ErrNoCapacity
+	if !c.usable() || len(c.streams) >= int(c.maxStreams) {
+		return false
 	}
 	s.id = c.nextID
 	c.nextID += 2
@@ -103,7 +128,7 @@ func (c *Conn) open(s *stream) error {
 		c.watch()
 	}
 	c.streams[s.id] = s
-	return nil
+	return true
 }
 
 // writeBody writes as much of b as the windows let it. It runs under wmu.
@@ -220,6 +245,25 @@ func newOutgoing(r *http.Request) (*outgoing, error) {
 	b, err := io.ReadAll(r.Body)
 	return &outgoing{rest: b, ended: len(b) == 0}, err
 }
+
+// Unsent reports whether the peer did not see to a call that failed with err, so
+// that it may be sent again whatever it does: it was never sent, or by RFC 9113,
+// sections 6.8 and 8.7, the peer says so.
+func Unsent(err error) bool {
+	var reset http2.StreamError
+	if errors.As(err, &reset) {
+		return reset.Code == http2.ErrCodeRefusedStream
+	}
+	var unprocessed *unprocessedError
+	return errors.As(err, &unprocessed) || errors.Is(err, errNoMore)
+}
+
+// unprocessedError is the error of a stream beyond the last one that a closing peer
+// sees to.
+type unprocessedError struct{ away GoAwayError }
+
+func (e *unprocessedError) Error() string { return e.away.Error() }
+func (e *unprocessedError) Unwrap() error { return e.away }
 
 // errAnswered ends the sending of a body to a peer that has answered already.
 var errAnswered = errors.New("h2: answered before the request ended")

@@ -175,13 +175,6 @@ func (c *securedConn) current() trust.Decision {
 	return c.decision
 }
 
-// isClosed tells whether this side closed the connection.
-func (c *securedConn) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
-}
-
 // Close closes the connection, with a word to the peer if it listens.
 func (c *securedConn) Close() error {
 	c.mu.Lock()

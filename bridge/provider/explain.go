@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/h2"
 )
 
 // explain turns an error from a socket into one for a person: what the provider
@@ -49,7 +50,7 @@ func explain(ctx context.Context, err error, port uint16, during string) error {
 		return protocol("port %d does not speak TLS", port)
 	case strings.Contains(text, "protocol version not supported"), strings.Contains(text, "unsupported protocol version"):
 		return protocol("port %d does not speak TLS 1.3, as every provider must", port)
-	case errors.Is(err, errNotHTTP2):
+	case errors.Is(err, h2.ErrNotHTTP2):
 		return protocol("port %d does not speak HTTP/2, so it is no gRPC port", port)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return unreachable("port %d closed the connection during %s", port, during)
@@ -110,7 +111,7 @@ func joined(failures ...error) error {
 		}
 		// That a port is not the gRPC port is no news of the provider; that it
 		// breaks the rules of TLS is, and trying again will not help.
-		if f.Reason == fault.ReasonProviderProtocol && !errors.Is(f, errNotHTTP2) {
+		if f.Reason == fault.ReasonProviderProtocol && !errors.Is(f, h2.ErrNotHTTP2) {
 			code, why = codes.Internal, fault.ReasonProviderProtocol
 		}
 	}
