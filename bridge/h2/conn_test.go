@@ -338,17 +338,12 @@ func TestHostilePeers(t *testing.T) {
 }
 
 func TestServerThatIsNotHTTP2IsFound(t *testing.T) {
-	client, server := net.Pipe()
-	go func() {
-		io.CopyN(io.Discard, server, 24)
-		io.WriteString(server, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-		io.Copy(io.Discard, server)
-	}()
+	client, server := socketPair(t)
 	defer server.Close()
+	_, err := io.WriteString(server, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
 	c, err := NewConn(client, Options{})
-	if err != nil {
-		return // the server hung up while we were still greeting it
-	}
+	require.NoError(t, err)
 	select {
 	case <-c.Settled():
 		t.Fatal("settled with a server of another protocol")

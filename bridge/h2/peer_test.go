@@ -26,13 +26,7 @@ type peer struct {
 // rawPeer returns a connection and its other end, settings exchanged.
 func rawPeer(t *testing.T, options Options) (*Conn, *peer) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	client, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	server, err := listener.Accept()
-	require.NoError(t, err)
+	client, server := socketPair(t)
 	p := &peer{t: t, nc: server, framer: http2.NewFramer(server, server), windows: map[uint32]int{}}
 	p.encoder = hpack.NewEncoder(&p.block)
 	p.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
@@ -48,6 +42,19 @@ func rawPeer(t *testing.T, options Options) (*Conn, *peer) {
 	require.NoError(t, p.framer.WriteSettings())
 	<-c.Settled()
 	return c, p
+}
+
+// socketPair returns the two ends of a connection.
+func socketPair(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	client, err = net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	server, err = listener.Accept()
+	require.NoError(t, err)
+	return client, server
 }
 
 // step reads one frame.
