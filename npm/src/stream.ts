@@ -24,8 +24,11 @@ const itemsPerLook = 16;
 export class Stream<T> implements AsyncIterable<T> {
   readonly #open: () => EngineStream<T>;
   #source: EngineStream<T> | undefined;
-  #read = false;
+  #claimed = false;
+  /** Why nothing more comes, once that is so. */
   #closed: ProviderError | undefined;
+  /** Whether the reader knows. */
+  #over = false;
   #onEnd: () => void = () => {};
 
   /** @internal */
@@ -46,64 +49,81 @@ export class Stream<T> implements AsyncIterable<T> {
    * for await (const entries of stream.batches()) view.append(entries);
    * ```
    */
-  batches(): AsyncIterableIterator<T[]> {
-    if (this.#read) throw new TypeError("the stream is being read already");
-    this.#read = true;
-    return this.#batches();
-  }
-
-  async *#batches(): AsyncGenerator<T[], undefined> {
-    try {
-      for (;;) {
-        if (this.#closed) throw this.#closed;
-        this.#source ??= this.#open();
-        const items = await this.#source.read();
-        if (items === undefined) return undefined;
-        yield items;
-      }
-    } finally {
-      this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was left" }));
-    }
+  batches(): AsyncIterableIterator<T[], undefined> {
+    this.#claim();
+    const iterator: AsyncIterableIterator<T[], undefined> = {
+      next: () => this.#next(),
+      return: () => this.#leave(),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    const batches = this.batches();
+    this.#claim();
     let items: T[] = [];
     let next = 0;
     /** The read that goes on; calls of next that come meanwhile wait their turn. */
     let reading: Promise<unknown> | undefined;
 
-    const closed = () => this.#closed !== undefined;
+    const waits = () => next < items.length && !this.#closed;
     const read = async (): Promise<IteratorResult<T, undefined>> => {
       if (next > 0 && tired()) await breathe();
-      while (closed() || next === items.length) {
-        const { done, value } = await batches.next();
-        if (done) return { done: true, value: undefined };
-        items = value;
+      while (!waits()) {
+        const result = await this.#next();
+        if (result.done) return result;
+        items = result.value;
         next = 0;
       }
       return { done: false, value: items[next++] as T };
     };
     return {
-      next() {
-        if (!reading && !closed() && next < items.length && next % itemsPerLook !== 0) {
+      next: () => {
+        if (!reading && waits() && next % itemsPerLook !== 0) {
           return Promise.resolve({ done: false, value: items[next++] as T });
         }
         const result = reading ? reading.then(read, read) : read();
-        const turn = result.finally(() => {
-          if (reading === turn) reading = undefined;
-        });
-        turn.catch(() => {});
+        const turn = result
+          .catch(() => {})
+          .then(() => {
+            if (reading === turn) reading = undefined;
+          });
         reading = turn;
         return result;
       },
-      async return() {
-        items = [];
-        next = 0;
-        await batches.return?.();
-        return { done: true, value: undefined };
-      },
+      return: () => this.#leave(),
     };
+  }
+
+  #claim(): void {
+    if (this.#claimed) throw new TypeError("the stream is being read already");
+    this.#claimed = true;
+  }
+
+  /** next returns the next items. A failure is thrown once; after it comes the end. */
+  async #next(): Promise<IteratorResult<T[], undefined>> {
+    try {
+      if (this.#closed && !this.#over) throw this.#closed;
+      if (!this.#over) {
+        this.#source ??= this.#open();
+        const items = await this.#source.read();
+        if (items) return { done: false, value: items };
+      }
+    } catch (error) {
+      if (!this.#over) {
+        this.#over = true;
+        this.stop(error as ProviderError);
+        throw error;
+      }
+    }
+    return this.#leave();
+  }
+
+  /** leave ends the stream at the reader's wish; a read that waits gets the end. */
+  async #leave(): Promise<IteratorReturnResult<undefined>> {
+    this.#over = true;
+    this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was left" }));
+    return { done: true, value: undefined };
   }
 
   /** Ends the stream. A loop that reads it throws a ProviderError, `CANCELLED`. */

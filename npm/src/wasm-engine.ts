@@ -108,6 +108,23 @@ function asProviderError(error: unknown, provider: string): ProviderError {
     : new ProviderError({ code, message, reason, attempts, provider, cause });
 }
 
+/**
+ * drain reads the end of a body after which nothing may come: the browser keeps a
+ * connection for the next request only where it has seen that. A bridge that does
+ * not end it within a second loses the connection.
+ */
+async function drain(reader: BodyReader): Promise<void> {
+  const late = setTimeout(() => reader.cancel().catch(() => {}), 1000);
+  try {
+    const { done } = await reader.read();
+    if (!done) await reader.cancel();
+  } catch {
+    // The request was aborted, or broke off: it is over anyway.
+  } finally {
+    clearTimeout(late);
+  }
+}
+
 class WasmStream<T> implements EngineStream<T> {
   readonly #provider: string;
   readonly #items: AsyncGenerator<T[], undefined>;
@@ -231,9 +248,7 @@ class WasmStream<T> implements EngineStream<T> {
           chunk.value.subarray(start, start + pieceSize),
         );
         if (!ended) continue;
-        // Nothing may follow, but the browser keeps a connection for the next
-        // request only where it has seen the body's end.
-        reader.read().catch(() => {});
+        void drain(reader);
         return "";
       }
     }

@@ -168,11 +168,16 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 	return nil
 }
 
-// Finish ends the connection: its body is complete, or broke off for the reason
-// given. It tells whether to Connect again; and otherwise how the stream ended, nil
+// Finish ends the connection: its trailers have come, its body is complete, or it
+// broke off for the reason given. It tells whether to Connect again; and otherwise how the stream ended, nil
 // if well. In that case one more Feed gives the lines whose end never came.
 func (s *Stream) Finish(broke string) (again bool, f *Fault) {
 	f = s.ending(broke)
+	if s.body.Ended() && s.broken == nil && s.body.Err() == nil {
+		// All has come but the body's end, which whoever reads it reads: a request
+		// that is aborted takes its connection with it.
+		s.response = nil
+	}
 	s.disconnect()
 	if s.again(f) {
 		s.broken = nil

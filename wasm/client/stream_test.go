@@ -46,7 +46,12 @@ func readStream(t *testing.T, s *Stream) (entries []entry, f *Fault) {
 				break
 			}
 		}
+		ended := s.body.Ended()
 		again, f := s.Finish(broke)
+		if ended && s.body.Err() == nil {
+			_, err := response.Read(&Scope{}) // the body's end
+			require.NoError(t, err)
+		}
 		if again {
 			continue
 		}

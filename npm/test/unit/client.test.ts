@@ -315,6 +315,51 @@ describe("streamLogs", () => {
     ]);
   });
 
+  test.each(["line by line", "in batches"])(
+    "ends for a read that waits when it is left, read %s",
+    async (style) => {
+      const cancelled = vi.fn();
+      fakeBridge(answer([logs("web", 0, "one\n")], { open: true, onCancel: cancelled }));
+      const stream = client.streamLogs({ provider, lease, follow: true });
+      const entries = style === "in batches" ? stream.batches() : stream[Symbol.asyncIterator]();
+      await entries.next();
+      const waiting = entries.next();
+      expect(await entries.return?.()).toEqual({ done: true, value: undefined });
+      expect(await waiting).toEqual({ done: true, value: undefined });
+      expect(await entries.next()).toEqual({ done: true, value: undefined });
+      await vi.waitFor(() => expect(cancelled).toHaveBeenCalledOnce());
+    },
+  );
+
+  test("does not abort a request whose answer has come whole", async () => {
+    const { requests } = fakeBridge(answer([logs("web", 0, "one\n"), trailers()]));
+    await all(client.streamLogs({ provider, lease }));
+    expect(requests[0]?.signal.aborted).toBe(false);
+  });
+
+  test("closes a connection that does not end after its trailers", async () => {
+    const cancelled = vi.fn();
+    fakeBridge(() => {
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(logs("web", 0, "one\n"));
+          controller.enqueue(trailers());
+        },
+        cancel: cancelled,
+      });
+      return new Response(body, { headers: { "content-type": "application/grpc-web+proto" } });
+    });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      expect(await all(client.streamLogs({ provider, lease, timeoutMs: 9000 }))).toHaveLength(1);
+      expect(cancelled).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(cancelled).toHaveBeenCalledOnce();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("is read once", async () => {
     fakeBridge(answer([trailers()]));
     const stream = client.streamLogs({ provider, lease });
