@@ -15,6 +15,7 @@ import (
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
+	"akash-provider-web/bridge/watch"
 )
 
 // Response headers of a call (design, contract 2).
@@ -34,6 +35,7 @@ const (
 type bridge struct {
 	reacher    provider.Reacher
 	rest       *rest.Adapter
+	watched    *watch.Hub
 	metadata   *guard.Metadata
 	allowed    permissions
 	maxStreams int64
@@ -120,10 +122,14 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
 	}
+	transport := endpoint.Transport
+	if c.method.tellsState() {
+		transport = b.watched.Through(transport)
+	}
 	return &relay.Route{
 		ReplyHeader: told,
 
-		Transport:  endpoint.Transport,
+		Transport:  transport,
 		Authority:  endpoint.Addr,
 		Header:     header,
 		Downstream: b.metadata.Downstream,

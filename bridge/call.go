@@ -48,6 +48,17 @@ type method struct {
 // path is what a page posts to, and the method's name in metrics and logs.
 func (m method) path() string { return "/" + m.service + "/" + m.name }
 
+// tellsState says that the method streams a state, the same to all who watch it.
+func (m method) tellsState() bool {
+	return m.path() == providerv1.ProviderRPC_StreamStatus_FullMethodName
+}
+
+// public says that providers answer the method to anybody, so that a credential
+// is nobody's business.
+func (m method) public() bool {
+	return m.service == providerv1.ProviderRPC_ServiceDesc.ServiceName
+}
+
 // methods are the methods that the bridge relays, by path.
 var methods = map[string]method{
 	providerv1.ProviderRPC_GetStatus_FullMethodName:    {providerv1.ProviderRPC_ServiceDesc.ServiceName, "GetStatus", false},
@@ -169,6 +180,9 @@ func (c *call) readCheckVersion(h http.Header, _ permissions) error {
 }
 
 func (c *call) readClientCertificate(h http.Header, _ permissions) error {
+	if c.method.public() {
+		return nil // and all callers share one connection
+	}
 	certificate, err := onePEM(h, headerClientCert)
 	if err != nil {
 		return err
@@ -193,10 +207,8 @@ func (c *call) readClientCertificate(h http.Header, _ permissions) error {
 }
 
 func (c *call) readAuthorization(h http.Header, _ permissions) error {
-	if c.method.service == providerv1.ProviderRPC_ServiceDesc.ServiceName {
-		// It answers in public. A token would end the process of providers from
-		// v0.7.0 to v0.15 on its unary call, and it is nobody's business on the other.
-		return nil
+	if c.method.public() {
+		return nil // on a unary call it would end the process of providers from v0.7.0 to v0.15
 	}
 	const form = "Bearer and a JWT"
 	value, err := one(h, headerAuth, form)

@@ -19,6 +19,7 @@ import (
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
+	"akash-provider-web/bridge/watch"
 )
 
 // Limits on connections from browsers. There is no limit on how long a request or
@@ -48,6 +49,7 @@ type server struct {
 
 	stopping context.Context // done when the bridge is to end
 	calls    sync.WaitGroup  // calls being served, hijacked connections included
+	watched  *watch.Hub
 	call     http.Handler
 	web      http.Handler
 }
@@ -72,10 +74,12 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web}
+	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web,
+		watched: watch.New(watch.Options{Logger: log})}
 	b := &bridge{
 		reacher:    d.reacher,
 		rest:       rest.New(rest.Options{Logger: log}),
+		watched:    s.watched,
 		metadata:   metadata,
 		allowed:    permissions{insecure: c.allowInsecure, hostOverride: c.allowHostOverride},
 		maxStreams: int64(c.maxStreams),
@@ -150,6 +154,7 @@ type readyLine struct {
 // run serves until stopping is done, then ends streams, lets other calls finish
 // and returns.
 func (s *server) run(stdout io.Writer) error {
+	defer s.watched.Close()
 	certificate, err := s.certificate()
 	if err != nil {
 		return err
