@@ -106,7 +106,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz":
 		s.serveReady(w, r)
 	case r.URL.Path == "/metrics" && s.config.metricsListen == "":
-		s.metrics.handler().ServeHTTP(w, r)
+		s.serveMetrics(w, r)
 	case s.web != nil:
 		s.web.ServeHTTP(w, r)
 	default:
@@ -119,6 +119,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func isMethodPath(path string) bool {
 	service, method, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return ok && method != "" && strings.Contains(service, ".") && !strings.Contains(method, "/")
+}
+
+func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	s.metrics.handler().ServeHTTP(w, r)
 }
 
 func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -102,50 +103,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve moves an accepted call. An error is still to be told to the page.
+//
+// Quiet streams wait below this frame and ServeHTTP's by the thousand, so what is
+// done once, before, has frames of its own.
 func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Result, err error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	timeout, bounded, err := parseTimeout(r.Header)
+	var x exchange
+	ctx, release, err := h.bound(r, call, &x)
 	if err != nil {
 		return result, err
 	}
-	var deadline time.Time
-	if bounded {
-		var release context.CancelFunc
-		deadline = time.Now().Add(timeout)
-		ctx, release = context.WithDeadline(ctx, deadline)
-		defer release()
-	}
-	if call.Streaming && h.Stopping != nil {
-		defer context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })()
-	}
-
-	request, err := h.read(ctx, r.Body)
-	if err != nil {
-		return result, err
-	}
+	defer release()
+	request, err := h.begin(ctx, r.Body, call, reply, &x)
 	result.Received = int64(len(request))
-
-	route, err := call.Route(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = contextError(ctx)
-		}
 		return result, err
 	}
-	reply.addHeader(route.ReplyHeader)
-	if call.Heartbeat > 0 && call.Streaming {
-		reply.keepAlive(call.Heartbeat)
+	if x.route.Serve != nil {
+		return result, h.answer(ctx, call, x.route, request, reply)
 	}
-
-	if route.Serve != nil {
-		if err := h.answer(ctx, call, route, request, reply); err != nil {
-			return result, err
-		}
-		reply.finish(http.Header{headerStatus: {"0"}})
-		return result, nil
-	}
-	x := exchange{call: call, route: route, reply: reply, limit: h.limit(), deadline: deadline}
 	trailers, err := x.run(ctx, r.URL.Path, r.Header.Get("Content-Type"), request)
 	if err != nil {
 		return result, err
@@ -155,8 +130,63 @@ func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Resul
 	return result, nil
 }
 
+// bound returns the context that ends a call: with its deadline, or, if it is a
+// stream, with the bridge.
+func (h *Handler) bound(r *http.Request, call *Call, x *exchange) (context.Context, func(), error) {
+	timeout, bounded, err := parseTimeout(r.Header)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	releases := []func(){func() { cancel(nil) }}
+	if bounded {
+		var release context.CancelFunc
+		x.deadline = time.Now().Add(timeout)
+		ctx, release = context.WithDeadline(ctx, x.deadline)
+		releases = append(releases, release)
+	}
+	if call.Streaming && h.Stopping != nil {
+		stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
+		releases = append(releases, func() { stop() })
+	}
+	return ctx, func() {
+		for _, release := range slices.Backward(releases) {
+			release()
+		}
+	}, nil
+}
+
+// begin reads the request and finds its way, which it notes in x.
+func (h *Handler) begin(ctx context.Context, body io.Reader, call *Call, reply *reply, x *exchange) (request []byte, err error) {
+	request, err = h.read(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	route, err := call.Route(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = contextError(ctx)
+		}
+		return request, err
+	}
+	reply.addHeader(route.ReplyHeader)
+	if call.Heartbeat > 0 && call.Streaming {
+		reply.keepAlive(call.Heartbeat)
+	}
+	x.call, x.route, x.reply, x.limit = call, route, reply, h.limit()
+	return request, nil
+}
+
 // answer lets route.Serve answer a call.
 func (h *Handler) answer(ctx context.Context, call *Call, route *Route, request []byte, reply *reply) error {
+	if err := h.ask(ctx, call, route, request, reply); err != nil {
+		return err
+	}
+	reply.finish(http.Header{headerStatus: {"0"}})
+	return nil
+}
+
+func (h *Handler) ask(ctx context.Context, call *Call, route *Route, request []byte, reply *reply) error {
 	message, err := oneMessage(request)
 	if err != nil {
 		return err
