@@ -11,6 +11,12 @@ MAKEFLAGS += --no-print-directory
 # free. LISTEN=ADDRESS:PORT insists.
 LISTEN ?=
 
+# How `make bench` measures: QUICK=1 takes about two minutes, SCALE=1 adds how cost
+# grows with streams and providers, ONLY="bridge rest" measures those parts only.
+QUICK ?=
+SCALE ?=
+ONLY ?=
+
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
@@ -115,6 +121,11 @@ conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/c
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
+
+.PHONY: bench
+bench: build ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
+	@.ci/need chromium=chromium
+	@node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 
 .PHONY: proto
 proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .proto files

@@ -1,0 +1,233 @@
+// Measures the client beside its peers: in one page, through one bridge, of one
+// provider, down to objects with service, replica and message.
+
+import { startBridge, startLoad } from "./bridge.mjs";
+import { launch, Renderer } from "./chromium.mjs";
+import { compare } from "./rounds.mjs";
+import { Site } from "./site.mjs";
+import { Stage } from "./stage.mjs";
+
+const peers = ["connect-web", "grpc-web"];
+const perSecond = { unit: "lines/main-thread CPU s", better: "higher", figure: "perCpuSecond" };
+
+/** The logs that are read; share is of the lines that are asked for. */
+const loads = [
+  {
+    name: "120-byte lines",
+    share: 1,
+    open: ({ lines }) => Stage.open(`--log-lines=${lines}`, "--log-bytes=120", "--log-chunk=1"),
+    entries: true,
+    blocks: true,
+  },
+  {
+    name: "2 KB chunks",
+    share: 1,
+    open: ({ lines }) => Stage.open(`--log-lines=${lines}`, "--log-bytes=120", "--log-chunk=2048"),
+  },
+  { name: "120-byte lines, non-ASCII", share: 0.5, open: openForeign },
+];
+
+/** Starts a provider whose log has a character outside of ASCII in every word. */
+async function openForeign({ lines }) {
+  const stage = await Stage.open("--log-lines=0", "--log-chunk=1");
+  const [log] = await (await stage.control("/logs")).json();
+  const words = "日志记录 Größe=12µs 사용자 로그인 🚀 déployé Привет 👩‍💻 वेब ";
+  let text = "";
+  for (let i = 0; i < lines; i++) text += `${i} ${words.slice(i % 20)}${words.slice(0, i % 20)}\n`;
+  const { service, replica } = log;
+  await stage.control(`/write?service=${service}&replica=${replica}`, {
+    method: "POST",
+    body: text,
+  });
+  return stage;
+}
+
+export async function measureClient({ rounds, lines, calls, leaves }) {
+  const site = await Site.open();
+  const wasmUrl = site.url + site.addModule();
+  const url = site.page("/", `<script type="module" src="${site.addScript("main")}"></script>`);
+  const browser = await launch();
+  const open = async () => {
+    const page = await browser.newPage();
+    await page.goto(url);
+    await page.waitForFunction("globalThis.bench");
+    return page;
+  };
+
+  const rows = [];
+  for (const { share, ...kind } of loads) {
+    const load = { ...kind, lines: lines * share };
+    const stage = await load.open(load);
+    const page = await open();
+    rows.push(...(await measureLoad(page, stage.source(wasmUrl), load, rounds)));
+    if (load.blocks) {
+      rows.push(...(await measureBlocks(page, stage.source(wasmUrl), load, rounds)));
+      rows.push(...(await measureUnary(page, stage.source(wasmUrl), calls, rounds)));
+    }
+    await page.close();
+    await stage.close();
+  }
+  rows.push(...(await measureLeaving(open, wasmUrl, leaves)));
+  await browser.close();
+  await site.close();
+  return rows;
+}
+
+/** Lines per second of the main thread. */
+async function measureLoad(page, source, load, rounds) {
+  const renderer = await Renderer.of(page);
+  const worker = await hasWorker(page, source);
+  const read = (client) => async () => {
+    const { lines, main, all, ms } = await renderer.measure(() =>
+      page.evaluate(([client, source]) => bench.logs(client, source), [client, source]),
+    );
+    if (lines !== undefined && lines !== load.lines) {
+      throw new Error(`${lines} lines arrived, not ${load.lines}`);
+    }
+    return {
+      perCpuSecond: (load.lines / main) * 1000,
+      perProcessSecond: (load.lines / all) * 1000,
+      perSecond: (load.lines / ms) * 1000,
+    };
+  };
+  const clients = ["batches", ...(load.entries ? ["entries"] : []), ...peers, "fetch"];
+  if (worker) clients.push("worker");
+  // What is compiled and connected the first time is not the stream's.
+  for (const client of clients) await read(client)();
+
+  const name = `client: ${load.name}`;
+  const of = { peers, floor: "fetch" };
+  const rows = [{ name: `${name}, batches`, ...perSecond, ours: "batches", ...of }];
+  if (load.entries) {
+    rows.push(
+      { name: `${name}, one by one`, ...perSecond, ours: "entries", ...of },
+      {
+        name: `${name}, all threads of the page`,
+        unit: "lines/CPU s",
+        better: "higher",
+        figure: "perProcessSecond",
+        ours: "batches",
+        ...of,
+      },
+    );
+  }
+  if (worker) {
+    rows.push(
+      { name: `${name}, in a worker`, ...perSecond, ours: "worker", ...of },
+      {
+        name: `${name}, in a worker, by the clock`,
+        unit: "lines/s",
+        better: "higher",
+        figure: "perSecond",
+        ours: "worker",
+        ...of,
+      },
+    );
+  }
+  return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, read(c)])), rows);
+}
+
+/** Whether this client can live in a worker: one that cannot starts none. */
+async function hasWorker(page, source) {
+  await page.evaluate((source) => bench.status("worker", source, 1), source).catch(() => {});
+  return page.workers().length > 0;
+}
+
+/**
+ * The longest that the page has to wait for its turn. By the clock that depends on
+ * what else wants the machine's cores; the CPU time of the longest task does not.
+ */
+async function measureBlocks(page, source, load, rounds) {
+  const renderer = await Renderer.of(page);
+  const clients = ["batches", ...peers, ...(page.workers().length > 0 ? ["worker"] : [])];
+  const watch = (client) => async () => {
+    let gap;
+    const task = await renderer.longestTask(async () => {
+      gap = await page.evaluate(
+        ([client, source]) => bench.longestGap(client, source),
+        [client, source],
+      );
+    });
+    return { gap, task };
+  };
+  const name = `client: longest block of the main thread, ${load.name}`;
+  const rows = [
+    ["batches", ""],
+    ["worker", ", in a worker"],
+  ]
+    .filter(([ours]) => clients.includes(ours))
+    .flatMap(([ours, how]) => [
+      { name: name + how, unit: "ms", better: "lower", figure: "gap", ours, peers },
+      { name: `${name}${how}, CPU`, unit: "CPU ms", better: "lower", figure: "task", ours, peers },
+    ]);
+  return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, watch(c)])), rows);
+}
+
+/** CPU time of a call with one answer. */
+async function measureUnary(page, source, calls, rounds) {
+  const renderer = await Renderer.of(page);
+  const ask = (client) => async () => {
+    const { main } = await renderer.measure(() =>
+      page.evaluate(
+        ([client, source, calls]) => bench.status(client, source, calls),
+        [client, source, calls],
+      ),
+    );
+    return { perCall: main / calls };
+  };
+  const clients = ["akash", "connect-web", "fetch"];
+  for (const client of clients) await ask(client)();
+  const name = "client: status";
+  return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, ask(c)])), [
+    {
+      name,
+      unit: "main-thread CPU ms/call",
+      better: "lower",
+      figure: "perCall",
+      ours: "akash",
+      peers: ["connect-web"],
+      floor: "fetch",
+    },
+  ]);
+}
+
+/**
+ * From the end of a loop in the page to the provider's knowledge of it. Chromium
+ * takes the wall clock when a renderer starts, so each page is a new one.
+ */
+async function measureLeaving(open, wasmUrl, times) {
+  const load = await startLoad();
+  const { program, target } = await startBridge(load, "--allow-insecure");
+  const lease = { owner: load.ready.provider, dseq: 1, gseq: 1, oseq: 1 };
+  const source = {
+    bridgeUrl: `http://${target.address}`,
+    wasmUrl,
+    provider: load.ready.provider,
+    jwt: "",
+    lease,
+  };
+  let serial = 0;
+  const page = await open();
+  const leave = (client) => async () => {
+    const id = `page-${++serial}`;
+    const left = await page.evaluate(
+      ([client, source, name]) => bench.leave(client, source, name),
+      [client, source, `quiet/${id}`],
+    );
+    const { unixMs } = await load.ask({ do: "cancelled", name: id });
+    return { ms: unixMs - left };
+  };
+  const clients = ["akash", "connect-web"];
+  for (const client of clients) await leave(client)();
+  const name = "client: page leaves a stream → provider knows, p50";
+  const rows = await compare(
+    name,
+    times,
+    Object.fromEntries(clients.map((client) => [client, leave(client)])),
+    [{ name, unit: "ms", better: "lower", figure: "ms", ours: "akash", peers: ["connect-web"] }],
+  );
+  await page.close();
+  await program.stop();
+  await load.stop();
+  return rows;
+}

@@ -1,0 +1,66 @@
+// Measures how long a page takes from navigation to the first status, with nothing
+// in the browser's cache.
+
+import { launch } from "./chromium.mjs";
+import { compare } from "./rounds.mjs";
+import { Site } from "./site.mjs";
+import { Stage } from "./stage.mjs";
+
+/** Networks between the browser and everything; undefined is none. */
+const networks = {
+  loopback: undefined,
+  "50 Mbit/s, 20 ms": {
+    offline: false,
+    latency: 20,
+    downloadThroughput: 50e6 / 8,
+    uploadThroughput: 50e6 / 8,
+  },
+};
+
+export async function measureCold({ visits }) {
+  const site = await Site.open();
+  const stage = await Stage.open("--log-lines=0");
+  const wasmUrl = site.addModule();
+  const { bridgeUrl, provider } = stage.source();
+  const told = `<script>cold = ${JSON.stringify({ bridgeUrl, provider, wasmUrl })}</script>`;
+  const script = (name) => `<script type="module" src="${site.addScript(name)}"></script>`;
+  const preload = `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="${wasmUrl}">`;
+  const pages = {
+    ours: site.page("/akash", `<body>${preload}${told}${script("cold-akash")}`),
+    "connect-web": site.page("/connect", `<body>${told}${script("cold-connect")}`),
+  };
+  const browser = await launch();
+
+  const visit = (url, network) => async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    if (network) {
+      const session = await context.newCDPSession(page);
+      await session.send("Network.enable");
+      await session.send("Network.emulateNetworkConditions", network);
+    }
+    await page.goto(url, { waitUntil: "commit" });
+    const first = await page.waitForFunction("globalThis.first", undefined, { polling: 20 });
+    const ms = await first.jsonValue();
+    await context.close();
+    return { ms };
+  };
+
+  const rows = [];
+  for (const [where, network] of Object.entries(networks)) {
+    const visitors = Object.fromEntries(
+      Object.entries(pages).map(([name, url]) => [name, visit(url, network)]),
+    );
+    for (const run of Object.values(visitors)) await run();
+    const name = `cold start to first status, ${where}`;
+    rows.push(
+      ...(await compare(name, visits, visitors, [
+        { name, unit: "ms", better: "lower", figure: "ms", ours: "ours", peers: ["connect-web"] },
+      ])),
+    );
+  }
+  await browser.close();
+  await stage.close();
+  await site.close();
+  return rows;
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from "node:fs";
+import { cpus, loadavg, totalmem } from "node:os";
+import { sh } from "./tools.mjs";
+
+/** Says on what is measured. */
+export function machine() {
+  const version = (command, ...args) =>
+    sh(command, args, { stdio: ["ignore", "pipe", "ignore"] }).trim();
+  const { model } = cpus()[0];
+  const chromium = version(process.env.CHROMIUM ?? "/usr/bin/chromium", "--version");
+  const kernel = readFileSync("/proc/sys/kernel/osrelease", "utf8").trim();
+  return [
+    `${cpus().length} cores (${model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${kernel}`,
+    version("go", "env", "GOVERSION").replace("go", "Go "),
+    `Node ${process.versions.node}`,
+    chromium.replace(/ built on.*/, ""),
+  ].join("; ");
+}
+
+/** Says how many programs wanted a core, on average over the last minute. */
+export const load = () => `load average ${loadavg()[0].toFixed(1)}`;

@@ -1,0 +1,91 @@
+// Runs contenders in turn, A B C A B C …, so that whatever else the machine does
+// befalls all alike, and sums up what they measured.
+
+/**
+ * @typedef {object} Row what is compared
+ * @property {string} name
+ * @property {string} unit
+ * @property {"higher" | "lower"} better
+ * @property {string} figure which of a run's figures
+ * @property {string} ours the contender that is ours
+ * @property {string[]} [peers]
+ * @property {string} [floor]
+ */
+
+/** The median of numbers. */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * Half of the distance between the quartiles, as a part of the median: what a
+ * value varies by from round to round.
+ */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (q) => {
+    const i = q * (sorted.length - 1);
+    const low = Math.floor(i);
+    return sorted[low] + (i - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
+  };
+  return (at(0.75) - at(0.25)) / 2 / Math.abs(median(values) || 1);
+}
+
+/**
+ * Measures contenders and compares them. A peer that fails is left out, with a word
+ * on stderr; a failure of ours is a failure.
+ *
+ * @param {string} title
+ * @param {number} rounds
+ * @param {Record<string, () => Promise<Record<string, number>>>} contenders each measures once
+ * @param {Row[]} rows
+ */
+export async function compare(title, rounds, contenders, rows) {
+  const samples = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+  const ours = new Set(rows.map((row) => row.ours));
+  for (let round = 1; round <= rounds; round++) {
+    process.stderr.write(`\r\x1b[K${title}: round ${round} of ${rounds}`);
+    for (const [name, run] of Object.entries(contenders)) {
+      if (!samples[name]) continue;
+      try {
+        samples[name].push(await run());
+      } catch (error) {
+        if (ours.has(name)) throw error;
+        console.error(`\n${title}: ${name} is left out: ${error.message}`);
+        delete samples[name];
+      }
+    }
+  }
+  process.stderr.write("\r\x1b[K");
+  return rows.map((row) => summary(row, samples));
+}
+
+function summary({ figure, ours, peers = [], floor, ...row }, samples) {
+  const values = (name) => samples[name]?.map((run) => run[figure]) ?? [];
+  const of = (name) =>
+    values(name).length > 0 && { value: median(values(name)), spread: spread(values(name)) };
+  const present = peers.filter(of);
+  const better = (mine, theirs) => (row.better === "higher" ? mine / theirs : theirs / mine);
+  return {
+    ...row,
+    ours: of(ours),
+    floor: (floor && of(floor)) || null,
+    peers: Object.fromEntries(present.map((name) => [name, of(name)])),
+    // The ratio is that of the medians; its range is that of the rounds.
+    ratios: Object.fromEntries(
+      present.map((name) => {
+        const all = values(ours).map((mine, i) => better(mine, values(name)[i]));
+        return [
+          name,
+          {
+            value: better(of(ours).value, of(name).value),
+            least: Math.min(...all),
+            most: Math.max(...all),
+          },
+        ];
+      }),
+    ),
+  };
+}

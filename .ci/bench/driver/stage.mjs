@@ -1,0 +1,39 @@
+// A provider, a bridge before it, and what a page has to know of them.
+
+import { start } from "./program.mjs";
+import { programs } from "./tools.mjs";
+
+export class Stage {
+  /** Starts a testserver with flags, and a bridge. */
+  static async open(...flags) {
+    const stage = new Stage();
+    stage.fake = await start(programs.testserver, ...flags);
+    stage.bridge = await start(
+      programs.bridge,
+      "--listen=127.0.0.1:0",
+      `--chain-rpc=${stage.fake.ready.chainRpc}`,
+      "--allow-private-networks",
+    );
+    return stage;
+  }
+
+  /** What a page is told; see page/source.ts. */
+  source(wasmUrl) {
+    const { provider, lease, jwt } = this.fake.ready;
+    const { owner, dseq, gseq, oseq } = lease;
+    const bridgeUrl = this.bridge.ready.url;
+    return { bridgeUrl, wasmUrl, provider, jwt, lease: { owner, dseq, gseq, oseq } };
+  }
+
+  /** Asks the testserver's control API. */
+  async control(path, init) {
+    const response = await fetch(this.fake.ready.control + path, init);
+    if (!response.ok) throw new Error(`control ${path}: ${await response.text()}`);
+    return response;
+  }
+
+  async close() {
+    await this.bridge.stop();
+    await this.fake.stop();
+  }
+}

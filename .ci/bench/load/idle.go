@@ -1,0 +1,89 @@
+package main
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// openers is how many streams are being opened at once.
+	openers = 16
+	// settleTime is how long memory is watched after the last stream was opened;
+	// the least that was seen counts, which is what is left after collection.
+	settleTime = 3 * time.Second
+)
+
+// measureIdle measures how much memory the bridge needs for a stream on which
+// nothing happens. The bridge should have done nothing else before.
+func measureIdle(p *provider, c command) (answer, error) {
+	if err := warmUp(p, c.Target); err != nil {
+		return nil, err
+	}
+	before, err := residentMemory(c.Target.PID)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := openIdle(p, c.Target, c.Streams)
+	defer func() { leaveAll(p, calls) }()
+	if err != nil {
+		return nil, err
+	}
+	least := 0
+	for end := time.Now().Add(settleTime); time.Now().Before(end); time.Sleep(settleTime / 10) {
+		now, err := residentMemory(c.Target.PID)
+		if err != nil {
+			return nil, err
+		}
+		if least == 0 || now < least {
+			least = now
+		}
+	}
+	return answer{"bytesPerStream": float64(least-before) / float64(c.Streams)}, nil
+}
+
+// warmUp makes the bridge's first calls: what they need once is not a stream's.
+func warmUp(p *provider, t target) error {
+	calls, err := openIdle(p, t, openers)
+	leaveAll(p, calls)
+	time.Sleep(settleTime / 3)
+	return err
+}
+
+// openIdle opens quiet streams; their calls by name.
+func openIdle(p *provider, t target, n int) (map[string]*quietCall, error) {
+	var (
+		mu     sync.Mutex
+		calls  = map[string]*quietCall{}
+		failed error
+		work   = make(chan string)
+		all    sync.WaitGroup
+	)
+	for range openers {
+		all.Go(func() {
+			for name := range work {
+				call, err := openQuiet(p, t, name)
+				mu.Lock()
+				if err != nil {
+					failed = err
+				} else {
+					calls[name] = call
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for range n {
+		work <- quietName()
+	}
+	close(work)
+	all.Wait()
+	return calls, failed
+}
+
+func leaveAll(p *provider, calls map[string]*quietCall) {
+	for name, call := range calls {
+		call.leave()
+		p.cancelledAt(name)
+		p.forget(name)
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// cpuTime returns what a process's threads have used of the processor. A Go
+// program does not end its threads, so none is missing.
+func cpuTime(pid int) (time.Duration, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	if len(tasks) == 0 {
+		return 0, fmt.Errorf("there is no process %d", pid)
+	}
+	var sum time.Duration
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			return 0, err
+		}
+		on, _, _ := bytes.Cut(text, []byte(" "))
+		ns, err := strconv.ParseInt(string(on), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(ns)
+	}
+	return sum, nil
+}
+
+// residentMemory returns the bytes of memory that a process has of its own. The
+// kernel counts them page by page for this, so that it is exact.
+func residentMemory(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte("\nRss:"))
+	fields := bytes.Fields(rest)
+	if len(fields) == 0 {
+		return 0, fmt.Errorf("smaps_rollup of process %d has no Rss", pid)
+	}
+	kilobytes, err := strconv.Atoi(string(fields[0]))
+	return kilobytes << 10, err
+}
+
+// meter measures what a process uses, nothing where there is none.
+type meter struct {
+	pid   int
+	start time.Time
+	cpu   time.Duration
+}
+
+func startMeter(pid int) (*meter, error) {
+	m := &meter{pid: pid}
+	if pid != 0 {
+		var err error
+		if m.cpu, err = cpuTime(pid); err != nil {
+			return nil, err
+		}
+	}
+	m.start = time.Now()
+	return m, nil
+}
+
+// stop returns the seconds that have passed and those the process has used, -1
+// where there is none.
+func (m *meter) stop() (wall, cpu float64, err error) {
+	wall, cpu = time.Since(m.start).Seconds(), -1
+	if m.pid != 0 {
+		now, err := cpuTime(m.pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu = (now - m.cpu).Seconds()
+	}
+	return wall, cpu, nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// measureScale measures what each of many streams costs the bridge: the CPU time of
+// its messages and the memory. The bridge should have done nothing else before.
+func measureScale(p *provider, c command) (answer, error) {
+	warm := target{Address: c.Target.Address, Header: p.header(0)}
+	if err := warmUp(p, warm); err != nil {
+		return nil, err
+	}
+	before, err := residentMemory(c.Target.PID)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		pages    []*page
+		reading  sync.WaitGroup
+		messages atomic.Int64
+		ending   atomic.Bool
+		failed   = make(chan error, c.Streams)
+	)
+	defer func() {
+		ending.Store(true)
+		for _, pg := range pages {
+			pg.close()
+		}
+		reading.Wait()
+	}()
+	name := fmt.Sprintf("paced/%g", c.Rate)
+	for i := range c.Streams {
+		pg, err := openPage(target{Address: c.Target.Address, Header: p.header(i % c.Providers)})
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, pg)
+		r, err := pg.send(pg.request(methodLogs, logsRequest(name)))
+		if err != nil {
+			return nil, err
+		}
+		reading.Go(func() {
+			buf := make([]byte, 1<<10)
+			for {
+				n, err := r.read(buf)
+				messages.Add(int64(n))
+				if err != nil {
+					if !ending.Load() {
+						failed <- err
+					}
+					return
+				}
+			}
+		})
+	}
+	if err := sleep(seconds(c.Warm), failed); err != nil {
+		return nil, err
+	}
+	m, err := startMeter(c.Target.PID)
+	if err != nil {
+		return nil, err
+	}
+	start := messages.Load()
+	if err := sleep(seconds(c.Seconds), failed); err != nil {
+		return nil, err
+	}
+	wall, cpu, err := m.stop()
+	if err != nil {
+		return nil, err
+	}
+	n := float64(messages.Load() - start)
+	if want := float64(c.Streams) * c.Rate * wall; n < want/2 {
+		return nil, fmt.Errorf("%.0f messages came, of %.0f: %w", n, want, io.ErrShortWrite)
+	}
+	after, err := residentMemory(c.Target.PID)
+	if err != nil {
+		return nil, err
+	}
+	return answer{
+		"cpuPerMessage":  cpu / n * float64(time.Second/time.Microsecond),
+		"bytesPerStream": float64(after-before) / float64(c.Streams),
+		"bytes":          after,
+	}, nil
+}

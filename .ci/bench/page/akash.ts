@@ -1,0 +1,57 @@
+// Our client, by its public API.
+
+import { type Client, createClient, type LogOptions } from "../../../npm/dist/index.js";
+import { type Source, Tally } from "./source.ts";
+
+const clients = new Map<string, Promise<Client>>();
+
+function clientOf({ bridgeUrl, wasmUrl }: Source, worker: boolean): Promise<Client> {
+  const key = `${bridgeUrl} ${worker}`;
+  let client = clients.get(key);
+  if (!client) {
+    // Options of a later version are of no harm to an earlier one.
+    client = createClient({ bridgeUrl, wasmUrl, worker } as object);
+    clients.set(key, client);
+  }
+  return client;
+}
+
+function options({ provider, lease, jwt }: Source): LogOptions {
+  return { provider, lease, auth: { type: "jwt", token: jwt } };
+}
+
+export async function batches(source: Source, worker = false): Promise<Tally> {
+  const client = await clientOf(source, worker);
+  const tally = new Tally();
+  for await (const entries of client.streamLogs(options(source)).batches()) {
+    for (const entry of entries) tally.add(entry);
+  }
+  return tally;
+}
+
+export async function entries(source: Source): Promise<Tally> {
+  const client = await clientOf(source, false);
+  const tally = new Tally();
+  for await (const entry of client.streamLogs(options(source))) tally.add(entry);
+  return tally;
+}
+
+export async function status(source: Source, worker = false): Promise<number> {
+  const client = await clientOf(source, worker);
+  const result = await client.getProviderStatus(source.provider);
+  if (result.status === "error") throw result.error;
+  return result.response.cluster?.leases?.active ?? 0;
+}
+
+/** Opens a quiet stream, leaves it after its first line, and says when that was. */
+export async function leave(source: Source, name: string): Promise<number> {
+  const client = await clientOf(source, false);
+  const { provider, lease } = source;
+  const logs = client.streamLogs({ provider, lease, filter: { name }, insecure: true });
+  let left = 0;
+  for await (const _ of logs) {
+    left = performance.timeOrigin + performance.now();
+    break;
+  }
+  return left;
+}

@@ -1,0 +1,71 @@
+// Command vanguard is a peer of the bridge: connectrpc.com/vanguard as a reverse
+// proxy that takes gRPC-Web and speaks gRPC to one provider, which is how its own
+// documentation puts it before a server that it does not share a process with.
+//
+//	vanguard HOST:PORT
+//
+// It prints {"url":"http://…"} when it serves.
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+
+	"connectrpc.com/vanguard"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+)
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) != 2 {
+		log.Fatal("usage: vanguard HOST:PORT")
+	}
+	handler, err := transcoder(os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ready := map[string]string{"url": "http://" + listener.Addr().String()}
+	if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.Serve(listener, handler))
+}
+
+func transcoder(backend string) (http.Handler, error) {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "https", Host: backend})
+	proxy.FlushInterval = -1 // every message at once
+	proxy.ErrorLog = log.New(os.Stderr, "", 0)
+	transport := &http.Transport{
+		// A provider's certificate signs itself. The bridge checks it; this peer
+		// cannot, and is not measured by that.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		Protocols:       new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP2(true)
+	proxy.Transport = transport
+
+	var services []*vanguard.Service
+	for _, name := range []string{providerv1.ProviderRPC_ServiceDesc.ServiceName, leasev1.LeaseRPC_ServiceDesc.ServiceName} {
+		services = append(services, vanguard.NewService(name, proxy,
+			vanguard.WithTargetProtocols(vanguard.ProtocolGRPC),
+			vanguard.WithTargetCodecs(vanguard.CodecProto)))
+	}
+	handler, err := vanguard.NewTranscoder(services)
+	if err != nil {
+		return nil, fmt.Errorf("vanguard: %w", err)
+	}
+	return handler, nil
+}
