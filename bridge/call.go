@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/edge"
 	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
@@ -29,6 +31,7 @@ const (
 	headerClientKey    = "Akash-Client-Key-Bin"
 	headerTail         = "Akash-Tail"
 	headerHeartbeat    = "Akash-Heartbeat"
+	headerWindow       = "Akash-Window"
 	headerAuth         = "Authorization"
 )
 
@@ -96,7 +99,7 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.service}}
 	for _, read := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
-		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,
+		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat, c.readWindow,
 	} {
 		if err := read(h, allowed); err != nil {
 			return nil, fault.About(c.request.Address, codes.InvalidArgument, err)
@@ -252,6 +255,19 @@ func (c *call) readHeartbeat(h http.Header, _ permissions) error {
 		return malformed(headerHeartbeat, "is malformed: want "+form)
 	}
 	c.heartbeat = interval
+	return nil
+}
+
+// readWindow only refuses what is malformed: windows are the edge's business.
+func (c *call) readWindow(h http.Header, _ permissions) error {
+	form := fmt.Sprintf("a number of bytes, %d to %d", edge.MinWindow, edge.MaxWindow)
+	text, err := one(h, headerWindow, form)
+	if err != nil || text == "" {
+		return err
+	}
+	if _, ok := edge.ParseWindow(text); !ok {
+		return malformed(headerWindow, "is malformed: want "+form)
+	}
 	return nil
 }
 

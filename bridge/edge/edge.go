@@ -188,12 +188,21 @@ func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// What the body's length says was true before it was decoded.
 	r.ContentLength = -1
 	r.Body = arrival
-	h.next.ServeHTTP(w, r)
-	if arrival.webSocket {
-		// This sends the trailers and closes the WebSocket; WrapHandler leaves it to
-		// the gRPC server that it usually wraps.
-		_ = r.Body.Close()
+	if !arrival.webSocket {
+		h.next.ServeHTTP(w, r)
+		return
 	}
+	// Closing the body sends the trailers and closes the WebSocket; WrapHandler
+	// leaves it to the gRPC server that it usually wraps.
+	webSocket := arrival.body
+	if size := windowOf(r.Header); size > 0 {
+		windowed := newWindowed(r.Context(), w, webSocket, size)
+		arrival.body = io.NopCloser(windowed)
+		w = windowed
+		defer windowed.credits.Wait()
+	}
+	h.next.ServeHTTP(w, r)
+	_ = webSocket.Close()
 }
 
 // parseContentType returns a gRPC-Web content type without its parameters, and

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -402,5 +403,98 @@ func TestALeavingWebSocketCancelsItsCall(t *testing.T) {
 	case <-cancelled:
 	case <-time.After(10 * time.Second):
 		assert.Fail(t, "the call goes on")
+	}
+}
+
+// credit says that n bytes of the answer are used up.
+func (c *webSocketCall) credit(n int) {
+	c.t.Helper()
+	c.send(grpcwebtest.Frame(0, binary.BigEndian.AppendUint32(nil, uint32(n))))
+}
+
+// take reads n messages of a windowed answer.
+func (c *webSocketCall) take(n int) (bytes int) {
+	c.t.Helper()
+	for n > 0 {
+		_, b, err := c.conn.Read(c.t.Context())
+		require.NoError(c.t, err)
+		if b[0]&grpcwebtest.FlagTrailer != 0 {
+			_, _, err = c.conn.Read(c.t.Context()) // the headers, in a message of their own
+			require.NoError(c.t, err)
+			continue
+		}
+		n, bytes = n-1, bytes+len(b)
+	}
+	return bytes
+}
+
+// A page that does not read is sent no more than its window, and the handler waits;
+// when it reads on, it gets everything.
+func TestAWindowHoldsTheAnswerBack(t *testing.T) {
+	const size, total, perWindow = 4 << 10, 100, edge.MinWindow / (4 << 10)
+	message := grpcwebtest.Frame(0, bytes.Repeat([]byte("x"), size-5))
+	var written atomic.Int32
+	wrote := make(chan struct{}, total)
+	server := start(t, func(w http.ResponseWriter, r *http.Request) {
+		request, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, grpcwebtest.Frame(0, []byte("hello")), request, "the request ends without a sign")
+		for range total {
+			_, err := w.Write(message)
+			assert.NoError(t, err)
+			written.Add(1)
+			wrote <- struct{}{}
+		}
+		w.Header()[http.TrailerPrefix+"Grpc-Status"] = []string{"0"}
+	})
+	c := dial(t, server, fmt.Sprintf("content-type: application/grpc-web+proto\r\nakash-window: %d\r\n", edge.MinWindow))
+	c.send(grpcwebtest.Frame(0, []byte("hello")))
+	used := c.take(perWindow)
+	for range perWindow {
+		<-wrote
+	}
+	assert.EqualValues(t, perWindow, written.Load(), "the handler waits")
+	got := perWindow
+	for got < total {
+		c.credit(used)
+		n := min(perWindow, total-got)
+		used = c.take(n)
+		got += n
+	}
+	texts, messages := c.rest()
+	assert.Empty(t, messages)
+	require.Len(t, texts, 1)
+	assert.Contains(t, texts[0], "grpc-status: 0")
+}
+
+// Neither a page that leaves while the bridge waits for it, nor one that sends
+// something else than credits, leaves anything behind.
+func TestAWindowedCallEndsWithItsPage(t *testing.T) {
+	for what, end := range map[string]func(c *webSocketCall){
+		"left":    func(c *webSocketCall) { c.conn.CloseNow() },
+		"garbage": func(c *webSocketCall) { c.send(grpcwebtest.Frame(0, []byte("not four bytes"))) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			ended := make(chan error, 1)
+			server := start(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				for {
+					if _, err := w.Write(make([]byte, 1024)); err != nil {
+						ended <- err
+						return
+					}
+				}
+			})
+			c := dial(t, server, "content-type: application/grpc-web+proto\r\nakash-window: 16384\r\n")
+			c.send(grpcwebtest.Frame(0, nil))
+			c.take(16)
+			end(c)
+			select {
+			case err := <-ended:
+				assert.Error(t, err)
+			case <-time.After(10 * time.Second):
+				assert.Fail(t, "the call goes on")
+			}
+		})
 	}
 }
