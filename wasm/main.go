@@ -90,15 +90,16 @@ func connect(args browser.Arguments) any {
 	return nil
 }
 
-// finish(id, broke) tells a stream that its connection's body has ended, or that
-// it broke off with the error text, and returns what that means as JSON:
+// finish(id, broke, stalled) tells a stream that its connection's body has ended,
+// or that it broke off with the error text, or that nothing came any more, and
+// returns what that means as JSON:
 // {"status":"again"} to connect again, {"status":"end"}, or a failure.
 func finish(args browser.Arguments) any {
 	stream := module.streams[uint32(args.Number(0))]
 	if stream == nil {
 		return `{"status":"end"}`
 	}
-	again, fault := stream.Finish(args.Text(1))
+	again, fault := stream.Finish(args.Text(1), args.Flag(2))
 	switch {
 	case again:
 		return `{"status":"again"}`

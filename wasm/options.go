@@ -35,6 +35,7 @@ func readCall(o browser.Object) *client.Call {
 	}
 	c.Timeout = number(o, "timeout")
 	c.Retries = number(o, "retries")
+	c.Heartbeat = number(o, "heartbeat")
 	for _, digit := range []byte(o.Text("dseq")) {
 		c.Lease.Lease.DSeq = c.Lease.Lease.DSeq*10 + uint64(digit-'0')
 	}

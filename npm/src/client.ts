@@ -12,6 +12,7 @@ import {
   readLeaseCall,
   type ServiceStatusOptions,
   type Settings,
+  type StreamOptions,
 } from "./options.js";
 import { asyncDispose, Stream } from "./stream.js";
 import type {
@@ -78,7 +79,7 @@ export class Client {
    * error that remains after as many attempts in a row as the client's `retries`
    * allow.
    */
-  streamProviderStatus(address: string, options: CallOptions = {}): Stream<ProviderStatus> {
+  streamProviderStatus(address: string, options: StreamOptions = {}): Stream<ProviderStatus> {
     return this.#stream(
       "streamProviderStatus",
       readCall(this.#settings, address, options),

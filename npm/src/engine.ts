@@ -10,6 +10,8 @@ export interface EngineCall {
   /** In milliseconds; 0 for no bound. */
   timeout: number;
   retries: number;
+  /** In milliseconds; 0 for none. */
+  heartbeat: number;
   insecure: boolean;
   skipVersion: boolean;
   owner?: string;

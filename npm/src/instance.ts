@@ -11,7 +11,7 @@ export interface Functions {
   cancel(id: number, code: number, message: string): void;
   open(method: string, call: EngineCall): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
-  finish(id: number, broke: string): string;
+  finish(id: number, broke: string, stalled: boolean): string;
   close(id: number, code: number, message: string): void;
 }
 

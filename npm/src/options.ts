@@ -18,6 +18,13 @@ export interface ClientOptions {
   /** How many attempts may follow the first one that fails, 0 to 100. Default: 3. */
   retries?: number;
   /**
+   * How often the bridge breaks the silence of a stream, in milliseconds, 1,000 to
+   * 3,600,000; 0 or false for never. Default: 15,000. A stream on which nothing came
+   * for two intervals is dead: its connection is given up. Heartbeats also keep
+   * proxies from closing a quiet stream.
+   */
+  heartbeatMs?: number | false;
+  /**
    * Where `akash-provider-web.wasm` is. Default: beside the package's own file,
    * which bundlers understand.
    *
@@ -50,6 +57,15 @@ export interface CallOptions {
    * code `CANCELLED`, or `DEADLINE_EXCEEDED` after `AbortSignal.timeout`.
    */
   signal?: AbortSignal;
+}
+
+/** How one stream is made; what is absent is as the client has it. */
+export interface StreamOptions extends CallOptions {
+  /**
+   * How often the bridge breaks the stream's silence, in milliseconds; 0 or false
+   * for never. Default: the client's.
+   */
+  heartbeatMs?: number | false;
 }
 
 /** Names a lease. */
@@ -98,13 +114,13 @@ export interface LeaseOptions extends CallOptions {
 }
 
 /** What status of which services to stream. */
-export interface ServiceStatusOptions extends LeaseOptions {
+export interface ServiceStatusOptions extends LeaseOptions, StreamOptions {
   /** Whether to go on with every change. Default: false. */
   follow?: boolean;
 }
 
 /** Which logs to stream. */
-export interface LogOptions extends LeaseOptions {
+export interface LogOptions extends LeaseOptions, StreamOptions {
   /** Whether to go on after the history. Default: false. */
   follow?: boolean;
   /**
@@ -129,6 +145,7 @@ export interface Settings {
   bridge: string;
   timeoutMs: number;
   retries: number;
+  heartbeat: number;
 }
 
 /** Browsers count timers in 32 bits. */
@@ -141,6 +158,7 @@ export function readClientOptions(options: ClientOptions): Settings {
     bridge: readBridgeUrl(options.bridgeUrl),
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
+    heartbeat: readHeartbeat(options.heartbeatMs) ?? 15_000,
   };
 }
 
@@ -168,7 +186,7 @@ function readBridgeUrl(bridgeUrl: unknown): string {
 export function readCall(
   settings: Settings,
   provider: unknown,
-  options: CallOptions = {},
+  options: StreamOptions = {},
 ): EngineCall {
   requireObject("options", options);
   requireText("provider", provider);
@@ -181,6 +199,7 @@ export function readCall(
     provider,
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     retries: readCount("retries", options.retries, 100) ?? settings.retries,
+    heartbeat: readHeartbeat(options.heartbeatMs) ?? settings.heartbeat,
     insecure: options.insecure ?? false,
     skipVersion: options.checkVersion === false,
   };
@@ -274,6 +293,17 @@ function readTimeout(value: unknown): number | undefined {
   if (typeof value !== "number" || !(value > 0 && value <= maxTimeout)) {
     throw new TypeError(
       `timeoutMs must be a number of milliseconds above 0 and up to ${maxTimeout}, or Infinity, not ${show(value)}`,
+    );
+  }
+  return Math.ceil(value);
+}
+
+function readHeartbeat(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (value === false || value === 0) return 0;
+  if (typeof value !== "number" || !(value >= 1000 && value <= 3_600_000)) {
+    throw new TypeError(
+      `heartbeatMs must be a number of milliseconds from 1000 to 3600000, or false, not ${show(value)}`,
     );
   }
   return Math.ceil(value);

@@ -11,6 +11,7 @@ export type {
   RestartOptions,
   ServiceFilter,
   ServiceStatusOptions,
+  StreamOptions,
 } from "./options.js";
 export type { Stream } from "./stream.js";
 export type {

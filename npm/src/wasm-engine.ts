@@ -125,6 +125,52 @@ async function drain(reader: BodyReader): Promise<void> {
   }
 }
 
+/**
+ * Tells a quiet connection from a dead one, which the platform does not: on a dead
+ * one a read just waits. Only reads that wait count, not a page that does not read,
+ * nor a time in which the page itself stood still.
+ */
+class Watch {
+  /** How often something comes on a connection that lives, in milliseconds; 0 if not known. */
+  readonly interval: number;
+  /** Whether the connection was given up. */
+  stalled = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** When the read that waits began; undefined while none does. */
+  #since: number | undefined;
+  /** How many looks that read has seen. */
+  #looks = 0;
+
+  constructor(interval: number) {
+    this.interval = interval;
+  }
+
+  start(reader: BodyReader): void {
+    if (this.interval === 0) return;
+    this.#timer = setInterval(() => {
+      if (this.#since === undefined || ++this.#looks < 2) return;
+      // With four looks to an interval it is within two that a dead one is found.
+      if (performance.now() - this.#since < 1.75 * this.interval) return;
+      this.stalled = true;
+      this.stop();
+      reader.cancel().catch(() => {});
+    }, this.interval / 4);
+  }
+
+  waits(): void {
+    this.#since = performance.now();
+    this.#looks = 0;
+  }
+
+  got(): void {
+    this.#since = undefined;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
 class WasmStream<T> implements EngineStream<T> {
   readonly #provider: string;
   readonly #items: AsyncGenerator<T[], undefined>;
@@ -183,10 +229,11 @@ class WasmStream<T> implements EngineStream<T> {
     try {
       for (;;) {
         const reader = await this.#connect(instance, id);
-        const broke = yield* this.#body(instance, id, reader);
+        const watch = new Watch(call.heartbeat);
+        const broke = yield* this.#body(instance, id, reader, watch);
         // The module knows a stream no longer that was closed meanwhile.
         this.#check();
-        const end = JSON.parse(instance.enter((go) => go.finish(id, broke)));
+        const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
         if (end.status === "again") continue;
         yield* this.#feed(instance, id, nothing);
         if (end.error) throw failure(end.error, this.#stopped);
@@ -221,25 +268,36 @@ class WasmStream<T> implements EngineStream<T> {
     instance: Instance,
     id: number,
     reader: BodyReader | null,
+    watch: Watch,
   ): AsyncGenerator<T[], string> {
     if (!reader) return "";
     // The program cannot abort the request any more when it has crashed.
     const forget = instance.onCrash(() => void reader.cancel());
+    watch.start(reader);
     try {
-      return yield* this.#chunks(instance, id, reader);
+      return yield* this.#chunks(instance, id, reader, watch);
     } finally {
+      watch.stop();
       forget();
     }
   }
 
-  async *#chunks(instance: Instance, id: number, reader: BodyReader): AsyncGenerator<T[], string> {
+  async *#chunks(
+    instance: Instance,
+    id: number,
+    reader: BodyReader,
+    watch: Watch,
+  ): AsyncGenerator<T[], string> {
     for (;;) {
       let chunk: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
       try {
+        watch.waits();
         chunk = await reader.read();
+        watch.got();
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }
+      if (watch.stalled) return `nothing came for ${2 * watch.interval} ms, not even a heartbeat`;
       if (chunk.done) return "";
       for (let start = 0; start < chunk.value.length; start += pieceSize) {
         const ended = yield* this.#feed(

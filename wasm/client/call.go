@@ -30,6 +30,10 @@ type Call struct {
 	Timeout int
 	// Retries is how many attempts may follow the first.
 	Retries int
+	// Heartbeat asks the bridge to break a stream's silence this often, in
+	// milliseconds, so that a quiet connection can be told from a dead one; 0 does
+	// not.
+	Heartbeat int
 	// Insecure asks the bridge not to verify the provider's certificate.
 	Insecure bool
 	// SkipVersion asks the bridge not to ask the provider's version first.

@@ -9,6 +9,9 @@ import (
 // code can.
 const reasonField = "akash-error"
 
+// reasonStalled is the reason of a stream on which not even heartbeats came.
+const reasonStalled = "streamStalled"
+
 // A Fault is a failed call as a page sees it.
 type Fault struct {
 	Code     grpcweb.Code

@@ -21,6 +21,8 @@ type method struct {
 	// lasting is set for a stream that has no end of its own: when its connection
 	// ends, however that is, it is opened again.
 	lasting bool
+	// streams is set where there may be any number of answers.
+	streams bool
 	encode  func(*message.LeaseRequest, []byte) []byte
 }
 
@@ -33,17 +35,20 @@ var (
 		path:    "/akash.provider.v1.ProviderRPC/StreamStatus",
 		answer:  message.Status,
 		lasting: true,
+		streams: true,
 	}
 	streamServiceStatus = &method{
-		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceStatus",
-		answer: message.ServiceStatusResponse,
-		lease:  true,
-		encode: (*message.LeaseRequest).AppendFollow,
+		path:    "/akash.provider.lease.v1.LeaseRPC/ServiceStatus",
+		answer:  message.ServiceStatusResponse,
+		lease:   true,
+		streams: true,
+		encode:  (*message.LeaseRequest).AppendFollow,
 	}
 	streamLogs = &method{
-		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceLogs",
-		lease:  true,
-		encode: (*message.LeaseRequest).AppendFollow,
+		path:    "/akash.provider.lease.v1.LeaseRPC/ServiceLogs",
+		lease:   true,
+		streams: true,
+		encode:  (*message.LeaseRequest).AppendFollow,
 	}
 	restartServices = &method{
 		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceRestart",
@@ -85,7 +90,9 @@ func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
 	add := func(name, value string) {
 		header = append(header, grpcweb.Field{Name: name, Value: value})
 	}
-	if c.Timeout > 0 && !c.endless() {
+	// A stream may take as long as whoever reads it; only its beginning is bounded,
+	// on this side.
+	if c.Timeout > 0 && !c.method.streams {
 		add(grpcweb.TimeoutHeader, grpcweb.Timeout(c.Timeout))
 	}
 	if c.Insecure {
@@ -93,6 +100,9 @@ func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
 	}
 	if c.SkipVersion {
 		add("akash-check-version", "false")
+	}
+	if c.Heartbeat > 0 && c.method.streams {
+		add("akash-heartbeat", seconds(c.Heartbeat))
 	}
 	if c.Tail != nil {
 		add("akash-tail", strconv.FormatUint(uint64(*c.Tail), 10))
@@ -122,6 +132,15 @@ func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
 	}
 	grpcweb.AppendHeader(body[:0], len(body)-grpcweb.HeaderSize)
 	return &Request{URL: c.Bridge + c.method.path, Header: header, Body: body}, nil
+}
+
+// seconds writes a time in milliseconds as seconds.
+func seconds(ms int) string {
+	text := strconv.Itoa(ms / 1000)
+	if rest := ms % 1000; rest > 0 {
+		text += "." + strconv.Itoa(1000 + rest)[1:]
+	}
+	return text
 }
 
 // printable reports whether text is printable ASCII, as metadata must be.

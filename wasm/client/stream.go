@@ -76,8 +76,7 @@ func (s *Stream) failed(f *Fault) *Fault {
 func (s *Stream) connect() *Fault {
 	timeout := s.call.Timeout
 	if s.call.endless() {
-		// It may be silent from the start, as long as it likes, and so may its headers.
-		timeout = 0
+		timeout = s.patience()
 	}
 	attempt, untimed, release := s.scope.attempt(s.client.Clock, timeout)
 	defer release()
@@ -89,6 +88,16 @@ func (s *Stream) connect() *Fault {
 	s.response = response
 	s.body = grpcweb.Decoder{}
 	return nil
+}
+
+// patience is how long a stream that may be silent from the start is waited for,
+// in milliseconds, 0 for as long as it likes. Its headers come with its first
+// message, which may be a heartbeat.
+func (s *Stream) patience() int {
+	if s.call.Heartbeat == 0 {
+		return 0
+	}
+	return max(s.call.Timeout, 2*s.call.Heartbeat)
 }
 
 // Trace returns what is known of the connection, as JSON.
@@ -140,7 +149,11 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			break
 		}
 		if len(wire) == 0 {
-			continue // a heartbeat
+			// A heartbeat: the connection stands.
+			if s.call.endless() {
+				s.failures = 0
+			}
+			continue
 		}
 		s.failures, s.delivered = 0, true
 		if s.call.method.answer != nil {
@@ -169,10 +182,14 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 }
 
 // Finish ends the connection: its trailers have come, its body is complete, or it
-// broke off for the reason given. It tells whether to Connect again; and otherwise how the stream ended, nil
-// if well. In that case one more Feed gives the lines whose end never came.
-func (s *Stream) Finish(broke string) (again bool, f *Fault) {
+// broke off as the text says, or is stalled: nothing came for two heartbeats. It
+// tells whether to Connect again; and otherwise how the stream ended, nil if well.
+// In that case one more Feed gives the lines whose end never came.
+func (s *Stream) Finish(broke string, stalled bool) (again bool, f *Fault) {
 	f = s.ending(broke)
+	if stalled && f != nil {
+		f.Reason = reasonStalled
+	}
 	if s.body.Ended() && s.broken == nil && s.body.Err() == nil {
 		// All has come but the body's end, which whoever reads it reads: a request
 		// that is aborted takes its connection with it.

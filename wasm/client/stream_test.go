@@ -47,7 +47,7 @@ func readStream(t *testing.T, s *Stream) (entries []entry, f *Fault) {
 			}
 		}
 		ended := s.body.Ended()
-		again, f := s.Finish(broke)
+		again, f := s.Finish(broke, false)
 		if ended && s.body.Err() == nil {
 			_, err := response.Read(&Scope{}) // the body's end
 			require.NoError(t, err)
@@ -448,5 +448,19 @@ func FuzzStream(f *testing.F) {
 		for i, line := range lines {
 			require.Equal(t, replaced(line), entries[i].text)
 		}
+	})
+}
+
+// With heartbeats there is a sign of life to wait for, also at the beginning.
+func TestStreamWithHeartbeatThatDoesNotBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, bridge := newClient(answer{hang: true})
+		call := newCall()
+		call.Retries, call.Heartbeat, call.Lease.Follow = 0, 1500, true
+		began := time.Now()
+		_, f := client.NewStream("streamLogs", call).Connect()
+		assert.Equal(t, grpcweb.DeadlineExceeded, f.Code)
+		assert.Equal(t, 3*time.Second, time.Since(began))
+		assert.Contains(t, bridge.requests[0].Header, grpcweb.Field{Name: "akash-heartbeat", Value: "1.500"})
 	})
 }

@@ -4,7 +4,12 @@ import { createClient } from "../../src/index.js";
 import { readCall, readClientOptions, readLeaseCall } from "../../src/options.js";
 import { wasmModule } from "./module.js";
 
-const settings = { bridge: "https://bridge.example", timeoutMs: 30_000, retries: 3 };
+const settings = {
+  bridge: "https://bridge.example",
+  timeoutMs: 30_000,
+  retries: 3,
+  heartbeat: 15_000,
+};
 const provider = "akash1provider";
 const lease = { owner: "akash1owner", dseq: 1 };
 
@@ -69,6 +74,7 @@ test("a call has the client's settings where it has none of its own", () => {
     provider,
     timeout: 30_000,
     retries: 3,
+    heartbeat: 15_000,
     insecure: false,
     skipVersion: false,
   });
