@@ -14,6 +14,7 @@ import {
   type Settings,
   type StreamOptions,
 } from "./options.js";
+import { maxSockets, socketUrl } from "./socket.js";
 import { asyncDispose, Stream } from "./stream.js";
 import type {
   CallResult,
@@ -104,12 +105,15 @@ export class Client {
       throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
     }
     const list = [...addresses];
-    for (const address of list) readCall(this.#settings, address, options);
-    return this.#discover(list, concurrency, options);
+    const { bridge } = this.#settings;
+    const settings = { ...this.#settings, bridge: socketUrl(bridge) };
+    const calls = list.map((address) => readCall(settings, address, options));
+    const most = settings.bridge === bridge ? concurrency : Math.min(concurrency, maxSockets);
+    return this.#discover(calls, most, options);
   }
 
   async *#discover(
-    addresses: string[],
+    calls: EngineCall[],
     concurrency: number,
     options: DiscoverOptions,
   ): AsyncGenerator<DiscoverResult, undefined> {
@@ -120,13 +124,14 @@ export class Client {
     if (options.signal?.aborted) abort();
     const asked = new Map<string, Promise<[string, DiscoverResult]>>();
     try {
-      for (let next = 0; next < addresses.length || asked.size > 0; ) {
-        for (; next < addresses.length && asked.size < concurrency; next++) {
-          const provider = addresses[next] as string;
+      for (let next = 0; next < calls.length || asked.size > 0; ) {
+        for (; next < calls.length && asked.size < concurrency; next++) {
+          const call = calls[next] as EngineCall;
+          const { provider } = call;
           const key = `${next}`;
           asked.set(
             key,
-            this.getProviderStatus(provider, { ...options, signal }).then((result) => [
+            this.#call<ProviderStatus>("getProviderStatus", call, { signal }).then((result) => [
               key,
               { provider, ...result },
             ]),

@@ -76,8 +76,8 @@ export class Fake {
     return new Fake(await start(join(root, "bin/testserver"), args, { quiet: true }));
   }
 
-  /** The status being served, as protojson. */
-  status = () => this.#get<Status>("/status");
+  /** The status being served, the first provider's if none is named, as protojson. */
+  status = (provider = "") => this.#get<Status>(`/status?provider=${provider}`);
   setStatus = (status: Status) => this.#send("POST", "/status", JSON.stringify(status));
   logs = () => this.#get<Log[]>("/logs");
   streams = () => this.#get<Streams>("/streams");

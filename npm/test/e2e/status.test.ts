@@ -42,21 +42,55 @@ describe.each<Flavour>(["script", "module"])("a page that loads the client as a 
   });
 });
 
-test.each([
-  ["v0.4.8", "rest"],
-  ["v0.6.4", "grpc"],
-  ["v0.8.4", "grpc"],
-  ["v0.14.1", "grpc"],
-])("a provider of %s is spoken to over %s", async (version, method) => {
-  const other = await Stage.open({ fake: ["--provider-version", version] });
-  try {
-    const page = await other.dashboard();
-    const result = await getProviderStatus(page, other.fake.ready.provider);
-    expect(result, other.errors()).toMatchObject({ status: "success", method });
-    expect(result.providerVersion).toBe(version);
-    const { cluster } = result.response as { cluster: { leases: { active: number } } };
-    expect(cluster.leases.active).toBe((await other.fake.status()).cluster.leases.active);
-  } finally {
-    await other.close();
-  }
+// bridge/protocol_test.go has the whole table, over a plain gRPC-Web client.
+describe("providers of every age", () => {
+  const versions = ["v0.4.8", "v0.6.4", "v0.8.4", "v0.14.0", "v0.16.0-rc3"];
+  const kinds = ["valid", "expired", "revoked"];
+  let many: Stage;
+  let known: { provider: string; version: string; kind: string; rest: string; grpc: string }[];
+
+  beforeAll(async () => {
+    const count = versions.length * kinds.length;
+    const flags = ["--providers", `${count}`, "--provider-version", versions.join()];
+    many = await Stage.open({ fake: flags });
+    const { providers } = many.fake.ready as unknown as { providers: typeof known };
+    known = providers.map((p, i) => ({
+      ...p,
+      kind: kinds[Math.floor(i / versions.length)] as string,
+    }));
+    for (const { provider, kind } of known) {
+      await many.fake.setCertificate(`${kind}&provider=${provider}`);
+    }
+  });
+  afterAll(() => many?.close());
+
+  const table = versions.flatMap((version) => kinds.map((kind) => ({ version, kind })));
+  test.each(table)("$version with a certificate that is $kind", async ({ version, kind }) => {
+    const page = await many.dashboard();
+    const at = known.findIndex(
+      (p, i) => versions[i % versions.length] === version && p.kind === kind,
+    );
+    const { provider, rest, grpc } = known[at] as (typeof known)[0];
+    for (const checkVersion of [true, false]) {
+      const result = await getProviderStatus(page, provider, { checkVersion, retries: 0 });
+      if (kind !== "valid") {
+        expect(result, many.errors()).toMatchObject({
+          status: "error",
+          error: { code: "FAILED_PRECONDITION", reason: kind, provider },
+        });
+        continue;
+      }
+      const method = version === "v0.4.8" ? "rest" : "grpc";
+      expect(result, many.errors()).toMatchObject({
+        status: "success",
+        method,
+        endpoint: (method === "rest" ? rest : grpc).replace("127.0.0.1", "localhost"),
+        attempts: 1,
+      });
+      if (checkVersion) expect(result.providerVersion).toBe(version);
+      const { cluster } = result.response as { cluster: { leases: { active: number } } };
+      const held = await many.fake.status(provider);
+      expect(cluster.leases.active).toBe(held.cluster.leases.active);
+    }
+  });
 });
