@@ -92,8 +92,15 @@ export interface ReservationsMetric {
 }
 
 /**
- * What a provider says of itself (`akash.provider.v1.Status`). A part that the
- * provider did not send is absent; right after its start that may be any.
+ * What a provider says of itself (`akash.provider.v1.Status`), in one form whatever
+ * the provider's age. A part that the provider did not send is absent; right after
+ * its start that may be any.
+ *
+ * The Python SDK's document also names `leases.available`, `bid_engine.available` and
+ * `manifest.available`. No provider of any version sends them. A provider has no
+ * number of leases that it could take: `cluster.inventory` tells what is free. Its
+ * bid engine and its manifest service have reported where `bidEngine` and `manifest`
+ * are there.
  */
 export interface ProviderStatus {
   errors: string[];
@@ -105,7 +112,9 @@ export interface ProviderStatus {
       leasedIp?: ResourcePair;
     };
   };
+  /** The orders that it is looking at; there once the bid engine has reported. */
   bidEngine?: { orders: number };
+  /** The deployments whose manifests it awaits; there once that service has reported. */
   manifest?: { deployments: number };
   publicHostnames: string[];
   /** When the provider wrote this, as RFC 3339 text in UTC. */
