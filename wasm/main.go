@@ -25,6 +25,7 @@ var module = struct {
 		Clock:     browser.Clock{},
 		Random:    browser.Random,
 		Origin:    browser.Global("origin"),
+		Warn:      browser.Warn,
 	},
 	calls:   make(map[uint32]*client.Scope),
 	streams: make(map[uint32]*client.Stream),

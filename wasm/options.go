@@ -28,9 +28,10 @@ func readCall(o browser.Object) *client.Call {
 				BSeq:     uint32(number(o, "bseq")),
 				Provider: o.Text("leaseProvider"),
 			},
-			Filter:  message.ServiceFilter{Name: o.Text("service")},
-			Follow:  o.Flag("follow"),
-			Timeout: uint64(number(o, "restartTimeout")),
+			Filter:   message.ServiceFilter{Name: o.Text("service")},
+			Follow:   o.Flag("follow"),
+			Timeout:  uint64(number(o, "restartTimeout")),
+			Manifest: o.Text("manifest"),
 		},
 	}
 	c.Timeout = number(o, "timeout")
@@ -47,11 +48,12 @@ func readCall(o browser.Object) *client.Call {
 		c.Lease.Filter.Replicas = append(c.Lease.Filter.Replicas, uint32(replica))
 	}
 	if getToken, ok := o.Function("getToken"); ok {
-		c.Credentials.Token = func(scope *client.Scope) (string, error) {
-			return getToken.Text(scope)
+		c.Credentials.Renewable = true
+		c.Credentials.Token = func(scope *client.Scope, refused string) (string, error) {
+			return getToken.Text(scope, refused)
 		}
 	} else if token := o.Text("token"); token != "" {
-		c.Credentials.Token = func(*client.Scope) (string, error) { return token, nil }
+		c.Credentials.Token = func(*client.Scope, string) (string, error) { return token, nil }
 	}
 	return c
 }

@@ -5,11 +5,16 @@ import { loadModule } from "./loader.js";
 import {
   type CallOptions,
   type ClientOptions,
+  type GetManifestOptions,
+  type LeaseEventOptions,
   type LogOptions,
   type RestartOptions,
   readCall,
   readClientOptions,
+  readEventCall,
   readLeaseCall,
+  readManifestCall,
+  type SendManifestOptions,
   type ServiceStatusOptions,
   type Settings,
   type StreamOptions,
@@ -18,7 +23,9 @@ import { maxSockets, socketUrl } from "./socket.js";
 import { asyncDispose, Stream } from "./stream.js";
 import type {
   CallResult,
+  LeaseEvent,
   LogEntry,
+  ManifestGroup,
   ProviderStatus,
   RestartStatus,
   ServiceStatus,
@@ -176,7 +183,55 @@ export class Client {
     );
   }
 
-  /** Restarts services of a lease and tells what became of each replica. */
+  /**
+   * Streams the events of a lease, such as that an image was pulled or a container
+   * started, from the first that its cluster remembers.
+   *
+   * ```ts
+   * for await (const { reason, note } of client.streamLeaseEvents({ provider, lease, auth })) …
+   * ```
+   */
+  streamLeaseEvents(options: LeaseEventOptions): Stream<LeaseEvent> {
+    const call = readEventCall(this.#settings, options);
+    return this.#stream(
+      "streamLeaseEvents",
+      call,
+      options,
+      (batch) => jsonItems(batch) as LeaseEvent[],
+    );
+  }
+
+  /**
+   * Hands a deployment's manifest to the provider, which checks it against the
+   * deployment on the chain and starts its services.
+   *
+   * ```ts
+   * const result = await client.sendManifest({ provider, dseq: 1234n, manifest: groups, auth });
+   * if (result.status === "error" && result.error.reason === "manifestRefused")
+   *   show(result.error.message); // in the provider's words
+   * ```
+   *
+   * It is sent once. Where the answer is lost the error's reason is `outcomeUnknown`:
+   * the manifest may be in effect, so ask for the lease's status before sending it
+   * again. What the provider refuses is `INVALID_ARGUMENT`.
+   */
+  async sendManifest(options: SendManifestOptions): Promise<CallResult<Record<string, never>>> {
+    return this.#call("sendManifest", readManifestCall(this.#settings, options), options);
+  }
+
+  /** Asks for the manifest of a lease, as the provider holds it: its group. */
+  async getManifest(options: GetManifestOptions): Promise<CallResult<ManifestGroup[]>> {
+    const call = readLeaseCall(this.#settings, options);
+    const result = await this.#call<{ manifest: string }>("getManifest", call, options);
+    if (result.status === "error") return result;
+    return { ...result, response: JSON.parse(result.response.manifest) };
+  }
+
+  /**
+   * Restarts services of a lease and tells what became of each replica. Providers
+   * without AEP-37, which is all that are released today, cannot: `UNIMPLEMENTED`.
+   * It is sent once; where the answer is lost the error's reason is `outcomeUnknown`.
+   */
   async restartServices(options: RestartOptions): Promise<CallResult<RestartStatus[]>> {
     const call = readLeaseCall(this.#settings, options);
     call.restartTimeout = call.timeout;

@@ -27,17 +27,24 @@ export interface EngineCall {
   tail?: number;
   /** In milliseconds. */
   restartTimeout?: number;
+  /** As JSON. */
+  manifest?: string;
   token?: string;
-  getToken?: () => Promise<string>;
+  /** Gets a token that is not the one that a provider refused, "" if none did. */
+  getToken?: (refused: string) => Promise<string>;
   certPem?: string;
   keyPem?: string;
 }
 
 /** The methods with one answer. */
-export type CallMethod = "getProviderStatus" | "restartServices";
+export type CallMethod = "getProviderStatus" | "restartServices" | "sendManifest" | "getManifest";
 
 /** The methods with many answers. */
-export type StreamMethod = "streamLogs" | "streamServiceStatus" | "streamProviderStatus";
+export type StreamMethod =
+  | "streamLogs"
+  | "streamServiceStatus"
+  | "streamProviderStatus"
+  | "streamLeaseEvents";
 
 /** What an engine says of a call: the result that the page gets, but for its error. */
 export interface EngineResult {

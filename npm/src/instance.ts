@@ -153,6 +153,7 @@ function sandbox() {
 
     AbortController,
     Array,
+    Date,
     Math,
     Object,
     Promise,

@@ -1,4 +1,6 @@
 import type { EngineCall } from "./engine.js";
+import { tokensOf } from "./token.js";
+import type { ManifestGroup } from "./types.js";
 
 /** How a client is made. */
 export interface ClientOptions {
@@ -93,14 +95,63 @@ export interface ServiceFilter {
 }
 
 /**
- * Who asks: a token that the tenant signed, or a function that makes one, asked
- * before each attempt; or the tenant's client certificate. It goes only to methods
- * of a lease, and only to a provider whose certificate has been verified.
+ * Who asks: a token that the tenant signed, a function that makes such tokens, or
+ * the tenant's client certificate; never two of them, which providers refuse. It
+ * goes only to methods of a lease, and only to a provider whose certificate has been
+ * verified.
+ *
+ * ```ts
+ * const auth = { type: "jwt", getToken: () => wallet.signToken() };
+ * ```
  */
-export type Auth =
-  | { type: "jwt"; token: string }
-  | { type: "jwt"; getToken: () => string | Promise<string> }
-  | { type: "mtls"; certPem: string; keyPem: string };
+export type Auth = TokenAuth | TokenSourceAuth | CertificateAuth;
+
+/**
+ * A token (AEP-64): a JWT, signed with the owner's key as `ES256K` or `ES256KADR36`.
+ * What is certain to be refused is not sent. The call then fails with the reason
+ * `tokenInvalid`, `tokenExpired`, `tokenNotYetValid` (a clock is wrong: providers
+ * allow for no difference) or `scopeMissing`. The first two dates are judged by the
+ * page's clock with 30 seconds to spare; within those the provider decides.
+ *
+ * Name the provider in the token's `leases.permissions`: one of full access can be
+ * used by a provider at any other. The console warns of the first such token.
+ */
+export interface TokenAuth {
+  type: "jwt";
+  token: string;
+  getToken?: never;
+  certPem?: never;
+  keyPem?: never;
+}
+
+/**
+ * Makes tokens when they are needed. The last one is used until 60 seconds before
+ * it expires; then, and once for each call whose token the provider refused, the
+ * function is asked again. Calls that share the function share its tokens, and wait
+ * together while it works. Where it throws, the call fails as `UNAUTHENTICATED`.
+ */
+export interface TokenSourceAuth {
+  type: "jwt";
+  getToken: () => string | Promise<string>;
+  token?: never;
+  certPem?: never;
+  keyPem?: never;
+}
+
+/**
+ * A client certificate that the owner has published on the chain, and its key. They
+ * pass through the bridge, which keeps them no longer than the call. A provider that
+ * serves a public authority's certificate asks for none: use a token there.
+ */
+export interface CertificateAuth {
+  type: "mtls";
+  /** The certificate, PEM. */
+  certPem: string;
+  /** Its private key, PEM, not encrypted. */
+  keyPem: string;
+  token?: never;
+  getToken?: never;
+}
 
 /** What all calls about a lease have in common. */
 export interface LeaseOptions extends CallOptions {
@@ -129,6 +180,54 @@ export interface LogOptions extends LeaseOptions, StreamOptions {
    */
   tail?: number;
 }
+
+/** Which events to stream. */
+export interface LeaseEventOptions extends StreamOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  lease: LeaseId;
+  /** Only events of this service. Default: all. */
+  service?: string;
+  /** Whether to go on after the events that are already there. Default: false. */
+  follow?: boolean;
+  /** Default: none, which providers refuse. A token needs the scope `events`. */
+  auth?: Auth;
+}
+
+/** Which manifest to get. */
+export interface GetManifestOptions extends CallOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  lease: LeaseId;
+  /** Default: none, which providers refuse. A token needs the scope `get-manifest`. */
+  auth?: Auth;
+}
+
+/** What manifest to send, and for which deployment. */
+export type SendManifestOptions = Omit<CallOptions, "retries"> & {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  /** The groups, or their JSON; 1 MiB of JSON at most. */
+  manifest: readonly ManifestGroup[] | readonly object[] | string;
+  /** Default: none, which providers refuse. A token needs the scope `send-manifest`. */
+  auth?: Auth;
+  /**
+   * How long the call may take, in milliseconds. Default: 150,000, for a provider may
+   * take two minutes. It is never attempted twice.
+   */
+  timeoutMs?: number;
+} & (
+    | {
+        /** A lease of the deployment. */
+        lease: LeaseId;
+        dseq?: never;
+      }
+    | {
+        /** The deployment's sequence number. */
+        dseq: bigint | number | string;
+        lease?: never;
+      }
+  );
 
 /** What to restart. */
 export interface RestartOptions extends LeaseOptions {
@@ -246,12 +345,61 @@ export function readLeaseCall(
   return call;
 }
 
+/** readEventCall checks the options of a call for events. */
+export function readEventCall(settings: Settings, options: LeaseEventOptions): EngineCall {
+  requireObject("options", options);
+  if (options.service !== undefined) requireText("service", options.service);
+  return readLeaseCall(settings, {
+    ...options,
+    filter: options.service === undefined ? {} : { name: options.service },
+  });
+}
+
+/** How long a manifest may take, in milliseconds: a provider waits for two minutes. */
+const manifestTimeout = 150_000;
+
+/** readManifestCall checks the options of a call that sends a manifest. */
+export function readManifestCall(settings: Settings, options: SendManifestOptions): EngineCall {
+  requireObject("options", options);
+  const { provider, dseq, lease, manifest } = options;
+  const call = lease
+    ? readLeaseCall(settings, { ...options, lease })
+    : readCall(settings, provider, options);
+  if (!lease) {
+    call.dseq = readUint64("dseq", dseq);
+    call.leaseProvider = provider;
+    readAuth(call, options.auth);
+  } else if (dseq !== undefined) {
+    throw new TypeError("lease and dseq exclude each other");
+  }
+  if (options.timeoutMs === undefined) call.timeout = manifestTimeout;
+  call.manifest = readManifest(manifest);
+  return call;
+}
+
+function readManifest(manifest: unknown): string {
+  let groups = manifest;
+  if (typeof manifest === "string") {
+    try {
+      groups = JSON.parse(manifest);
+    } catch {
+      throw new TypeError("manifest is not JSON");
+    }
+  }
+  if (!Array.isArray(groups)) throw new TypeError("manifest must be an array of groups");
+  return typeof manifest === "string" ? manifest : JSON.stringify(manifest);
+}
+
 function readAuth(call: EngineCall, auth: unknown): void {
   if (auth === undefined) return;
   requireObject("auth", auth);
   const { type, token, getToken, certPem, keyPem } = auth as Record<string, unknown>;
+  const given = [token ?? getToken, certPem ?? keyPem].filter((value) => value !== undefined);
+  if (given.length > 1 || (token !== undefined && getToken !== undefined)) {
+    throw new TypeError("auth must hold one of token, getToken, and certPem with keyPem");
+  }
   if (type === "jwt" && typeof getToken === "function") {
-    call.getToken = async () => getToken();
+    call.getToken = tokensOf(getToken as () => string);
   } else if (type === "jwt") {
     requireText("auth.token", token);
     call.token = token;

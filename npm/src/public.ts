@@ -4,14 +4,20 @@ export { type ErrorCode, type ErrorDetails, ProviderError } from "./errors.js";
 export type {
   Auth,
   CallOptions,
+  CertificateAuth,
   ClientOptions,
+  GetManifestOptions,
+  LeaseEventOptions,
   LeaseId,
   LeaseOptions,
   LogOptions,
   RestartOptions,
+  SendManifestOptions,
   ServiceFilter,
   ServiceStatusOptions,
   StreamOptions,
+  TokenAuth,
+  TokenSourceAuth,
 } from "./options.js";
 export type { Stream } from "./stream.js";
 export type {
@@ -20,7 +26,11 @@ export type {
   ClusterNode,
   ClusterStorage,
   Duration,
+  LeaseEvent,
   LogEntry,
+  ManifestExpose,
+  ManifestGroup,
+  ManifestService,
   ProviderStatus,
   Quantity,
   ReservationsMetric,

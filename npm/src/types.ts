@@ -140,6 +140,80 @@ export interface ServiceStatus {
   ips: { port: number; externalPort: number; protocol: string; ip: string }[];
 }
 
+/**
+ * A group of a manifest, as providers take it. Its JSON with sorted keys has the
+ * SHA-256 that the deployment on the chain has as its version.
+ */
+export interface ManifestGroup {
+  name: string;
+  services: ManifestService[];
+}
+
+/** A service of a manifest. Quantities are decimal strings. */
+export interface ManifestService {
+  name: string;
+  image: string;
+  command: string[] | null;
+  args: string[] | null;
+  env: string[] | null;
+  resources: {
+    id: number;
+    /** In thousandths of a core. */
+    cpu: { units: { val: string }; attributes?: Attribute[] };
+    /** In bytes. */
+    memory: { size: { val: string }; attributes?: Attribute[] };
+    /** In bytes. */
+    storage: { name: string; size: { val: string }; attributes?: Attribute[] }[];
+    /** In devices. */
+    gpu: { units: { val: string }; attributes?: Attribute[] };
+    endpoints: { kind?: string | number; sequence_number: number }[] | null;
+  };
+  /** How many replicas. */
+  count: number;
+  expose: ManifestExpose[] | null;
+  params?: object | null;
+  credentials?: object | null;
+}
+
+/** A port of a service of a manifest. */
+export interface ManifestExpose {
+  port: number;
+  externalPort: number;
+  proto: string;
+  service: string;
+  global: boolean;
+  hosts: string[] | null;
+  httpOptions: {
+    /** In bytes. */
+    maxBodySize: number;
+    /** In milliseconds. */
+    readTimeout: number;
+    /** In milliseconds. */
+    sendTimeout: number;
+    nextTries: number;
+    /** In milliseconds. */
+    nextTimeout: number;
+    nextCases: string[] | null;
+  };
+  ip: string;
+  endpointSequenceNumber: number;
+}
+
+/** Something that happened to a lease: an event of Kubernetes. */
+export interface LeaseEvent {
+  type: "Normal" | "Warning" | (string & {});
+  /** A word for programs, such as `"Scheduled"`, `"Pulled"` or `"BackOff"`. */
+  reason: string;
+  /** A sentence for people. */
+  note: string;
+  /** What it is about, such as a `Pod`, in the lease's own namespace. */
+  object?: { kind: string; namespace: string; name: string };
+  /** Who reported it, such as `"kubelet"`; may be empty. */
+  reportingController: string;
+  /** Where, such as the node's name; may be empty. */
+  reportingInstance: string;
+}
+
 /** What became of one replica of a service that was to be restarted. */
 export interface RestartStatus {
   service: string;

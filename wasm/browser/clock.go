@@ -25,6 +25,11 @@ func init() {
 	})
 }
 
+// Now returns the seconds since 1970.
+func (Clock) Now() int64 {
+	return int64(js.Global().Get("Date").Call("now").Float() / 1000)
+}
+
 // AfterFunc calls f once, after so many milliseconds, unless stop is called
 // before.
 func (Clock) AfterFunc(ms int, f func()) (stop func()) {

@@ -103,6 +103,9 @@ func (f Function) Call(args ...any) {
 	}
 }
 
+// Warn writes a warning to the console.
+func Warn(text string) { _, _ = call(js.Global().Get("console"), "warn", text) }
+
 // Publish puts an object with the functions on the global object. They live as
 // long as the program, and must not block: what waits belongs into a goroutine.
 // A function returns nil, a number or a string.

@@ -18,6 +18,10 @@ type Client struct {
 	Random func() float64
 	// Origin is that of the page, for explanations; "" where there is none.
 	Origin string
+	// Warn tells the page's author something, once.
+	Warn func(text string)
+
+	warned bool // of a token of full access
 }
 
 // A Call is one call of a provider, and how to make it.
@@ -42,25 +46,14 @@ type Call struct {
 	Tail *uint32
 	// Credentials are shown to the provider by the methods that need them.
 	Credentials Credentials
-	// Lease is what the methods of LeaseRPC ask for.
+	// Lease is what the methods about a lease ask for.
 	Lease message.LeaseRequest
 
-	method *method
-	trace  trace
-}
-
-// Credentials authenticate a tenant: a token or a client certificate, or
-// neither.
-type Credentials struct {
-	// Token returns a JWT. It is asked before each attempt.
-	Token func(scope *Scope) (string, error)
-	// CertPEM and KeyPEM are a client certificate and its key.
-	CertPEM, KeyPEM string
-}
-
-// carriesCredentials reports whether the call shows the provider who asks.
-func (c *Call) carriesCredentials() bool {
-	return c.method.lease && (c.Credentials.Token != nil || c.Credentials.CertPEM != "")
+	method  *method
+	trace   trace
+	shown   string // the last token
+	refused string // the token that a provider refused
+	sent    bool   // the last attempt got as far as a request
 }
 
 // A trace is what is known of how a call went, whatever came of it.
@@ -80,10 +73,16 @@ func (t *trace) read(r Response) {
 // open sends the call's request and returns a response that is gRPC-Web. The
 // scope ends the attempt; if it did, its cause is the fault.
 func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
-	request, status := call.request(scope)
+	call.sent = false
+	token, status := c.token(scope, call)
 	if status != nil {
 		return nil, call.fault(status)
 	}
+	request, status := call.request(token)
+	if status != nil {
+		return nil, call.fault(status)
+	}
+	call.sent = true
 	response, err := c.Transport.Open(scope, request)
 	if cause := scope.Cause(); cause != nil {
 		if err == nil {

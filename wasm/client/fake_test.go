@@ -19,6 +19,8 @@ const provider = "akash1provider"
 // realClock is time itself, which a synctest bubble makes pass at once.
 type realClock struct{}
 
+func (realClock) Now() int64 { return time.Now().Unix() }
+
 func (realClock) AfterFunc(ms int, f func()) (stop func()) {
 	timer := time.AfterFunc(time.Duration(ms)*time.Millisecond, f)
 	return func() { timer.Stop() }
@@ -54,6 +56,7 @@ func newClient(answers ...answer) (*Client, *fakeBridge) {
 		Clock:     realClock{},
 		Random:    func() float64 { return 1 },
 		Origin:    "https://page.example",
+		Warn:      func(string) {},
 	}, bridge
 }
 

@@ -62,6 +62,25 @@ func (c *Call) fault(status *grpcweb.Status) *Fault {
 	return f
 }
 
+// outcomeUnknown is the reason of a call that may have taken effect. It is that of
+// package bridge/fault.
+const outcomeUnknown = "outcomeUnknown"
+
+// doubt makes clear that a call with an effect may have had it, where its answer is
+// lost: nobody should take it for a call that failed.
+func (c *Call) doubt(f *Fault) {
+	lost := f.network || f.Code == grpcweb.Unavailable && f.Reason == "providerGone"
+	late := f.Code == grpcweb.DeadlineExceeded || f.Code == grpcweb.Canceled
+	if !c.method.effect || !c.sent || !lost && !late {
+		return
+	}
+	if lost {
+		f.Code = grpcweb.Unknown
+	}
+	f.Reason = outcomeUnknown
+	f.Message += "; it may have taken effect all the same, so look at the lease before you try again"
+}
+
 func contains(text, part string) bool {
 	for i := 0; i+len(part) <= len(text); i++ {
 		if text[i:i+len(part)] == part {

@@ -12,10 +12,11 @@ type method struct {
 	path string
 	// answer describes the messages that come back; nil for log pieces.
 	answer *message.Table
-	// lease is set for the methods of LeaseRPC, which need credentials. Those of
-	// ProviderRPC must never be given any: a provider older than v0.16.0 dies of
-	// an authorization header on a unary call.
-	lease bool
+	// scope is what a token must grant for it (AEP-64), for the methods about a
+	// lease, which need credentials. Those of ProviderRPC have none and must never be
+	// given any: a provider older than v0.16.0 dies of an authorization header on a
+	// unary call.
+	scope string
 	// effect is set where a call changes something, so that it is not repeated.
 	effect bool
 	// lasting is set for a stream that has no end of its own: when its connection
@@ -40,22 +41,42 @@ var (
 	streamServiceStatus = &method{
 		path:    "/akash.provider.lease.v1.LeaseRPC/ServiceStatus",
 		answer:  message.ServiceStatusResponse,
-		lease:   true,
+		scope:   "status",
 		streams: true,
 		encode:  (*message.LeaseRequest).AppendFollow,
 	}
 	streamLogs = &method{
 		path:    "/akash.provider.lease.v1.LeaseRPC/ServiceLogs",
-		lease:   true,
+		scope:   "logs",
 		streams: true,
 		encode:  (*message.LeaseRequest).AppendFollow,
 	}
 	restartServices = &method{
 		path:   "/akash.provider.lease.v1.LeaseRPC/ServiceRestart",
 		answer: message.ServiceRestartResponse,
-		lease:  true,
+		scope:  "restart",
 		effect: true,
 		encode: (*message.LeaseRequest).AppendRestart,
+	}
+	sendManifest = &method{
+		path:   "/akash.provider.web.v1.LeaseREST/SendManifest",
+		answer: message.SendManifestResponse,
+		scope:  "send-manifest",
+		effect: true,
+		encode: (*message.LeaseRequest).AppendManifest,
+	}
+	getManifest = &method{
+		path:   "/akash.provider.web.v1.LeaseREST/GetManifest",
+		answer: message.GetManifestResponse,
+		scope:  "get-manifest",
+		encode: (*message.LeaseRequest).AppendLease,
+	}
+	streamLeaseEvents = &method{
+		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
+		answer:  message.LeaseEvent,
+		scope:   "events",
+		streams: true,
+		encode:  (*message.LeaseRequest).AppendEvents,
 	}
 )
 
@@ -72,6 +93,12 @@ func methodOf(name string) *method {
 		return streamLogs
 	case "restartServices":
 		return restartServices
+	case "sendManifest":
+		return sendManifest
+	case "getManifest":
+		return getManifest
+	case "streamLeaseEvents":
+		return streamLeaseEvents
 	}
 	panic("no method " + name)
 }
@@ -79,9 +106,9 @@ func methodOf(name string) *method {
 // endless reports whether the call may go on for as long as it likes.
 func (c *Call) endless() bool { return c.method.lasting || c.Lease.Follow }
 
-// request makes the call's request. Its headers are those of the bridge's
-// contract.
-func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
+// request makes the call's request, with a token unless it is "". Its headers are
+// those of the bridge's contract.
+func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	header := grpcweb.Fields{
 		{Name: "content-type", Value: grpcweb.ContentType},
 		{Name: "x-grpc-web", Value: "1"},
@@ -107,12 +134,8 @@ func (c *Call) request(scope *Scope) (*Request, *grpcweb.Status) {
 	if c.Tail != nil {
 		add("akash-tail", strconv.FormatUint(uint64(*c.Tail), 10))
 	}
-	if c.method.lease {
-		if c.Credentials.Token != nil {
-			token, err := c.Credentials.Token(scope)
-			if err != nil {
-				return nil, grpcweb.Error(grpcweb.Unauthenticated, "no token: "+err.Error())
-			}
+	if c.method.scope != "" {
+		if token != "" {
 			add("authorization", "Bearer "+token)
 		}
 		if c.Credentials.CertPEM != "" {

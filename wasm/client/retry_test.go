@@ -56,7 +56,7 @@ func TestSuccessAfterFailures(t *testing.T) {
 
 // Only what may pass is tried again.
 func TestWhatIsTriedAgain(t *testing.T) {
-	token := func(*Scope) (string, error) { return "token", nil }
+	token := func(*Scope, string) (string, error) { return makeToken(time.Now(), `{"access":"full"}`), nil }
 	for name, c := range map[string]struct {
 		method   string
 		auth     bool

@@ -83,8 +83,10 @@ func (s *Scope) attempt(clock Clock, ms int) (attempt *Scope, untimed, release f
 	}
 }
 
-// A Clock tells when time has passed.
+// A Clock tells the time, and when some has passed.
 type Clock interface {
+	// Now returns the seconds since 1970.
+	Now() int64
 	// AfterFunc calls f once, after so many milliseconds, unless stop is called
 	// before.
 	AfterFunc(ms int, f func()) (stop func())

@@ -58,6 +58,10 @@ func (s *Stream) again(f *Fault) bool {
 	if s.scope.Cause() != nil {
 		return false
 	}
+	if f != nil && !s.delivered && s.call.renew(f) {
+		s.wait = 0
+		return true
+	}
 	again := false
 	if f != nil && (!s.delivered || s.call.method.lasting) {
 		s.wait, again = s.client.retry(s.call, f, s.failures)

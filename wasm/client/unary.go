@@ -40,8 +40,12 @@ func (c *Client) try(scope *Scope, call *Call) ([]byte, *Fault) {
 			return answer, nil
 		}
 		f.Attempts = n
+		call.doubt(f)
 		if scope.Cause() != nil {
 			return nil, f
+		}
+		if call.renew(f) {
+			continue
 		}
 		ms, again := c.retry(call, f, n)
 		if !again {

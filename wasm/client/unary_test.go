@@ -61,7 +61,6 @@ func TestRequestHeaders(t *testing.T) {
 	call := newCall()
 	call.Timeout, call.Insecure, call.SkipVersion, call.Tail = 0, true, true, &tail
 	call.Credentials = Credentials{
-		Token:   func(*Scope) (string, error) { return "header.payload.signature", nil },
 		CertPEM: "-----BEGIN CERTIFICATE-----\n", KeyPEM: "key",
 	}
 	common := grpcweb.Fields{
@@ -74,13 +73,13 @@ func TestRequestHeaders(t *testing.T) {
 	}
 	for _, m := range []*method{getProviderStatus, streamProviderStatus} {
 		call.method = m
-		request, status := call.request(&Scope{})
+		request, status := call.request("header.payload.signature")
 		require.Nil(t, status)
 		assert.Equal(t, common, request.Header, m.path)
 	}
-	for _, m := range []*method{streamLogs, streamServiceStatus, restartServices} {
+	for _, m := range []*method{streamLogs, streamServiceStatus, restartServices, sendManifest, getManifest, streamLeaseEvents} {
 		call.method = m
-		request, status := call.request(&Scope{})
+		request, status := call.request("header.payload.signature")
 		require.Nil(t, status)
 		assert.Equal(t, append(common[:6:6],
 			grpcweb.Field{Name: "authorization", Value: "Bearer header.payload.signature"},
@@ -218,7 +217,7 @@ func TestCancel(t *testing.T) {
 func TestTokenIsNotToBeHad(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
-	call.Credentials.Token = func(*Scope) (string, error) { return "", assert.AnError }
+	call.Credentials.Token = func(*Scope, string) (string, error) { return "", assert.AnError }
 	fault := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
 	assert.Equal(t, "UNAUTHENTICATED", fault["code"])
 	assert.Empty(t, bridge.requests)
@@ -228,11 +227,18 @@ func TestTokenIsNotToBeHad(t *testing.T) {
 func TestSecretsWithLineFeeds(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
-	call.Credentials.Token = func(*Scope) (string, error) { return "secret\n", nil }
+	call.Credentials.Token = func(*Scope, string) (string, error) { return "secret\n", nil }
 	fault := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
-	assert.Equal(t, "INVALID_ARGUMENT", fault["code"])
+	assert.Equal(t, "UNAUTHENTICATED", fault["code"])
+	assert.Equal(t, "tokenInvalid", fault["reason"])
 	assert.NotContains(t, fault["message"], "secret")
-	assert.Contains(t, fault["message"], "authorization")
+	assert.Empty(t, bridge.requests)
+
+	call = newCall()
+	call.Provider = "akash1\r\nsecret: header"
+	fault = parse(t, client.Do(&Scope{}, "getProviderStatus", call))["error"].(object)
+	assert.Equal(t, "INVALID_ARGUMENT", fault["code"])
+	assert.Contains(t, fault["message"], "akash-provider")
 	assert.Empty(t, bridge.requests)
 }
 

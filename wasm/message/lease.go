@@ -40,6 +40,28 @@ var ServiceRestartResponse = &Table{
 	}},
 }
 
+// SendManifestResponse is akash.provider.web.v1.SendManifestResponse.
+var SendManifestResponse = &Table{}
+
+// GetManifestResponse is akash.provider.web.v1.GetManifestResponse.
+var GetManifestResponse = &Table{
+	{Number: 1, Name: "manifest"},
+}
+
+// LeaseEvent is akash.provider.web.v1.LeaseEvent.
+var LeaseEvent = &Table{
+	{Number: 1, Name: "type"},
+	{Number: 2, Name: "reason"},
+	{Number: 3, Name: "note"},
+	{Number: 4, Name: "object", Kind: Message, Table: &Table{
+		{Number: 1, Name: "kind"},
+		{Number: 2, Name: "namespace"},
+		{Number: 3, Name: "name"},
+	}},
+	{Number: 5, Name: "reportingController"},
+	{Number: 6, Name: "reportingInstance"},
+}
+
 // A LeaseID names a lease (akash.market.v1.LeaseID).
 type LeaseID struct {
 	Owner            string
@@ -76,16 +98,19 @@ func (f *ServiceFilter) append(b []byte) []byte {
 	return appendMessage(b, 2, packed)
 }
 
-// A LeaseRequest is what the three requests of LeaseRPC have in common: fields 1
-// and 2, and a third that each has for itself.
+// A LeaseRequest is what the requests of LeaseRPC and LeaseREST are made of: each
+// names a lease in field 1, and has what else it needs after that.
 type LeaseRequest struct {
 	Lease  LeaseID
 	Filter ServiceFilter
-	// Follow asks ServiceLogs and ServiceStatus to go on with what is new.
+	// Follow asks ServiceLogs, ServiceStatus and StreamLeaseEvents to go on with what
+	// is new.
 	Follow bool
 	// Timeout is how long ServiceRestart waits for the services to come back, in
 	// milliseconds; 0 does not wait.
 	Timeout uint64
+	// Manifest is the JSON that SendManifest sends.
+	Manifest string
 }
 
 // AppendFollow appends a ServiceLogsRequest or a ServiceStatusRequest, which
@@ -101,9 +126,23 @@ func (r *LeaseRequest) AppendRestart(b []byte) []byte {
 	return appendMessage(r.appendTarget(b), 3, duration)
 }
 
+// AppendManifest appends a SendManifestRequest.
+func (r *LeaseRequest) AppendManifest(b []byte) []byte {
+	return appendString(r.AppendLease(b), 2, r.Manifest)
+}
+
+// AppendEvents appends a StreamLeaseEventsRequest.
+func (r *LeaseRequest) AppendEvents(b []byte) []byte {
+	return appendBool(appendString(r.AppendLease(b), 2, r.Filter.Name), 3, r.Follow)
+}
+
+// AppendLease appends a GetManifestRequest, which is no more than a lease.
+func (r *LeaseRequest) AppendLease(b []byte) []byte {
+	return appendMessage(b, 1, r.Lease.append(nil))
+}
+
 func (r *LeaseRequest) appendTarget(b []byte) []byte {
-	b = appendMessage(b, 1, r.Lease.append(nil))
-	return appendMessage(b, 2, r.Filter.append(nil))
+	return appendMessage(r.AppendLease(b), 2, r.Filter.append(nil))
 }
 
 // LogPieces walks over the pieces of logs in a ServiceLogsResponse. Each is a run

@@ -11,6 +11,7 @@ import (
 
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
 // A provider reads in our requests what we asked for.
@@ -19,7 +20,7 @@ func TestRequests(t *testing.T) {
 		Lease:   LeaseID{Owner: "akash1owner", DSeq: 1<<64 - 1, GSeq: 1, OSeq: 1<<32 - 1, BSeq: 7, Provider: "akash1provider"},
 		Filter:  ServiceFilter{Name: "web", Replicas: []uint32{0, 1, 300}},
 		Follow:  true,
-		Timeout: 90_250,
+		Timeout: 90_250, Manifest: `[{"name":"日本"}]`,
 	}
 	lease := &marketv1.LeaseID{Owner: "akash1owner", Dseq: 1<<64 - 1, Gseq: 1, Oseq: 1<<32 - 1, Bseq: 7, Provider: "akash1provider"}
 	filter := &leasev1.ServiceFilter{Name: "web", Replicas: []uint32{0, 1, 300}}
@@ -28,6 +29,9 @@ func TestRequests(t *testing.T) {
 	requireMessage(t, &leasev1.ServiceStatusRequest{LeaseId: lease, Filter: filter, Follow: true}, request.AppendFollow(nil))
 	requireMessage(t, &leasev1.ServiceRestartRequest{LeaseId: lease, Filter: filter,
 		Timeout: &durationpb.Duration{Seconds: 90, Nanos: 250_000_000}}, request.AppendRestart(nil))
+	requireMessage(t, &webv1.SendManifestRequest{LeaseId: lease, Manifest: []byte(request.Manifest)}, request.AppendManifest(nil))
+	requireMessage(t, &webv1.GetManifestRequest{LeaseId: lease}, request.AppendLease(nil))
+	requireMessage(t, &webv1.StreamLeaseEventsRequest{LeaseId: lease, Service: "web", Follow: true}, request.AppendEvents(nil))
 }
 
 func TestRequestForEverything(t *testing.T) {

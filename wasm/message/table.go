@@ -5,7 +5,7 @@ type Kind uint8
 
 // The kinds that providers' answers are made of.
 const (
-	String    Kind = iota // a string; bytes that are not UTF-8 become U+FFFD
+	String    Kind = iota // a string, or bytes that are text; what is not UTF-8 becomes U+FFFD
 	Uint32                // a number
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53

@@ -9,6 +9,7 @@ import (
 
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
 // answers are the tables and what they describe.
@@ -19,6 +20,9 @@ var answers = []struct {
 	{Status, &providerv1.Status{}},
 	{ServiceStatusResponse, &leasev1.ServiceStatusResponse{}},
 	{ServiceRestartResponse, &leasev1.ServiceRestartResponse{}},
+	{SendManifestResponse, &webv1.SendManifestResponse{}},
+	{GetManifestResponse, &webv1.GetManifestResponse{}},
+	{LeaseEvent, &webv1.LeaseEvent{}},
 }
 
 // Every field of every message that a provider answers with is in its table, as
@@ -74,7 +78,7 @@ func labelOf(fd protoreflect.FieldDescriptor) Label {
 
 func kindOf(fd protoreflect.FieldDescriptor) (kind Kind, known bool) {
 	switch fd.Kind() {
-	case protoreflect.StringKind:
+	case protoreflect.StringKind, protoreflect.BytesKind:
 		return String, true
 	case protoreflect.Uint32Kind:
 		return Uint32, true

@@ -30,6 +30,16 @@ func (w *writer) timestamp(seconds int64, nanos int32) (present bool) {
 	return true
 }
 
+// Time returns a time, in seconds since 1970, as RFC 3339 text in UTC; "" where it
+// is out of bounds.
+func Time(seconds int64) string {
+	var w writer
+	if !w.timestamp(seconds, 0) {
+		return ""
+	}
+	return string(w.Text[1 : len(w.Text)-1])
+}
+
 // civil returns the date that is so many days after 1970-01-01
 // (Howard Hinnant's algorithm, http://howardhinnant.github.io/date_algorithms.html).
 func civil(days int64) (year, month, day int64) {

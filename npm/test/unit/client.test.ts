@@ -6,6 +6,7 @@ import { createClient } from "../../src/index.js";
 import type { LogEntry } from "../../src/types.js";
 import { answer, fakeBridge, frame, logs, refusal, trailers } from "./bridge.js";
 import { wasmModule } from "./module.js";
+import { makeToken } from "./token.js";
 
 const provider = "akash1provider";
 const lease = { owner: "akash1owner", dseq: 1234n };
@@ -149,13 +150,9 @@ describe("streamLogs", () => {
         trailers(),
       ]),
     );
+    const token = makeToken();
     const entries = await all(
-      client.streamLogs({
-        provider,
-        lease,
-        tail: 10,
-        auth: { type: "jwt", token: "header.payload.signature" },
-      }),
+      client.streamLogs({ provider, lease, tail: 10, auth: { type: "jwt", token } }),
     );
     expect(entries).toEqual([
       { service: "web", replica: 0, message: "one" },
@@ -164,7 +161,7 @@ describe("streamLogs", () => {
       { service: "web", replica: 0, message: "漢字 😀" },
       { service: "web", replica: 0, message: "never ended" },
     ]);
-    expect(requests[0]?.headers.get("authorization")).toBe("Bearer header.payload.signature");
+    expect(requests[0]?.headers.get("authorization")).toBe(`Bearer ${token}`);
     expect(requests[0]?.headers.get("akash-tail")).toBe("10");
   });
 
@@ -492,19 +489,83 @@ describe("the end of a client", () => {
 });
 
 describe("getToken", () => {
-  test("is asked before each attempt", async () => {
+  /** Tokens that live so long, one after the other, and how often one was asked for. */
+  function wallet(lifeMs?: number) {
+    const tokens: string[] = [];
+    const getToken = async () => {
+      const token = makeToken(lifeMs);
+      tokens.push(token);
+      return token;
+    };
+    return { tokens, auth: { type: "jwt", getToken } as const };
+  }
+
+  const shown = (requests: { headers: Headers }[]) =>
+    requests.map(({ headers }) => headers.get("authorization")?.replace("Bearer ", ""));
+
+  test("is asked once for calls and attempts that share it", async () => {
     const { requests } = fakeBridge(
       refusal(14, "down", "providerUnreachable"),
       answer([trailers()]),
     );
     vi.spyOn(Math, "random").mockReturnValue(0);
-    let n = 0;
-    const auth = { type: "jwt", getToken: async () => `token${++n}` } as const;
-    await all(client.streamLogs({ provider, lease, auth, retries: 1 }));
-    expect(requests.map(({ headers }) => headers.get("authorization"))).toEqual([
-      "Bearer token1",
-      "Bearer token2",
+    const { tokens, auth } = wallet();
+    const logs = () => all(client.streamLogs({ provider, lease, auth, retries: 1 }));
+    await Promise.all([logs(), logs(), logs()]);
+    await logs();
+    expect(tokens).toHaveLength(1);
+    expect(shown(requests)).toEqual(Array(5).fill(tokens[0]));
+  });
+
+  test("is asked again from 60 s before the token's end on", async () => {
+    const { requests } = fakeBridge(answer([trailers()]));
+    for (const [lifeMs, times] of [
+      [59_000, 2],
+      [70_000, 1],
+    ] as const) {
+      const { tokens, auth } = wallet(lifeMs);
+      await all(client.streamLogs({ provider, lease, auth }));
+      await all(client.streamLogs({ provider, lease, auth }));
+      expect(tokens).toHaveLength(times);
+      expect(shown(requests.splice(0))).toEqual([tokens[0], tokens[times - 1]]);
+    }
+  });
+
+  test("is asked once more where the provider refuses the token", async () => {
+    const no = refusal(16, "expired", "tokenExpired");
+    const { requests } = fakeBridge(no, no, answer([trailers()]));
+    const { tokens, auth } = wallet();
+    // Both were shown the first token; one is asked for in its place.
+    await Promise.all([
+      all(client.streamLogs({ provider, lease, auth })),
+      all(client.streamLogs({ provider, lease, auth })),
     ]);
+    expect(tokens).toHaveLength(2);
+    expect(shown(requests)).toEqual([tokens[0], tokens[0], tokens[1], tokens[1]]);
+  });
+
+  test("is asked no third time", async () => {
+    const { requests } = fakeBridge(refusal(16, "expired", "tokenExpired"));
+    const { tokens, auth } = wallet();
+    await expect(all(client.streamLogs({ provider, lease, auth }))).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+      reason: "tokenExpired",
+    });
+    expect(shown(requests)).toEqual(tokens);
+    expect(tokens).toHaveLength(2);
+  });
+
+  test("is asked again after it failed", async () => {
+    fakeBridge(answer([trailers()]));
+    let locked = true;
+    const getToken = () => {
+      if (locked) throw new Error("locked");
+      return makeToken();
+    };
+    const auth = { type: "jwt", getToken } as const;
+    await expect(all(client.streamLogs({ provider, lease, auth }))).rejects.toThrow("locked");
+    locked = false;
+    await all(client.streamLogs({ provider, lease, auth }));
   });
 
   test.each([
@@ -516,7 +577,7 @@ describe("getToken", () => {
       "locked",
     ],
     ["rejects", () => Promise.reject(new Error("declined")), "declined"],
-    ["gives no string", () => 5 as never, "not a string"],
+    ["gives no string", () => 5 as never, "must give a string"],
   ])("that %s fails the call", async (_, getToken, text) => {
     const { requests } = fakeBridge(answer([trailers()]));
     const auth = { type: "jwt", getToken } as const;
@@ -525,5 +586,81 @@ describe("getToken", () => {
       message: expect.stringContaining(text),
     });
     expect(requests).toHaveLength(0);
+  });
+});
+
+describe("a token", () => {
+  test("that is sure to be refused stays in the page", async () => {
+    const { requests } = fakeBridge(answer([trailers()]));
+    for (const [token, code, reason] of [
+      ["secret", "UNAUTHENTICATED", "tokenInvalid"],
+      [makeToken(-3_600_000), "UNAUTHENTICATED", "tokenExpired"],
+      [
+        makeToken(60_000, { access: "scoped", scope: ["shell"] }),
+        "PERMISSION_DENIED",
+        "scopeMissing",
+      ],
+    ] as const) {
+      const error = await all(
+        client.streamLogs({ provider, lease, auth: { type: "jwt", token } }),
+      ).catch((error) => error);
+      expect(error).toMatchObject({ name: "ProviderError", code, reason, provider });
+      expect(error.message).not.toContain(token);
+    }
+    expect(requests).toHaveLength(0);
+  });
+
+  test("of full access is warned of, once", async () => {
+    fakeBridge(answer([trailers()]));
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    const token = makeToken(60_000, { access: "full" });
+    for (let i = 0; i < 3; i++) {
+      await all(client.streamLogs({ provider, lease, auth: { type: "jwt", token } }));
+    }
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("a token of full access")]]);
+    expect(warn.mock.calls[0]?.[0]).not.toContain(token);
+  });
+});
+
+describe("manifests", () => {
+  const manifest = [{ name: "dcloud", services: [] }];
+
+  test("are sent as they are given", async () => {
+    const { requests } = fakeBridge(answer([frame(new Uint8Array()), trailers()]));
+    for (const given of [manifest, JSON.stringify(manifest, null, 2)]) {
+      expect(await client.sendManifest({ provider, dseq: "1234", manifest: given })).toMatchObject({
+        status: "success",
+        response: {},
+        attempts: 1,
+      });
+      const sent = new TextDecoder().decode(requests.at(-1)?.body);
+      expect(sent.endsWith(typeof given === "string" ? given : JSON.stringify(given))).toBe(true);
+    }
+    expect(requests[0]?.url).toBe(
+      "https://bridge.example/akash.provider.web.v1.LeaseREST/SendManifest",
+    );
+    expect(requests[0]?.headers.get("grpc-timeout")).toBe("150000m");
+  });
+
+  test("are sent once, and what became of them is told", async () => {
+    const { requests } = fakeBridge(refusal(14, "gone", "providerGone"));
+    const result = await client.sendManifest({ provider, lease, manifest, timeoutMs: 5_000 });
+    expect(result).toMatchObject({
+      status: "error",
+      error: { code: "UNKNOWN", reason: "outcomeUnknown" },
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  test.each([
+    [{ manifest: "{}" }, /^manifest must be an array/],
+    [{ manifest: "[" }, /^manifest is not JSON/],
+    [{ manifest: {} }, /^manifest must be an array/],
+    [{ dseq: undefined }, /^dseq must be/],
+    [{ lease }, /exclude each other/],
+  ])("%o is refused", async (wrong, message) => {
+    await expect(
+      client.sendManifest({ provider, dseq: 1, manifest, ...wrong } as never),
+    ).rejects.toThrow(message);
   });
 });

@@ -160,6 +160,9 @@ describe("arguments of the wrong type are a TypeError", () => {
     [{ auth: { type: "jwt" } }, /^auth.token/],
     [{ auth: { type: "mtls", certPem: "c" } }, /^auth.keyPem/],
     [{ auth: { type: "basic" } }, /^auth.type/],
+    [{ auth: { type: "jwt", token: "t", getToken: (): string => "t" } }, /^auth must hold one/],
+    [{ auth: { type: "jwt", token: "t", certPem: "c", keyPem: "k" } }, /^auth must hold one/],
+    [{ auth: { type: "mtls", getToken: (): string => "t", keyPem: "k" } }, /^auth must hold one/],
   ])("%o", (options, message) => {
     expect(() => client.streamLogs({ provider, lease, ...options } as never)).toThrow(message);
     expect(() => client.streamLogs({ provider, lease, ...options } as never)).toThrow(TypeError);

@@ -1,0 +1,115 @@
+package client
+
+import (
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+	"akash-provider-web/wasm/token"
+)
+
+// Credentials authenticate a tenant: a token or a client certificate, or
+// neither.
+type Credentials struct {
+	// Token returns a JWT. It is asked before each attempt, and told the token that
+	// the provider refused, if it did: it must not return that one again if it can
+	// help it.
+	Token func(scope *Scope, refused string) (string, error)
+	// Renewable says that Token may return another token than the last.
+	Renewable bool
+	// CertPEM and KeyPEM are a client certificate and its key.
+	CertPEM, KeyPEM string
+}
+
+// Reasons why a token is not sent. They are those that package bridge/fault has
+// for a provider's refusal.
+const (
+	tokenInvalid     = "tokenInvalid"
+	tokenExpired     = "tokenExpired"
+	tokenNotYetValid = "tokenNotYetValid"
+	scopeMissing     = "scopeMissing"
+)
+
+// leeway is how far the page's clock may be off a token's dates before it decides,
+// in seconds. Within it the provider's does.
+const leeway = 30
+
+// carriesCredentials reports whether the call shows the provider who asks.
+func (c *Call) carriesCredentials() bool {
+	return c.method.scope != "" && (c.Credentials.Token != nil || c.Credentials.CertPEM != "")
+}
+
+// token returns the token to send with an attempt, "" for none.
+func (c *Client) token(scope *Scope, call *Call) (string, *grpcweb.Status) {
+	if call.method.scope == "" || call.Credentials.Token == nil {
+		return "", nil
+	}
+	text, err := call.Credentials.Token(scope, call.refused)
+	if err != nil {
+		return "", grpcweb.Error(grpcweb.Unauthenticated, "no token: "+err.Error())
+	}
+	call.shown = text
+	return text, c.check(call, text)
+}
+
+// check returns why a token is not worth sending, or nil. The provider has the
+// last word, but all it says is "unauthorized", and by then it has the token.
+func (c *Client) check(call *Call, text string) *grpcweb.Status {
+	t, err := token.Read(text)
+	if err != nil {
+		return refuse(grpcweb.Unauthenticated, tokenInvalid, "the token cannot be sent: "+err.Error())
+	}
+	now := c.Clock.Now()
+	byClock := ", and it is " + message.Time(now) + " by this page's clock: "
+	switch {
+	case now >= t.Expires+leeway:
+		return refuse(grpcweb.Unauthenticated, tokenExpired,
+			"the token expired at "+message.Time(t.Expires)+byClock+"sign a new one, or set the clock if that is wrong")
+	case now < t.NotBefore-leeway:
+		return refuse(grpcweb.Unauthenticated, tokenNotYetValid,
+			"the token is valid from "+message.Time(t.NotBefore)+" on"+byClock+"set the clock that is wrong, or date nbf back some seconds")
+	}
+	use := token.Use{
+		Scope:    call.method.scope,
+		Provider: call.Provider,
+		DSeq:     call.Lease.Lease.DSeq,
+		GSeq:     call.Lease.Lease.GSeq,
+		OSeq:     call.Lease.Lease.OSeq,
+	}
+	if call.method == sendManifest {
+		use.GSeq, use.OSeq = 0, 0 // it is for the whole deployment
+	}
+	switch t.Lacks(use) {
+	case token.Provider:
+		return refuse(grpcweb.PermissionDenied, scopeMissing,
+			"the token grants nothing at this provider: name it in leases.permissions")
+	case token.Scope:
+		return refuse(grpcweb.PermissionDenied, scopeMissing, `the token lacks the scope "`+use.Scope+`"`)
+	case token.Lease:
+		return refuse(grpcweb.PermissionDenied, scopeMissing,
+			`the token grants "`+use.Scope+`", but not on this lease: check the dseq that it names`)
+	}
+	if t.Full() && !c.warned {
+		c.warned = true
+		c.Warn("akash-provider-web: a token of full access goes to provider " + call.Provider +
+			", which can use it at every other provider until " + message.Time(t.Expires) +
+			": better name the provider in the token (leases.permissions)")
+	}
+	return nil
+}
+
+// refuse returns the status of a token that is not sent.
+func refuse(code grpcweb.Code, reason, text string) *grpcweb.Status {
+	status := grpcweb.Error(code, text)
+	status.Fields = grpcweb.Fields{{Name: reasonField, Value: reason}}
+	return status
+}
+
+// renew reports whether a call that failed is worth an attempt with another token:
+// once, where the provider refused the one that it was shown. Nothing can have
+// happened then, so that goes for calls with an effect, too.
+func (c *Call) renew(f *Fault) bool {
+	if f.Code != grpcweb.Unauthenticated || !c.Credentials.Renewable || c.refused != "" || !c.sent {
+		return false
+	}
+	c.refused = c.shown
+	return true
+}

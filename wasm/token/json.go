@@ -1,0 +1,82 @@
+package token
+
+// A raw is JSON as it stands in a token. What is asked of it is taken out where it
+// is: encoding/json would be a quarter of the module, and a tree of values three
+// times what this is. It judges no grammar, which is the provider's to do, and knows
+// no escapes: the names that count need none.
+type raw string
+
+// items returns the elements of an array, or the names and values of an object in
+// turn.
+func (v raw) items() (items []raw) {
+	depth, start := 0, -1
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		switch {
+		case c == '"':
+			begin := i
+			for i++; i < len(v) && v[i] != '"'; i++ {
+				if v[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 1 && i < len(v) {
+				items = append(items, v[begin:i+1])
+			}
+		case c == '{' || c == '[':
+			if depth++; depth == 2 {
+				start = i
+			}
+		case c > ' ' && c != ',' && c != ':' && c != '}' && c != ']':
+			if depth == 1 && start < 0 {
+				start = i // a number or a literal
+			}
+		default:
+			end := i
+			if c == '}' || c == ']' {
+				if depth--; depth == 1 {
+					end++
+				}
+			}
+			if depth < 2 && start >= 0 {
+				items = append(items, v[start:end])
+				start = -1
+			}
+		}
+	}
+	return items
+}
+
+// member returns the value of an object's member, "" if there is none. Of several
+// the last one counts.
+func (v raw) member(name string) (value raw) {
+	items := v.items()
+	for i := 0; i+1 < len(items); i += 2 {
+		if items[i].is(name) {
+			value = items[i+1]
+		}
+	}
+	return value
+}
+
+// is reports whether a value is the string text.
+func (v raw) is(text string) bool {
+	n := len(v)
+	return n >= 2 && v[0] == '"' && string(v[1:n-1]) == text
+}
+
+// number returns the whole part of a number, and whether it is one that is not
+// negative and fits.
+func (v raw) number() (n uint64, ok bool) {
+	for i := range len(v) {
+		c := v[i] - '0'
+		if v[i] == '.' && i > 0 {
+			break
+		}
+		if c > 9 || n >= 1<<59 {
+			return 0, false
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, len(v) > 0
+}
