@@ -116,8 +116,17 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 	if err != nil {
 		return nil, err
 	}
+	// What the call would be over REST. Over gRPC it tells a refusal's reason.
+	onREST := &rest.Call{
+		Endpoint:          endpoint,
+		Provider:          c.request.Address,
+		Method:            c.method.path(),
+		Authorization:     authorization,
+		ClientCertificate: c.request.ClientCertificate,
+		Tail:              c.tail,
+	}
 	if endpoint.Method == provider.REST {
-		return &relay.Route{ReplyHeader: told, Serve: b.overREST(c, endpoint, authorization)}, nil
+		return &relay.Route{ReplyHeader: told, Serve: b.overREST(onREST)}, nil
 	}
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
@@ -133,22 +142,17 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 		Authority:  endpoint.Addr,
 		Header:     header,
 		Downstream: b.metadata.Downstream,
+		Explain: func(code codes.Code, message string) *fault.Error {
+			return rest.Explain(onREST, code, message)
+		},
 	}, nil
 }
 
 // overREST answers a call through a provider's REST gateway.
-func (b *bridge) overREST(c *call, endpoint *provider.Endpoint, authorization string) func(context.Context, []byte, *relay.Answer) error {
+func (b *bridge) overREST(call *rest.Call) func(context.Context, []byte, *relay.Answer) error {
 	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
-		return b.rest.Serve(ctx, &rest.Call{
-			Endpoint:          endpoint,
-			Provider:          c.request.Address,
-			Method:            c.method.path(),
-			Message:           request,
-			Authorization:     authorization,
-			ClientCertificate: c.request.ClientCertificate,
-			Tail:              c.tail,
-			Opened:            answer.Open,
-		}, answer.Send)
+		call.Message, call.Opened = request, answer.Open
+		return b.rest.Serve(ctx, call, answer.Send)
 	}
 }
 

@@ -145,6 +145,11 @@ func (x *exchange) trailers(ctx context.Context, h http.Header, only bool) (http
 	if codes.Code(code) == codes.Canceled && x.expired() {
 		return nil, errDeadline
 	}
+	if codes.Code(code) != codes.OK && x.route.Explain != nil {
+		if known := x.route.Explain(codes.Code(code), decodeMessage(h.Get(headerMessage))); known != nil {
+			return nil, known
+		}
+	}
 	if size(h) > maxMetadata {
 		return nil, protocolError("the provider's trailers are larger than %d bytes", maxMetadata)
 	}

@@ -63,6 +63,10 @@ type Route struct {
 	// Downstream says which of the provider's response headers go to the page.
 	Downstream func(name string) bool
 
+	// Explain, where set, is told the provider's status where it is an error, and
+	// may put one that says more in its place; nil keeps the provider's.
+	Explain func(code codes.Code, message string) *fault.Error
+
 	// Serve, where set, answers the call, whose request is one message, instead of a
 	// provider at Transport. It returns an error of Answer.Send as it is.
 	Serve func(ctx context.Context, request []byte, a *Answer) error

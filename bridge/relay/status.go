@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -94,6 +95,15 @@ var (
 	errDeadline = fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider had answered")
 	errCanceled = fault.New(codes.Canceled, "", "the caller ended the call")
 )
+
+// decodeMessage reads the text of grpc-message. As the specification asks, what is
+// not well encoded is taken as it is.
+func decodeMessage(text string) string {
+	if decoded, err := url.PathUnescape(text); err == nil {
+		return decoded
+	}
+	return text
+}
 
 // encodeMessage percent-encodes the text of grpc-message: printable ASCII other
 // than "%" stands for itself (gRPC over HTTP/2, "Percent-Byte-Unencoded").

@@ -40,6 +40,7 @@ const (
 	scopeEvents       = "events"
 	scopeSendManifest = "send-manifest"
 	scopeGetManifest  = "get-manifest"
+	scopeRestart      = "restart"
 )
 
 // gateway is a provider's REST gateway as one call uses it: the provider's own

@@ -1,0 +1,58 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/fault"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+)
+
+// leaseScopes are what the methods of LeaseRPC ask of a token (AEP-37, AEP-64).
+var leaseScopes = map[string]string{
+	leasev1.LeaseRPC_ServiceLogs_FullMethodName:    scopeLogs,
+	leasev1.LeaseRPC_ServiceStatus_FullMethodName:  scopeStatus,
+	leasev1.LeaseRPC_ServiceRestart_FullMethodName: scopeRestart,
+}
+
+// Explain tells why a provider refused a call of LeaseRPC over gRPC, as precisely
+// as a call over REST is told. It knows the words of the gateway, which the gRPC
+// server shares (reference sections 1.2 and 2.7); nil means that the provider's
+// status says all there is.
+func Explain(call *Call, code codes.Code, text string) *fault.Error {
+	scope, ok := leaseScopes[call.Method]
+	if !ok {
+		return nil
+	}
+	g := &gateway{
+		credential: newCredential(call.Authorization, call.ClientCertificate),
+		provider:   call.Provider,
+		version:    call.Endpoint.Version,
+	}
+	text = words([]byte(g.credential.scrub(text)))
+	switch code {
+	case codes.Unauthenticated:
+		return g.unauthenticated(&http.Response{StatusCode: http.StatusUnauthorized}, text, scope)
+	case codes.Unknown:
+		// As v0.16.0-rc3 answers. What it says of anything else is not for here.
+		return g.unauthenticated(&http.Response{}, text, scope)
+	case codes.PermissionDenied:
+		return g.scopeMissing(scope)
+	case codes.NotFound:
+		switch {
+		case strings.Contains(text, "pods"):
+			return fault.New(code, fault.ReasonNoRunningPods, "no pod of the lease, or of the service asked for, is running%s", said(text))
+		case strings.Contains(text, "no service"):
+			return fault.New(code, fault.ReasonUnknownService, "the lease has no service of that name%s", said(text))
+		case strings.Contains(text, "lease"), strings.Contains(text, "deployment"):
+			return fault.New(code, fault.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
+		}
+	case codes.Unavailable:
+		if strings.Contains(text, "kube") {
+			return fault.New(code, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer%s", said(text))
+		}
+	}
+	return nil
+}
