@@ -256,9 +256,21 @@ func TestAProviderThatDiesEndsTheLog(t *testing.T) {
 	requireLogs(t, w.written(t), logs)
 }
 
-// A page learns which it was.
-func TestEveryRefusalOverRESTHasItsReason(t *testing.T) {
-	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
+// A page learns which it was, whichever way the provider is spoken to.
+func TestEveryRefusalHasItsReason(t *testing.T) {
+	t.Run("REST", func(t *testing.T) {
+		testRefusals(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100}, "wrongTenant", codes.InvalidArgument)
+	})
+	t.Run("AEP-37", func(t *testing.T) {
+		// Over gRPC the provider decides alone: it finds no key of the stranger.
+		testRefusals(t, fake.Options{LeaseRPC: fake.DialectAEP37, LogLines: 100}, "tokenInvalid", codes.Unauthenticated)
+	})
+}
+
+// testRefusals tests all refusals at one provider; of a stranger it says what is
+// given.
+func testRefusals(t *testing.T, options fake.Options, strangerReason string, strangerCode codes.Code) {
+	w := startWorld(t, options)
 	bearer := func(token string) http.Header { return w.to("Authorization", "Bearer "+token) }
 	scoped := func(scope string) string {
 		return `{"leases":{"access":"granular","permissions":[{"provider":"` + w.fake.Provider + `","access":"scoped","scope":["` + scope + `"]}]}}`
@@ -281,7 +293,7 @@ func TestEveryRefusalOverRESTHasItsReason(t *testing.T) {
 		{"scope missing", bearer(w.token(t, "", scoped("shell"))), nil, "", codes.PermissionDenied, "scopeMissing"},
 		{"unknown lease", w.withToken(), otherLease, "", codes.NotFound, "unknownLease"},
 		{"unknown service", w.withToken(), nil, "nope", codes.NotFound, "unknownService"},
-		{"a stranger's lease", bearer(w.token(t, "key=stranger", "")), nil, "", codes.InvalidArgument, "wrongTenant"},
+		{"a stranger's lease", bearer(w.token(t, "key=stranger", "")), nil, "", strangerCode, strangerReason},
 		{"certificate expired", w.withCertificate(t, "expired"), nil, "", codes.Unauthenticated, "certificateNotOnChain"},
 		{"certificate revoked", w.withCertificate(t, "revoked"), nil, "", codes.Unauthenticated, "certificateNotOnChain"},
 		{"certificate absent", w.withCertificate(t, "absent"), nil, "", codes.Unauthenticated, "certificateNotOnChain"},
