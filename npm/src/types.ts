@@ -246,6 +246,14 @@ export interface Route {
   endpoint?: string;
   /** The provider's version, as it says itself. */
   providerVersion?: string;
+  /**
+   * What the provider's certificate was accepted for: the chain's record of it, a
+   * public authority's word for the host name, the pin of a caller; or `"none"` where
+   * it was not checked, with `insecure`. Then anybody may have answered.
+   */
+  verified?: "chain" | "ca" | "pin" | "none";
+  /** True where the chain does not answer, and an old record of it told the host. */
+  stale?: boolean;
 }
 
 /** What comes of a call that has one answer. Such a call does not throw. */

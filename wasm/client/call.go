@@ -62,12 +62,16 @@ type trace struct {
 	method   string // "grpc" or "rest"
 	endpoint string
 	version  string
+	verified string // "chain", "ca", "pin" or "none"
+	stale    bool
 }
 
 func (t *trace) read(r Response) {
 	t.method = r.Header("akash-method")
 	t.endpoint = r.Header("akash-endpoint")
 	t.version = r.Header("akash-provider-version")
+	t.verified = r.Header("akash-verified")
+	t.stale = r.Header("akash-stale") == "true"
 }
 
 // open sends the call's request and returns a response that is gRPC-Web. The

@@ -64,6 +64,11 @@ func (t *trace) write(j *message.JSON) {
 	j.Field("method", t.method)
 	j.Field("endpoint", t.endpoint)
 	j.Field("providerVersion", t.version)
+	j.Field("verified", t.verified)
+	if t.stale {
+		j.Member("stale")
+		j.Raw([]byte("true"))
+	}
 }
 
 // answer makes one attempt and returns the answer as JSON.

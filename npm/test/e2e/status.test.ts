@@ -22,6 +22,7 @@ describe.each<Flavour>(["script", "module"])("a page that loads the client as a 
       attempts: 1,
       method: "grpc",
       endpoint: stage.fake.ready.grpc.replace("127.0.0.1", "localhost"),
+      verified: "chain",
     });
     expect(result.providerVersion).toMatch(/^v?\d+\.\d+\.\d+/);
 
@@ -40,6 +41,19 @@ describe.each<Flavour>(["script", "module"])("a page that loads the client as a 
     );
     expect(results.map((r) => r.status)).toEqual(Array(20).fill("success"));
   });
+});
+
+test("a status that nobody vouches for says so", async () => {
+  await stage.fake.setCertificate("expired");
+  await using other = await stage.withNewBridge("--allow-insecure");
+  try {
+    const page = await other.dashboard();
+    const options = { insecure: true, retries: 0 };
+    const result = await getProviderStatus(page, stage.fake.ready.provider, options);
+    expect(result, other.errors()).toMatchObject({ status: "success", verified: "none" });
+  } finally {
+    await stage.fake.setCertificate("valid");
+  }
 });
 
 // bridge/protocol_test.go has the whole table, over a plain gRPC-Web client.
