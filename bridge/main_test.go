@@ -450,6 +450,7 @@ func TestABridgeThatIsFullSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, codes.ResourceExhausted, s.Code())
 	assert.Equal(t, "bridgeBusy", s.Get("akash-error"))
+	assert.Len(t, s.Get("grpc-retry-pushback-ms"), 4, "when to try again")
 
 	open[0].Close()
 	require.Eventually(t, func() bool {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -163,6 +164,10 @@ func trailersOf(err *fault.Error) http.Header {
 	}
 	if err.Reason != "" {
 		h[headerReason] = []string{string(err.Reason)}
+	}
+	if err.Reason == fault.ReasonBridgeBusy {
+		// Nothing was done, and a place may be free soon; not all come back at once.
+		h[headerPushback] = []string{strconv.Itoa(minPushback + rand.IntN(minPushback))}
 	}
 	return h
 }

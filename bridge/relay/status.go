@@ -20,7 +20,14 @@ const (
 	headerStatus  = "Grpc-Status"
 	headerMessage = "Grpc-Message"
 	headerReason  = "Akash-Error"
+	// headerPushback says after how many milliseconds to call again
+	// (https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
+	headerPushback = "Grpc-Retry-Pushback-Ms"
 )
+
+// minPushback is the least that a bridge without a free place asks for, in
+// milliseconds, and half of the most.
+const minPushback = 1000
 
 // codeOfHTTP maps the status of an answer that is not gRPC, as
 // https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md says.
