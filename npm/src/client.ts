@@ -34,7 +34,7 @@ import { WasmEngine } from "./wasm-engine.js";
 
 /** How providers are discovered. */
 export interface DiscoverOptions extends CallOptions {
-  /** How many providers are asked at the same time, from 1. Default: 64. */
+  /** How many providers are asked at the same time, from 1. Default: 200. */
   concurrency?: number;
 }
 
@@ -107,7 +107,7 @@ export class Client {
     addresses: Iterable<string>,
     options: DiscoverOptions = {},
   ): AsyncGenerator<DiscoverResult, undefined> {
-    const { concurrency = 64 } = options;
+    const { concurrency = 200 } = options;
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
     }

@@ -86,8 +86,7 @@ describe.each([
       return [results.find((r) => r.provider === provider)];
     });
     expect(wrong).toEqual([]);
-    // The dead ones are asked together with the others, and wait together.
-    expect(took).toBeLessThan(last + timeoutMs + 1_000);
-    expect(took).toBeLessThan(2 * timeoutMs);
+    // All are asked at once; what it takes to ask them, on a busy machine, comes on top.
+    expect(took).toBeLessThan(1.5 * timeoutMs);
   });
 });
