@@ -205,6 +205,23 @@ func TestPeerThatDiesFailsItsStreams(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A connection that ends within a frame is no end of the answer's either.
+func TestPeerThatDiesWithinAFrameFailsItsStreams(t *testing.T) {
+	c, p := rawPeer(t, Options{})
+	go func() {
+		id := p.awaitHeaders()
+		p.headers(id, false, ":status", "200")
+		// A frame of 100 bytes of data, of which ten come.
+		p.nc.Write([]byte{0, 0, 100, byte(http2.FrameData), 0, 0, 0, 0, byte(id), 'h', 'a', 'l', 'f', ' ', 'o', 'f', ' ', 'a', ' '})
+		p.nc.Close()
+	}()
+	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.NoError(t, err)
+	_, err = io.ReadAll(response.Body)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	response.Body.Close()
+}
+
 func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
 	c, peer := rawPeer(t, Options{})
 	type result struct {

@@ -23,6 +23,11 @@ func (c *Conn) readLoop() {
 	}()
 	for {
 		if err := c.readFrame(); err != nil {
+			if err == io.EOF {
+				// A connection that ends is no end of a stream's, wherever in a frame
+				// it does: to their readers io.EOF is a good one.
+				err = io.ErrUnexpectedEOF
+			}
 			if !c.peer.seen && c.spoke {
 				err = ErrNotHTTP2
 			}
@@ -89,9 +94,6 @@ func (c *Conn) peek() (http2.FrameHeader, error) {
 	b, err := c.br.Peek(frameHeaderLen)
 	c.spoke = c.spoke || len(b) > 0
 	if err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
 		return http2.FrameHeader{}, err
 	}
 	c.lastRead.Store(time.Now().UnixNano())
