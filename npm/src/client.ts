@@ -8,6 +8,7 @@ import {
   type GetManifestOptions,
   type LeaseEventOptions,
   type LogOptions,
+  maxTimeout,
   type RestartOptions,
   readCall,
   readClientOptions,
@@ -31,6 +32,9 @@ import type {
   ServiceStatus,
 } from "./types.js";
 import { WasmEngine } from "./wasm-engine.js";
+
+/** How much longer a restart may take than the provider waits, in milliseconds. */
+const restartGrace = 10_000;
 
 /** How providers are discovered. */
 export interface DiscoverOptions extends CallOptions {
@@ -234,7 +238,9 @@ export class Client {
    */
   async restartServices(options: RestartOptions): Promise<CallResult<RestartStatus[]>> {
     const call = readLeaseCall(this.#settings, options);
-    call.restartTimeout = call.timeout;
+    call.restartTimeout = call.timeout || maxTimeout;
+    // The provider's answer comes after its time is up, and takes its way.
+    call.timeout = Math.min(call.restartTimeout + restartGrace, maxTimeout);
     const result = await this.#call<{ status: RestartStatus[] }>("restartServices", call, options);
     return result.status === "success" ? { ...result, response: result.response.status } : result;
   }

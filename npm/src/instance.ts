@@ -153,7 +153,8 @@ function sandbox() {
 
     AbortController,
     Array,
-    Date,
+    // Looked up at each call, so that a page under test may set its clock.
+    Date: { now: () => Date.now() },
     Math,
     Object,
     Promise,

@@ -232,9 +232,10 @@ export type SendManifestOptions = Omit<CallOptions, "retries"> & {
 /** What to restart. */
 export interface RestartOptions extends LeaseOptions {
   /**
-   * How long the provider waits for the services to come back, and how long the
-   * call may take, in milliseconds. Default: the client's `timeoutMs`. A restart is
-   * never attempted twice.
+   * How long the provider waits for the services to come back, in milliseconds.
+   * Default: the client's `timeoutMs`. Replicas that are not back by then are
+   * `pending`. The call itself may take 10 seconds longer. It is never attempted
+   * twice.
    */
   timeoutMs?: number;
 }
@@ -248,7 +249,7 @@ export interface Settings {
 }
 
 /** Browsers count timers in 32 bits. */
-const maxTimeout = 2 ** 31 - 1;
+export const maxTimeout = 2 ** 31 - 1;
 
 /** readClientOptions checks a client's options and fills in the defaults. */
 export function readClientOptions(options: ClientOptions): Settings {

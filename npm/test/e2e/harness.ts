@@ -37,6 +37,12 @@ export interface Ready {
   expiredJwt: string;
 }
 
+/** A client certificate as the testserver makes it. */
+export interface ClientCertificate {
+  certPem: string;
+  keyPem: string;
+}
+
 /** The parts of a status's protojson that tests name. */
 export interface Status {
   timestamp?: string;
@@ -88,6 +94,27 @@ export class Fake {
     this.#send("POST", `/write?service=${log.service}&replica=${log.replica}`, text);
   setFault = (name: string) => this.#send("POST", `/fault?name=${name}`);
   clearFault = (name: string) => this.#send("DELETE", `/fault?name=${name}`);
+  /** Makes a token of the tenant's; query and claims as the testserver's README has them. */
+  token = async (query = "", claims?: object): Promise<string> => {
+    const body = claims && JSON.stringify(claims);
+    const { token } = await (await this.#send("POST", `/token?${query}`, body)).json();
+    return token;
+  };
+  clientCertificate = async (kind = "valid"): Promise<ClientCertificate> =>
+    (await this.#send("POST", `/client-certificate?kind=${kind}`)).json();
+  /** Starts one more replica of a service. */
+  grow = (service: string) => this.#send("POST", `/grow?service=${service}`);
+  /** Has the cluster warn of a service. */
+  warn = (service: string, reason: string, note: string) =>
+    this.#send("POST", `/event?${new URLSearchParams({ service, reason, note })}`);
+  manifest = () => this.#get<{ services: { count: number }[] }[]>("/manifest");
+  /** Makes the chain expect a manifest. */
+  expectManifest = (manifest: object) => this.#send("POST", "/manifest", JSON.stringify(manifest));
+  /** What one replica has written so far. */
+  log = async ({ service, replica }: Pick<Log, "service" | "replica">): Promise<string> =>
+    (await this.#send("GET", `/log?service=${service}&replica=${replica}`)).text();
+  crash = () => this.#send("POST", "/crash");
+  revive = () => this.#send("POST", "/revive");
   setCertificate = (kind: string) => this.#send("POST", `/certificate?kind=${kind}`);
 
   async #get<T>(path: string): Promise<T> {
