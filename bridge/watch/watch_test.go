@@ -280,7 +280,10 @@ func TestWatchersAreToldOfAStreamThatDoesNotComeBack(t *testing.T) {
 		assert.Equal(t, codes.Unavailable, told.Code)
 		assert.Equal(t, fault.ReasonProviderUnreachable, told.Reason)
 		assert.Contains(t, told.Message, "it is down")
-		assert.InDelta(t, 22, time.Since(began).Seconds(), 8)
+		// It gives up when the next attempt would come after the patience has run out,
+		// and the longest pause before one is 22.5 s.
+		assert.GreaterOrEqual(t, time.Since(began), 7500*time.Millisecond)
+		assert.LessOrEqual(t, time.Since(began), 30*time.Second)
 
 		from.refuseWith(nil)
 		again := join(t.Context(), t, through)
