@@ -215,9 +215,10 @@ export class Client {
    *   show(result.error.message); // in the provider's words
    * ```
    *
-   * It is sent once. Where the answer is lost the error's reason is `outcomeUnknown`:
-   * the manifest may be in effect, so ask for the lease's status before sending it
-   * again. What the provider refuses is `INVALID_ARGUMENT`.
+   * It is sent once, unless the provider refuses the token of a `getToken`, which is
+   * before it looks at the manifest. Where the answer is lost the error's reason is
+   * `outcomeUnknown`: the manifest may be in effect, so ask for the lease's status
+   * before sending it again. What the provider refuses is `INVALID_ARGUMENT`.
    */
   async sendManifest(options: SendManifestOptions): Promise<CallResult<Record<string, never>>> {
     return this.#call("sendManifest", readManifestCall(this.#settings, options), options);

@@ -382,6 +382,13 @@ describe.each([
     },
   });
 
+  test("a token signed by a wallet (ADR-036) that permits logs alone gets them", async () => {
+    const token = await stage.fake.token("alg=ES256KADR36", granting(["logs"]));
+    expect(await logs({ auth: byToken(token), filter: { name: "db" } })).toEqual(
+      (await written()).filter(({ service }) => service === "db"),
+    );
+  });
+
   test.each<{
     what: string;
     options: () => Request | Promise<Request>;

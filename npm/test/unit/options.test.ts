@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
 import { readCall, readClientOptions, readLeaseCall } from "../../src/options.js";
+import type { Auth } from "../../src/public.js";
 import { wasmModule } from "./module.js";
 
 const settings = {
@@ -178,4 +179,29 @@ test("an error about a secret does not show it", () => {
   expect(() => readLeaseCall(settings, { provider, lease, auth })).toThrow(
     new TypeError("auth.keyPem must be a string, not number"),
   );
+});
+
+test("a credential is one of three, by its type", () => {
+  const token = "t";
+  const pair = { certPem: "c", keyPem: "k" };
+  const both: Auth[] = [
+    { type: "jwt", token },
+    { type: "jwt", getToken: () => token },
+    { type: "mtls", ...pair },
+    // @ts-expect-error
+    { type: "jwt", token, ...pair },
+    // @ts-expect-error
+    { type: "mtls", token, ...pair },
+    // @ts-expect-error
+    { type: "jwt", token, getToken: () => token },
+  ];
+  const taken = both.map((auth) => {
+    try {
+      readLeaseCall(settings, { provider, lease, auth });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  expect(taken).toEqual([true, true, true, false, false, false]);
 });
