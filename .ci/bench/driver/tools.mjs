@@ -65,14 +65,21 @@ export function build() {
 
   npx("buf", "generate", "../../proto", "--template", "buf.gen.yaml");
   npx("tsc", "--noEmit");
+  bundle(dist, "main", "cold-akash", "cold-connect", "--minify");
+}
+
+/** Bundles pages into a directory. */
+export function bundle(directory, ...pages) {
+  const flags = pages.filter((name) => name.startsWith("-"));
+  const names = pages.filter((name) => !name.startsWith("-"));
   npx(
     "esbuild",
-    ...["main", "cold-akash", "cold-connect"].map((name) => `page/${name}.ts`),
+    ...names.map((name) => `page/${name}.ts`),
+    ...flags,
     "--bundle",
-    "--minify",
     "--format=esm",
     "--target=es2022",
-    "--outdir=dist",
+    `--outdir=${directory}`,
     "--log-level=warning",
   );
 }

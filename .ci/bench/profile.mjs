@@ -1,0 +1,149 @@
+// Says where the time goes that run.mjs measures:
+//
+//   node .ci/bench/profile.mjs [bridge] [client]
+//
+// It prints the functions that take the most and leaves the profiles in bin/profile:
+// of the bridge for `go tool pprof`, of the client for the performance panel of
+// Chromium's developer tools.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { launch } from "./driver/chromium.mjs";
+import { freePort, start } from "./driver/program.mjs";
+import { columns, short } from "./driver/report.mjs";
+import { Site } from "./driver/site.mjs";
+import { Stage } from "./driver/stage.mjs";
+import { build, bundle, dist, here, install, programs, root, sh } from "./driver/tools.mjs";
+
+const out = join(root, "bin/profile");
+const chosen = process.argv.length > 2 ? process.argv.slice(2) : ["bridge", "client"];
+mkdirSync(out, { recursive: true });
+install();
+build();
+if (chosen.includes("bridge")) await profileBridge();
+if (chosen.includes("client")) await profileClient();
+
+async function profileBridge() {
+  const bridge = join(dist, "bridge.profiled");
+  const overlay = join(dist, "overlay.json");
+  const laid = { [join(root, "bridge/zz_pprof.go")]: join(here, "profile/pprof.go") };
+  writeFileSync(overlay, JSON.stringify({ Replace: laid }));
+  sh("go", ["build", `-overlay=${overlay}`, "-o", bridge, "./bridge"], { cwd: root });
+
+  const load = await start(programs.load);
+  const run = async (command, profile, { at, heap = "" }) => {
+    process.env.BENCH_PPROF = `127.0.0.1:${await freePort()}`;
+    process.env.BENCH_HEAP = heap;
+    const { providers, header } = load.ready;
+    const program = await start(
+      bridge,
+      "--listen=127.0.0.1:0",
+      "--allow-private-networks",
+      ...Object.entries(providers).map(([address, uri]) => `--provider=${address}=${uri}`),
+    );
+    const target = { address: new URL(program.ready.url).host, header, pid: program.pid };
+    const done = load.ask({ ...command, target });
+    await sleep(at);
+    const url = `http://${process.env.BENCH_PPROF}/debug/pprof/${profile}`;
+    const body = Buffer.from(await (await fetch(url)).arrayBuffer());
+    await done;
+    await program.stop();
+    const file = join(out, `bridge-${command.do}${command.size ?? ""}.pb.gz`);
+    writeFileSync(file, body);
+    return file;
+  };
+  const top = (file, ...flags) => {
+    const text = sh("go", ["tool", "pprof", "-top", ...flags, bridge, file], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    console.log(`\n${file}\n${text.split("\n").slice(4).join("\n")}`);
+  };
+  for (const command of [
+    { do: "unary", streams: 64 },
+    { do: "flood", streams: 32, size: 200 },
+    { do: "flood", streams: 32, size: 16 << 10 },
+  ]) {
+    const file = await run({ ...command, warm: 1, seconds: 8 }, "profile?seconds=7", { at: 1000 });
+    top(file, "-nodecount=30");
+    top(file, "-cum", "-nodecount=45");
+  }
+  const file = await run({ do: "idle", streams: 1000 }, "heap?gc=1", { at: 4000, heap: "1" });
+  top(file, "-inuse_space", "-nodecount=30");
+  await load.stop();
+}
+
+async function profileClient() {
+  // As they are measured, but with their names.
+  const names = join(dist, "named.wasm");
+  sh("go", ["build", "-trimpath", "-o", names, "./wasm"], {
+    cwd: root,
+    env: { ...process.env, GOOS: "js", GOARCH: "wasm" },
+  });
+  bundle(join(dist, "named"), "main");
+
+  const lines = 200_000;
+  const site = await Site.open();
+  const wasmUrl = site.url + site.add(names);
+  const script = site.add(join(dist, "named/main.js"));
+  const url = site.page("/", `<script type="module" src="${script}"></script>`);
+  const browser = await launch();
+  const page = await browser.newPage();
+  await page.goto(url);
+  await page.waitForFunction("globalThis.bench");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Profiler.enable");
+  await session.send("Profiler.setSamplingInterval", { interval: 200 });
+
+  const profile = async (name, run) => {
+    for (let i = 0; i < 2; i++) await run();
+    await session.send("HeapProfiler.collectGarbage");
+    await session.send("Profiler.start");
+    for (let i = 0; i < 3; i++) await run();
+    const { profile } = await session.send("Profiler.stop");
+    writeFileSync(join(out, `client-${name}.cpuprofile`), JSON.stringify(profile));
+    print(name, profile);
+  };
+  const stage = await Stage.open(`--log-lines=${lines}`, "--log-bytes=120", "--log-chunk=1");
+  const source = stage.source(wasmUrl);
+  for (const client of ["batches", "entries", "connect-web"]) {
+    await profile(client, () =>
+      page.evaluate(([client, source]) => bench.logs(client, source), [client, source]),
+    );
+  }
+  for (const client of ["akash", "connect-web"]) {
+    await profile(`status-${client}`, () =>
+      page.evaluate(([client, source]) => bench.status(client, source, 300), [client, source]),
+    );
+  }
+  await browser.close();
+  await stage.close();
+  await site.close();
+}
+
+/** Prints what takes the most time of its own, as a part of the time that is not idle. */
+function print(name, { nodes, samples, timeDeltas }) {
+  const of = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const times = new Map();
+  let busy = 0;
+  for (const [i, sample] of samples.entries()) {
+    const { functionName, url, lineNumber } = of.get(sample);
+    if (functionName === "(idle)") continue;
+    const where = url
+      ? `${url.slice(url.lastIndexOf("/") + 1).slice(0, 24)}:${lineNumber + 1}`
+      : "";
+    const key = `${functionName || "(anonymous)"}\t${where}`;
+    times.set(key, (times.get(key) ?? 0) + timeDeltas[i]);
+    busy += timeDeltas[i];
+  }
+  const most = [...times].sort(([, a], [, b]) => b - a).slice(0, 25);
+  console.log(`\nclient: ${name}, ${short(busy / 1000)} ms busy`);
+  columns([
+    ["%", "ms", "function", "where"],
+    ...most.map(([key, us]) => [
+      ((us / busy) * 100).toFixed(1),
+      (us / 1000).toFixed(1),
+      ...key.split("\t"),
+    ]),
+  ]);
+}
