@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { measureBridge } from "./driver/bridge.mjs";
 import { measureClient } from "./driver/client.mjs";
 import { measureCold } from "./driver/cold.mjs";
-import { load, machine } from "./driver/machine.mjs";
+import { load, machine, peers } from "./driver/machine.mjs";
 import { columns, print, write } from "./driver/report.mjs";
 import { measureREST } from "./driver/rest.mjs";
 import { measureScale } from "./driver/scale.mjs";
@@ -44,8 +44,8 @@ const { values, positionals } = parseArgs({
  * @property {number} leaves of a page
  * @property {number} visits of a page
  */
-const quick = { rounds: 3, news: 1, warm: 0.3, seconds: 0.7, lines: 100_000 };
-const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 200_000 };
+const quick = { rounds: 3, news: 1, warm: 0.3, seconds: 0.7, lines: 200_000 };
+const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 400_000 };
 const effort = values.quick
   ? { ...quick, times: 50, calls: 200, leaves: 15, visits: 5 }
   : { ...whole, times: 200, calls: 500, leaves: 50, visits: 15 };
@@ -63,7 +63,7 @@ for (const name of chosen) {
 
 install();
 build();
-console.log(`${machine()}; ${load()} before`);
+console.log(`${machine()}\npeers: ${peers()}\n${load()} before`);
 const rows = [];
 for (const name of chosen) rows.push(...(await parts[name](effort)));
 console.log(`${load()} after\n`);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
-import { sh } from "./tools.mjs";
+import { peerVersions, sh } from "./tools.mjs";
 
 /** Says on what is measured. */
 export function machine() {
@@ -16,6 +16,12 @@ export function machine() {
     chromium.replace(/ built on.*/, ""),
   ].join("; ");
 }
+
+/** Says beside what. */
+export const peers = () =>
+  Object.entries(peerVersions())
+    .map(([name, version]) => `${name} ${version}`)
+    .join(", ");
 
 /** Says how many programs wanted a core, on average over the last minute. */
 export const load = () => `load average ${loadavg()[0].toFixed(1)}`;

@@ -21,6 +21,8 @@ process.on("exit", () => {
   rmSync(logs, { recursive: true, force: true });
 });
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 /** A program that runs. What it logs goes to a file, so that reading it costs nobody time. */
 class Program {
   /** silent is a program whose output is no more than a log. */

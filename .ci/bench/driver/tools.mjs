@@ -2,7 +2,7 @@
 // version where it has one, or in this folder's dist.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +24,18 @@ export const programs = {
   load: join(dist, "load"),
   rest: join(dist, "rest.test"),
 };
+
+/** The versions of the peers. */
+export function peerVersions() {
+  const { devDependencies } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  const [, vanguard] = readFileSync(join(here, "go.mod"), "utf8").match(/vanguard (v\S+)/);
+  return {
+    "connect-web": devDependencies["@connectrpc/connect-web"],
+    "grpc-web": devDependencies["grpc-web"],
+    grpcwebproxy: grpcwebproxy.version,
+    vanguard,
+  };
+}
 
 export function sh(command, args, options) {
   return execFileSync(command, args, {
@@ -52,15 +64,9 @@ export function install() {
 /** Builds the programs and the pages. */
 export function build() {
   mkdirSync(dist, { recursive: true });
-  // The product's own requirements may have moved on since go.mod here was tidied;
-  // a copy follows them without a change to a file that is in git.
-  const mod = join(dist, "go.mod");
-  copyFileSync(join(here, "go.mod"), mod);
-  copyFileSync(join(here, "go.sum"), join(dist, "go.sum"));
-  sh("sed", ["-i", `s#=> \\.\\./\\.\\.#=> ${root}#`, mod]);
-  const go = ["build", "-mod=mod", `-modfile=${mod}`, "-trimpath"];
-  sh("go", [...go, "-o", programs.load, "./load"]);
-  sh("go", [...go, "-o", programs.vanguard, "./vanguard"]);
+  // go.mod follows the product's, whose requirements are also its own.
+  sh("go", ["build", "-mod=mod", "-trimpath", "-o", programs.load, "./load"]);
+  sh("go", ["build", "-mod=mod", "-trimpath", "-o", programs.vanguard, "./vanguard"]);
   sh("go", ["test", "-c", "-trimpath", "-o", programs.rest, "./bridge/rest"], { cwd: root });
 
   npx("buf", "generate", "../../proto", "--template", "buf.gen.yaml");
