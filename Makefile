@@ -27,11 +27,13 @@ BUF := $(TOOLS)/buf@v1.50.0/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
+GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
 # What is built, in the order of need: the module, the npm package around it, the
 # web files made of both, and the bridge that embeds them.
 WASM := npm/dist/akash-provider-web.wasm
 NODE_MODULES := npm/node_modules/.package-lock.json
+BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
 BRIDGE := bin/akash-provider-bridge
@@ -124,9 +126,9 @@ size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; 
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
 
 .PHONY: bench
-bench: build ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
+bench: build $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
 	@.ci/need chromium=chromium
-	@node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
+	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 
 .PHONY: proto
 proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .proto files
@@ -134,7 +136,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/dist npm/node_modules .tools .ci/conformance/{dist,gen,node_modules}
+	rm -rf bin npm/dist npm/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 $(WASM): $(call go_files,wasm) $(PROTO_GO)
@@ -144,6 +146,10 @@ $(WASM): $(call go_files,wasm) $(PROTO_GO)
 
 $(NODE_MODULES): npm/package.json npm/package-lock.json
 	cd npm && npm ci --no-audit --no-fund
+	@touch $@
+
+$(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json
+	cd .ci/bench && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(NPM): $(WASM) $(NODE_MODULES) npm/build.mjs $(shell find npm/src -type f 2>/dev/null)
@@ -180,3 +186,6 @@ $(PROTOC_GEN_GO_GRPC):
 
 $(STATICCHECK):
 	$(call go_install,honnef.co/go/tools/cmd/staticcheck)
+
+$(GRPCWEBPROXY):
+	$(call go_install,github.com/improbable-eng/grpc-web/go/grpcwebproxy)

@@ -2,7 +2,7 @@
 //
 //   node .ci/bench/profile.mjs [bridge] [client]
 //
-// It prints the functions that take the most and leaves the profiles in bin/profile:
+// `make bench ONLY=rest` installs what it needs. It prints the functions that take the most and leaves the profiles in bin/profile:
 // of the bridge for `go tool pprof`, of the client for the performance panel of
 // Chromium's developer tools.
 
@@ -14,12 +14,11 @@ import { freePort, start } from "./driver/program.mjs";
 import { columns, short } from "./driver/report.mjs";
 import { Site } from "./driver/site.mjs";
 import { Stage } from "./driver/stage.mjs";
-import { build, bundle, dist, here, install, programs, root, sh } from "./driver/tools.mjs";
+import { build, bundle, dist, here, programs, root, sh } from "./driver/tools.mjs";
 
 const out = join(root, "bin/profile");
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : ["bridge", "client"];
 mkdirSync(out, { recursive: true });
-install();
 build();
 if (chosen.includes("bridge")) await profileBridge();
 if (chosen.includes("client")) await profileClient();

@@ -1,6 +1,8 @@
 // Measures this repository's client and bridge beside their peers, in one run, and
 // prints one table; bin/bench.json holds the same.
 //
+// `make bench` installs what this needs and runs it:
+//
 //   node .ci/bench/run.mjs [--quick] [--scale] [PART…]
 //
 //   --quick   about two minutes, with wider spreads
@@ -23,7 +25,7 @@ import { load, machine, peers } from "./driver/machine.mjs";
 import { columns, print, write } from "./driver/report.mjs";
 import { measureREST } from "./driver/rest.mjs";
 import { measureScale } from "./driver/scale.mjs";
-import { build, install, root } from "./driver/tools.mjs";
+import { build, root } from "./driver/tools.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -61,7 +63,6 @@ for (const name of chosen) {
   if (!parts[name]) throw new Error(`${name} is none of ${Object.keys(parts).join(", ")}`);
 }
 
-install();
 build();
 console.log(`${machine()}\npeers: ${peers()}\n${load()} before`);
 const rows = [];

@@ -3,6 +3,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
+/** Shows what is going on in a line that the next one replaces, where somebody looks. */
+export function progress(text = "") {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
 /** A number in three digits, with a letter for thousands and millions. */
 export function short(n) {
   const size = Math.abs(n);

@@ -1,6 +1,8 @@
 // Runs contenders in turn, A B C A B C …, so that whatever else the machine does
 // befalls all alike, and sums up what they measured.
 
+import { progress } from "./report.mjs";
+
 /**
  * @typedef {object} Row what is compared
  * @property {string} name
@@ -46,19 +48,20 @@ export async function compare(title, rounds, contenders, rows) {
   const samples = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
   const ours = new Set(rows.map((row) => row.ours));
   for (let round = 1; round <= rounds; round++) {
-    process.stderr.write(`\r\x1b[K${title}: round ${round} of ${rounds}`);
+    progress(`${title}: round ${round} of ${rounds}`);
     for (const [name, run] of Object.entries(contenders)) {
       if (!samples[name]) continue;
       try {
         samples[name].push(await run());
       } catch (error) {
         if (ours.has(name)) throw error;
-        console.error(`\n${title}: ${name} is left out: ${error.message}`);
+        progress();
+        console.error(`${title}: ${name} is left out: ${error.message}`);
         delete samples[name];
       }
     }
   }
-  process.stderr.write("\r\x1b[K");
+  progress();
   return rows.map((row) => summary(row, samples));
 }
 

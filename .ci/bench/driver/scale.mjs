@@ -1,7 +1,7 @@
 // Measures how the bridge's cost grows with streams and with providers.
 
 import { startBridge, startLoad } from "./bridge.mjs";
-import { short } from "./report.mjs";
+import { progress, short } from "./report.mjs";
 import { median } from "./rounds.mjs";
 
 /** Messages a second of each stream. */
@@ -22,7 +22,7 @@ export async function measureScale({ news, seconds }) {
   const results = steps.map(() => []);
   for (let round = 1; round <= news; round++) {
     for (const [i, step] of steps.entries()) {
-      process.stderr.write(`\r\x1b[Kscale: ${step.streams} streams, round ${round}`);
+      progress(`scale: ${step.streams} streams, round ${round}`);
       const { program, target } = await startBridge(load);
       results[i].push(
         await load.ask({ do: "scale", ...step, rate, warm: 1, seconds: 3 * seconds, target }),
@@ -30,7 +30,7 @@ export async function measureScale({ news, seconds }) {
       await program.stop();
     }
   }
-  process.stderr.write("\r\x1b[K");
+  progress();
   await load.stop();
   const of = (i, figure) => median(results[i].map((result) => result[figure]));
   return [

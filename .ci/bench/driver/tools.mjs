@@ -1,8 +1,8 @@
-// Installs and builds what is measured. Everything lands in .tools, under its
-// version where it has one, or in this folder's dist.
+// Builds what is measured, into this folder's dist. What comes ready made, the
+// Makefile installs.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,16 +10,11 @@ export const here = fileURLToPath(new URL("..", import.meta.url));
 export const root = join(here, "../..");
 export const dist = join(here, "dist");
 
-const grpcwebproxy = {
-  version: "v0.15.0",
-  path: "github.com/improbable-eng/grpc-web/go/grpcwebproxy",
-};
-
 /** Paths of the programs that are measured or that measure. */
 export const programs = {
   bridge: join(root, "bin/akash-provider-bridge"),
   testserver: join(root, "bin/testserver"),
-  grpcwebproxy: join(root, `.tools/grpcwebproxy@${grpcwebproxy.version}/grpcwebproxy`),
+  grpcwebproxy: process.env.GRPCWEBPROXY ?? "", // the Makefile installs it
   vanguard: join(dist, "vanguard"),
   load: join(dist, "load"),
   rest: join(dist, "rest.test"),
@@ -32,7 +27,7 @@ export function peerVersions() {
   return {
     "connect-web": devDependencies["@connectrpc/connect-web"],
     "grpc-web": devDependencies["grpc-web"],
-    grpcwebproxy: grpcwebproxy.version,
+    grpcwebproxy: programs.grpcwebproxy.match(/@([^/]+)/)?.[1] ?? "missing",
     vanguard,
   };
 }
@@ -47,19 +42,6 @@ export function sh(command, args, options) {
 }
 
 const npx = (name, ...args) => sh(join(here, "node_modules/.bin", name), args);
-
-/** Installs the peers that come ready made. */
-export function install() {
-  if (!existsSync(programs.grpcwebproxy)) {
-    sh("go", ["install", "-trimpath", `${grpcwebproxy.path}@${grpcwebproxy.version}`], {
-      env: { ...process.env, GOBIN: join(programs.grpcwebproxy, "..") },
-    });
-  }
-  const written = (path) => statSync(join(here, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (written("node_modules/.package-lock.json") < written("package-lock.json")) {
-    sh("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-  }
-}
 
 /** Builds the programs and the pages. */
 export function build() {
