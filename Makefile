@@ -139,9 +139,11 @@ clean: ## Remove everything that was built
 	rm -rf bin npm/dist npm/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
+# Without the standard library's functions copied into each other the module is a
+# twelfth smaller once compressed, and no slower where it matters: that is our code.
 $(WASM): $(call go_files,wasm) $(PROTO_GO)
 	@mkdir -p $(@D)
-	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ ./wasm
+	GOOS=js GOARCH=wasm $(GO_BUILD) -gcflags=std=-l -o $@ ./wasm
 	go run ./wasm/merge $@
 
 $(NODE_MODULES): npm/package.json npm/package-lock.json

@@ -13,13 +13,14 @@ import (
 // reserve says, calls feed, and reads the batch out of memory where the view
 // says. Nothing in it is valid after the next call.
 
-// A view tells JavaScript where in memory a batch is. It is read as nine
+// A view tells JavaScript where in memory a batch is. It is read as eleven
 // numbers of 32 bits.
 type view struct {
 	text, textLen         uint32
 	index, indexLen       uint32 // in numbers
 	groups, groupsLen     uint32 // in numbers
 	services, servicesLen uint32
+	gaps, gapsLen         uint32 // in numbers
 	state                 uint32
 }
 
@@ -46,6 +47,7 @@ func feed(stream, n uint32) uint32 {
 		index: address(batch.Index), indexLen: uint32(len(batch.Index)),
 		groups: address(batch.Groups), groupsLen: uint32(len(batch.Groups)),
 		services: address(batch.Services), servicesLen: uint32(len(batch.Services)),
+		gaps: address(batch.Gaps), gapsLen: uint32(len(batch.Gaps)),
 		state: uint32(batch.State),
 	}
 	return uint32(uintptr(unsafe.Pointer(&window)))

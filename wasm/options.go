@@ -37,6 +37,7 @@ func readCall(o browser.Object) *client.Call {
 	c.Timeout = number(o, "timeout")
 	c.Retries = number(o, "retries")
 	c.Heartbeat = number(o, "heartbeat")
+	c.Reconnect = o.Flag("reconnect")
 	for _, digit := range []byte(o.Text("dseq")) {
 		c.Lease.Lease.DSeq = c.Lease.Lease.DSeq*10 + uint64(digit-'0')
 	}

@@ -9,6 +9,8 @@ export interface Program {
   errors(): string;
   /** Ends it, by force if it does not listen. */
   stop(): Promise<void>;
+  /** Ends it as a crash does. */
+  kill(): Promise<void>;
 }
 
 /**

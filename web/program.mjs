@@ -18,6 +18,7 @@ const stopTimeout = 5_000;
  * @property {() => string} errors what it has written to stderr, its last 64 KB
  * @property {Promise<number | string | null>} ended settles with its exit code or signal
  * @property {() => Promise<void>} stop ends it, by force if it does not listen
+ * @property {() => Promise<void>} kill ends it as a crash does
  */
 
 /**
@@ -51,6 +52,11 @@ export async function start(file, args, { quiet = false } = {}) {
     clearTimeout(force);
   };
 
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(
@@ -68,7 +74,7 @@ export async function start(file, args, { quiet = false } = {}) {
   try {
     const ready = await Promise.race([line, early, failed, late]);
     child.stdout.resume();
-    return { ready, errors: () => errors, ended, stop };
+    return { ready, errors: () => errors, ended, stop, kill };
   } catch (error) {
     await stop().catch(() => {});
     throw error;

@@ -87,9 +87,8 @@ export class Client {
 
   /**
    * Streams a provider's status: at once, and again at every change. A connection
-   * that breaks is opened again; the stream ends only where it is left, or with the
-   * error that remains after as many attempts in a row as the client's `retries`
-   * allow.
+   * that ends is opened again, also where the provider ended it. The stream ends only
+   * where it is left, or with an error that trying again does not mend.
    */
   streamProviderStatus(address: string, options: StreamOptions = {}): Stream<ProviderStatus> {
     return this.#stream(
@@ -161,6 +160,8 @@ export class Client {
 
   /**
    * Streams the logs of a lease's services, line by line, in order for each replica.
+   * When a connection breaks the stream goes on over another: no line comes twice,
+   * none is left out, and where that is not certain {@link Stream.onGap} tells.
    *
    * ```ts
    * for await (const { service, replica, message } of client.streamLogs({
@@ -282,15 +283,18 @@ export class Client {
   #stream<T>(
     method: StreamMethod,
     call: EngineCall,
-    { signal }: CallOptions,
+    { signal, onState, onGap }: StreamOptions & Pick<LogOptions, "onGap">,
     read: ReadBatch<T>,
   ): Stream<T> {
     const stream: Stream<T> = new Stream(() => {
       const early = this.#refusal(call, signal);
       if (early) throw early;
       stream.onEnd(this.#watch((error) => stream.stop(error), call, signal));
-      return this.#engine.open(method, call, read);
+      return this.#engine.open(method, call, read, events);
     });
+    const events = stream.events;
+    if (onState) stream.onState(onState);
+    if (onGap) stream.onGap(onGap);
     return stream;
   }
 

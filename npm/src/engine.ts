@@ -1,4 +1,5 @@
 import type { ProviderError } from "./errors.js";
+import type { LogGap, StreamState } from "./types.js";
 
 /**
  * A call as the engine takes it: checked, complete, and flat, so that it can cross
@@ -12,6 +13,8 @@ export interface EngineCall {
   retries: number;
   /** In milliseconds; 0 for none. */
   heartbeat: number;
+  /** Whether a stream goes on over another connection when one breaks. */
+  reconnect: boolean;
   insecure: boolean;
   skipVersion: boolean;
   owner?: string;
@@ -82,6 +85,12 @@ export const continues = 0x8000_0000;
 /** Makes items of a batch, which is not valid any more when it returns. */
 export type ReadBatch<T> = (batch: Batch) => T[];
 
+/** What happens to a stream besides its items. */
+export interface StreamEvents {
+  state(state: StreamState): void;
+  gap(gap: LogGap): void;
+}
+
 /** A stream of an engine. */
 export interface EngineStream<T> {
   /** Returns the next items, undefined at the end, and throws a ProviderError. */
@@ -97,7 +106,12 @@ export interface EngineStream<T> {
  */
 export interface Engine {
   call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult>;
-  open<T>(method: StreamMethod, call: EngineCall, read: ReadBatch<T>): EngineStream<T>;
+  open<T>(
+    method: StreamMethod,
+    call: EngineCall,
+    read: ReadBatch<T>,
+    events: StreamEvents,
+  ): EngineStream<T>;
 }
 
 /** Lets a call be ended from outside. */

@@ -29,11 +29,12 @@ export interface BatchView {
   index: Uint32Array;
   groups: Uint32Array;
   services: Uint8Array;
+  gaps: Uint32Array;
   state: number;
 }
 
 /** Where the parts of a batch are in memory, and how long they are. */
-type Addresses = { readonly [at in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8]: number };
+type Addresses = { readonly [at in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10]: number };
 
 /** The states of a stream after a batch, as wasm/client has them. */
 export const hasMore = 1;
@@ -97,13 +98,14 @@ export class Instance {
       const address = this.#exports.feed(stream, piece.length) >>> 0;
       // The memory may have grown: views are made after the call.
       const bytes = this.#memory();
-      const at = new Uint32Array(bytes.buffer, address, 9) as unknown as Addresses;
+      const at = new Uint32Array(bytes.buffer, address, 11) as unknown as Addresses;
       return {
         text: bytes.subarray(at[0], at[0] + at[1]),
         index: new Uint32Array(bytes.buffer, at[2], at[3]),
         groups: new Uint32Array(bytes.buffer, at[4], at[5]),
         services: bytes.subarray(at[6], at[6] + at[7]),
-        state: at[8],
+        gaps: new Uint32Array(bytes.buffer, at[8], at[9]),
+        state: at[10],
       };
     });
   }

@@ -1,6 +1,6 @@
 import type { EngineCall } from "./engine.js";
 import { tokensOf } from "./token.js";
-import type { ManifestGroup } from "./types.js";
+import type { LogGap, ManifestGroup, StreamState } from "./types.js";
 
 /** How a client is made. */
 export interface ClientOptions {
@@ -68,6 +68,16 @@ export interface StreamOptions extends CallOptions {
    * for never. Default: the client's.
    */
   heartbeatMs?: number | false;
+  /**
+   * Whether to go on over another connection when one breaks. Default: true. A
+   * stream that follows then tries for as long as it is read, waiting up to ten
+   * seconds between attempts; one that does not gives up after as many attempts in a
+   * row as `retries` allows that brought nothing new. False makes the stream throw
+   * at the first break.
+   */
+  reconnect?: boolean;
+  /** Is called whenever the stream's state changes; so is {@link Stream.onState}'s. */
+  onState?: (state: StreamState) => void;
 }
 
 /** Names a lease. */
@@ -179,6 +189,12 @@ export interface LogOptions extends LeaseOptions, StreamOptions {
    * Default: all.
    */
   tail?: number;
+  /**
+   * Is called where lines of a replica may be missing after a connection broke,
+   * before the lines that follow; so is {@link Stream.onGap}'s. Lines that come
+   * again are recognised, so that this is rare: the log was rotated or began anew.
+   */
+  onGap?: (gap: LogGap) => void;
 }
 
 /** Which events to stream. */
@@ -292,6 +308,9 @@ export function readCall(
   requireText("provider", provider);
   requireFlag("insecure", options.insecure);
   requireFlag("checkVersion", options.checkVersion);
+  requireFlag("reconnect", options.reconnect);
+  requireFunction("onState", options.onState);
+  requireFunction("onGap", (options as LogOptions).onGap);
   requireSignal(options.signal);
   const timeout = readTimeout(options.timeoutMs) ?? settings.timeoutMs;
   return {
@@ -300,6 +319,7 @@ export function readCall(
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     retries: readCount("retries", options.retries, 100) ?? settings.retries,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? settings.heartbeat,
+    reconnect: options.reconnect ?? true,
     insecure: options.insecure ?? false,
     skipVersion: options.checkVersion === false,
   };
@@ -476,6 +496,12 @@ function requireText(name: string, value: unknown): asserts value is string {
 function requireFlag(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== "boolean") {
     throw new TypeError(`${name} must be true or false, not ${kind(value)}`);
+  }
+}
+
+function requireFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw new TypeError(`${name} must be a function, not ${kind(value)}`);
   }
 }
 

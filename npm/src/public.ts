@@ -28,6 +28,7 @@ export type {
   Duration,
   LeaseEvent,
   LogEntry,
+  LogGap,
   ManifestExpose,
   ManifestGroup,
   ManifestService,
@@ -38,4 +39,5 @@ export type {
   RestartStatus,
   Route,
   ServiceStatus,
+  StreamState,
 } from "./types.js";

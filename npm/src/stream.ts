@@ -1,6 +1,7 @@
-import type { EngineStream } from "./engine.js";
+import type { EngineStream, StreamEvents } from "./engine.js";
 import { ProviderError } from "./errors.js";
 import { breathe, tired } from "./slice.js";
+import type { LogGap, StreamState } from "./types.js";
 
 /** Symbol.asyncDispose, also where the platform does not have it yet. */
 export const asyncDispose: typeof Symbol.asyncDispose = (Symbol.asyncDispose ??
@@ -30,6 +31,19 @@ export class Stream<T> implements AsyncIterable<T> {
   /** Whether the reader knows. */
   #over = false;
   #onEnd: () => void = () => {};
+  #state: StreamState = "connecting";
+  readonly #onState = new Set<(state: StreamState) => void>();
+  readonly #onGap = new Set<(gap: LogGap) => void>();
+
+  /** @internal What the engine tells. */
+  readonly events: StreamEvents = {
+    state: (state) => {
+      if (state === this.#state || this.#state === "ended") return;
+      this.#state = state;
+      tell(this.#onState, state);
+    },
+    gap: (gap) => tell(this.#onGap, gap),
+  };
 
   /** @internal */
   constructor(open: () => EngineStream<T>) {
@@ -39,6 +53,29 @@ export class Stream<T> implements AsyncIterable<T> {
   /** @internal Sets what is called once, when the stream has ended. */
   onEnd(f: () => void): void {
     this.#onEnd = f;
+  }
+
+  /** What the stream is doing. Before it is read it is `connecting`, though it waits. */
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /**
+   * Has a function called whenever the state changes, until the function returned is
+   * called.
+   */
+  onState(listener: (state: StreamState) => void): () => void {
+    this.#onState.add(listener);
+    return () => this.#onState.delete(listener);
+  }
+
+  /**
+   * Has a function called where lines of a log may be missing, before the lines that
+   * follow, until the function returned is called.
+   */
+  onGap(listener: (gap: LogGap) => void): () => void {
+    this.#onGap.add(listener);
+    return () => this.#onGap.delete(listener);
   }
 
   /**
@@ -141,5 +178,19 @@ export class Stream<T> implements AsyncIterable<T> {
     this.#closed = error;
     this.#source?.close(error);
     this.#onEnd();
+    this.events.state("ended");
+  }
+}
+
+/** tell calls listeners. What one throws is the page's, not the stream's. */
+function tell<T>(listeners: Iterable<(event: T) => void>, event: T): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }

@@ -1,5 +1,23 @@
 import type { ProviderError } from "./errors.js";
 
+/**
+ * What a stream is doing: it connects for the first time, or connects again after a
+ * connection broke, or is open, or has come to its end, well or not.
+ */
+export type StreamState = "connecting" | "open" | "reconnecting" | "ended";
+
+/**
+ * A place in a replica's log where lines may be missing: the stream had to connect
+ * again, and what the provider then had of the log does not show for certain where
+ * it goes on.
+ */
+export interface LogGap {
+  service: string;
+  replica: number;
+  /** How many lines are missing; null where that is not known. */
+  lost: number | null;
+}
+
 /** An amount of a resource, as Kubernetes writes it. */
 export interface Quantity {
   /** The text as the provider gave it, such as `"63900m"` or `"511Gi"`. */

@@ -6,6 +6,7 @@ import type {
   EngineStream,
   ReadBatch,
   Stop,
+  StreamEvents,
   StreamMethod,
 } from "./engine.js";
 import { type ErrorDetails, ProviderError } from "./errors.js";
@@ -85,8 +86,13 @@ export class WasmEngine implements Engine {
     }
   }
 
-  open<T>(method: StreamMethod, call: EngineCall, read: ReadBatch<T>): EngineStream<T> {
-    return new WasmStream(this.#module, method, call, read);
+  open<T>(
+    method: StreamMethod,
+    call: EngineCall,
+    read: ReadBatch<T>,
+    events: StreamEvents,
+  ): EngineStream<T> {
+    return new WasmStream(this.#module, method, call, read, events);
   }
 }
 
@@ -175,6 +181,7 @@ class WasmStream<T> implements EngineStream<T> {
   readonly #provider: string;
   readonly #items: AsyncGenerator<T[], undefined>;
   readonly #read: ReadBatch<T>;
+  readonly #events: StreamEvents;
   readonly #services: string[] = [];
   readonly #decoder = new TextDecoder();
   #stopped: ProviderError | undefined;
@@ -186,7 +193,9 @@ class WasmStream<T> implements EngineStream<T> {
     method: StreamMethod,
     call: EngineCall,
     read: ReadBatch<T>,
+    events: StreamEvents,
   ) {
+    this.#events = events;
     this.#provider = call.provider;
     this.#read = read;
     this.#items = this.#run(module, method, call);
@@ -229,12 +238,16 @@ class WasmStream<T> implements EngineStream<T> {
     try {
       for (;;) {
         const reader = await this.#connect(instance, id);
+        this.#events.state("open");
         const watch = new Watch(call.heartbeat);
         const broke = yield* this.#body(instance, id, reader, watch);
         // The module knows a stream no longer that was closed meanwhile.
         this.#check();
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
-        if (end.status === "again") continue;
+        if (end.status === "again") {
+          this.#events.state("reconnecting");
+          continue;
+        }
         yield* this.#feed(instance, id, nothing);
         if (end.error) throw failure(end.error, this.#stopped);
         return undefined;
@@ -318,11 +331,20 @@ class WasmStream<T> implements EngineStream<T> {
       if (tired()) await breathe();
       this.#check();
       const view = instance.feed(id, piece);
-      const { text, index, groups, state } = view;
+      const { text, index, groups, gaps, state } = view;
       if (view.services.length > 0) this.#learn(view.services);
+      if (gaps.length > 0) this.#tell(Array.from(gaps));
       if (index.length > 0) yield this.#read({ text, index, groups, services: this.#services });
       if (state !== hasMore) return state === hasEnded;
       piece = nothing;
+    }
+  }
+
+  /** tell tells of gaps, for each of which there are a service's id and a replica. */
+  #tell(gaps: number[]): void {
+    for (let i = 0; i < gaps.length; i += 2) {
+      const service = this.#services[gaps[i] as number] as string;
+      this.#events.gap({ service, replica: gaps[i + 1] as number, lost: null });
     }
   }
 

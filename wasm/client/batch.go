@@ -21,6 +21,9 @@ type Batch struct {
 	// after its length in two bytes, little endian. Ids count from 0 in the order
 	// of the names.
 	Services []byte
+	// Gaps holds two numbers for each replica of which lines may be missing before
+	// those in the batch: the service's id and the replica.
+	Gaps []uint32
 	// State says what comes next.
 	State State
 
@@ -58,6 +61,7 @@ const (
 
 func (b *Batch) reset() {
 	b.Text, b.Index, b.Groups, b.Services = b.Text[:0], b.Index[:0], b.Groups[:0], b.Services[:0]
+	b.Gaps = b.Gaps[:0]
 	b.State, b.grouped, b.begun, b.utf16 = NeedsBody, 0, 0, 0
 }
 

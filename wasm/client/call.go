@@ -38,6 +38,8 @@ type Call struct {
 	// milliseconds, so that a quiet connection can be told from a dead one; 0 does
 	// not.
 	Heartbeat int
+	// Reconnect has a stream go on over another connection when one breaks.
+	Reconnect bool
 	// Insecure asks the bridge not to verify the provider's certificate.
 	Insecure bool
 	// SkipVersion asks the bridge not to ask the provider's version first.

@@ -37,12 +37,34 @@ type lines struct {
 	pieces  message.LogPieces // of the current message
 	current *replica
 	log     []byte // what is left of the current piece, which is current's
+
+	// What a log that comes again is recognised by, where remembers is set.
+	remembers bool
+	seed      print // of every line
+	tail      int   // lines of history that each log begins with, negative for all
+	ignores   bool  // of replicas that come now, lines from before are not wanted
+	releases  []release
+	kept      int      // bytes in all replays
+	gaps      []uint32 // services and numbers of replicas, to be told
+	again     bool     // the connection has to be opened again to decide
+	deep      bool     // with all lines
 }
 
 type replica struct {
 	name            string
 	service, number uint32
 	partial         []byte // the beginning of a line
+
+	history
+	window  []uint32 // fingerprints of the last lines, limit at most
+	limit   int
+	oldest  int     // in the window, once that is full
+	replay  *replay // while lines may have been delivered; otherwise nil
+	moved   bool    // the lines of a replay do not have the places that they had
+	current print   // the part of the current line that was delivered
+	gone    int     // its length
+	skip    int     // how much of it is still to come again
+	unusual bool    // replay or gone are set
 }
 
 // start begins with a message, which must stay valid until take has taken all of
@@ -53,11 +75,22 @@ func (l *lines) start(response []byte) { l.pieces.Reset(response) }
 // full; it returns true in the first case.
 func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 	for {
-		for len(l.log) > 0 {
+		for len(l.releases) > 0 {
+			if b.full() {
+				return false, nil
+			}
+			l.released(b)
+		}
+		if l.again {
+			l.log = nil
+			return true, nil
+		}
+		if len(l.log) > 0 {
 			if b.full() {
 				return false, nil
 			}
 			l.line(b)
+			continue
 		}
 		if !l.pieces.Next() {
 			if err := l.pieces.Err(); err != nil {
@@ -78,7 +111,7 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 // line takes one line off the current piece, or what there is of it.
 func (l *lines) line(b *Batch) {
 	r := l.current
-	end, plain := lineEnd(l.log)
+	end, plain, print := lineEnd(l.log, l.seed.sum)
 	if end == len(l.log) {
 		l.hold(b, r, l.log)
 		l.log = nil
@@ -86,7 +119,10 @@ func (l *lines) line(b *Batch) {
 	}
 	line := l.log[:end]
 	l.log = l.log[end+1:]
-	if len(r.partial) == 0 && end <= maxLine {
+	if len(r.partial) == 0 && end <= maxLine && !r.unusual {
+		if l.remembers {
+			r.remember(print)
+		}
 		if plain {
 			b.Text = append(b.Text, line...)
 			b.close(r.service, r.number, end)
@@ -95,13 +131,39 @@ func (l *lines) line(b *Batch) {
 		r.emit(b, line, 0)
 		return
 	}
+	if r.replay != nil {
+		l.recognise(r, line)
+		return
+	}
 	l.hold(b, r, line)
-	l.release(b, r, 0)
+	l.finishLine(b, r)
+}
+
+// released takes one line off what turned out to be new.
+func (l *lines) released(b *Batch) {
+	first := &l.releases[0]
+	end, _, _ := lineEnd(first.text, 0)
+	l.hold(b, first.r, first.text[:end])
+	if end < len(first.text) {
+		l.finishLine(b, first.r)
+		end++
+	}
+	if first.text = first.text[end:]; len(first.text) == 0 {
+		l.releases = l.releases[1:]
+	}
 }
 
 // hold keeps the beginning of a line. What gets too long to keep becomes entries
 // at once.
 func (l *lines) hold(b *Batch, r *replica, part []byte) {
+	if r.replay != nil {
+		l.repeat(r, part)
+		return
+	}
+	if r.skip > 0 {
+		n := min(r.skip, len(part))
+		part, r.skip = part[n:], r.skip-n
+	}
 	r.partial = append(r.partial, part...)
 	l.held += len(part)
 	for len(r.partial) > maxLine || l.held > maxHeld {
@@ -110,14 +172,36 @@ func (l *lines) hold(b *Batch, r *replica, part []byte) {
 			return
 		}
 		r.emit(b, r.partial[:n], Continues)
+		if l.remembers {
+			if r.gone == 0 {
+				r.current = l.seed
+			}
+			r.current.write(r.partial[:n])
+			r.gone, r.unusual = r.gone+n, true
+		}
 		r.partial = append(r.partial[:0], r.partial[n:]...)
 		l.held -= n
 	}
 }
 
-// release makes an entry of what is kept of a replica's line.
-func (l *lines) release(b *Batch, r *replica, flag uint32) {
-	r.emit(b, r.partial, flag)
+// finishLine makes an entry of what is kept of a replica's line, which has come to
+// its end.
+func (l *lines) finishLine(b *Batch, r *replica) {
+	if r.skip > 0 {
+		// It is shorter than what was delivered of it, so it is another.
+		l.lose(r)
+		r.skip = 0
+	}
+	if l.remembers {
+		p := l.seed
+		if r.gone > 0 {
+			p = r.current
+		}
+		p.write(r.partial)
+		r.remember(p.end())
+		r.gone, r.unusual = 0, false
+	}
+	r.emit(b, r.partial, 0)
 	l.held -= len(r.partial)
 	r.partial = r.partial[:0]
 	if cap(r.partial) > 64<<10 {
@@ -129,7 +213,7 @@ func (l *lines) release(b *Batch, r *replica, flag uint32) {
 func (l *lines) flush(b *Batch) {
 	for _, r := range l.order {
 		if len(r.partial) > 0 {
-			l.release(b, r, 0)
+			l.finishLine(b, r)
 		}
 	}
 }
@@ -169,6 +253,13 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 			b.Services = append(b.Services, name...)
 		}
 		r = &replica{name: string(name), service: service, number: number}
+		r.tail, r.limit = l.tail, windowLines
+		if len(l.order) >= windowReplicas {
+			r.limit = smallWindow
+		}
+		if l.ignores {
+			r.replay, r.unusual = &replay{ignored: true, current: l.seed}, true
+		}
 		l.replicas[string(l.key)] = r
 		l.order = append(l.order, r)
 	}
@@ -177,9 +268,9 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 }
 
 // lineEnd returns the position of the first line feed, or the length of log, and
-// whether the bytes before it are known to be ASCII. It looks at eight bytes at
-// a time.
-func lineEnd(log []byte) (end int, ascii bool) {
+// whether the bytes before it are known to be ASCII, and their print. It looks at
+// eight bytes at a time.
+func lineEnd(log []byte, seed uint64) (end int, ascii bool, print uint64) {
 	const ones, highs, feeds = 0x0101010101010101, 0x8080808080808080, 0x0a0a0a0a0a0a0a0a
 	seen := uint64(0)
 	i := 0
@@ -188,15 +279,18 @@ func lineEnd(log []byte) (end int, ascii bool) {
 		x := word ^ feeds
 		if found := (x - ones) &^ x & highs; found != 0 {
 			at := bits.TrailingZeros64(found)
-			seen |= word & (1<<(at&^7) - 1)
-			return i + at/8, seen&highs == 0
+			rest := word & (1<<(at&^7) - 1)
+			seen |= rest
+			return i + at/8, seen&highs == 0, finish(seed, rest, uint64(i+at/8))
 		}
 		seen |= word
+		seed = mix(seed, word)
 	}
+	rest := uint64(0)
 	for ; i < len(log) && log[i] != '\n'; i++ {
-		seen |= uint64(log[i])
+		rest |= uint64(log[i]) << (i & 7 * 8)
 	}
-	return i, seen&highs == 0
+	return i, (seen|rest)&highs == 0, finish(seed, rest, uint64(i))
 }
 
 // wholeRunes returns how much of the first n bytes of text to take so that no

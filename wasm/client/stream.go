@@ -1,6 +1,8 @@
 package client
 
 import (
+	"sync/atomic"
+
 	"akash-provider-web/wasm/grpcweb"
 	"akash-provider-web/wasm/message"
 )
@@ -8,6 +10,9 @@ import (
 // A Stream is a call that has many answers. Whoever reads it drives it: Connect,
 // then the response's body piece by piece through Reserve and Feed, then Finish,
 // and if that says so the same again.
+//
+// A stream that may reconnect goes on after its connection broke, however that was.
+// Lines of logs that it has delivered are not delivered again.
 //
 // Feeding a stream allocates nothing once its buffers have grown.
 type Stream struct {
@@ -22,7 +27,11 @@ type Stream struct {
 	broken   *grpcweb.Status // why the body cannot be read on
 	flushing bool
 
-	delivered bool // something, on any connection
+	asked  *uint32 // lines of history that were asked for at first
+	due    atomic.Bool
+	notDue func() // stops the timer that makes it due
+
+	delivered bool // something, on any connection, if only a heartbeat
 	failures  int  // connections in a row that brought nothing
 	wait      int  // before the next connection, in milliseconds
 }
@@ -30,7 +39,12 @@ type Stream struct {
 // NewStream returns a stream of the named method.
 func (c *Client) NewStream(methodName string, call *Call) *Stream {
 	call.method = methodOf(methodName)
-	return &Stream{client: c, call: call}
+	// Events that came before are not told from new ones.
+	call.Reconnect = call.Reconnect && call.method != streamLeaseEvents
+	s := &Stream{client: c, call: call, asked: call.Tail, notDue: func() {}}
+	s.lines.remembers = call.Reconnect
+	s.lines.seed.sum = uint64(c.Random() * (1 << 52))
+	return s
 }
 
 // Connect opens the stream and returns its response, of which only the body is
@@ -55,21 +69,33 @@ func (s *Stream) Connect() (Response, *Fault) {
 // f is nil, ended well.
 func (s *Stream) again(f *Fault) bool {
 	s.failures++
-	if s.scope.Cause() != nil {
+	again := false
+	lasting := s.call.method.lasting
+	switch {
+	case s.scope.Cause() != nil:
 		return false
-	}
-	if f != nil && !s.delivered && s.call.renew(f) {
+	case f != nil && (!s.delivered || s.call.Reconnect) && s.call.renew(f):
 		s.wait = 0
 		return true
+	case f != nil && !s.delivered:
+		if s.wait, again = s.client.retry(s.call, f, s.failures); again || !lasting {
+			return again
+		}
+	case f == nil && !lasting:
+		return false
 	}
-	again := false
-	if f != nil && (!s.delivered || s.call.method.lasting) {
-		s.wait, again = s.client.retry(s.call, f, s.failures)
+	if !s.call.Reconnect {
+		return false
 	}
-	if !again && s.call.method.lasting && s.failures <= s.call.Retries && (f == nil || f.passing()) {
-		s.wait, again = s.client.backoff(s.failures), true
+	if f != nil && f.pushback != "" {
+		s.wait, again = parsePushback(f.pushback)
+		return again
 	}
-	return again
+	s.wait = s.client.backoff(s.failures)
+	if s.delivered && s.call.endless() && f != nil && f.transient() {
+		return true
+	}
+	return s.failures <= s.call.Retries && (f == nil || f.passing())
 }
 
 func (s *Stream) failed(f *Fault) *Fault {
@@ -78,6 +104,10 @@ func (s *Stream) failed(f *Fault) *Fault {
 }
 
 func (s *Stream) connect() *Fault {
+	logs := s.call.method == streamLogs && s.delivered
+	if logs && s.asked != nil || logs && s.call.trace.method == "rest" {
+		s.call.Tail = s.tail()
+	}
 	timeout := s.call.Timeout
 	if s.call.endless() {
 		timeout = s.patience()
@@ -91,7 +121,42 @@ func (s *Stream) connect() *Fault {
 	}
 	s.response = response
 	s.body = grpcweb.Decoder{}
+	s.reopen()
 	return nil
+}
+
+// tail is how many lines of history to ask for on a further connection.
+func (s *Stream) tail() *uint32 {
+	if len(s.lines.order) == 0 {
+		return s.asked
+	}
+	n := s.lines.resumeTail()
+	if n < 0 {
+		return nil
+	}
+	tail := uint32(n)
+	return &tail
+}
+
+// reopen prepares for the lines of the connection.
+func (s *Stream) reopen() {
+	s.within = false
+	tail := -1
+	if s.call.Tail != nil && s.call.trace.method == "rest" {
+		tail = int(*s.call.Tail)
+	}
+	// Where no history was wanted, a log that was silent so far has none that is.
+	s.lines.ignores = s.delivered && s.asked != nil && *s.asked == 0 && tail != 0
+	s.lines.reopen(tail)
+	s.watch()
+}
+
+// watch sees to it that there is a look at what cannot be decided by lines alone.
+func (s *Stream) watch() {
+	s.notDue()
+	if s.lines.ignores || s.lines.replays() {
+		s.notDue = s.client.Clock.AfterFunc(settleTime, func() { s.due.Store(true) })
+	}
 }
 
 // patience is how long a stream that may be silent from the start is waited for,
@@ -123,12 +188,20 @@ func (s *Stream) Reserve(n int) []byte { return s.body.Reserve(n) }
 func (s *Stream) Feed(n int, b *Batch) {
 	b.reset()
 	s.body.Commit(n)
+	done := s.fill(b)
+	if done && s.due.CompareAndSwap(true, false) {
+		s.lines.look()
+		s.watch()
+		done = s.fill(b)
+	}
 	switch {
-	case !s.fill(b):
+	case !done:
 		b.State = HasMore
-	case s.broken != nil || s.body.Err() != nil || s.body.Ended():
+	case s.broken != nil || s.body.Err() != nil || s.body.Ended() || s.lines.again:
 		b.State = HasEnded
 	}
+	b.Gaps = append(b.Gaps, s.lines.gaps...)
+	s.lines.gaps = s.lines.gaps[:0]
 	b.closeGroup()
 }
 
@@ -136,14 +209,21 @@ func (s *Stream) Feed(n int, b *Batch) {
 // true, or the batch is full.
 func (s *Stream) fill(b *Batch) (done bool) {
 	for s.broken == nil {
-		if s.within {
+		if s.within || len(s.lines.releases) > 0 {
+			entries := len(b.Index)
 			done, status := s.lines.take(b)
+			if len(b.Index) > entries {
+				s.failures = 0
+			}
 			if !done {
 				return false
 			}
 			s.broken = status
 			s.within = false
 			continue
+		}
+		if s.lines.again {
+			return true
 		}
 		if b.full() {
 			return false
@@ -154,13 +234,15 @@ func (s *Stream) fill(b *Batch) (done bool) {
 		}
 		if len(wire) == 0 {
 			// A heartbeat: the connection stands.
+			s.stands()
 			if s.call.endless() {
 				s.failures = 0
 			}
 			continue
 		}
-		s.failures, s.delivered = 0, true
+		s.stands()
 		if s.call.method.answer != nil {
+			s.failures = 0
 			s.broken = s.object(wire, b)
 			continue
 		}
@@ -172,6 +254,10 @@ func (s *Stream) fill(b *Batch) (done bool) {
 	}
 	return true
 }
+
+// stands notes that the connection brought something: whatever breaks it later is
+// no refusal of what was asked.
+func (s *Stream) stands() { s.delivered, s.call.refused = true, "" }
 
 // object appends a message as JSON.
 func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
@@ -200,10 +286,20 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *Fault) {
 		s.response = nil
 	}
 	s.disconnect()
+	if f == nil {
+		s.lines.ended()
+	}
+	if s.lines.again && s.scope.Cause() == nil {
+		// What came is needed once more, to be read with other eyes.
+		s.broken, s.wait = nil, firstBackoff
+		return true, nil
+	}
+	s.lines.deep = false
 	if s.again(f) {
 		s.broken = nil
 		return true, nil
 	}
+	s.lines.finish(f == nil)
 	s.flushing = true
 	if f == nil {
 		return false, nil
@@ -229,10 +325,20 @@ func (s *Stream) ending(broke string) *Fault {
 // or UNKNOWN.
 func (f *Fault) passing() bool {
 	switch f.Code {
-	case grpcweb.Unavailable, grpcweb.Canceled, grpcweb.Unknown, grpcweb.DeadlineExceeded, grpcweb.Aborted:
+	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
 		return true
 	}
-	return false
+	return f.transient() || f.Reason == "noRunningPods"
+}
+
+// transient reports whether the fault is of the way to the provider, or of the
+// provider not being there at the moment: who follows a log waits that out.
+func (f *Fault) transient() bool {
+	switch f.Code {
+	case grpcweb.Unavailable, grpcweb.DeadlineExceeded:
+		return true
+	}
+	return f.network || f.Reason == "bridgeBusy"
 }
 
 type brokenError string
@@ -240,6 +346,7 @@ type brokenError string
 func (e brokenError) Error() string { return string(e) }
 
 func (s *Stream) disconnect() {
+	s.notDue()
 	if s.response != nil {
 		s.response.Close()
 		s.response = nil

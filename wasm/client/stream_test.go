@@ -30,11 +30,17 @@ type entry struct {
 func readStream(t *testing.T, s *Stream) (entries []entry, f *Fault) {
 	t.Helper()
 	page := page{t: t}
+	f = page.readAll(s)
+	return page.entries, f
+}
+
+func (page *page) readAll(s *Stream) *Fault {
+	t := page.t
 	defer s.Close(grpcweb.Error(grpcweb.Canceled, "read"))
 	for {
 		response, f := s.Connect()
 		if f != nil {
-			return page.entries, f
+			return f
 		}
 		broke := ""
 		for {
@@ -56,7 +62,7 @@ func readStream(t *testing.T, s *Stream) (entries []entry, f *Fault) {
 			continue
 		}
 		page.feed(s, nil)
-		return page.entries, f
+		return f
 	}
 }
 
@@ -66,6 +72,14 @@ type page struct {
 	batch    Batch
 	services []string
 	entries  []entry
+	gaps     []gap
+}
+
+// A gap is where a page is told that lines may be missing, before the entry at a
+// position.
+type gap struct {
+	replica string
+	at      int
 }
 
 func (p *page) feed(s *Stream, piece []byte) State {
@@ -85,6 +99,9 @@ func (p *page) read() {
 		n := int(rest[0]) | int(rest[1])<<8
 		p.services = append(p.services, string(rest[2:2+n]))
 		rest = rest[2+n:]
+	}
+	for i := 0; i < len(b.Gaps); i += 2 {
+		p.gaps = append(p.gaps, gap{fmt.Sprintf("%s/%d", p.services[b.Gaps[i]], b.Gaps[i+1]), len(p.entries)})
 	}
 	require.Zero(p.t, len(b.Index)%3)
 	require.Zero(p.t, len(b.Groups)%2)
@@ -372,7 +389,9 @@ func TestStatusStreamIsOpenedAgain(t *testing.T) {
 			answer{body: statuses(t, 5)},
 			refusal("5", "gone from the chain", "unknownProvider"),
 		)
-		entries, f := readStream(t, client.NewStream("streamProviderStatus", newCall()))
+		call := newCall()
+		call.Reconnect = true
+		entries, f := readStream(t, client.NewStream("streamProviderStatus", call))
 		var texts []string
 		for _, e := range entries {
 			texts = append(texts, e.text)
@@ -388,7 +407,7 @@ func TestStatusStreamGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, bridge := newClient(answer{body: [][]byte{wellEnded}}, answer{err: "Failed to fetch"})
 		call := newCall()
-		call.Retries = 2
+		call.Retries, call.Reconnect = 2, true
 		_, f := readStream(t, client.NewStream("streamProviderStatus", call))
 		assert.Equal(t, grpcweb.Unavailable, f.Code)
 		assert.Len(t, bridge.requests, 3)
@@ -402,7 +421,9 @@ func TestFeedAllocatesNothing(t *testing.T) {
 		body = append(body, logs(t, "web", uint32(i%6), strings.Repeat("x", i%150)+"\n漢字\nhalf a li")...)
 	}
 	client, _ := newClient(answer{unending: true})
-	stream := client.NewStream("streamLogs", newCall())
+	call := newCall()
+	call.Reconnect = true
+	stream := client.NewStream("streamLogs", call)
 	_, f := stream.Connect()
 	require.Nil(t, f)
 	var b Batch

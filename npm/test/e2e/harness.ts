@@ -92,6 +92,8 @@ export class Fake {
 
   write = (log: Pick<Log, "service" | "replica">, text: string) =>
     this.#send("POST", `/write?service=${log.service}&replica=${log.replica}`, text);
+  /** Closes every connection of the provider, once. */
+  cut = () => this.#send("POST", "/cut");
   setFault = (name: string) => this.#send("POST", `/fault?name=${name}`);
   clearFault = (name: string) => this.#send("DELETE", `/fault?name=${name}`);
   /** Makes a token of the tenant's; query and claims as the testserver's README has them. */

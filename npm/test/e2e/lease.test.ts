@@ -22,6 +22,7 @@ interface Request {
   tail?: number;
   timeoutMs?: number;
   retries?: number;
+  reconnect?: boolean;
 }
 
 /** What a page has made of a stream. */
@@ -521,9 +522,12 @@ describe.each([
     expect(result, stage.errors()).toEqual({ status: "success", attempts: 2, asked: 2 });
   });
 
-  test("a provider that dies ends the stream, and is there again when it is", async () => {
+  test("a provider that dies ends a stream that may not reconnect, and is there again when it is", async () => {
     const auth = byToken(stage.fake.ready.jwt);
-    const following = streamLogs(page, request({ auth, follow: true, retries: 0 }));
+    const following = streamLogs(
+      page,
+      request({ auth, follow: true, retries: 0, reconnect: false }),
+    );
     await given(page, 1);
     await stage.fake.crash();
     const { error } = await following;

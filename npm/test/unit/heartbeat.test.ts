@@ -42,7 +42,8 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 test("a stream on which nothing comes is given up within two intervals", async () => {
   const { requests } = fakeBridge(answer([logs("web", 0, "one\n")], { open: true }));
-  const entries = client.streamLogs(options)[Symbol.asyncIterator]();
+  const stream = client.streamLogs({ ...options, reconnect: false });
+  const entries = stream[Symbol.asyncIterator]();
   expect(await entries.next()).toMatchObject({ value: { message: "one" } });
   expect(requests[0]?.headers.get("akash-heartbeat")).toBe("1");
 

@@ -76,6 +76,7 @@ test("a call has the client's settings where it has none of its own", () => {
     timeout: 30_000,
     retries: 3,
     heartbeat: 15_000,
+    reconnect: true,
     insecure: false,
     skipVersion: false,
   });

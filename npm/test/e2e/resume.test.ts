@@ -1,0 +1,184 @@
+import type { Page } from "playwright-core";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Program } from "../../../web/program.mjs";
+import type { StreamOptions } from "../../src/index.js";
+import { type Fake, type Log, Stage, startBridge, until } from "./harness.js";
+
+/** What a page has of the logs that it follows. */
+interface Followed {
+  text: Map<string, string[]>;
+  lines: number;
+  states: string[];
+  gaps: number;
+  /** How the stream ended; "" while it goes on. */
+  ended: string;
+}
+
+declare global {
+  var followed: Followed;
+}
+
+const history = 20_000;
+
+let stage: Stage;
+let second: Program | undefined;
+
+afterEach(async () => {
+  await second?.stop();
+  second = undefined;
+  await stage.close();
+});
+
+/** Follows all logs in the page, slowly enough for something to happen meanwhile. */
+function follow(page: Page, { ready }: Fake, options: StreamOptions = {}): Promise<void> {
+  const { provider, lease, jwt } = ready;
+  return page.evaluate(
+    ([provider, lease, token, options]) => {
+      const seen: Followed = { text: new Map(), lines: 0, states: [], gaps: 0, ended: "" };
+      globalThis.followed = seen;
+      const stream = client.streamLogs({
+        provider,
+        lease,
+        follow: true,
+        auth: { type: "jwt", token },
+        ...options,
+        onState: (state) => seen.states.push(state),
+        onGap: () => seen.gaps++,
+      });
+      const run = async () => {
+        for await (const batch of stream.batches()) {
+          for (const { service, replica, message } of batch) {
+            const name = `${service}/${replica}`;
+            const text = seen.text.get(name) ?? [];
+            seen.text.set(name, text);
+            text.push(message, "\n");
+          }
+          seen.lines += batch.length;
+          if (seen.lines < 20_000) await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      };
+      run().then(
+        () => {
+          seen.ended = "well";
+        },
+        (error) => {
+          seen.ended = `${error.code}: ${error.message}`;
+        },
+      );
+    },
+    [provider, lease, jwt, options] as const,
+  );
+}
+
+const progress = (page: Page) =>
+  page.evaluate(() => {
+    const { lines, states, gaps, ended } = followed;
+    return { lines, states, gaps, ended };
+  });
+
+/** Waits until the page has so many lines. */
+async function seen(page: Page, want: number): Promise<void> {
+  await until(`${want} lines in the page`, 60_000, async () => {
+    const { lines, ended } = await progress(page);
+    if (ended) throw new Error(`the stream ended after ${lines} lines: ${ended}`);
+    return lines >= want;
+  });
+}
+
+/** What the page has, as the testserver describes what it wrote. */
+async function gathered(page: Page) {
+  const logs = await page.evaluate(() =>
+    Promise.all(
+      Array.from(followed.text, async ([name, text]) => {
+        const bytes = new TextEncoder().encode(text.join(""));
+        const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+        const sha256 = Array.from(sum, (byte) => byte.toString(16).padStart(2, "0")).join("");
+        return { name, lines: text.length / 2, sha256 };
+      }),
+    ),
+  );
+  return logs.sort((a, b) => a.name.localeCompare(b.name));
+}
+
+async function written(fake: Fake) {
+  return (await fake.logs())
+    .map(({ service, replica, lines, sha256 }) => ({
+      name: `${service}/${replica}`,
+      lines,
+      sha256,
+    }))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+const total = (logs: Log[]) => logs.reduce((sum, { lines }) => sum + lines, 0);
+
+/** Has something written to every log, the same twice in a row. */
+async function write(fake: Fake): Promise<void> {
+  for (const log of await fake.logs()) await fake.write(log, "tick\ntick\nlast é漢😀\n");
+}
+
+describe.each([
+  ["gRPC", []],
+  ["REST", ["--lease-rpc", "none"]],
+])("a log that is followed over %s", (dialect, flags) => {
+  const open = async () => {
+    stage = await Stage.open({ fake: ["--log-lines", String(history), ...flags] });
+    return stage.page("module");
+  };
+
+  test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {
+    const page = await open();
+    const { fake, bridge } = stage;
+    await follow(page, fake, { heartbeatMs: 1000 });
+    await seen(page, history);
+    for (let round = 0; round < 2; round++) {
+      await (second ? second.kill() : bridge.stop());
+      await write(fake);
+      await until("the stream notices", 10_000, async () => {
+        const { states } = await progress(page);
+        return states.at(-1) === "reconnecting";
+      });
+      second = await startBridge(fake, "--listen", new URL(bridge.ready.url).host);
+      await seen(page, total(await fake.logs()));
+    }
+    await write(fake);
+    await seen(page, total(await fake.logs()));
+    expect(await gathered(page)).toEqual(await written(fake));
+    expect(await progress(page)).toMatchObject({
+      states: ["open", "reconnecting", "open", "reconnecting", "open"],
+      gaps: 0,
+      ended: "",
+    });
+  });
+
+  test("goes on when the provider's connections are cut in the middle of its history", async () => {
+    const page = await open();
+    const { fake } = stage;
+    await follow(page, fake);
+    for (const lines of [1000, 3000, 6000]) {
+      await seen(page, lines);
+      await fake.cut();
+      await write(fake);
+    }
+    await seen(page, total(await fake.logs()));
+    await write(fake);
+    await seen(page, total(await fake.logs()));
+    expect(await gathered(page)).toEqual(await written(fake));
+    const { states, gaps, ended } = await progress(page);
+    expect({ gaps, ended }).toEqual({ gaps: 0, ended: "" });
+    // Over REST it is the bridge that connects again.
+    if (dialect === "gRPC") expect(states).toContain("reconnecting");
+  });
+
+  test("ends where it was told not to reconnect", async () => {
+    const page = await open();
+    const { fake } = stage;
+    await follow(page, fake, { reconnect: false });
+    await seen(page, history);
+    await stage.bridge.stop();
+    await until("the stream ends", 10_000, async () => (await progress(page)).ended !== "");
+    const { ended, states } = await progress(page);
+    expect(ended).toMatch(/^UNAVAILABLE: /);
+    expect(states).toEqual(["open", "ended"]);
+  });
+});
