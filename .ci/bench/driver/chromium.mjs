@@ -98,6 +98,7 @@ export class Renderer {
     const tasks = trace.traceEvents.filter(
       ({ pid, tid, name }) => pid === this.pid && tid === pid && name === "RunTask",
     );
-    return Math.max(...tasks.map(({ tdur }) => tdur ?? 0)) / 1000;
+    // The thread's clock is read late now and then: no task takes more CPU time than time.
+    return Math.max(...tasks.map(({ dur, tdur = 0 }) => Math.min(dur, tdur))) / 1000;
   }
 }
