@@ -99,6 +99,6 @@ export class Renderer {
       ({ pid, tid, name }) => pid === this.pid && tid === pid && name === "RunTask",
     );
     // The thread's clock is read late now and then: no task takes more CPU time than time.
-    return Math.max(...tasks.map(({ dur, tdur = 0 }) => Math.min(dur, tdur))) / 1000;
+    return Math.max(...tasks.map(({ dur = 0, tdur = 0 }) => Math.min(dur, tdur))) / 1000;
   }
 }
