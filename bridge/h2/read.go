@@ -324,10 +324,10 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	if frame.IsAck() {
 		return nil
 	}
-	defer c.freeLocked()
 	if _, ok := frame.Value(http2.SettingMaxConcurrentStreams); !ok && !c.peer.seen {
 		c.mu.Lock()
 		c.maxStreams = unlimitedStreams
+		c.free()
 		c.mu.Unlock()
 	}
 	c.peer.seen = true
@@ -341,6 +341,7 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 		switch setting.ID {
 		case http2.SettingMaxConcurrentStreams:
 			c.maxStreams = setting.Val
+			c.free()
 		case http2.SettingMaxFrameSize:
 			c.peer.frameSize = setting.Val
 		case http2.SettingHeaderTableSize:
@@ -363,12 +364,6 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 		c.encoder.SetMaxDynamicTableSize(table)
 		return c.framer.WriteSettingsAck()
 	})
-}
-
-func (c *Conn) freeLocked() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.free()
 }
 
 // GoAwayError is the error of streams that ended with a connection which the peer
