@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.Uint64Var(&o.Seed, "seed", 1, "decides addresses, status and logs")
 	flags.IntVar(&o.Providers, "providers", 1, "how many providers to be")
 	flags.DurationVar(&o.PingInterval, "ping-interval", fake.DefaultPingInterval, "how often a WebSocket is pinged")
+	flags.StringVar(&o.State, "state", "", "`folder` that keeps addresses, certificates and logs, so that a testserver that\nwas killed and is started again is the same")
 	flags.BoolVar(&o.CA, "ca", false, "serve a certificate of an authority's on the REST port, by name")
 	var faults list
 	flags.Var(&faults, "fault", "`NAME` or NAME=DURATION of something that goes wrong; may be repeated")

@@ -4,18 +4,37 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	"akash-provider-web/testserver/fake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asTestserver, in the environment, has the test binary be the testserver.
+const asTestserver = "TEST_AS_TESTSERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asTestserver) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // Once ready, the testserver prints one line that says where everything is; it ends
 // with its context and leaves no file behind.
@@ -70,4 +89,70 @@ func TestHelp(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"--help"}, io.Discard, &help))
 	assert.Contains(t, help.String(), "chain-v1beta3")
 	assert.Contains(t, help.String(), "slow-connect")
+}
+
+// A testserver that is killed while somebody follows has, when it is started again,
+// every line that the follower saw.
+func TestKilled(t *testing.T) {
+	folder := t.TempDir()
+	begin := func() (*exec.Cmd, fake.Ready) {
+		program := exec.CommandContext(t.Context(), os.Args[0], "--state", folder, "--log-rate", "2000", "--log-chunk", "1")
+		program.Env = append(os.Environ(), asTestserver+"=1")
+		stdout, err := program.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, program.Start())
+		line, err := bufio.NewReader(stdout).ReadBytes('\n')
+		require.NoError(t, err)
+		var ready fake.Ready
+		require.NoError(t, json.Unmarshal(line, &ready))
+		return program, ready
+	}
+	var before fake.Ready
+	for round := range 3 {
+		program, ready := begin()
+		if round > 0 {
+			assert.Equal(t, before.Endpoints, ready.Endpoints)
+			assert.Equal(t, before.CertSHA256, ready.CertSHA256)
+		}
+		before = ready
+		conn, err := grpc.NewClient(ready.GRPC, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})))
+		require.NoError(t, err)
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+ready.JWT)
+		stream, err := leasev1.NewLeaseRPCClient(conn).ServiceLogs(ctx, &leasev1.ServiceLogsRequest{
+			LeaseId: &marketv1.LeaseID{
+				Owner: ready.Lease.Owner, Dseq: ready.Lease.DSeq, Gseq: ready.Lease.GSeq, Oseq: ready.Lease.OSeq,
+				Provider: ready.Lease.Provider,
+			},
+			Filter: &leasev1.ServiceFilter{Name: "db", Replicas: []uint32{1}},
+			Follow: true,
+		})
+		require.NoError(t, err)
+		var seen []byte
+		for n := 0; ; n++ {
+			message, err := stream.Recv()
+			if n >= 100 && err != nil {
+				break
+			}
+			require.NoError(t, err)
+			for _, log := range message.GetServices() {
+				seen = append(seen, log.GetLogs()...)
+			}
+			if n == 100 {
+				require.NoError(t, program.Process.Kill())
+			}
+		}
+		require.Error(t, program.Wait())
+		require.NoError(t, conn.Close())
+
+		again, ready := begin()
+		response, err := http.Get(ready.Control + "/log?service=db&replica=1")
+		require.NoError(t, err)
+		log, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		http.DefaultClient.CloseIdleConnections()
+		assert.True(t, bytes.HasPrefix(log, seen), "the log has not what was seen")
+		require.NoError(t, again.Process.Kill())
+		require.Error(t, again.Wait())
+	}
 }

@@ -88,6 +88,33 @@ func newCertificate(spec certificateSpec) (*certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read certificate back: %w", err)
 	}
+	return packCertificate(spec, leaf)
+}
+
+// readCertificate is a certificate that was made before, from its PEM forms.
+func readCertificate(pair keptPair) (*certificate, error) {
+	read, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := read.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("key of type %T", read.PrivateKey)
+	}
+	leaf := read.Leaf
+	return packCertificate(certificateSpec{
+		commonName: leaf.Subject.CommonName,
+		key:        key,
+		serial:     leaf.SerialNumber,
+		notBefore:  leaf.NotBefore,
+		notAfter:   leaf.NotAfter,
+		domains:    leaf.DNSNames,
+		addresses:  leaf.IPAddresses,
+	}, leaf)
+}
+
+// packCertificate puts a signed certificate into all its forms.
+func packCertificate(spec certificateSpec, leaf *x509.Certificate) (*certificate, error) {
 	public, err := x509.MarshalPKIXPublicKey(spec.key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)
@@ -96,6 +123,7 @@ func newCertificate(spec certificateSpec) (*certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode private key: %w", err)
 	}
+	der := leaf.Raw
 	sum := sha256.Sum256(der)
 	return &certificate{
 		spec:     spec,

@@ -122,6 +122,15 @@ func (s *Server) controlHandler() http.Handler {
 		p.logs.announce()
 		return nil
 	})
+	// POST /rate?lines= has so many lines a second be written while somebody follows.
+	handle("POST /rate", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		n, err := strconv.Atoi(r.URL.Query().Get("lines"))
+		if err != nil || n < 0 || n > maxLogRate {
+			return fmt.Errorf("rate %q: want 0 to %d lines a second", r.URL.Query().Get("lines"), maxLogRate)
+		}
+		p.logs.setRate(n)
+		return nil
+	})
 	handle("GET /streams", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
 		return answer(w, p.counters.snapshot())
 	})

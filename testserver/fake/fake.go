@@ -83,6 +83,12 @@ type Options struct {
 	CA bool
 	// PingInterval is how often a WebSocket is pinged; 0 is DefaultPingInterval.
 	PingInterval time.Duration
+	// State is a folder that keeps what a provider has on its disk and on the
+	// chain: addresses, certificates and logs. A fake that is started with the
+	// folder of one that was killed is the same again, and its logs have every line
+	// that anybody has seen; faults, status and manifest are as at the first start.
+	// "" keeps nothing. There may be only one provider.
+	State string
 	// Services are those of the lease that each provider holds; nil is
 	// DefaultServices.
 	Services []Service
@@ -132,6 +138,7 @@ type Server struct {
 	cancel  context.CancelFunc
 	ready   Ready
 	folder  string // of the client certificate
+	store   *store // nil without Options.State
 
 	tenant, stranger account
 	authority        *authority // nil without Options.CA
@@ -196,6 +203,9 @@ func (o *Options) check() ([]version, error) {
 	if o.PingInterval < 0 {
 		return nil, fmt.Errorf("ping interval %s: want more than 0", o.PingInterval)
 	}
+	if o.State != "" && o.Providers > 1 {
+		return nil, fmt.Errorf("state of %d providers: want one", o.Providers)
+	}
 	for _, text := range o.Faults {
 		if _, _, err := parseFault(text); err != nil {
 			return nil, err
@@ -210,8 +220,19 @@ func (s *Server) start(versions []version) error {
 	s.ledger.open(s.tenant, true)
 	s.ledger.open(s.stranger, false)
 	var err error
-	if s.folder, err = os.MkdirTemp("", "akash-testserver-"); err != nil {
+	if s.store, err = openStore(s.options.State, s.options.Seed); err != nil {
 		return err
+	}
+	s.options = s.store.addresses(s.options)
+	if s.folder, err = s.openFolder(); err != nil {
+		return err
+	}
+	genesis := time.Now()
+	if k := s.store.former(); k != nil {
+		genesis = k.Genesis
+		if err := s.ledger.restore(k.Certificates); err != nil {
+			return err
+		}
 	}
 	if s.options.CA {
 		if s.authority, err = newAuthority(s.options.Seed); err != nil {
@@ -230,11 +251,11 @@ func (s *Server) start(versions []version) error {
 	if err := s.issueCredentials(); err != nil {
 		return err
 	}
-	chain, err := net.Listen("tcp", cmp.Or(s.options.Chain, loopback))
+	chain, err := s.store.listen(cmp.Or(s.options.Chain, loopback))
 	if err != nil {
 		return fmt.Errorf("chain: %w", err)
 	}
-	control, err := net.Listen("tcp", cmp.Or(s.options.Control, loopback))
+	control, err := s.store.listen(cmp.Or(s.options.Control, loopback))
 	if err != nil {
 		chain.Close()
 		return fmt.Errorf("control: %w", err)
@@ -242,7 +263,7 @@ func (s *Server) start(versions []version) error {
 	s.chainDoor = newDoor(chain, nil)
 	first := s.providers[0]
 	s.serve(
-		webServer{s.chainDoor, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: time.Now(), counters: first.counters}},
+		webServer{s.chainDoor, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: genesis, counters: first.counters}},
 		webServer{control, s.controlHandler()},
 	)
 	s.ready.Endpoints = first.endpoints()
@@ -253,6 +274,13 @@ func (s *Server) start(versions []version) error {
 	s.ready.CertSHA256 = first.certificate().sha256
 	s.ready.ChainRPC = "http://" + chain.Addr().String()
 	s.ready.Control = "http://" + control.Addr().String()
+	err = s.store.change(func(k *kept) {
+		k.REST, k.GRPC = s.ready.REST, s.ready.GRPC
+		k.Chain, k.Control = chain.Addr().String(), control.Addr().String()
+	})
+	if err != nil {
+		return err
+	}
 	for _, text := range s.options.Faults {
 		name, delay, err := parseFault(text)
 		if err != nil {
@@ -319,12 +347,11 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	p.board = newBoard(inv)
 	p.logs = newLogbook(seed, s.options.LogRate, s.options.LogBytes, texts)
 	p.work = newWorkload(seed, lease, s.options.Services, p.logs)
-	p.logs.generate(s.options.LogLines)
-	var err error
-	if p.order, err = newDeployment(s.options.Services); err != nil {
+	if err := s.begin(p); err != nil {
 		return err
 	}
-	if err := p.setCertificate(CertValid); err != nil {
+	var err error
+	if p.order, err = newDeployment(s.options.Services); err != nil {
 		return err
 	}
 	rest, grpc, err := s.listen(i, v.servesGRPC())
@@ -341,6 +368,33 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	return nil
 }
 
+// begin gives a provider its certificate and the logs that it has from the start:
+// those of before, where there were any.
+func (s *Server) begin(p *provider) error {
+	k := s.store.former()
+	if k == nil {
+		p.logs.remember(s.store)
+		p.logs.generate(s.options.LogLines)
+		return p.setCertificate(CertValid)
+	}
+	if err := p.work.relive(s.store.history); err != nil {
+		return err
+	}
+	p.logs.remember(s.store)
+	var err error
+	p.made = k.Made
+	p.serving, err = readCertificate(k.Served)
+	return err
+}
+
+// openFolder returns where files go.
+func (s *Server) openFolder() (string, error) {
+	if s.store != nil {
+		return s.store.folder, nil
+	}
+	return os.MkdirTemp("", "akash-testserver-")
+}
+
 // portTries is how often a pair of neighbouring ports is looked for.
 const portTries = 50
 
@@ -352,7 +406,7 @@ func (s *Server) listen(i int, withGRPC bool) (rest, grpc net.Listener, err erro
 		grpcAddress = cmp.Or(s.options.GRPC, loopback)
 	}
 	if !withGRPC {
-		rest, err = net.Listen("tcp", restAddress)
+		rest, err = s.store.listen(restAddress)
 		return rest, nil, err
 	}
 	host, port, err := net.SplitHostPort(grpcAddress)
@@ -360,7 +414,7 @@ func (s *Server) listen(i int, withGRPC bool) (rest, grpc net.Listener, err erro
 		return nil, nil, fmt.Errorf("gRPC address: %w", err)
 	}
 	for try := 0; ; try++ {
-		rest, err = net.Listen("tcp", restAddress)
+		rest, err = s.store.listen(restAddress)
 		if err != nil {
 			return nil, nil, fmt.Errorf("REST: %w", err)
 		}
@@ -369,7 +423,7 @@ func (s *Server) listen(i int, withGRPC bool) (rest, grpc net.Listener, err erro
 			n := rest.Addr().(*net.TCPAddr).Port + 1
 			address = net.JoinHostPort(host, strconv.Itoa(n%(1<<16)))
 		}
-		grpc, err = net.Listen("tcp", address)
+		grpc, err = s.store.listen(address)
 		if err == nil {
 			return rest, grpc, nil
 		}
@@ -402,7 +456,7 @@ func (s *Server) issueCredentials() error {
 			s.ready.Providers = append(s.ready.Providers, ProviderInfo{p.endpoints(), p.version.text, p.work.lease, token})
 		}
 	}
-	c, err := s.clientCertificate(CertValid)
+	c, err := s.ownCertificate()
 	if err != nil {
 		return err
 	}
@@ -411,6 +465,18 @@ func (s *Server) issueCredentials() error {
 	}
 	s.ready.ClientKeyFile, err = s.save("client.key.pem", c.keyPEM)
 	return err
+}
+
+// ownCertificate returns the tenant's certificate of the ready line.
+func (s *Server) ownCertificate() (*certificate, error) {
+	if k := s.store.former(); k != nil {
+		return readCertificate(k.Client)
+	}
+	c, err := s.clientCertificate(CertValid)
+	if err != nil {
+		return nil, err
+	}
+	return c, s.store.change(func(k *kept) { k.Client = pairOf(c) })
 }
 
 // clientCertificate makes a certificate for the tenant, and the chain's record of it
@@ -441,6 +507,10 @@ func (s *Server) clientCertificate(kind CertificateKind) (*certificate, error) {
 		return c, err
 	}
 	s.ledger.publish(s.tenant.address, c, state)
+	err = s.store.change(func(k *kept) { k.Certificates = s.ledger.keptCertificates() })
+	if err != nil {
+		return nil, err
+	}
 	if kind == CertOtherKey {
 		spec.key = certificateKey(s.options.Seed, "impostor")
 		return newCertificate(spec)
@@ -551,8 +621,8 @@ func (s *Server) Close() error {
 		<-s.goers
 	}
 	s.web = nil
-	if s.folder == "" {
-		return nil
+	if s.store != nil || s.folder == "" {
+		return s.store.close()
 	}
 	return os.RemoveAll(s.folder)
 }

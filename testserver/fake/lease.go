@@ -96,6 +96,7 @@ func (w *workload) grow(name string) error {
 			first := podNames(w.seed, *s)[0]
 			pod = fmt.Sprintf("%szz%03d", first[:len(first)-podSuffix], s.Replicas)
 		}
+		w.logs.keep(keptLine{Service: name, Replica: s.Replicas, Grown: true})
 		w.logs.add(name, s.Replicas, pod)
 		s.Replicas++
 		w.states[name].ready++

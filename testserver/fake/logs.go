@@ -18,12 +18,14 @@ type segment struct {
 	text  []byte // written lines, each with its newline; nil where generated
 }
 
-// journal is everything that one replica has written so far.
+// journal is everything that one replica has written so far. What its store keeps
+// is kept before anybody can read it.
 type journal struct {
 	service string
 	replica int
 	pod     string
 	maker   *lineMaker
+	store   *store
 
 	mu        sync.Mutex
 	segments  []segment
@@ -55,6 +57,7 @@ func (j *journal) generate(n int64) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.store.append(keptLine{Service: j.service, Replica: j.replica, Generated: n})
 	last := len(j.segments) - 1
 	if last >= 0 && j.segments[last].text == nil {
 		j.segments[last].count += n
@@ -70,6 +73,7 @@ func (j *journal) write(text []byte) {
 	n := int64(bytes.Count(text, []byte{'\n'}))
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.store.append(keptLine{Service: j.service, Replica: j.replica, Text: text})
 	j.segments = append(j.segments, segment{count: n, text: text})
 	j.lines += n
 }
@@ -78,6 +82,7 @@ func (j *journal) write(text []byte) {
 func (j *journal) end() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.store.append(keptLine{Service: j.service, Replica: j.replica, Ended: true})
 	j.ended = true
 }
 
@@ -196,15 +201,17 @@ func (j *journal) total() Log {
 // writing them while somebody follows.
 type logbook struct {
 	seed  uint64
-	rate  int // generated lines a second, over all replicas
 	size  int // of a line, in bytes
 	texts *[bodies]string
 
 	mu        sync.Mutex
+	store     *store
+	rate      int // generated lines a second, over all replicas
 	journals  []*journal
 	changed   chan struct{} // closed at the next write
 	followers int
 	stop      chan struct{} // ends the writer; nil while there is none
+	turn      sync.Mutex    // held while the writer writes
 	writers   sync.WaitGroup
 	closed    bool
 }
@@ -223,6 +230,7 @@ func (b *logbook) add(service string, replica int, pod string) {
 		replica: replica,
 		pod:     pod,
 		maker:   newLineMaker(b.seed, service, replica, b.size, b.texts),
+		store:   b.store,
 	})
 }
 
@@ -278,11 +286,7 @@ func (b *logbook) follow() (unfollow func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.followers++
-	if b.followers == 1 && b.rate > 0 && !b.closed {
-		stop := make(chan struct{})
-		b.stop = stop
-		b.writers.Go(func() { b.run(stop) })
-	}
+	b.start()
 	return sync.OnceFunc(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -294,12 +298,37 @@ func (b *logbook) follow() (unfollow func()) {
 	})
 }
 
+// start starts the writer if there is something to do. The lock is held.
+func (b *logbook) start() {
+	if b.followers == 0 || b.rate == 0 || b.closed || b.stop != nil {
+		return
+	}
+	stop, rate := make(chan struct{}), b.rate
+	b.stop = stop
+	b.writers.Go(func() { b.run(stop, rate) })
+}
+
+// setRate has n lines a second be written from now on. After it returns, none are
+// written at the rate of before.
+func (b *logbook) setRate(n int) {
+	b.mu.Lock()
+	if b.stop != nil {
+		close(b.stop)
+		b.stop = nil
+	}
+	b.rate = n
+	b.start()
+	b.mu.Unlock()
+	b.turn.Lock() // who writes at this moment has finished
+	defer b.turn.Unlock()
+}
+
 // tick is how often lines are written at rates too high for a timer each.
 const tick = 10 * time.Millisecond
 
-// run writes generated lines at the logbook's rate until stop is closed.
-func (b *logbook) run(stop <-chan struct{}) {
-	every := max(tick, time.Second/time.Duration(b.rate))
+// run writes rate generated lines a second until stop is closed.
+func (b *logbook) run(stop <-chan struct{}, rate int) {
+	every := max(tick, time.Second/time.Duration(rate))
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	start := time.Now()
@@ -309,13 +338,28 @@ func (b *logbook) run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case now := <-ticker.C:
-			due := int64(now.Sub(start).Seconds() * float64(b.rate))
+			due := int64(now.Sub(start).Seconds() * float64(rate))
 			if due == written {
 				continue
 			}
-			b.advance(written, due)
+			if !b.write(written, due, stop) {
+				return
+			}
 			written = due
 		}
+	}
+}
+
+// write advances the logs unless stop is closed, and reports whether it did.
+func (b *logbook) write(from, to int64, stop <-chan struct{}) bool {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	select {
+	case <-stop:
+		return false
+	default:
+		b.advance(from, to)
+		return true
 	}
 }
 

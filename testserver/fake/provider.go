@@ -60,7 +60,7 @@ type provider struct {
 
 	mu      sync.Mutex
 	closed  bool
-	certs   int // certificates made so far
+	made    int // certificates so far
 	serving *certificate
 	crashed bool
 	wires   map[*wire]struct{}
@@ -223,6 +223,16 @@ func (p *provider) clearFault(name Fault) error {
 func (p *provider) setCertificate(kind CertificateKind) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.swapCertificate(kind); err != nil {
+		return err
+	}
+	return p.server.store.change(func(k *kept) {
+		k.Made, k.Served, k.Certificates = p.made, pairOf(p.serving), p.ledger.keptCertificates()
+	})
+}
+
+// swapCertificate is setCertificate without keeping it. The lock is held.
+func (p *provider) swapCertificate(kind CertificateKind) error {
 	now := time.Now()
 	spec := p.certificateSpec(now)
 	state := certv1.State_valid
@@ -276,10 +286,10 @@ func (p *provider) setCertificate(kind CertificateKind) error {
 
 // certificateSpec returns the claims of a new certificate. The lock is held.
 func (p *provider) certificateSpec(now time.Time) certificateSpec {
-	p.certs++
+	p.made++
 	return certificateSpec{
 		commonName: p.address(),
-		key:        certificateKey(p.seed, p.certs),
+		key:        certificateKey(p.seed, p.made),
 		serial:     big.NewInt(now.UnixNano()),
 		notBefore:  now.Add(-time.Hour),
 		notAfter:   now.AddDate(1, 0, 0),

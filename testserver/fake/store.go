@@ -1,0 +1,299 @@
+package fake
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	certv1 "akash-provider-web/proto/akash/cert/v1"
+)
+
+// Files of Options.State.
+const (
+	stateFile = "state.json"
+	logFile   = "log.jsonl"
+)
+
+// portPatience is how long a port is waited for that was the fake's before: the
+// system may have lent it to somebody's outgoing connection meanwhile.
+const portPatience = 10 * time.Second
+
+// kept is what a fake is again after it was killed: its addresses, the certificates
+// and what the chain has of them.
+type kept struct {
+	Seed         uint64            `json:"seed"`
+	REST         string            `json:"rest"`
+	GRPC         string            `json:"grpc,omitempty"`
+	Chain        string            `json:"chain"`
+	Control      string            `json:"control"`
+	Genesis      time.Time         `json:"genesis"`
+	Made         int               `json:"made"` // certificates so far
+	Served       keptPair          `json:"served"`
+	Client       keptPair          `json:"client"`
+	Certificates []keptCertificate `json:"certificates"`
+}
+
+// keptPair is a certificate with its key, PEM.
+type keptPair struct {
+	Cert []byte `json:"cert"`
+	Key  []byte `json:"key"`
+}
+
+func pairOf(c *certificate) keptPair { return keptPair{c.pem, c.keyPEM} }
+
+// keptCertificate is the chain's record of a certificate.
+type keptCertificate struct {
+	Owner  string `json:"owner"`
+	Serial string `json:"serial"`
+	State  int32  `json:"state"`
+	Cert   []byte `json:"cert"`
+	Pubkey []byte `json:"pubkey"`
+}
+
+// keptLine is one event of the logs: generated lines, written ones, the end of a
+// log or a new replica.
+type keptLine struct {
+	Service   string `json:"service"`
+	Replica   int    `json:"replica"`
+	Generated int64  `json:"generated,omitempty"`
+	Text      []byte `json:"text,omitempty"`
+	Ended     bool   `json:"ended,omitempty"`
+	Grown     bool   `json:"grown,omitempty"`
+}
+
+// store keeps a fake on disk. What it is given has reached the system, though
+// perhaps not the disk, when it returns: it outlives the process, not the machine.
+// The nil store keeps nothing.
+type store struct {
+	folder  string
+	resumed bool // there was something
+	history []keptLine
+
+	mu    sync.Mutex
+	state kept
+	log   *os.File
+}
+
+// openStore reads what a folder has of a fake of the seed.
+func openStore(folder string, seed uint64) (*store, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	s := &store{folder: folder, state: kept{Seed: seed, Genesis: time.Now()}}
+	text, err := os.ReadFile(filepath.Join(folder, stateFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("state: %w", err)
+	default:
+		var before kept
+		if err := json.Unmarshal(text, &before); err != nil {
+			return nil, fmt.Errorf("state: %s: %w", stateFile, err)
+		}
+		if before.Seed != seed {
+			return nil, fmt.Errorf("state: %s is of seed %d, not %d", folder, before.Seed, seed)
+		}
+		// One that was killed before it was ready for the first time has been
+		// nothing yet.
+		if s.resumed = before.Control != ""; s.resumed {
+			s.state = before
+		}
+	}
+	if s.log, err = os.OpenFile(filepath.Join(folder, logFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	if err := s.readLog(); err != nil {
+		return nil, errors.Join(fmt.Errorf("state: %s: %w", logFile, err), s.log.Close())
+	}
+	return s, nil
+}
+
+// readLog reads the log, and takes off a last line that was not written to its end:
+// nobody has seen what it tells.
+func (s *store) readLog() error {
+	text, err := io.ReadAll(s.log)
+	if err != nil {
+		return err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	if !s.resumed {
+		whole = 0
+	}
+	if err := s.log.Truncate(int64(whole)); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(text[:whole]) {
+		var l keptLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return err
+		}
+		s.history = append(s.history, l)
+	}
+	return nil
+}
+
+// append keeps an event of the logs. A fake that cannot keep what it is about to
+// say must not say it.
+func (s *store) append(l keptLine) {
+	if s == nil {
+		return
+	}
+	text, err := json.Marshal(l)
+	if err == nil {
+		_, err = s.log.Write(append(text, '\n'))
+	}
+	if err != nil {
+		panic(fmt.Errorf("keep the log: %w", err))
+	}
+}
+
+// change keeps the state after a change.
+func (s *store) change(how func(*kept)) error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	how(&s.state)
+	text, err := json.MarshalIndent(s.state, "", "  ")
+	if err != nil {
+		return err
+	}
+	// All of it or nothing, whenever the process ends.
+	path := filepath.Join(s.folder, stateFile)
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// former returns the state that was found, or nil where there was none.
+func (s *store) former() *kept {
+	if s == nil || !s.resumed {
+		return nil
+	}
+	return &s.state
+}
+
+func (s *store) close() error {
+	if s == nil {
+		return nil
+	}
+	return s.log.Close()
+}
+
+// addresses returns the options' addresses and, for those that leave the port open,
+// those of before.
+func (s *store) addresses(o Options) Options {
+	if k := s.former(); k != nil {
+		o.REST, o.GRPC = chosen(o.REST, k.REST), chosen(o.GRPC, k.GRPC)
+		o.Chain, o.Control = chosen(o.Chain, k.Chain), chosen(o.Control, k.Control)
+	}
+	return o
+}
+
+func chosen(address, before string) string {
+	if _, port, err := net.SplitHostPort(cmp.Or(address, loopback)); err == nil && port == "0" {
+		return cmp.Or(before, address)
+	}
+	return address
+}
+
+// listen listens at an address, for which it waits a while if it was this fake's
+// before.
+func (s *store) listen(address string) (net.Listener, error) {
+	for deadline := time.Now().Add(portPatience); ; time.Sleep(20 * time.Millisecond) {
+		listener, err := net.Listen("tcp", address)
+		if err == nil || s.former() == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+			return listener, err
+		}
+	}
+}
+
+// keptCertificates returns what the chain has of certificates.
+func (l *ledger) keptCertificates() []keptCertificate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []keptCertificate
+	for _, c := range l.certificates {
+		all = append(all, keptCertificate{
+			c.owner, c.serial.String(), int32(c.record.GetState()), c.record.GetCert(), c.record.GetPubkey(),
+		})
+	}
+	return all
+}
+
+// restore puts back what keptCertificates returned.
+func (l *ledger) restore(all []keptCertificate) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range all {
+		serial, ok := new(big.Int).SetString(c.Serial, 10)
+		if !ok {
+			return fmt.Errorf("state: serial number %q", c.Serial)
+		}
+		l.certificates = append(l.certificates, chainCertificate{
+			owner:  c.Owner,
+			serial: serial,
+			record: &certv1.Certificate{State: certv1.State(c.State), Cert: c.Cert, Pubkey: c.Pubkey},
+		})
+	}
+	return nil
+}
+
+// keep keeps an event of no one log.
+func (b *logbook) keep(l keptLine) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.store.append(l)
+}
+
+// remember has the store keep what the logs get from now on.
+func (b *logbook) remember(s *store) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.store = s
+	for _, j := range b.journals {
+		j.mu.Lock()
+		j.store = s
+		j.mu.Unlock()
+	}
+}
+
+// relive repeats what happened to the logs.
+func (w *workload) relive(history []keptLine) error {
+	for _, l := range history {
+		if l.Grown {
+			if err := w.grow(l.Service); err != nil {
+				return fmt.Errorf("state: %w", err)
+			}
+			continue
+		}
+		j := w.logs.find(l.Service, l.Replica)
+		switch {
+		case j == nil:
+			return fmt.Errorf("state: no replica %d of a service %q", l.Replica, l.Service)
+		case l.Ended:
+			j.end()
+		case len(l.Text) > 0:
+			j.write(l.Text)
+		default:
+			j.generate(l.Generated)
+		}
+	}
+	return nil
+}
