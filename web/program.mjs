@@ -10,6 +10,13 @@ const readyTimeout = 20_000;
 /** How long a program may take to end once asked to, in milliseconds. */
 const stopTimeout = 5_000;
 
+/** The programs that run, which end with this process, at the latest. */
+const running = new Set();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /**
  * A program that runs.
  *
@@ -37,7 +44,10 @@ export async function start(file, args, { quiet = false } = {}) {
     errors = (errors + text).slice(-65_536);
     if (!quiet) process.stderr.write(text);
   });
-  const ended = once(child, "exit").then(([code, signal]) => signal ?? code);
+  running.add(child);
+  const ended = once(child, "exit")
+    .finally(() => running.delete(child))
+    .then(([code, signal]) => signal ?? code);
   // A child that cannot be started at all emits "error" instead of "exit".
   const failed = once(child, "error").then(([error]) => {
     throw error;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { CertificateKind, Fault } from "../../src/testing/index.js";
 import { Stage } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
@@ -17,8 +18,8 @@ const stranger = "akash1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq7cdc78";
 interface Case {
   what: string;
   address?: () => string;
-  fault?: string;
-  certificate?: string;
+  fault?: Fault;
+  certificate?: CertificateKind;
   code: string;
   reason?: string;
   says: RegExp;
@@ -181,7 +182,7 @@ test("a gRPC port that speaks something else does not stand in REST's way", asyn
   }
 });
 
-describe.each(["hang-accept", "hang-headers", "chain-slow=1m"])(
+describe.each<Fault>(["hang-accept", "hang-headers", "chain-slow=1m"])(
   "a %s that would last for ever",
   (fault) => {
     test("ends when the call's time is up", async () => {
@@ -202,7 +203,7 @@ describe.each(["hang-accept", "hang-headers", "chain-slow=1m"])(
         // Two attempts, and the pause between them.
         expect(result.took).toBeLessThan(2 * timeoutMs + 3_000);
       } finally {
-        await stage.fake.clearFault(fault.split("=")[0] ?? fault);
+        await stage.fake.clearFault(fault);
       }
     });
   },

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ready, Stage } from "./harness.js";
+import type { Fault } from "../../src/testing/index.js";
+import { Stage } from "./harness.js";
 import "./page.js";
 
 /** How many providers there are, and how long each may take, in milliseconds. */
@@ -11,7 +12,7 @@ const providers = 200;
 const timeoutMs = 5_000;
 
 /** What ails a fifth of them, in turns. */
-const ailments = ["refuse", "hang-accept", "slow-connect=1m", "hang-headers"];
+const ailments: Fault[] = ["refuse", "hang-accept", "slow-connect=1m", "hang-headers"];
 
 let folder: string;
 let stage: Stage;
@@ -32,8 +33,8 @@ beforeAll(async () => {
   });
   for (const [i, { provider }] of all().entries()) {
     // Not i % 5, which would be all of one version.
-    const fault = ailments[Math.floor(i / 5) % ailments.length] as string;
-    if (isDead(i)) await stage.fake.setFault(`${fault}&provider=${provider}`);
+    const fault = ailments[Math.floor(i / 5) % ailments.length] as Fault;
+    if (isDead(i)) await stage.fake.setFault(fault, provider);
   }
 });
 afterAll(async () => {
@@ -41,7 +42,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const all = () => (stage.fake.ready as Ready & { providers: { provider: string }[] }).providers;
+const all = () => stage.fake.providers;
 const isDead = (i: number) => i % 5 === Math.floor(i / 5) % 5;
 
 describe.each([

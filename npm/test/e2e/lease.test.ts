@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Auth, GetManifestOptions, ManifestGroup } from "../../src/index.js";
-import { type Log, Stage, until } from "./harness.js";
+import type { ClientCertificateKind, ReplicaLog } from "../../src/testing/index.js";
+import { Stage, until } from "./harness.js";
 import type { Failure } from "./page.js";
 
 declare global {
@@ -32,7 +33,7 @@ interface Outcome<T> {
 }
 
 /** A replica's log: its hash is over all lines, each with a newline. */
-type Gathered = Pick<Log, "service" | "replica" | "lines" | "sha256">;
+type Gathered = Pick<ReplicaLog, "service" | "replica" | "lines" | "sha256">;
 
 /** Reads logs in the page until they end, or so many lines have come. */
 function streamLogs(page: Page, request: object, lines = Infinity): Promise<Outcome<Gathered>> {
@@ -161,11 +162,11 @@ describe.each([
     secrets.push(token, ...token.split("."));
     return { type: "jwt", token };
   };
-  const byCertificate = async (kind?: string): Promise<Auth> => {
+  const byCertificate = async (kind?: ClientCertificateKind): Promise<Auth> => {
     const pair = await stage.fake.clientCertificate(kind);
     const lines = pair.keyPem.split("\n").filter((line) => !line.startsWith("---") && line);
     secrets.push(pair.keyPem, ...lines, btoa(pair.keyPem).replace(/=+$/, ""));
-    return { type: "mtls", ...pair };
+    return pair;
   };
 
   const request = (options: Request = {}) => {
@@ -384,7 +385,7 @@ describe.each([
   });
 
   test("a token signed by a wallet (ADR-036) that permits logs alone gets them", async () => {
-    const token = await stage.fake.token("alg=ES256KADR36", granting(["logs"]));
+    const token = await stage.fake.token({ alg: "ES256KADR36", claims: granting(["logs"]) });
     expect(await logs({ auth: byToken(token), filter: { name: "db" } })).toEqual(
       (await written()).filter(({ service }) => service === "db"),
     );
@@ -413,21 +414,23 @@ describe.each([
     },
     {
       what: "a token that is not yet valid",
-      options: async () => ({ auth: byToken(await stage.fake.token("start=1h")) }),
+      options: async () => ({ auth: byToken(await stage.fake.token({ start: "1h" })) }),
       code: "UNAUTHENTICATED",
       reason: "tokenNotYetValid",
       says: /valid from .* on.* clock/,
     },
     {
       what: "a token without the scope",
-      options: async () => ({ auth: byToken(await stage.fake.token("", granting(["shell"]))) }),
+      options: async () => ({
+        auth: byToken(await stage.fake.token({ claims: granting(["shell"]) })),
+      }),
       code: "PERMISSION_DENIED",
       reason: "scopeMissing",
       says: /scope "logs"/,
     },
     {
       what: "a token with somebody else's signature",
-      options: async () => ({ auth: byToken(await stage.fake.token("key=forged")) }),
+      options: async () => ({ auth: byToken(await stage.fake.token({ key: "forged" })) }),
       code: "UNAUTHENTICATED",
       reason: "tokenInvalid",
       says: /signature/,
@@ -493,7 +496,7 @@ describe.each([
       const token =
         which === "expiredJwt"
           ? stage.fake.ready.expiredJwt
-          : await stage.fake.token("start=1h&life=3h");
+          : await stage.fake.token({ start: "1h", life: "3h" });
       const error = await failure({ auth: byToken(token) }, wrong);
       expect(error).toMatchObject({ code: "UNAUTHENTICATED", reason });
       expect(error.message).toMatch(/by the (provider|bridge)'s clock/);
@@ -502,7 +505,7 @@ describe.each([
   );
 
   test("getToken is asked again where the provider refuses its token", async () => {
-    const forged = await stage.fake.token("key=forged");
+    const forged = await stage.fake.token({ key: "forged" });
     const { jwt } = stage.fake.ready;
     secrets.push(forged);
     const result = await page.evaluate(

@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Fake, type Flavour, Stage, serviceLogs, until } from "./harness.js";
+import type { TestProvider } from "../../src/testing/index.js";
+import { type Flavour, Stage, serviceLogs, until } from "./harness.js";
 import { pieces } from "./wire.js";
 
 /** Part of a lease's log. */
@@ -36,7 +37,7 @@ type Style = "line by line" | "in batches";
  * Starts to follow the lease's logs in the page. Every line goes into its replica's
  * text, in the order in which it came, with a newline after it.
  */
-function follow(page: Page, { ready }: Fake, style: Style): Promise<void> {
+function follow(page: Page, { ready }: TestProvider, style: Style): Promise<void> {
   const { provider, lease, jwt } = ready;
   return page.evaluate(
     ([provider, lease, token, style]) => {
@@ -108,7 +109,7 @@ const byReplica = (a: Source, b: Source) =>
 const sum = (logs: { lines: number }[]) => logs.reduce((lines, log) => lines + log.lines, 0);
 
 /** Returns what the provider has written, as gathered returns what a page has read. */
-async function written(fake: Fake) {
+async function written(fake: TestProvider) {
   return (await fake.logs()).map(({ bytes: _, ...log }) => log).sort(byReplica);
 }
 

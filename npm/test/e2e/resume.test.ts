@@ -1,8 +1,8 @@
 import type { Page } from "playwright-core";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Program } from "../../../web/program.mjs";
 import type { StreamOptions } from "../../src/index.js";
-import { type Fake, type Log, Stage, startBridge, until } from "./harness.js";
+import type { ReplicaLog, TestBridge, TestProvider } from "../../src/testing/index.js";
+import { Stage, until } from "./harness.js";
 
 /** What a page has of the logs that it follows. */
 interface Followed {
@@ -21,7 +21,7 @@ declare global {
 const history = 20_000;
 
 let stage: Stage;
-let second: Program | undefined;
+let second: TestBridge | undefined;
 
 afterEach(async () => {
   await second?.stop();
@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 /** Follows all logs in the page, slowly enough for something to happen meanwhile. */
-function follow(page: Page, { ready }: Fake, options: StreamOptions = {}): Promise<void> {
+function follow(page: Page, { ready }: TestProvider, options: StreamOptions = {}): Promise<void> {
   const { provider, lease, jwt } = ready;
   return page.evaluate(
     ([provider, lease, token, options]) => {
@@ -100,7 +100,7 @@ async function gathered(page: Page) {
   return logs.sort((a, b) => a.name.localeCompare(b.name));
 }
 
-async function written(fake: Fake) {
+async function written(fake: TestProvider) {
   return (await fake.logs())
     .map(({ service, replica, lines, sha256 }) => ({
       name: `${service}/${replica}`,
@@ -110,10 +110,10 @@ async function written(fake: Fake) {
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-const total = (logs: Log[]) => logs.reduce((sum, { lines }) => sum + lines, 0);
+const total = (logs: ReplicaLog[]) => logs.reduce((sum, { lines }) => sum + lines, 0);
 
 /** Has something written to every log, the same twice in a row. */
-async function write(fake: Fake): Promise<void> {
+async function write(fake: TestProvider): Promise<void> {
   for (const log of await fake.logs()) await fake.write(log, "tick\ntick\nlast é漢😀\n");
 }
 
@@ -138,7 +138,7 @@ describe.each([
         const { states } = await progress(page);
         return states.at(-1) === "reconnecting";
       });
-      second = await startBridge(fake, "--listen", new URL(bridge.ready.url).host);
+      second = await fake.startBridge("--listen", new URL(bridge.url).host);
       await seen(page, total(await fake.logs()));
     }
     await write(fake);

@@ -3,26 +3,21 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Program } from "../../../web/program.mjs";
-import { Fake, root, startBridge } from "./harness.js";
+import { startTestProvider, type TestProvider } from "../../src/testing/index.js";
+import { root } from "./harness.js";
 
-let fake: Fake;
-let bridge: Program;
+let akash: TestProvider;
 
 beforeAll(async () => {
-  fake = await Fake.start();
-  bridge = await startBridge(fake);
+  akash = await startTestProvider();
 });
-afterAll(async () => {
-  await bridge?.stop();
-  await fake?.program.stop();
-});
+afterAll(() => akash?.close());
 
 /** Fetches without fetch's own decoding of encodings. */
 async function raw(path: string, encoding: string): Promise<{ headers: Headers; body: Buffer }> {
   const { request } = await import("node:http");
   return new Promise((resolve, reject) => {
-    request(bridge.ready.url + path, { headers: { "Accept-Encoding": encoding } }, (response) => {
+    request(akash.bridgeUrl + path, { headers: { "Accept-Encoding": encoding } }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("end", () =>
@@ -53,11 +48,11 @@ test("the module comes compressed, as WebAssembly, and is the built one", async 
 });
 
 test("every file that the page names is served, and kept for ever", async () => {
-  const page = await (await fetch(`${bridge.ready.url}/`)).text();
+  const page = await (await fetch(`${akash.bridgeUrl}/`)).text();
   const named = [...page.matchAll(/(?:href|src)="(\/[^"]+\?v=([0-9a-f]+))"/g)];
   expect(named.length).toBeGreaterThan(5);
   for (const [, path, version] of named) {
-    const response = await fetch(bridge.ready.url + path);
+    const response = await fetch(akash.bridgeUrl + path);
     expect(response.status, path).toBe(200);
     expect(response.headers.get("cache-control"), path).toContain("immutable");
     const sum = createHash("sha256")
@@ -71,7 +66,7 @@ test("the fixed names are asked for again only if they changed", async () => {
   for (const path of ["/", "/akash-provider-web.min.js", "/akash-provider-web.wasm"]) {
     const first = await raw(path, "br");
     expect(first.headers.get("cache-control")).toBe("no-cache");
-    const again = await fetch(bridge.ready.url + path, {
+    const again = await fetch(akash.bridgeUrl + path, {
       headers: { "Accept-Encoding": "br", "If-None-Match": first.headers.get("etag") ?? "" },
     });
     expect(again.status, path).toBe(304);
@@ -79,5 +74,5 @@ test("the fixed names are asked for again only if they changed", async () => {
 });
 
 test("the bridge tells that it is well", async () => {
-  expect((await fetch(`${bridge.ready.url}/healthz`)).status).toBe(200);
+  expect((await fetch(`${akash.bridgeUrl}/healthz`)).status).toBe(200);
 });

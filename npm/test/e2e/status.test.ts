@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { CertificateKind, TestProviderInfo } from "../../src/testing/index.js";
 import { type Flavour, Stage } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 import { expected, withoutDefaults } from "./protojson.js";
@@ -59,21 +60,20 @@ test("a status that nobody vouches for says so", async () => {
 // bridge/protocol_test.go has the whole table, over a plain gRPC-Web client.
 describe("providers of every age", () => {
   const versions = ["v0.4.8", "v0.6.4", "v0.8.4", "v0.14.0", "v0.16.0-rc3"];
-  const kinds = ["valid", "expired", "revoked"];
+  const kinds: CertificateKind[] = ["valid", "expired", "revoked"];
   let many: Stage;
-  let known: { provider: string; version: string; kind: string; rest: string; grpc: string }[];
+  let known: (TestProviderInfo & { kind: CertificateKind })[];
 
   beforeAll(async () => {
     const count = versions.length * kinds.length;
     const flags = ["--providers", `${count}`, "--provider-version", versions.join()];
     many = await Stage.open({ fake: flags });
-    const { providers } = many.fake.ready as unknown as { providers: typeof known };
-    known = providers.map((p, i) => ({
+    known = many.fake.providers.map((p, i) => ({
       ...p,
-      kind: kinds[Math.floor(i / versions.length)] as string,
+      kind: kinds[Math.floor(i / versions.length)] as CertificateKind,
     }));
     for (const { provider, kind } of known) {
-      await many.fake.setCertificate(`${kind}&provider=${provider}`);
+      await many.fake.setCertificate(kind, provider);
     }
   });
   afterAll(() => many?.close());

@@ -1,7 +1,7 @@
 // Just enough protobuf and gRPC-Web to see how logs come over the wire, without
 // any of the product's code.
 
-import type { Lease } from "./harness.js";
+import type { TestLease } from "../../src/testing/index.js";
 
 const encoder = new TextEncoder();
 
@@ -41,7 +41,7 @@ function* fields(message: Uint8Array): Generator<{ field: number; bytes: Uint8Ar
 /** Pieces of logs: what ServiceLogs messages hold. */
 export const pieces = {
   /** The body of a ServiceLogs request for all logs of a lease. */
-  request(lease: Lease): Uint8Array<ArrayBuffer> {
+  request(lease: TestLease): Uint8Array<ArrayBuffer> {
     const id = [
       ...text(1, lease.owner),
       ...[16, ...varint(lease.dseq), 24, ...varint(lease.gseq), 32, ...varint(lease.oseq)],

@@ -1,0 +1,24 @@
+// akash-provider-web/testing: a fake provider, a fake chain and a bridge before
+// them, for tests. It runs in Node.
+export type {
+  CertificateKind,
+  ClientCertificateKind,
+  Fault,
+  Replica,
+  ReplicaLog,
+  SeenRequest,
+  StreamCounts,
+  TestStatus,
+  TokenClaims,
+  TokenOptions,
+} from "./control.js";
+export {
+  startTestProvider,
+  type TestAuth,
+  type TestBridge,
+  type TestLease,
+  TestProvider,
+  type TestProviderInfo,
+  type TestProviderOptions,
+  type TestserverReady,
+} from "./provider.js";
