@@ -1,15 +1,38 @@
 // Builds dist/ around dist/akash-provider-web.wasm, which `make build` or
-// `npm run build` makes first: an ES module with its types, and a script for
-// script tags.
+// `npm run build` makes first: ES modules with their types, a script for script
+// tags, and the hashes of what a page may load from another host.
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { esbuildPlugin } from "./wasm-exec.mjs";
 
+const wasm = "akash-provider-web.wasm";
+const script = "akash-provider-web.js";
+
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
-if (!existsSync("dist/akash-provider-web.wasm")) {
-  throw new Error("dist/akash-provider-web.wasm is missing: run `make build`, or `npm run build`");
+if (!existsSync(`dist/${wasm}`)) {
+  throw new Error(`dist/${wasm} is missing: run \`make build\`, or \`npm run build\``);
+}
+
+// What an earlier build made may not exist any more.
+for (const name of readdirSync("dist"))
+  if (name !== wasm) rmSync(`dist/${name}`, { recursive: true });
+copyFileSync("../LICENSE", "LICENSE"); // which npm looks for beside package.json
+
+/** The value of an integrity attribute that admits a file of dist/ (Subresource Integrity). */
+function integrity(name) {
+  return `sha384-${createHash("sha384")
+    .update(readFileSync(`dist/${name}`))
+    .digest("base64")}`;
 }
 
 const shared = {
@@ -21,14 +44,30 @@ const shared = {
   plugins: [esbuildPlugin],
 };
 
+/** The entries that are modules, one for each thing that package.json exports. */
+const modules = { index: {}, node: { platform: "node" } };
+
 await Promise.all([
-  build({ ...shared, entryPoints: ["src/index.ts"], format: "esm", outfile: "dist/index.js" }),
+  ...Object.entries(modules).map(([name, options]) =>
+    build({
+      ...shared,
+      ...options,
+      entryPoints: [`src/${name}.ts`],
+      format: "esm",
+      outfile: `dist/${name}.js`,
+    }),
+  ),
   build({
     ...shared,
     entryPoints: ["src/script.ts"],
     format: "iife",
     globalName: "AkashProvider",
-    outfile: "dist/akash-provider-web.js",
+    define: { MODULE_INTEGRITY: JSON.stringify(integrity(wasm)) },
+    outfile: `dist/${script}`,
   }),
 ]);
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
+
+const hashes = Object.fromEntries([script, wasm].map((name) => [name, integrity(name)]));
+writeFileSync("dist/sri.json", `${JSON.stringify(hashes, null, 2)}\n`);
+for (const [name, hash] of Object.entries(hashes)) console.log(`${name} ${hash}`);

@@ -1,7 +1,7 @@
 import type { CallMethod, Engine, EngineCall, ReadBatch, Stop, StreamMethod } from "./engine.js";
 import { jsonItems, logEntries } from "./entries.js";
 import { ProviderError } from "./errors.js";
-import { loadModule } from "./loader.js";
+import { loadModule, type ModuleSource } from "./loader.js";
 import {
   type CallOptions,
   type ClientOptions,
@@ -337,18 +337,17 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   });
 }
 
-/** @internal createClientFrom makes a client whose module is where wasmUrl says. */
+/** @internal createClientFrom makes a client whose module, unless the options say otherwise, comes from source. */
 export async function createClientFrom(
   options: ClientOptions,
-  defaultWasmUrl: () => URL,
+  source: ModuleSource,
 ): Promise<Client> {
   const settings = readClientOptions(options);
   const { wasmModule, wasmUrl } = options;
   if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
-  const url =
-    wasmUrl === undefined ? defaultWasmUrl() : new URL(wasmUrl, globalThis.location?.href);
-  const module = wasmModule ?? (await loadModule(url));
+  const url = wasmUrl === undefined ? source.url() : new URL(wasmUrl, globalThis.location?.href);
+  const module = wasmModule ?? (await loadModule(url, source));
   return new Client(await WasmEngine.start(module), settings);
 }

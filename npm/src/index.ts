@@ -14,5 +14,7 @@ export * from "./public.js";
  * module cannot be loaded; trying again later may then work.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
-  return createClientFrom(options, () => new URL("./akash-provider-web.wasm", import.meta.url));
+  return createClientFrom(options, {
+    url: () => new URL("./akash-provider-web.wasm", import.meta.url),
+  });
 }

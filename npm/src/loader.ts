@@ -1,5 +1,15 @@
 import { ProviderError } from "./errors.js";
 
+/** Where an entry of the package has its module from. */
+export interface ModuleSource {
+  /** url returns where the module is unless the page says otherwise. */
+  url(): URL;
+  /** Fetches the module, where the platform's fetch cannot. */
+  fetch?: (url: URL, init?: RequestInit) => Promise<Response>;
+  /** The hash that the module must have (Subresource Integrity), if any. */
+  integrity?: string | undefined;
+}
+
 /** Modules by their URL: compiling takes longer than everything after it. */
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
@@ -7,22 +17,23 @@ const modules = new Map<string, Promise<WebAssembly.Module>>();
  * loadModule fetches and compiles the module once for each URL. A failure is not
  * kept: the next call tries again.
  */
-export function loadModule(url: URL): Promise<WebAssembly.Module> {
+export function loadModule(url: URL, source: ModuleSource): Promise<WebAssembly.Module> {
   let module = modules.get(url.href);
   if (module === undefined) {
-    module = compile(url);
+    module = compile(url, source);
     modules.set(url.href, module);
     module.catch(() => modules.delete(url.href));
   }
   return module;
 }
 
-async function compile(url: URL): Promise<WebAssembly.Module> {
+async function compile(url: URL, { fetch, integrity }: ModuleSource): Promise<WebAssembly.Module> {
   let response: Response;
   try {
-    response = await fetch(url);
+    response = await (fetch ?? globalThis.fetch)(url, integrity ? { integrity } : {});
   } catch (cause) {
-    throw unavailable(`cannot load ${url}: is it where wasmUrl says?`, cause);
+    const hint = integrity ? "and of the same version as the script" : "where wasmUrl says";
+    throw unavailable(`cannot load ${url}: is it ${hint}?`, cause);
   }
   if (!response.ok) {
     throw unavailable(`cannot load ${url}: the server answered HTTP ${response.status}`);

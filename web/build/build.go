@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +32,9 @@ func build(o options) error {
 	if err != nil {
 		return err
 	}
+	if assets["sri.json"], err = hashes(assets); err != nil {
+		return err
+	}
 	compressor := newCompressor(o.cache)
 	outputs := map[string][]byte{}
 	for name, body := range assets {
@@ -45,6 +51,17 @@ func build(o options) error {
 		return err
 	}
 	return compressor.prune()
+}
+
+// hashes returns, as JSON, what the integrity attribute of a page that loads the
+// client's files from a bridge is (Subresource Integrity, section 3.1).
+func hashes(assets map[string][]byte) ([]byte, error) {
+	sums := map[string]string{}
+	for _, name := range clientFiles {
+		sum := sha512.Sum384(assets[name])
+		sums[name] = "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return json.MarshalIndent(sums, "", "  ")
 }
 
 // read returns the sources by the name they are served under.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -95,6 +98,18 @@ func TestTheClientIsMinifiedAndKeepsItsMeaning(t *testing.T) {
 	require.NoError(t, build(o))
 	assert.Contains(t, o.output(t, "akash-provider-web.min.js"), "answer:42")
 	assert.Less(t, len(o.output(t, "akash-provider-web.min.js")), 58)
+}
+
+func TestTheHashesAreThoseOfWhatIsServed(t *testing.T) {
+	o := newTree(t, nil)
+	require.NoError(t, build(o))
+	var sums map[string]string
+	require.NoError(t, json.Unmarshal([]byte(o.output(t, "sri.json")), &sums))
+	assert.Len(t, sums, 2)
+	for name, sum := range sums {
+		want := sha512.Sum384([]byte(o.output(t, name)))
+		assert.Equal(t, "sha384-"+base64.StdEncoding.EncodeToString(want[:]), sum, name)
+	}
 }
 
 func TestEncodingsDecodeToTheFile(t *testing.T) {
