@@ -33,6 +33,7 @@ GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 # web files made of both, and the bridge that embeds them.
 WASM := npm/dist/akash-provider-web.wasm
 NODE_MODULES := npm/node_modules/.package-lock.json
+PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
@@ -70,7 +71,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 test: lint test-go test-npm test-web test-e2e test-conformance size ## Run all checks and tests
 
 .PHONY: lint
-lint: lint-go lint-npm ## Check formatting, types and style
+lint: lint-go lint-npm lint-package ## Check formatting, types and style
 
 # For WebAssembly what nothing uses is not looked for: staticcheck does not know
 # that go:wasmexport is a use.
@@ -89,6 +90,12 @@ lint-npm: $(NODE_MODULES)
 	cd npm && npx biome ci --error-on-warnings .
 	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
 	cd npm && npx tsc --noEmit
+
+# The package as npm packs it: its package.json, and its types under every TypeScript
+# that it is meant for.
+.PHONY: lint-package
+lint-package: $(NPM) $(PACKAGE_MODULES)
+	cd npm && node test/package/check.mjs
 
 # What starts goroutines runs under the race detector, which needs a C compiler;
 # the rest, much slower under it and with nothing to race, does not.
@@ -136,7 +143,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/dist npm/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
+	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/package/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # Without the standard library's functions copied into each other the module is a
@@ -148,6 +155,10 @@ $(WASM): $(call go_files,wasm) $(PROTO_GO)
 
 $(NODE_MODULES): npm/package.json npm/package-lock.json
 	cd npm && npm ci --no-audit --no-fund
+	@touch $@
+
+$(PACKAGE_MODULES): npm/test/package/package.json npm/test/package/package-lock.json
+	cd npm/test/package && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json

@@ -19,7 +19,7 @@ export type {
   TokenAuth,
   TokenSourceAuth,
 } from "./options.js";
-export type { Stream } from "./stream.js";
+export type { Batches, Stream } from "./stream.js";
 export type {
   Attribute,
   CallResult,

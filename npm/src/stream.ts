@@ -3,12 +3,27 @@ import { ProviderError } from "./errors.js";
 import { breathe, tired } from "./slice.js";
 import type { LogGap, StreamState } from "./types.js";
 
+declare global {
+  // As TypeScript's own library has it since 5.2, for what checks against an older one.
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 /** Symbol.asyncDispose, also where the platform does not have it yet. */
 export const asyncDispose: typeof Symbol.asyncDispose = (Symbol.asyncDispose ??
   Symbol.for("Symbol.asyncDispose")) as typeof Symbol.asyncDispose;
 
 /** How many items are handed out between two looks at the clock. */
 const itemsPerLook = 16;
+
+/**
+ * A stream's items in the arrays that they arrived in. (An AsyncIterableIterator tells
+ * what it returns at its end only since TypeScript 5.6.)
+ */
+export interface Batches<T> extends AsyncIterator<T[], undefined> {
+  [Symbol.asyncIterator](): Batches<T>;
+}
 
 /**
  * What a provider sends piece by piece. It is read once, by one loop, and begins
@@ -86,9 +101,9 @@ export class Stream<T> implements AsyncIterable<T> {
    * for await (const entries of stream.batches()) view.append(entries);
    * ```
    */
-  batches(): AsyncIterableIterator<T[], undefined> {
+  batches(): Batches<T> {
     this.#claim();
-    const iterator: AsyncIterableIterator<T[], undefined> = {
+    const iterator: Batches<T> = {
       next: () => this.#next(),
       return: () => this.#leave(),
       [Symbol.asyncIterator]: () => iterator,
