@@ -63,6 +63,8 @@ export class Instance {
   static async start(module: WebAssembly.Module): Promise<Instance> {
     const global = sandbox();
     const go = new (makeGo(global))();
+    // A trace has addresses only, for wasm/symbolize, and at this level it has them.
+    go.env = { GOTRACEBACK: "system" };
     const wasm = await WebAssembly.instantiate(module, go.importObject);
     let instance: Instance | undefined;
     go.exit = () => {

@@ -2,6 +2,8 @@
 declare module "wasm-exec" {
   /** A Go program, which runs once. */
   export interface Go {
+    /** Its environment variables. */
+    env: Record<string, string>;
     exit: (code: number) => void;
     readonly importObject: WebAssembly.Imports;
     run(instance: WebAssembly.Instance): Promise<void>;

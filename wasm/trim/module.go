@@ -17,11 +17,11 @@ const (
 	end         = 0x0b
 )
 
-// maxGap is how many zeros may be written out to join two segments.
-const maxGap = 64
+// maxGap is how many zeros are written out rather than begin another segment.
+const maxGap = 128
 
-// maxMemory is the end of 32-bit memory.
-const maxMemory = 1 << 32
+// maxData bounds the memory that a program's data may reach to.
+const maxData = 256 << 20
 
 // A segment is data and where in memory it belongs.
 type segment struct {
@@ -29,14 +29,13 @@ type segment struct {
 	data   []byte
 }
 
-func (s segment) end() uint64 { return s.offset + uint64(len(s.data)) }
-
-// merge returns the module with its data segments joined.
-func merge(module []byte) ([]byte, error) {
+// trim returns the module without what only serves to print traces, with its data in
+// few segments, and the function table as it was.
+func trim(module []byte) (trimmed, symbols []byte, err error) {
 	if !bytes.HasPrefix(module, []byte(preamble)) {
-		return nil, errors.New("not a WebAssembly module of version 1")
+		return nil, nil, errors.New("not a WebAssembly module of version 1")
 	}
-	merged := []byte(preamble)
+	trimmed = []byte(preamble)
 	r := reader{rest: module[len(preamble):]}
 	for len(r.rest) > 0 && r.err == nil {
 		id := r.byte()
@@ -44,32 +43,60 @@ func merge(module []byte) ([]byte, error) {
 		if id == dataSection && r.err == nil {
 			segments, err := readSegments(body)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			body = appendSegments(nil, join(segments))
+			memory := lay(segments)
+			table, err := findFuncTable(memory)
+			if err != nil {
+				return nil, nil, err
+			}
+			if symbols, err = table.symbols(); err != nil {
+				return nil, nil, err
+			}
+			if err := table.strip(); err != nil {
+				return nil, nil, err
+			}
+			body = appendSegments(nil, split(memory))
 		}
-		merged = binary.AppendUvarint(append(merged, id), uint64(len(body)))
-		merged = append(merged, body...)
+		trimmed = binary.AppendUvarint(append(trimmed, id), uint64(len(body)))
+		trimmed = append(trimmed, body...)
 	}
-	return merged, r.err
+	if r.err == nil && symbols == nil {
+		r.err = errNoTable
+	}
+	return trimmed, symbols, r.err
 }
 
-// join joins segments that touch or have a small gap between them. They must be in
-// order, as Go's linker writes them: one that overlaps another would depend on it.
-func join(segments []segment) []segment {
-	var joined []segment
+// lay returns memory as it is when the segments have been copied to it.
+func lay(segments []segment) []byte {
+	size := uint64(0)
 	for _, s := range segments {
-		if n := len(joined); n > 0 {
-			last := &joined[n-1]
-			if gap := int64(s.offset - last.end()); gap >= 0 && gap <= maxGap {
-				last.data = append(append(last.data, make([]byte, gap)...), s.data...)
-				continue
+		size = max(size, s.offset+uint64(len(s.data)))
+	}
+	memory := make([]byte, size)
+	for _, s := range segments {
+		copy(memory[s.offset:], s.data)
+	}
+	return memory
+}
+
+// split returns the segments that memory consists of, if what is between them is zeros.
+func split(memory []byte) []segment {
+	var segments []segment
+	for at := 0; at < len(memory); {
+		if memory[at] == 0 {
+			at++
+			continue
+		}
+		start, last := at, at
+		for ; at < len(memory) && at-last <= maxGap; at++ {
+			if memory[at] != 0 {
+				last = at
 			}
 		}
-		// The capacity is cut: appending must not write into the module.
-		joined = append(joined, segment{s.offset, s.data[:len(s.data):len(s.data)]})
+		segments = append(segments, segment{uint64(start), memory[start : last+1]})
 	}
-	return joined
+	return segments
 }
 
 func readSegments(body []byte) ([]segment, error) {
@@ -88,8 +115,8 @@ func readSegments(body []byte) ([]segment, error) {
 			return nil, errors.New("a data segment whose place is not a constant")
 		}
 		s.data = r.bytes(r.uint())
-		if s.end() > maxMemory {
-			return nil, errors.New("a data segment beyond the end of memory")
+		if s.offset+uint64(len(s.data)) > maxData && r.err == nil {
+			return nil, fmt.Errorf("a data segment beyond %d MB", maxData>>20)
 		}
 		segments = append(segments, s)
 	}
