@@ -1,0 +1,189 @@
+package edge
+
+import (
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// flagTrailer marks the frame that holds the trailers (PROTOCOL-WEB.md, "Trailers").
+const flagTrailer = 0x80
+
+// maxHeld is how much of an answer is held until it is flushed or complete, so that
+// it goes out in one piece.
+const maxHeld = 16 << 10
+
+// answer is an http.ResponseWriter that turns a handler's gRPC answer into a binary
+// gRPC-Web one, as WrapHandler does: what the handler names with
+// http.TrailerPrefix, after its headers, becomes the last frame of the body. But
+// each header is looked at once, and an answer that was never flushed goes out
+// whole and with its length: most calls have one small message as their answer, and
+// writing it in pieces would cost more than relaying it.
+type answer struct {
+	w           http.ResponseWriter
+	contentType []string
+	crossOrigin bool // a page may be of another origin: it sent its own
+
+	trailer   http.Header // the handler's Header, once its headers are written
+	held      *[]byte     // of the body, what waits; from heldPool
+	committed bool        // the handler has written its headers
+	sent      bool        // they went out
+}
+
+var heldPool = sync.Pool{New: func() any {
+	b := make([]byte, 0, 4<<10)
+	return &b
+}}
+
+func newAnswer(w http.ResponseWriter, r *http.Request, contentType []string) *answer {
+	a := &answer{w: w, contentType: contentType, crossOrigin: r.Header["Origin"] != nil}
+	// As WrapHandler's package for CORS has it. The origin was allowed by ServeHTTP.
+	h := w.Header()
+	h["Vary"] = varyOrigin
+	if a.crossOrigin {
+		h["Access-Control-Allow-Origin"] = r.Header["Origin"]
+		h["Access-Control-Allow-Credentials"] = allowCredentials
+	}
+	return a
+}
+
+var (
+	varyOrigin       = []string{"Origin"}
+	allowCredentials = []string{"true"}
+)
+
+// Header returns the headers, or, once they are written, the trailers.
+func (a *answer) Header() http.Header {
+	if a.committed {
+		return a.trailer
+	}
+	return a.w.Header()
+}
+
+// WriteHeader ends the headers. Nothing is sent yet.
+func (a *answer) WriteHeader(status int) {
+	if a.committed {
+		return
+	}
+	a.committed, a.trailer = true, http.Header{}
+	h := a.w.Header()
+	h["Content-Type"] = a.contentType
+	if a.crossOrigin {
+		h["Access-Control-Expose-Headers"] = []string{exposed(h)}
+	}
+	if status != http.StatusOK {
+		a.send(status)
+	}
+}
+
+// exposed lists the headers that a page may read, as the specification of CORS
+// wants them: all that there are.
+func exposed(h http.Header) string {
+	var names strings.Builder
+	for name := range h {
+		names.WriteString(name)
+		names.WriteString(", ")
+	}
+	names.WriteString("grpc-status, grpc-message")
+	return names.String()
+}
+
+// Write sends a piece of the body, in its time.
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if a.held == nil {
+		a.held = heldPool.Get().(*[]byte)
+	}
+	if len(*a.held)+len(p) <= maxHeld {
+		*a.held = append(*a.held, p...)
+		return len(p), nil
+	}
+	if err := a.release(); err != nil {
+		return 0, err
+	}
+	a.send(http.StatusOK)
+	return a.w.Write(p)
+}
+
+// Flush sends what is held.
+func (a *answer) Flush() {
+	if !a.committed {
+		return
+	}
+	a.send(http.StatusOK)
+	if a.release() == nil {
+		a.w.(http.Flusher).Flush()
+	}
+}
+
+func (a *answer) send(status int) {
+	if !a.sent {
+		a.sent = true
+		a.w.WriteHeader(status)
+	}
+}
+
+// release writes what is held and holds nothing more.
+func (a *answer) release() error {
+	if a.held == nil {
+		return nil
+	}
+	a.send(http.StatusOK)
+	_, err := a.w.Write(*a.held)
+	*a.held = (*a.held)[:0]
+	heldPool.Put(a.held)
+	a.held = nil
+	return err
+}
+
+// finish sends the trailers, after the handler has returned: as headers where it
+// wrote nothing.
+func (a *answer) finish() {
+	if !a.committed {
+		a.WriteHeader(http.StatusOK)
+		a.send(http.StatusOK)
+		return
+	}
+	if a.held == nil {
+		a.held = heldPool.Get().(*[]byte)
+	}
+	*a.held = appendTrailers(*a.held, a.trailer)
+	if !a.sent {
+		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*a.held))}
+	}
+	_ = a.release() // an error means that the page has left
+}
+
+// appendTrailers appends the frame of those of h that are named as trailers, in
+// lower case, as PROTOCOL-WEB.md, "HTTP wire protocols", wants it.
+func appendTrailers(b []byte, h http.Header) []byte {
+	start := len(b)
+	b = append(b, flagTrailer, 0, 0, 0, 0)
+	for key, values := range h {
+		name, ok := strings.CutPrefix(key, http.TrailerPrefix)
+		if !ok || !httpguts.ValidHeaderFieldName(name) {
+			continue
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				continue // it could end the line, and begin another trailer
+			}
+			for i := range len(name) {
+				c := name[i]
+				if 'A' <= c && c <= 'Z' {
+					c += 'a' - 'A'
+				}
+				b = append(b, c)
+			}
+			b = append(b, ": "...)
+			b = append(b, value...)
+			b = append(b, "\r\n"...)
+		}
+	}
+	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-prefixSize))
+	return b
+}
