@@ -20,6 +20,10 @@ ONLY ?=
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
+# What `make chaos` does: SEED=N what goes wrong and when, ONLY="fetch REST worker"
+# the runs of that name only.
+SEED ?=
+
 # Tools are pinned, and installed here under their version, so that a change of
 # version is a missing file.
 TOOLS := $(abspath .tools)
@@ -27,6 +31,7 @@ BUF := $(TOOLS)/buf@v1.50.0/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
+TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
 # What is built, in the order of need: the module, the npm package around it, the
@@ -44,7 +49,7 @@ EMPTY := bin/empty.wasm
 
 # JavaScript and CSS outside the npm package, for the same linter.
 WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs \
-  .ci/conformance/*.mjs .ci/conformance/client/*.ts)
+  .ci/conformance/*.mjs .ci/conformance/client/*.ts .ci/chaos/*.mjs .ci/chaos/page/*.js)
 
 # How many times an empty Go program's size the module may have, both as brotli.
 SIZE_BUDGET := 1.00
@@ -129,6 +134,16 @@ conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/c
 	@.ci/need chromium=chromium
 	@node .ci/conformance/run.mjs --repeat $(REPEAT)
 
+.PHONY: test-chaos
+test-chaos: build $(TOXIPROXY) ## Run a short part of make chaos
+	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
+	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs --short
+
+.PHONY: chaos
+chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, connections cut and stalled; bin/chaos.json
+	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
+	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
+
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
@@ -201,6 +216,9 @@ $(PROTOC_GEN_GO_GRPC):
 
 $(STATICCHECK):
 	$(call go_install,honnef.co/go/tools/cmd/staticcheck)
+
+$(TOXIPROXY):
+	$(call go_install,github.com/Shopify/toxiproxy/v2/cmd/server)
 
 $(GRPCWEBPROXY):
 	$(call go_install,github.com/improbable-eng/grpc-web/go/grpcwebproxy)
