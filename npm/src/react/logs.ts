@@ -75,7 +75,7 @@ const idle: LogsSnapshot = {
 const connecting: LogsSnapshot = { ...idle, state: "connecting" };
 
 /** LogStore keeps the latest lines of a log. */
-class LogStore extends Follower<LogEntry, LogsSnapshot> {
+export class LogStore extends Follower<LogEntry, LogsSnapshot> {
   #maxLines = defaultMaxLines;
   #lines: LogLine[] = [];
   #gaps: LogsGap[] = [];
