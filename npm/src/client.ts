@@ -20,8 +20,8 @@ import {
   type Settings,
   type StreamOptions,
 } from "./options.js";
-import { maxSockets, socketUrl } from "./socket.js";
 import { asyncDispose, Stream } from "./stream.js";
+import { maxAsked, takesSockets } from "./transport.js";
 import type {
   CallResult,
   LeaseEvent,
@@ -115,10 +115,12 @@ export class Client {
       throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
     }
     const list = [...addresses];
-    const { bridge } = this.#settings;
-    const settings = { ...this.#settings, bridge: socketUrl(bridge) };
-    const calls = list.map((address) => readCall(settings, address, options));
-    const most = settings.bridge === bridge ? concurrency : Math.min(concurrency, maxSockets);
+    const { bridge, transport } = this.#settings;
+    const calls = list.map((address) => ({
+      ...readCall(this.#settings, address, options),
+      transport,
+    }));
+    const most = takesSockets(bridge, transport) ? Math.min(concurrency, maxAsked) : concurrency;
     return this.#discover(calls, most, options);
   }
 
@@ -283,9 +285,10 @@ export class Client {
   #stream<T>(
     method: StreamMethod,
     call: EngineCall,
-    { signal, onState, onGap }: StreamOptions & Pick<LogOptions, "onGap">,
+    { signal, transport, onState, onGap }: StreamOptions & Pick<LogOptions, "onGap">,
     read: ReadBatch<T>,
   ): Stream<T> {
+    call.transport = transport ?? this.#settings.transport;
     const stream: Stream<T> = new Stream(() => {
       const early = this.#refusal(call, signal);
       if (early) throw early;

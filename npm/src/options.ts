@@ -1,5 +1,6 @@
 import type { EngineCall } from "./engine.js";
 import { tokensOf } from "./token.js";
+import type { Transport } from "./transport.js";
 import type { LogGap, ManifestGroup, StreamState } from "./types.js";
 
 /** How a client is made. */
@@ -26,6 +27,19 @@ export interface ClientOptions {
    * proxies from closing a quiet stream.
    */
   heartbeatMs?: number | false;
+  /**
+   * How streams go to the bridge, and the calls of `discoverProviders`: by fetch or
+   * over WebSockets. Default: `"auto"`, which is over WebSockets from a browser to a
+   * bridge over http, and by fetch otherwise. Browsers make six requests to a host at
+   * a time over HTTP/1.1, of which each stream takes one; WebSockets are not counted,
+   * and over HTTP/2 there is no such limit. Where WebSockets do not get through
+   * `"auto"` goes by fetch, and `"websocket"` fails with the reason
+   * `webSocketUnavailable`. All other calls go by fetch.
+   *
+   * A page can have 220 streams over WebSockets; one more fails as
+   * `RESOURCE_EXHAUSTED`, with the reason `tooManyStreams`.
+   */
+  transport?: Transport;
   /**
    * Where `akash-provider-web.wasm` is. Default: beside the package's own file,
    * which bundlers understand.
@@ -68,6 +82,8 @@ export interface StreamOptions extends CallOptions {
    * for never. Default: the client's.
    */
   heartbeatMs?: number | false;
+  /** How the stream goes to the bridge. Default: the client's. */
+  transport?: Transport;
   /**
    * Whether to go on over another connection when one breaks. Default: true. A
    * stream that follows then tries for as long as it is read, waiting up to ten
@@ -262,6 +278,7 @@ export interface Settings {
   timeoutMs: number;
   retries: number;
   heartbeat: number;
+  transport: Transport;
 }
 
 /** Browsers count timers in 32 bits. */
@@ -275,6 +292,7 @@ export function readClientOptions(options: ClientOptions): Settings {
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? 15_000,
+    transport: readTransport(options.transport) ?? "auto",
   };
 }
 
@@ -309,6 +327,7 @@ export function readCall(
   requireFlag("insecure", options.insecure);
   requireFlag("checkVersion", options.checkVersion);
   requireFlag("reconnect", options.reconnect);
+  readTransport(options.transport);
   requireFunction("onState", options.onState);
   requireFunction("onGap", (options as LogOptions).onGap);
   requireSignal(options.signal);
@@ -316,6 +335,7 @@ export function readCall(
   return {
     bridge: settings.bridge,
     provider,
+    transport: "fetch",
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     retries: readCount("retries", options.retries, 100) ?? settings.retries,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? settings.heartbeat,
@@ -476,6 +496,13 @@ function readHeartbeat(value: unknown): number | undefined {
     );
   }
   return Math.ceil(value);
+}
+
+function readTransport(value: unknown): Transport | undefined {
+  if (value === undefined || value === "auto" || value === "fetch" || value === "websocket") {
+    return value;
+  }
+  throw new TypeError(`transport must be "auto", "fetch" or "websocket", not ${show(value)}`);
 }
 
 function requireObject(name: string, value: unknown): asserts value is object {
