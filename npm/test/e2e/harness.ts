@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
+import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -21,8 +22,10 @@ class StaticSite {
 
   constructor(bridgeUrl: string) {
     this.#server = createServer(async (request, response) => {
-      const path = normalize(new URL(request.url ?? "/", "http://host").pathname);
-      const page = pages(bridgeUrl)[path];
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://host");
+      const path = normalize(pathname);
+      const options = JSON.parse(searchParams.get("options") ?? "{}");
+      const page = pages({ bridgeUrl, ...options })[path];
       if (page !== undefined) {
         response.setHeader("Content-Type", "text/html; charset=utf-8");
         response.end(page);
@@ -56,14 +59,14 @@ const types: Record<string, string> = {
 
 // Each page ends with a client of the bridge in the global variable client. The
 // script tag comes from the bridge, which is another origin.
-const pages = (bridgeUrl: string): Record<string, string> => ({
+const pages = (options: ClientOptions & { bridgeUrl: string }): Record<string, string> => ({
   "/script": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-    <script src="${bridgeUrl}/akash-provider-web.min.js"></script>
-    <script>var ready = AkashProvider.createClient({ bridgeUrl: "${bridgeUrl}" }).then((c) => { client = c })</script>`,
+    <script src="${options.bridgeUrl}/akash-provider-web.min.js"></script>
+    <script>var ready = AkashProvider.createClient(${JSON.stringify(options)}).then((c) => { client = c })</script>`,
   "/module": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
     <script type="module">
       import { createClient } from "/dist/index.js";
-      globalThis.ready = createClient({ bridgeUrl: "${bridgeUrl}" }).then((c) => { globalThis.client = c });
+      globalThis.ready = createClient(${JSON.stringify(options)}).then((c) => { globalThis.client = c });
     </script>`,
 });
 
@@ -106,10 +109,14 @@ export class Stage {
     return this.bridge.url;
   }
 
-  /** Opens a page of a static site that has a client in the variable client. */
-  async page(flavour: Flavour): Promise<Page> {
+  /**
+   * Opens a page of a static site that has a client in the variable client, made with
+   * options that JSON can hold.
+   */
+  async page(flavour: Flavour, options: ClientOptions = {}): Promise<Page> {
     const page = await this.browser.newPage();
-    await page.goto(`${this.#site.url}/${flavour}`);
+    const query = new URLSearchParams({ options: JSON.stringify(options) });
+    await page.goto(`${this.#site.url}/${flavour}?${query}`);
     await page.waitForFunction("globalThis.ready");
     await page.evaluate("ready");
     return page;
