@@ -1,5 +1,4 @@
 import type { ProviderError } from "./errors.js";
-import type { Transport } from "./transport.js";
 import type { LogGap, StreamState } from "./types.js";
 
 /**
@@ -9,7 +8,6 @@ import type { LogGap, StreamState } from "./types.js";
 export interface EngineCall {
   bridge: string;
   provider: string;
-  transport: Transport;
   /** In milliseconds; 0 for no bound. */
   timeout: number;
   retries: number;
@@ -114,6 +112,11 @@ export interface Engine {
     read: ReadBatch<T>,
     events: StreamEvents,
   ): EngineStream<T>;
+  /**
+   * Gives up what is held for the client beyond its calls, all of which have been
+   * ended. The next call gets it back.
+   */
+  release(): Promise<void>;
 }
 
 /** Lets a call be ended from outside. */

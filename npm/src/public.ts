@@ -20,7 +20,6 @@ export type {
   TokenSourceAuth,
 } from "./options.js";
 export type { Batches, Stream } from "./stream.js";
-export type { Transport } from "./transport.js";
 export type {
   Attribute,
   CallResult,

@@ -123,7 +123,7 @@ export interface TestAuth {
 }
 
 /** A bridge that runs. */
-export interface TestBridge {
+export interface TestBridge extends AsyncDisposable {
   /** What `createClient` takes as `bridgeUrl`. */
   readonly url: string;
   /** What it has written to stderr, the last 64 KB. */
@@ -132,7 +132,6 @@ export interface TestBridge {
   stop(): Promise<void>;
   /** Ends it as a crash does. */
   kill(): Promise<void>;
-  [asyncDispose](): Promise<void>;
 }
 
 /**
@@ -203,7 +202,7 @@ async function startBridge(chainRpc: string, options: TestProviderOptions): Prom
 }
 
 /** A fake provider with its chain, and a bridge before it. {@link startTestProvider} makes one. */
-export class TestProvider {
+export class TestProvider implements AsyncDisposable {
   /** The bridge before it. */
   readonly bridge: TestBridge;
   /** Credentials of the tenant's. */

@@ -130,29 +130,16 @@ const total = (logs: { lines: number }[]) => logs.reduce((sum, { lines }) => sum
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 describe.each([
-  {
-    dialect: "AEP-37 gRPC",
-    flags: ["--lease-rpc", "aep37"],
-    over: "grpc",
-    transport: "websocket",
-    history: 100_000,
-  },
-  {
-    dialect: "REST",
-    flags: ["--lease-rpc", "none"],
-    over: "rest",
-    transport: "fetch",
-    history: 100_000,
-  },
+  { dialect: "AEP-37 gRPC", flags: ["--lease-rpc", "aep37"], over: "grpc", history: 100_000 },
+  { dialect: "REST", flags: ["--lease-rpc", "none"], over: "rest", history: 100_000 },
   // The same names with other fields, which must not be misread.
   {
     dialect: "REST beside the SDK's LeaseRPC",
     flags: ["--lease-rpc", "sdk"],
     over: "rest",
-    transport: "auto",
     history: 5_000,
   },
-] as const)("over $dialect", ({ flags, over, transport, history }) => {
+])("over $dialect", ({ flags, over, history }) => {
   let stage: Stage;
   let page: Page;
   /** Everything that a page, or whoever looks at its console, gets to see. */
@@ -166,7 +153,7 @@ describe.each([
   afterAll(() => stage?.close());
 
   async function open(): Promise<Page> {
-    const page = await stage.page("module", { transport });
+    const page = await stage.page("module");
     page.on("console", (message) => told.push(message.text()));
     return page;
   }

@@ -118,13 +118,12 @@ async function write(fake: TestProvider): Promise<void> {
 }
 
 describe.each([
-  ["gRPC", "websocket", []],
-  ["gRPC", "fetch", []],
-  ["REST", "fetch", ["--lease-rpc", "none"]],
-] as const)("a log that is followed over %s and %s", (dialect, transport, flags) => {
+  ["gRPC", []],
+  ["REST", ["--lease-rpc", "none"]],
+])("a log that is followed over %s", (dialect, flags) => {
   const open = async () => {
     stage = await Stage.open({ fake: ["--log-lines", String(history), ...flags] });
-    return stage.page("module", { transport });
+    return stage.page("module");
   };
 
   test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {
