@@ -20,6 +20,10 @@ ONLY ?=
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
+# What `make chaos` does: SEED=N what goes wrong and when, ONLY="fetch REST worker"
+# the runs of that name only.
+SEED ?=
+
 # Tools are pinned, and installed here under their version, so that a change of
 # version is a missing file.
 TOOLS := $(abspath .tools)
@@ -27,6 +31,7 @@ BUF := $(TOOLS)/buf@v1.50.0/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
+TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
 # What is built, in the order of need: the module, the npm package around it, the
@@ -35,6 +40,7 @@ WASM := npm/dist/akash-provider-web.wasm
 SYMBOLS := bin/akash-provider-web.symbols
 NODE_MODULES := npm/node_modules/.package-lock.json
 PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
+REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
@@ -44,7 +50,7 @@ EMPTY := bin/empty.wasm
 
 # JavaScript and CSS outside the npm package, for the same linter.
 WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs \
-  .ci/conformance/*.mjs .ci/conformance/client/*.ts)
+  .ci/conformance/*.mjs .ci/conformance/client/*.ts .ci/chaos/*.mjs .ci/chaos/page/*.js)
 
 # How many times an empty Go program's size the module may have, both as brotli.
 SIZE_BUDGET := 1.00
@@ -115,7 +121,7 @@ test-web: ## Run the dashboard's tests outside a browser
 	node --test --test-reporter=dot web/test/*.test.mjs
 
 .PHONY: test-e2e
-test-e2e: build ## Run the end-to-end tests in headless Chromium
+test-e2e: build $(REACT_18_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium=chromium
 	cd npm && npx vitest run --config test/e2e/vitest.config.ts
 
@@ -128,6 +134,16 @@ test-conformance: ## Run each mode of the conformance suite once
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json
 	@.ci/need chromium=chromium
 	@node .ci/conformance/run.mjs --repeat $(REPEAT)
+
+.PHONY: test-chaos
+test-chaos: build $(TOXIPROXY) ## Run a short part of make chaos
+	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
+	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs --short
+
+.PHONY: chaos
+chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, connections cut and stalled; bin/chaos.json
+	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
+	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
@@ -144,7 +160,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/package/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
+	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18}/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # What reads a crash of the module is kept beside it, and not loaded by pages.
@@ -161,6 +177,10 @@ $(NODE_MODULES): npm/package.json npm/package-lock.json
 
 $(PACKAGE_MODULES): npm/test/package/package.json npm/test/package/package-lock.json
 	cd npm/test/package && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lock.json
+	cd npm/test/react-18 && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json
@@ -201,6 +221,9 @@ $(PROTOC_GEN_GO_GRPC):
 
 $(STATICCHECK):
 	$(call go_install,honnef.co/go/tools/cmd/staticcheck)
+
+$(TOXIPROXY):
+	$(call go_install,github.com/Shopify/toxiproxy/v2/cmd/server)
 
 $(GRPCWEBPROXY):
 	$(call go_install,github.com/improbable-eng/grpc-web/go/grpcwebproxy)

@@ -45,7 +45,13 @@ const shared = {
 };
 
 /** The entries that are modules, one for each thing that package.json exports. */
-const modules = { index: {}, node: { platform: "node" }, worker: {} };
+const modules = {
+  index: {},
+  node: { platform: "node" },
+  // Server components of Next.js may hold what its hooks are in, and not call them.
+  "react/index": { external: ["react"], banner: { js: '"use client";' } },
+  "testing/index": { platform: "node" },
+};
 
 await Promise.all([
   ...Object.entries(modules).map(([name, options]) =>
@@ -66,7 +72,9 @@ await Promise.all([
     outfile: `dist/${script}`,
   }),
 ]);
-execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
+for (const project of ["tsconfig.build.json", "tsconfig.testing.json"]) {
+  execFileSync("node_modules/.bin/tsc", ["-p", project], { stdio: "inherit" });
+}
 
 const hashes = Object.fromEntries([script, wasm].map((name) => [name, integrity(name)]));
 writeFileSync("dist/sri.json", `${JSON.stringify(hashes, null, 2)}\n`);

@@ -14,6 +14,7 @@ func readCall(o browser.Object) *client.Call {
 	c := &client.Call{
 		Bridge:      o.Text("bridge"),
 		Provider:    o.Text("provider"),
+		Transport:   o.Text("transport"),
 		Insecure:    o.Flag("insecure"),
 		SkipVersion: o.Flag("skipVersion"),
 		Credentials: client.Credentials{

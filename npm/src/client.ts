@@ -20,8 +20,8 @@ import {
   type Settings,
   type StreamOptions,
 } from "./options.js";
-import { maxSockets, socketUrl } from "./socket.js";
 import { asyncDispose, Stream } from "./stream.js";
+import { maxAsked, takesSockets } from "./transport.js";
 import type {
   CallResult,
   LeaseEvent,
@@ -32,8 +32,6 @@ import type {
   ServiceStatus,
 } from "./types.js";
 import { WasmEngine } from "./wasm-engine.js";
-import { WorkerEngine } from "./worker-engine.js";
-import type { WorkerScript } from "./worker-link.js";
 
 /** How much longer a restart may take than the provider waits, in milliseconds. */
 const restartGrace = 10_000;
@@ -117,10 +115,12 @@ export class Client {
       throw new TypeError(`concurrency must be a whole number from 1, not ${concurrency}`);
     }
     const list = [...addresses];
-    const { bridge } = this.#settings;
-    const settings = { ...this.#settings, bridge: socketUrl(bridge) };
-    const calls = list.map((address) => readCall(settings, address, options));
-    const most = settings.bridge === bridge ? concurrency : Math.min(concurrency, maxSockets);
+    const { bridge, transport } = this.#settings;
+    const calls = list.map((address) => ({
+      ...readCall(this.#settings, address, options),
+      transport,
+    }));
+    const most = takesSockets(bridge, transport) ? Math.min(concurrency, maxAsked) : concurrency;
     return this.#discover(calls, most, options);
   }
 
@@ -251,14 +251,12 @@ export class Client {
 
   /**
    * Ends all calls and streams of this client that go on, and tells how many there
-   * were. A worker that no other client uses is ended, too. The client can be used
-   * afterwards.
+   * were. The client can be used afterwards.
    */
   async cleanupConnections(): Promise<{ status: "success"; closedChannels: number }> {
     const open = [...this.#open];
     const message = "the client's connections were cleaned up";
     for (const end of open) end(new ProviderError({ code: "CANCELLED", message }));
-    await this.#engine.release();
     return { status: "success", closedChannels: open.length };
   }
 
@@ -287,9 +285,10 @@ export class Client {
   #stream<T>(
     method: StreamMethod,
     call: EngineCall,
-    { signal, onState, onGap }: StreamOptions & Pick<LogOptions, "onGap">,
+    { signal, transport, onState, onGap }: StreamOptions & Pick<LogOptions, "onGap">,
     read: ReadBatch<T>,
   ): Stream<T> {
+    call.transport = transport ?? this.#settings.transport;
     const stream: Stream<T> = new Stream(() => {
       const early = this.#refusal(call, signal);
       if (early) throw early;
@@ -341,24 +340,17 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   });
 }
 
-/** Where an entry of the package has its module and its worker from. */
-export interface Source extends ModuleSource {
-  worker(): WorkerScript;
-}
-
-/** @internal createClientFrom makes a client from source, unless the options say otherwise. */
-export async function createClientFrom(options: ClientOptions, source: Source): Promise<Client> {
+/** @internal createClientFrom makes a client whose module, unless the options say otherwise, comes from source. */
+export async function createClientFrom(
+  options: ClientOptions,
+  source: ModuleSource,
+): Promise<Client> {
   const settings = readClientOptions(options);
-  const { wasmModule, wasmUrl, worker, workerUrl } = options;
+  const { wasmModule, wasmUrl } = options;
   if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
-  const page = globalThis.location?.href;
-  const load = () => loadModule(wasmUrl ? new URL(wasmUrl, page) : source.url(), source);
-  const module = wasmModule ?? load();
-  if (!worker) return new Client(await WasmEngine.start(await module), settings);
-  const script: WorkerScript = workerUrl
-    ? { url: new URL(workerUrl, page), type: "module" }
-    : source.worker();
-  return new Client(await WorkerEngine.start(script, module), settings);
+  const url = wasmUrl === undefined ? source.url() : new URL(wasmUrl, globalThis.location?.href);
+  const module = wasmModule ?? (await loadModule(url, source));
+  return new Client(await WasmEngine.start(module), settings);
 }

@@ -1,4 +1,5 @@
 import type { ProviderError } from "./errors.js";
+import type { Transport } from "./transport.js";
 import type { LogGap, StreamState } from "./types.js";
 
 /**
@@ -8,6 +9,7 @@ import type { LogGap, StreamState } from "./types.js";
 export interface EngineCall {
   bridge: string;
   provider: string;
+  transport: Transport;
   /** In milliseconds; 0 for no bound. */
   timeout: number;
   retries: number;
@@ -112,11 +114,6 @@ export interface Engine {
     read: ReadBatch<T>,
     events: StreamEvents,
   ): EngineStream<T>;
-  /**
-   * Gives up what is held for the client beyond its calls, all of which have been
-   * ended. The next call gets it back.
-   */
-  release(): Promise<void>;
 }
 
 /** Lets a call be ended from outside. */

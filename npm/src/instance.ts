@@ -1,7 +1,7 @@
 import { makeGo } from "wasm-exec";
 import type { EngineCall } from "./engine.js";
 import { ProviderError } from "./errors.js";
-import { transport } from "./socket.js";
+import { send } from "./transport.js";
 
 /** What a stream's body is read from. */
 export type BodyReader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
@@ -170,7 +170,7 @@ function sandbox() {
     performance,
     clearTimeout: (id: number) => clearTimeout(id),
     // Looked up at each call, so that a page may wrap its fetch at any time.
-    fetch: transport,
+    fetch: send,
     setTimeout: (f: (...args: unknown[]) => void, ms: number, ...args: unknown[]) =>
       setTimeout(f, ms, ...args),
 

@@ -10,7 +10,6 @@ export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
     url: () => new URL("./akash-provider-web.wasm", import.meta.url),
     fetch: fetchOrRead,
-    worker: () => ({ url: new URL("./worker.js", import.meta.url), type: "module" }),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { EngineCall } from "./engine.js";
 import { tokensOf } from "./token.js";
+import type { Transport } from "./transport.js";
 import type { LogGap, ManifestGroup, StreamState } from "./types.js";
 
 /** How a client is made. */
@@ -27,6 +28,19 @@ export interface ClientOptions {
    */
   heartbeatMs?: number | false;
   /**
+   * How streams go to the bridge, and the calls of `discoverProviders`: by fetch or
+   * over WebSockets. Default: `"auto"`, which is over WebSockets from a browser to a
+   * bridge over http, and by fetch otherwise. Browsers make six requests to a host at
+   * a time over HTTP/1.1, of which each stream takes one; WebSockets are not counted,
+   * and over HTTP/2 there is no such limit. Where WebSockets do not get through
+   * `"auto"` goes by fetch, and `"websocket"` fails with the reason
+   * `webSocketUnavailable`. All other calls go by fetch.
+   *
+   * A page can have 220 streams over WebSockets; one more fails as
+   * `RESOURCE_EXHAUSTED`, with the reason `tooManyStreams`.
+   */
+  transport?: Transport;
+  /**
    * Where `akash-provider-web.wasm` is. Default: beside the package's own file,
    * which bundlers understand.
    *
@@ -35,26 +49,6 @@ export interface ClientOptions {
   wasmUrl?: string | URL;
   /** The compiled module itself, for those who load it themselves. */
   wasmModule?: WebAssembly.Module;
-  /**
-   * Whether the client's work is done in a Web Worker, which leaves the page's thread
-   * little more to do than to take what is finished. All clients of a page share one
-   * worker. It ends with the last of them that is disposed of or cleaned up, and
-   * starts again at the next call. Default: false.
-   *
-   * The worker makes the requests: a `fetch` that the page has wrapped does not see
-   * them. Where there can be no worker, the client is not made, and the error says
-   * why.
-   */
-  worker?: boolean;
-  /**
-   * Where the package's `worker.js` is. Default: beside the package's own file, which
-   * bundlers understand; for a script tag the script itself. A Content-Security-Policy
-   * must allow the worker by `worker-src`: its origin, or `blob:` where that is not the
-   * page's own.
-   *
-   * @example "/assets/worker.js"
-   */
-  workerUrl?: string | URL;
 }
 
 /** How one call is made; what is absent is as the client has it. */
@@ -88,6 +82,8 @@ export interface StreamOptions extends CallOptions {
    * for never. Default: the client's.
    */
   heartbeatMs?: number | false;
+  /** How the stream goes to the bridge. Default: the client's. */
+  transport?: Transport;
   /**
    * Whether to go on over another connection when one breaks. Default: true. A
    * stream that follows then tries for as long as it is read, waiting up to ten
@@ -282,6 +278,7 @@ export interface Settings {
   timeoutMs: number;
   retries: number;
   heartbeat: number;
+  transport: Transport;
 }
 
 /** Browsers count timers in 32 bits. */
@@ -290,12 +287,12 @@ export const maxTimeout = 2 ** 31 - 1;
 /** readClientOptions checks a client's options and fills in the defaults. */
 export function readClientOptions(options: ClientOptions): Settings {
   requireObject("options", options);
-  requireFlag("worker", options.worker);
   return {
     bridge: readBridgeUrl(options.bridgeUrl),
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? 15_000,
+    transport: readTransport(options.transport) ?? "auto",
   };
 }
 
@@ -330,6 +327,7 @@ export function readCall(
   requireFlag("insecure", options.insecure);
   requireFlag("checkVersion", options.checkVersion);
   requireFlag("reconnect", options.reconnect);
+  readTransport(options.transport);
   requireFunction("onState", options.onState);
   requireFunction("onGap", (options as LogOptions).onGap);
   requireSignal(options.signal);
@@ -337,6 +335,7 @@ export function readCall(
   return {
     bridge: settings.bridge,
     provider,
+    transport: "fetch",
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     retries: readCount("retries", options.retries, 100) ?? settings.retries,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? settings.heartbeat,
@@ -497,6 +496,13 @@ function readHeartbeat(value: unknown): number | undefined {
     );
   }
   return Math.ceil(value);
+}
+
+function readTransport(value: unknown): Transport | undefined {
+  if (value === undefined || value === "auto" || value === "fetch" || value === "websocket") {
+    return value;
+  }
+  throw new TypeError(`transport must be "auto", "fetch" or "websocket", not ${show(value)}`);
 }
 
 function requireObject(name: string, value: unknown): asserts value is object {

@@ -20,6 +20,7 @@ export type {
   TokenSourceAuth,
 } from "./options.js";
 export type { Batches, Stream } from "./stream.js";
+export type { Transport } from "./transport.js";
 export type {
   Attribute,
   CallResult,

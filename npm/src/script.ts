@@ -1,9 +1,6 @@
-// The entry for script tags: the same API under the global AkashProvider. Its worker
-// runs the same script.
+// The entry for script tags: the same API under the global AkashProvider.
 import { type Client, createClientFrom } from "./client.js";
 import type { ClientOptions } from "./options.js";
-import { workerName } from "./worker-protocol.js";
-import { listen } from "./worker-service.js";
 
 export * from "./public.js";
 
@@ -13,22 +10,16 @@ declare const MODULE_INTEGRITY: string;
 /** The script's own tag, which is known only while the script runs for the first time. */
 const script = globalThis.document?.currentScript as HTMLScriptElement | null;
 const src = script?.src;
-const integrity = script?.integrity;
-
-const beside = (name: string) => new URL(name, src || globalThis.location?.href);
+const checked = Boolean(script?.integrity);
 
 /**
  * Loads the WebAssembly module, which lies beside this script, and makes a client.
  * A page that wants the script to be what it was, by an `integrity` attribute, wants
- * that of the module and the worker too.
+ * that of the module too.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
-    url: () => beside("akash-provider-web.wasm"),
-    integrity: integrity ? MODULE_INTEGRITY : undefined,
-    worker: () => ({ url: beside(src || "akash-provider-web.js"), type: "classic", integrity }),
+    url: () => new URL("akash-provider-web.wasm", src || globalThis.location?.href),
+    integrity: checked ? MODULE_INTEGRITY : undefined,
   });
 }
-
-const { document, name } = globalThis as { document?: Document; name?: string };
-if (!document && name === workerName) listen();

@@ -1,116 +1,224 @@
 // Calls over WebSockets, by the grpc-websockets transport of improbable-eng's
-// grpc-web. Over HTTP/1.1 a browser makes six requests to a host at a time and lets
-// the others wait, while their time runs out; WebSockets it does not count.
+// grpc-web, and with the bridge's window: bridge/edge/window.go is the other side.
 
-/** How many sockets connect at a time: browsers slow down pages that open many at once. */
-const maxConnecting = 4;
+/** The content type that the transport implies. */
+export const grpcWeb = "application/grpc-web+proto";
+
+/** How long a socket may take to open, in milliseconds: some proxies swallow them. */
+const patience = 10_000;
 
 /** Marks a frame of headers or trailers, of which the length follows in four bytes. */
 const headerFlag = 0x80;
 const prefixSize = 5;
 
-/** Where WebSockets do not get through, by origin. */
-const barred = new Set<string>();
+/** What the first byte of a message to the bridge says. */
+const data = 0;
+const finish = 1;
 
-let connecting = 0;
-const waiting: (() => void)[] = [];
-
-/** The most calls over WebSockets that a client makes at a time; Chromium has 255 sockets. */
-export const maxSockets = 200;
+/** The longest headers that are taken, in bytes. */
+const maxHead = 64 * 1024;
 
 /**
- * socketUrl returns the URL by which calls of a bridge go over WebSockets, or the
- * bridge's own where requests do as well: to an https URL over HTTP/2, and outside
- * of browsers.
+ * How many bytes of a stream may have been sent and not been read. Less slows streams
+ * down that come from far; more is held in memory by each stream that is not read.
  */
-export function socketUrl(bridge: string): string {
-  const { WebSocket, location } = globalThis;
-  const plain = bridge.startsWith("http:") && WebSocket !== undefined && location !== undefined;
-  return plain && !barred.has(new URL(bridge).origin) ? bridge.replace("http:", "ws:") : bridge;
+const streamWindow = 256 * 1024;
+
+/** How far a bridge may go beyond its window, in bytes: by the longest message. */
+const maxBeyond = prefixSize + 4 * 1024 * 1024;
+
+/** Up to how many bytes small pieces are handed on in one. */
+const maxJoined = 64 * 1024;
+
+/** What a call is, of what fetch takes. */
+export interface Request {
+  headers: Record<string, string>;
+  body: Uint8Array;
+  signal: AbortSignal;
+  streams?: boolean;
 }
 
-/** transport is fetch, which takes URLs of WebSockets, too. */
-export async function transport(url: string, init: RequestInit): Promise<Response> {
-  if (!url.startsWith("ws:")) return fetch(url, init);
-  const socket = await connect(url, init.signal as AbortSignal);
-  if (socket) return exchange(socket, init);
-  const plain = url.replace("ws:", "http:");
-  const response = await fetch(plain, init);
-  barred.add(new URL(plain).origin); // which is not down
-  return response;
-}
-
-/** connect opens a socket, or returns undefined where that cannot be done. */
-async function connect(url: string, signal: AbortSignal): Promise<WebSocket | undefined> {
-  while (connecting >= maxConnecting) await new Promise<void>((resolve) => waiting.push(resolve));
-  connecting++;
+/** openSocket opens a socket, or returns undefined where that cannot be done. */
+export async function openSocket(url: string, signal: AbortSignal): Promise<WebSocket | undefined> {
+  signal.throwIfAborted();
+  let socket: WebSocket;
   try {
-    signal.throwIfAborted();
-    const socket = new WebSocket(url, "grpc-websockets");
-    socket.binaryType = "arraybuffer";
-    const opened = await new Promise<boolean>((resolve) => {
-      socket.onopen = () => resolve(true);
-      socket.onclose = () => resolve(false);
-      signal.addEventListener("abort", () => socket.close(), { once: true });
-    });
-    signal.throwIfAborted();
-    return opened ? socket : undefined;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return undefined; // a Content-Security-Policy, for one
-  } finally {
-    connecting--;
-    waiting.shift()?.();
+    socket = new WebSocket(url.replace("http", "ws"), "grpc-websockets");
+  } catch {
+    return undefined; // an https page's call to http, for one
   }
+  socket.binaryType = "arraybuffer";
+  const close = () => socket.close();
+  signal.addEventListener("abort", close, { once: true });
+  const late = setTimeout(close, patience);
+  const opened = await new Promise<boolean>((resolve) => {
+    socket.onopen = () => resolve(true);
+    socket.onclose = () => resolve(false);
+  });
+  clearTimeout(late);
+  signal.throwIfAborted();
+  return opened ? socket : undefined;
 }
 
-/** exchange sends a request and returns once the answer's headers have come. */
-function exchange(socket: WebSocket, { headers, body, signal }: RequestInit): Promise<Response> {
+/**
+ * exchange sends a request and returns once the answer's headers have come. It calls
+ * onEnd when the call is over, and onOverrun where the bridge does not keep to the
+ * window.
+ */
+export function exchange(
+  socket: WebSocket,
+  request: Request,
+  onEnd: () => void,
+  onOverrun: () => void,
+): Promise<Response> {
+  const { headers, body, signal, streams } = request;
+  const window = streams ? streamWindow : 0;
   return new Promise((resolve, reject) => {
+    const answer = new Answer(socket, window);
     let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
-    let source: ReadableStreamDefaultController<Uint8Array>;
-    const stream = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        source = controller;
-      },
-      cancel: () => socket.close(),
-    });
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       const piece = new Uint8Array(data);
       if (!head) {
-        source.enqueue(piece);
+        if (!answer.take(piece)) onOverrun();
         return;
       }
-      head = joined(head, piece);
+      head = joined([head, piece]);
       const size = frameSize(head);
-      if (head.length < size) return;
-      if (head[0] !== headerFlag) {
+      if (head[0] !== headerFlag || size > maxHead) {
         reject(new TypeError("the bridge's answer does not begin with headers"));
         socket.close();
         return;
       }
-      if (head.length > size) source.enqueue(head.subarray(size));
+      if (head.length < size) return;
       const text = new TextDecoder().decode(head.subarray(prefixSize, size));
+      if (head.length > size) answer.take(head.subarray(size));
       head = undefined;
-      resolve(new Response(stream, { headers: readHeaders(text) }));
+      resolve(new Response(answer.body, { headers: readHeaders(text) }));
     };
     socket.onclose = () => {
-      const error = signal?.aborted ? signal.reason : new TypeError("the WebSocket was closed");
-      reject(error); // of no effect where there was an answer
-      try {
-        if (signal?.aborted) source.error(error);
-        else source.close();
-      } catch {
-        // The reader has cancelled it.
-      }
+      onEnd();
+      reject(new TypeError("the WebSocket was closed"));
+      answer.end();
     };
-    const lines = Object.entries(headers as Record<string, string>).map(
-      ([name, value]) => `${name}: ${value}\r\n`,
-    );
+    // A socket takes its time to close, above all where nobody is at its other end.
+    signal.addEventListener("abort", () => {
+      reject(signal.reason);
+      answer.end(signal.reason);
+    });
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    if (window > 0) lines.push(`akash-window: ${window}\r\n`);
     socket.send(new TextEncoder().encode(lines.join("")));
-    socket.send(joined(new Uint8Array(1), body as Uint8Array));
-    socket.send(new Uint8Array([1])); // that was all
+    socket.send(joined([Uint8Array.of(data), body]));
+    // Otherwise there follows how much has been read.
+    if (window === 0) socket.send(Uint8Array.of(finish));
   });
+}
+
+/** The body of an answer, and what of it waits to be read. */
+class Answer {
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #socket: WebSocket;
+  /** 0 for none. */
+  readonly #window: number;
+  #out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  /** What has come, in order, and how many bytes that is. */
+  #pieces: Uint8Array<ArrayBuffer>[] = [];
+  #waiting = 0;
+  /** How many bytes were read of which the bridge does not know. */
+  #used = 0;
+  /** Hands on what comes, where a read waits for it. */
+  #wanted: (() => void) | undefined;
+  /** Whether nothing more comes. */
+  #ended = false;
+
+  constructor(socket: WebSocket, window: number) {
+    this.#socket = socket;
+    this.#window = window;
+    this.body = new ReadableStream(
+      {
+        start: (out) => {
+          this.#out = out;
+        },
+        pull: () => this.#pull(),
+        cancel: () => {
+          this.#drop();
+          socket.close();
+        },
+      },
+      { highWaterMark: 0 }, // which is to say: pull when there is a read
+    );
+  }
+
+  /** take takes a piece of the body. It returns false where that is too much. */
+  take(piece: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#ended) return true;
+    this.#pieces.push(piece);
+    this.#waiting += piece.length;
+    if (this.#window > 0 && this.#waiting > this.#window + maxBeyond) {
+      this.end(new TypeError("the bridge sends faster than the page reads, which it must not"));
+      this.#socket.close();
+      return false;
+    }
+    this.#wanted?.();
+    return true;
+  }
+
+  /** end ends the body: after what has come, or with the error at once. */
+  end(error?: unknown): void {
+    if (this.#ended) return;
+    if (error !== undefined) {
+      this.#drop();
+      this.#out.error(error);
+    } else {
+      this.#ended = true;
+      if (this.#waiting === 0) this.#out.close();
+    }
+    this.#wanted?.();
+  }
+
+  #drop(): void {
+    this.#ended = true;
+    this.#pieces = [];
+    this.#waiting = 0;
+  }
+
+  async #pull(): Promise<void> {
+    if (this.#waiting === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wanted = resolve;
+      });
+      this.#wanted = undefined;
+      if (this.#waiting === 0) return; // it has ended
+    }
+    const piece = this.#next();
+    this.#waiting -= piece.length;
+    this.#out.enqueue(piece);
+    if (this.#ended && this.#waiting === 0) this.#out.close();
+    this.#credit(piece.length);
+  }
+
+  /** next returns what has come, small pieces in one: each costs a crossing into Go. */
+  #next(): Uint8Array<ArrayBuffer> {
+    let n = 0;
+    for (let size = 0; n < this.#pieces.length; n++) {
+      size += this.#pieces[n]?.length ?? 0;
+      if (n > 0 && size > maxJoined) break;
+    }
+    const pieces = this.#pieces.splice(0, n);
+    return n === 1 ? (pieces[0] as Uint8Array<ArrayBuffer>) : joined(pieces);
+  }
+
+  /** credit tells the bridge what was read, when it is worth a message. */
+  #credit(bytes: number): void {
+    if (this.#window === 0 || this.#ended) return;
+    this.#used += bytes;
+    if (this.#used < this.#window / 2) return;
+    const message = new DataView(new ArrayBuffer(1 + prefixSize + 4));
+    message.setUint32(2, 4); // the length of what follows
+    message.setUint32(6, this.#used);
+    this.#used = 0;
+    this.#socket.send(message);
+  }
 }
 
 /** frameSize returns how long the frame is that begins with the bytes. */
@@ -126,13 +234,16 @@ function readHeaders(text: string): Headers {
     const colon = line.indexOf(":");
     if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
   }
-  headers.set("content-type", "application/grpc-web+proto"); // which the transport implies
+  headers.set("content-type", grpcWeb);
   return headers;
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+function joined(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }

@@ -42,6 +42,11 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	init.Set("cache", "no-store")
 	// A redirect would carry credentials to whoever is named in it.
 	init.Set("redirect", "error")
+	// What is not fetch's own is for a function that stands in for it.
+	if request.Transport != "" {
+		init.Set("transport", request.Transport)
+		init.Set("streams", request.Streams)
+	}
 
 	answer, err := call(js.Global(), "fetch", request.URL, init)
 	if err != nil {

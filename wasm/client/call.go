@@ -30,6 +30,8 @@ type Call struct {
 	Bridge string
 	// Provider is the provider's bech32 address.
 	Provider string
+	// Transport is how requests go to the bridge, in the platform's words.
+	Transport string
 	// Timeout bounds each attempt, in milliseconds; 0 does not.
 	Timeout int
 	// Retries is how many attempts may follow the first.

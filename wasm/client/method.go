@@ -154,7 +154,10 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 		body = c.method.encode(&c.Lease, body)
 	}
 	grpcweb.AppendHeader(body[:0], len(body)-grpcweb.HeaderSize)
-	return &Request{URL: c.Bridge + c.method.path, Header: header, Body: body}, nil
+	return &Request{
+		URL: c.Bridge + c.method.path, Header: header, Body: body,
+		Transport: c.Transport, Streams: c.method.streams,
+	}, nil
 }
 
 // seconds writes a time in milliseconds as seconds.

@@ -15,6 +15,10 @@ type Request struct {
 	URL    string
 	Header grpcweb.Fields
 	Body   []byte
+	// Transport is how the request goes, in the platform's words; "" for its usual way.
+	Transport string
+	// Streams says that the answer may take any time, and have any length.
+	Streams bool
 }
 
 // A Response is an answer whose body is still to come.

@@ -63,6 +63,13 @@ class Program {
     return `${this.name} ${what}\n${readFileSync(this.log, "utf8").slice(-2000)}`;
   }
 
+  /** Ends it as a crash does. */
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.ended;
+    running.delete(this);
+  }
+
   async stop() {
     this.child.kill("SIGTERM");
     const force = setTimeout(() => this.child.kill("SIGKILL"), 2000);

@@ -123,7 +123,7 @@ export interface TestAuth {
 }
 
 /** A bridge that runs. */
-export interface TestBridge extends AsyncDisposable {
+export interface TestBridge {
   /** What `createClient` takes as `bridgeUrl`. */
   readonly url: string;
   /** What it has written to stderr, the last 64 KB. */
@@ -132,6 +132,7 @@ export interface TestBridge extends AsyncDisposable {
   stop(): Promise<void>;
   /** Ends it as a crash does. */
   kill(): Promise<void>;
+  [asyncDispose](): Promise<void>;
 }
 
 /**
@@ -202,7 +203,7 @@ async function startBridge(chainRpc: string, options: TestProviderOptions): Prom
 }
 
 /** A fake provider with its chain, and a bridge before it. {@link startTestProvider} makes one. */
-export class TestProvider implements AsyncDisposable {
+export class TestProvider {
   /** The bridge before it. */
   readonly bridge: TestBridge;
   /** Credentials of the tenant's. */

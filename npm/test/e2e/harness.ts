@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
+import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -21,8 +22,10 @@ class StaticSite {
 
   constructor(bridgeUrl: string) {
     this.#server = createServer(async (request, response) => {
-      const path = normalize(new URL(request.url ?? "/", "http://host").pathname);
-      const page = pages(bridgeUrl)[path];
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://host");
+      const path = normalize(pathname);
+      const options = JSON.parse(searchParams.get("options") ?? "{}");
+      const page = pages({ bridgeUrl, ...options })[path];
       if (page !== undefined) {
         response.setHeader("Content-Type", "text/html; charset=utf-8");
         response.end(page);
@@ -54,34 +57,21 @@ const types: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-// Each page ends with the package in the global variable AkashProvider and a client of
-// the bridge, with ?worker in a worker, in client. The script tag comes from the bridge,
-// which is another origin.
-const pages = (bridgeUrl: string): Record<string, string> => ({
+// Each page ends with a client of the bridge in the global variable client. The
+// script tag comes from the bridge, which is another origin.
+const pages = (options: ClientOptions & { bridgeUrl: string }): Record<string, string> => ({
   "/script": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-    <script src="${bridgeUrl}/akash-provider-web.min.js"></script>
-    <script>
-      var options = { bridgeUrl: "${bridgeUrl}", worker: location.search === "?worker" };
-      var ready = AkashProvider.createClient(options).then((c) => { client = c });
-    </script>`,
+    <script src="${options.bridgeUrl}/akash-provider-web.min.js"></script>
+    <script>var ready = AkashProvider.createClient(${JSON.stringify(options)}).then((c) => { client = c })</script>`,
   "/module": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
     <script type="module">
-      import * as AkashProvider from "/dist/index.js";
-      globalThis.AkashProvider = AkashProvider;
-      const options = { bridgeUrl: "${bridgeUrl}", worker: location.search === "?worker" };
-      globalThis.ready = AkashProvider.createClient(options).then((c) => { globalThis.client = c });
+      import { createClient } from "/dist/index.js";
+      globalThis.ready = createClient(${JSON.stringify(options)}).then((c) => { globalThis.client = c });
     </script>`,
 });
 
 /** Ways by which a page gets the client. */
-export type Flavour = "script" | "module" | "script with a worker" | "module with a worker";
-
-export const flavours: Flavour[] = [
-  "script",
-  "module",
-  "script with a worker",
-  "module with a worker",
-];
+export type Flavour = "script" | "module";
 
 /** Options of a stage: flags of its programs. */
 export interface StageOptions {
@@ -119,10 +109,14 @@ export class Stage {
     return this.bridge.url;
   }
 
-  /** Opens a page of a static site that has a client in the variable client. */
-  async page(flavour: Flavour): Promise<Page> {
+  /**
+   * Opens a page of a static site that has a client in the variable client, made with
+   * options that JSON can hold.
+   */
+  async page(flavour: Flavour, options: ClientOptions = {}): Promise<Page> {
     const page = await this.browser.newPage();
-    await page.goto(`${this.#site.url}/${flavour.replace(" with a ", "?")}`);
+    const query = new URLSearchParams({ options: JSON.stringify(options) });
+    await page.goto(`${this.#site.url}/${flavour}?${query}`);
     await page.waitForFunction("globalThis.ready");
     await page.evaluate("ready");
     return page;

@@ -130,16 +130,29 @@ const total = (logs: { lines: number }[]) => logs.reduce((sum, { lines }) => sum
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 describe.each([
-  { dialect: "AEP-37 gRPC", flags: ["--lease-rpc", "aep37"], over: "grpc", history: 100_000 },
-  { dialect: "REST", flags: ["--lease-rpc", "none"], over: "rest", history: 100_000 },
+  {
+    dialect: "AEP-37 gRPC",
+    flags: ["--lease-rpc", "aep37"],
+    over: "grpc",
+    transport: "websocket",
+    history: 100_000,
+  },
+  {
+    dialect: "REST",
+    flags: ["--lease-rpc", "none"],
+    over: "rest",
+    transport: "fetch",
+    history: 100_000,
+  },
   // The same names with other fields, which must not be misread.
   {
     dialect: "REST beside the SDK's LeaseRPC",
     flags: ["--lease-rpc", "sdk"],
     over: "rest",
+    transport: "auto",
     history: 5_000,
   },
-])("over $dialect", ({ flags, over, history }) => {
+] as const)("over $dialect", ({ flags, over, transport, history }) => {
   let stage: Stage;
   let page: Page;
   /** Everything that a page, or whoever looks at its console, gets to see. */
@@ -153,7 +166,7 @@ describe.each([
   afterAll(() => stage?.close());
 
   async function open(): Promise<Page> {
-    const page = await stage.page("module");
+    const page = await stage.page("module", { transport });
     page.on("console", (message) => told.push(message.text()));
     return page;
   }

@@ -1,7 +1,8 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Transport } from "../../src/index.js";
 import type { TestProvider } from "../../src/testing/index.js";
-import { flavours, Stage, serviceLogs, until } from "./harness.js";
+import { type Flavour, Stage, serviceLogs, until } from "./harness.js";
 import { pieces } from "./wire.js";
 
 /** Part of a lease's log. */
@@ -134,7 +135,10 @@ test("the provider's messages hold parts of lines, which the tests below rely on
   expect(logs.some((text) => text.some((byte) => byte >= 0xf0))).toBe(true);
 });
 
-describe.each(flavours)("a page that loads the client as a %s", (flavour) => {
+describe.each<[Flavour, Transport]>([
+  ["script", "fetch"],
+  ["module", "websocket"],
+])("a page that loads the client as a %s and takes logs over %s", (flavour, transport) => {
   test.each<Style>(["line by line", "in batches"])(
     "gets all history and every new line, in order and byte by byte, %s",
     async (style) => {
@@ -143,7 +147,7 @@ describe.each(flavours)("a page that loads the client as a %s", (flavour) => {
       expect(total).toBeGreaterThanOrEqual(history);
       expect(before.length).toBeGreaterThan(2);
 
-      const page = await stage.page(flavour);
+      const page = await stage.page(flavour, { transport });
       await follow(page, stage.fake, style);
       await seen(page, total);
 
@@ -169,7 +173,7 @@ describe.each(flavours)("a page that loads the client as a %s", (flavour) => {
     "is closed",
   ])("%s, and the provider's stream is cancelled within a second", async (way) => {
     await until("no stream is left over", 5_000, async () => (await open()) === 0);
-    const page = await stage.page(flavour);
+    const page = await stage.page(flavour, { transport });
     const { provider, lease, jwt } = stage.fake.ready;
     await page.evaluate(
       async ([provider, lease, token]) => {

@@ -118,12 +118,13 @@ async function write(fake: TestProvider): Promise<void> {
 }
 
 describe.each([
-  ["gRPC", []],
-  ["REST", ["--lease-rpc", "none"]],
-])("a log that is followed over %s", (dialect, flags) => {
+  ["gRPC", "websocket", []],
+  ["gRPC", "fetch", []],
+  ["REST", "fetch", ["--lease-rpc", "none"]],
+] as const)("a log that is followed over %s and %s", (dialect, transport, flags) => {
   const open = async () => {
     stage = await Stage.open({ fake: ["--log-lines", String(history), ...flags] });
-    return stage.page("module");
+    return stage.page("module", { transport });
   };
 
   test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { CertificateKind, TestProviderInfo } from "../../src/testing/index.js";
-import { flavours, Stage } from "./harness.js";
+import { type Flavour, Stage } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 import { expected, withoutDefaults } from "./protojson.js";
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
 
-describe.each(flavours)("a page that loads the client as a %s", (flavour) => {
+describe.each<Flavour>(["script", "module"])("a page that loads the client as a %s", (flavour) => {
   test("gets a provider's status, equal field by field to what the provider holds", async () => {
     const page = await stage.page(flavour);
     const result = await getProviderStatus(page, stage.fake.ready.provider);

@@ -13,6 +13,8 @@ import {
   type Stream,
 } from "akash-provider-web";
 
+import { startTestProvider, type TestProvider } from "akash-provider-web/testing";
+
 const options: ClientOptions = { bridgeUrl: new URL("https://bridge.example.com"), retries: 1 };
 const auth: Auth = { type: "jwt", getToken: async () => "token" };
 const lease: LeaseId = { owner: "akash1owner", dseq: "1" };
@@ -50,6 +52,13 @@ export async function main(signal: AbortSignal): Promise<void> {
   }
   const { closedChannels } = await client.cleanupConnections();
   if (closedChannels > 0) throw new ProviderError({ code: "INTERNAL", message: "still open" });
+}
+
+export async function fake(): Promise<void> {
+  const akash: TestProvider = await startTestProvider({ faults: ["refuse"], logLines: 10 });
+  const client = await createClient({ bridgeUrl: akash.bridgeUrl });
+  client.streamLogs({ provider: akash.provider, lease: akash.lease, auth: akash.auth.mtls });
+  await akash.close();
 }
 
 // @ts-expect-error: the types say what is not there

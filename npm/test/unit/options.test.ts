@@ -10,6 +10,7 @@ const settings = {
   timeoutMs: 30_000,
   retries: 3,
   heartbeat: 15_000,
+  transport: "auto" as const,
 };
 const provider = "akash1provider";
 const lease = { owner: "akash1owner", dseq: 1 };
@@ -31,6 +32,23 @@ describe("bridgeUrl", () => {
     ["ftp://bridge.example", "bridgeUrl must begin with http: or https:, not ftp:"],
   ])("%s is refused", (bridgeUrl, message) => {
     expect(() => readClientOptions({ bridgeUrl } as never)).toThrow(new TypeError(message));
+  });
+});
+
+describe("transport", () => {
+  const bridgeUrl = "https://bridge.example";
+
+  test.each(["auto", "fetch", "websocket"] as const)("%s is taken", (transport) => {
+    expect(readClientOptions({ bridgeUrl, transport }).transport).toBe(transport);
+  });
+
+  test.each(["", "WebSocket", "ws", null, true])("%s is refused", async (transport) => {
+    const refused = /^transport must be "auto", "fetch" or "websocket", not /;
+    expect(() => readClientOptions({ bridgeUrl, transport } as never)).toThrow(refused);
+    const client = await createClient({ bridgeUrl, wasmModule });
+    const options = { provider, lease, transport } as never;
+    expect(() => client.streamLogs(options)).toThrow(TypeError);
+    expect(() => client.streamProviderStatus(provider, options)).toThrow(refused);
   });
 });
 
@@ -73,6 +91,7 @@ test("a call has the client's settings where it has none of its own", () => {
   expect(readCall(settings, provider)).toEqual({
     bridge: "https://bridge.example",
     provider,
+    transport: "fetch",
     timeout: 30_000,
     retries: 3,
     heartbeat: 15_000,

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { socketUrl, transport } from "../../src/socket.js";
+import { createClient } from "../../src/index.js";
+import { type Init, send, takesSockets } from "../../src/transport.js";
+import { logs, trailers } from "./bridge.js";
+import { wasmModule } from "./module.js";
 
 /** A WebSocket whose other end is the test. */
-class FakeSocket {
+class FakeSocket extends EventTarget {
   static all: FakeSocket[] = [];
   binaryType = "";
   onopen = () => {};
@@ -14,56 +17,120 @@ class FakeSocket {
   readonly protocol: string;
 
   constructor(url: string, protocol: string) {
+    super();
     this.url = url;
     this.protocol = protocol;
     FakeSocket.all.push(this);
   }
 
-  send(bytes: Uint8Array): void {
-    this.sent.push(bytes);
+  send(bytes: ArrayBufferView<ArrayBuffer>): void {
+    this.sent.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 
   close(): void {
-    if (!this.closed) queueMicrotask(() => this.onclose());
+    if (!this.closed) {
+      queueMicrotask(() => {
+        this.onclose();
+        this.dispatchEvent(new Event("close"));
+      });
+    }
     this.closed = true;
   }
 
   /** Sends bytes to the page. */
   say(...bytes: number[]): void {
-    this.onmessage({ data: new Uint8Array(bytes).buffer });
+    this.sayBytes(new Uint8Array(bytes));
+  }
+
+  sayBytes(bytes: Uint8Array<ArrayBuffer>): void {
+    this.onmessage({ data: bytes.slice().buffer });
   }
 
   sayText(flag: number, text: string): void {
     this.say(flag, 0, 0, 0, text.length, ...new TextEncoder().encode(text));
   }
+
+  /** What was sent, as text. */
+  said(n: number): string {
+    return new TextDecoder().decode(this.sent[n]);
+  }
 }
+
+/** How many sockets the test has had. */
+let had = 0;
 
 beforeEach(() => {
   FakeSocket.all = [];
+  had = 0;
   vi.stubGlobal("WebSocket", FakeSocket);
-  vi.stubGlobal("location", { origin: "http://page.example" });
+  vi.stubGlobal("location", { origin: "http://page.example", href: "http://page.example/" });
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  for (const socket of FakeSocket.all) socket.close();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 const abort = () => new AbortController();
-const call = (url: string, signal = abort().signal) =>
-  transport(url, { headers: { a: "b", c: "d" }, body: new Uint8Array([7, 8]), signal });
+const call = (url: string, options: Partial<Init> = {}) =>
+  send(url, {
+    headers: { a: "b", c: "d" },
+    body: new Uint8Array([7, 8]),
+    signal: abort().signal,
+    transport: "auto",
+    ...options,
+  });
 
-/** Opens the newest socket and returns it. */
-async function opened(): Promise<FakeSocket> {
-  const socket = await vi.waitUntil(() => FakeSocket.all.at(-1));
+/** Waits for something that comes within a few turns of the event loop. */
+const soon = <T>(check: () => T) => vi.waitUntil(check, { interval: 1 });
+
+/** Opens the next socket and returns it, when the request has been sent. */
+async function opened(messages = 3): Promise<FakeSocket> {
+  const socket = await soon(() => FakeSocket.all[had]);
+  had++;
   socket.onopen();
-  await vi.waitUntil(() => socket.sent.length === 3);
+  await soon(() => socket.sent.length === messages);
   return socket;
 }
 
+/** Begins a stream and returns its socket and the reader of its body. */
+async function begun(url: string, options: Partial<Init> = {}) {
+  const answer = call(url, { streams: true, ...options });
+  const socket = await opened(2);
+  socket.sayText(0x80, "x: y\r\n");
+  const { body } = await answer;
+  return { socket, reader: (body as ReadableStream<Uint8Array>).getReader() };
+}
+
+/** Has sockets to an origin fail; the bridge answers requests with what is given. */
+function bar(origin: string, answer: () => Response) {
+  const fetched = vi.fn(async (url: string, _: RequestInit) => {
+    if (!url.startsWith(origin)) throw new TypeError("no such host");
+    return answer();
+  });
+  vi.stubGlobal("fetch", fetched);
+  vi.stubGlobal(
+    "WebSocket",
+    class extends FakeSocket {
+      constructor(url: string, protocol: string) {
+        super(url, protocol);
+        if (url.startsWith(origin.replace("http", "ws"))) this.close();
+      }
+    },
+  );
+  return fetched;
+}
+
+const grpcWeb = (body: string | null = null) =>
+  new Response(body, { headers: { "content-type": "application/grpc-web+proto" } });
+
 describe("a call over a WebSocket", () => {
   test("sends headers, message and end, and reads the answer however it is cut", async () => {
-    const answer = call("ws://bridge.example/a.B/C");
+    const answer = call("http://bridge.example/a.B/C");
     const socket = await opened();
     expect(socket.url).toBe("ws://bridge.example/a.B/C");
     expect(socket.protocol).toBe("grpc-websockets");
-    expect(new TextDecoder().decode(socket.sent[0])).toBe("a: b\r\nc: d\r\n");
+    expect(socket.said(0)).toBe("a: b\r\nc: d\r\n");
     expect(socket.sent.slice(1).map((b) => [...b])).toEqual([[0, 7, 8], [1]]);
 
     socket.say(0x80, 0, 0);
@@ -76,12 +143,23 @@ describe("a call over a WebSocket", () => {
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
   });
 
-  test("ends with its signal, before and after the headers", async () => {
+  test("goes to a bridge over https as to one over http, where that is asked for", async () => {
+    const answer = call("https://bridge.example/a.B/C", { transport: "websocket" });
+    const socket = await opened();
+    expect(socket.url).toBe("wss://bridge.example/a.B/C");
+    socket.sayText(0x80, "x: y\r\n");
+    expect((await answer).headers.get("x")).toBe("y");
+  });
+
+  test("ends with its signal, before and after the headers, whatever the bridge does", async () => {
     for (const late of [false, true]) {
       const end = abort();
-      const answer = call("ws://bridge.example/a.B/C", end.signal);
+      const answer = call("http://bridge.example/a.B/C", { signal: end.signal });
       const socket = await opened();
-      if (late) socket.sayText(0x80, "x: y");
+      socket.close = () => {
+        socket.closed = true; // and nobody is there to hear of it
+      };
+      if (late) socket.sayText(0x80, "x: y\r\n");
       const body = late ? (await answer).arrayBuffer() : answer;
       end.abort(new Error("enough"));
       await expect(body).rejects.toThrow("enough");
@@ -90,32 +168,23 @@ describe("a call over a WebSocket", () => {
   });
 
   test("fails where the bridge closes without an answer, or says something else", async () => {
-    const silent = call("ws://bridge.example/a.B/C");
+    const silent = call("http://bridge.example/a.B/C");
     (await opened()).close();
     await expect(silent).rejects.toThrow(TypeError);
-    const odd = call("ws://bridge.example/a.B/C");
+    const odd = call("http://bridge.example/a.B/C");
     (await opened()).sayText(0, "hello");
     await expect(odd).rejects.toThrow(TypeError);
-  });
-
-  test("goes over fetch where WebSockets do not get through, from then on", async () => {
-    const bridge = "http://barred.example";
-    expect(socketUrl(bridge)).toBe("ws://barred.example");
-    const fetched = vi.fn(async (_: string) => new Response("fetched"));
-    vi.stubGlobal("fetch", fetched);
-    const answer = call("ws://barred.example/a.B/C");
-    (await vi.waitUntil(() => FakeSocket.all.at(-1))).close();
-    expect(await (await answer).text()).toBe("fetched");
-    expect(fetched.mock.calls[0]?.[0]).toBe("http://barred.example/a.B/C");
-    expect(socketUrl(bridge)).toBe(bridge);
+    const endless = call("http://bridge.example/a.B/C");
+    (await opened()).say(0x80, 0, 1, 0, 0);
+    await expect(endless).rejects.toThrow(TypeError);
   });
 
   test("waits for others to connect, so that the browser does not slow the page down", async () => {
-    const calls = Array.from({ length: 10 }, () => call("ws://bridge.example/a.B/C"));
-    await vi.waitUntil(() => FakeSocket.all.length === 4);
+    const calls = Array.from({ length: 10 }, () => call("http://bridge.example/a.B/C"));
+    await soon(() => FakeSocket.all.length === 4);
     for (let i = 0; i < calls.length; i++) {
-      (await vi.waitUntil(() => FakeSocket.all[i])).onopen();
-      await vi.waitUntil(() => FakeSocket.all[i]?.sent.length === 3);
+      (await soon(() => FakeSocket.all[i])).onopen();
+      await soon(() => FakeSocket.all[i]?.sent.length === 3);
       expect(FakeSocket.all.length).toBeLessThanOrEqual(i + 5);
       FakeSocket.all[i]?.sayText(0x80, "x: y");
     }
@@ -123,9 +192,169 @@ describe("a call over a WebSocket", () => {
   });
 });
 
-test("only pages that share six connections take WebSockets", () => {
-  expect(socketUrl("http://bridge.example:8080")).toBe("ws://bridge.example:8080");
-  expect(socketUrl("https://bridge.example")).toBe("https://bridge.example");
+describe("where WebSockets do not get through", () => {
+  test("calls go over fetch, from then on", async () => {
+    const url = "http://barred.example/a.B/C";
+    const fetched = bar("http://barred.example", () => grpcWeb("fetched"));
+    expect(takesSockets(url, "auto")).toBe(true);
+    expect(await (await call(url)).text()).toBe("fetched");
+    expect(fetched.mock.lastCall?.[0]).toBe(url);
+    expect(fetched.mock.lastCall?.[1].body).toEqual(new Uint8Array([7, 8]));
+    expect(takesSockets(url, "auto")).toBe(false);
+    expect(takesSockets(url, "websocket")).toBe(true);
+    const tried = FakeSocket.all.length;
+    expect(await (await call(url)).text()).toBe("fetched");
+    expect(FakeSocket.all.length).toBe(tried);
+  });
+
+  test("a stream that must go over them says so, and what to do", async () => {
+    bar("http://forced.example", grpcWeb);
+    const client = await createClient({
+      bridgeUrl: "http://forced.example",
+      wasmModule,
+      transport: "websocket",
+    });
+    const stream = client.streamProviderStatus("akash1provider");
+    await expect(stream[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "webSocketUnavailable",
+      message: expect.stringMatching(/ws:\/\/forced\.example.*Content-Security-Policy.*"auto"/),
+    });
+  });
+
+  test("a stream on a platform without any says so, and all others go over fetch", async () => {
+    vi.stubGlobal("WebSocket", undefined);
+    vi.stubGlobal("fetch", async () => new Response("fetched"));
+    const url = "http://bridge.example/a.B/C";
+    expect(await (await call(url)).text()).toBe("fetched");
+    const { headers } = await call(url, { transport: "websocket" });
+    expect(headers.get("akash-error")).toBe("webSocketUnavailable");
+    expect(headers.get("grpc-message")).toContain("Node");
+  });
+
+  test("it is the bridge that is away if they once did, or if it answers nothing", async () => {
+    const answer = call("http://away.example/a.B/C");
+    const socket = await opened();
+    socket.sayText(0x80, "x: y\r\n");
+    await answer;
+    socket.close();
+    const fetched = bar("http://away.example", grpcWeb);
+    await expect(call("http://away.example/a.B/C")).rejects.toThrow(TypeError);
+    expect(fetched).not.toHaveBeenCalled();
+
+    bar("http://down.example", () => new Response("Bad Gateway", { status: 502 }));
+    await expect(call("http://down.example/a.B/C")).rejects.toThrow(TypeError);
+    expect(takesSockets("http://down.example", "auto")).toBe(true);
+  });
+
+  test("one that nobody answers is waited for 10 seconds", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.stubGlobal("fetch", async () => grpcWeb("fetched"));
+    const answer = call("http://swallowed.example/a.B/C");
+    for (let tries = 1; tries <= 2; tries++) {
+      await soon(() => FakeSocket.all.length === tries);
+      vi.advanceTimersByTime(10_000);
+    }
+    expect(await (await answer).text()).toBe("fetched");
+  });
+});
+
+describe("a stream over a WebSocket", () => {
+  const kilobytes = (n: number) => new Uint8Array(n * 1024);
+
+  test("names a window, and tells what was read of it", async () => {
+    const { socket, reader } = await begun("http://window.example/a.B/C");
+    expect(socket.said(0)).toBe("a: b\r\nc: d\r\nakash-window: 262144\r\n");
+    expect([...(socket.sent[1] as Uint8Array)]).toEqual([0, 7, 8]);
+
+    for (let i = 0; i < 4; i++) socket.sayBytes(kilobytes(64));
+    await reader.read();
+    expect(socket.sent.length).toBe(2); // it is not worth a message yet
+    await reader.read();
+    await soon(() => socket.sent.length === 3);
+    expect([...(socket.sent[2] as Uint8Array)]).toEqual([0, 0, 0, 0, 0, 4, 0, 2, 0, 0]);
+    await reader.read();
+    await reader.read();
+    await soon(() => socket.sent.length === 4);
+  });
+
+  test("is read piece by piece as it comes, and many small ones at once", async () => {
+    const { socket, reader } = await begun("http://window.example/a.B/C");
+    const first = reader.read();
+    socket.say(1);
+    expect([...((await first).value as Uint8Array)]).toEqual([1]);
+    for (let i = 0; i < 100; i++) socket.say(i, i);
+    expect((await reader.read()).value?.length).toBe(200);
+    socket.sayBytes(kilobytes(60));
+    socket.sayBytes(kilobytes(60));
+    expect((await reader.read()).value?.length).toBe(60 * 1024);
+    socket.close();
+    expect((await reader.read()).value?.length).toBe(60 * 1024);
+    expect(await reader.read()).toEqual({ done: true, value: undefined });
+  });
+
+  test("is given up where the bridge sends on and on, and the next goes over fetch", async () => {
+    const url = "http://overrun.example/a.B/C";
+    const { socket, reader } = await begun(url);
+    let sent = 0;
+    for (; !socket.closed && sent < 100; sent++) socket.sayBytes(kilobytes(64));
+    expect(sent * 64).toBeLessThan(256 + 4 * 1024 + 128);
+    await expect(reader.read()).rejects.toThrow("faster than the page reads");
+    expect(takesSockets(url, "auto")).toBe(false);
+    const refused = await call(url, { transport: "websocket" });
+    expect(refused.headers.get("akash-error")).toBe("webSocketUnavailable");
+  });
+
+  test("closes its socket when it is cancelled", async () => {
+    const { socket, reader } = await begun("http://window.example/a.B/C");
+    const read = reader.read();
+    await reader.cancel();
+    expect(socket.closed).toBe(true);
+    expect((await read).done).toBe(true);
+    socket.say(1); // of no effect
+  });
+
+  test("is refused where 220 are open, until one of them is given up", async () => {
+    const url = "http://many.example/a.B/C";
+    const ends: AbortController[] = [];
+    for (let i = 0; i < 220; i++) {
+      const end = abort();
+      ends.push(end);
+      await begun(url, { signal: end.signal });
+    }
+    const refused = await call(url, { streams: true });
+    expect(refused.headers.get("grpc-status")).toBe("8");
+    expect(refused.headers.get("akash-error")).toBe("tooManyStreams");
+    ends[0]?.abort();
+    await begun(url);
+  });
+
+  test("brings lines through the module, and ends as over fetch", async () => {
+    const client = await createClient({ bridgeUrl: "http://lines.example", wasmModule });
+    const lines: string[] = [];
+    const read = (async () => {
+      const lease = { owner: "akash1owner", dseq: 1 };
+      for await (const { message } of client.streamLogs({ provider: "akash1provider", lease })) {
+        lines.push(message);
+      }
+    })();
+    const socket = await opened(2);
+    expect(socket.url).toBe("ws://lines.example/akash.provider.lease.v1.LeaseRPC/ServiceLogs");
+    expect(socket.said(0)).toContain("akash-provider: akash1provider\r\n");
+    socket.sayText(0x80, "akash-method: grpc\r\n");
+    socket.sayBytes(logs("web", 0, "one\ntwo\n"));
+    socket.sayBytes(trailers());
+    socket.close();
+    await read;
+    expect(lines).toEqual(["one", "two"]);
+  });
+});
+
+test("only pages that share six connections take WebSockets by themselves", () => {
+  expect(takesSockets("http://bridge.example:8080", "auto")).toBe(true);
+  expect(takesSockets("https://bridge.example", "auto")).toBe(false);
+  expect(takesSockets("http://bridge.example", "fetch")).toBe(false);
+  expect(takesSockets("http://bridge.example")).toBe(false);
   vi.stubGlobal("location", undefined);
-  expect(socketUrl("http://bridge.example")).toBe("http://bridge.example");
+  expect(takesSockets("http://bridge.example", "auto")).toBe(false);
 });

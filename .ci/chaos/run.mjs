@@ -1,0 +1,233 @@
+// Follows logs in Chromium while bridges and the provider are killed and connections
+// are cut and stalled, and compares every line that came with what was written.
+//
+//   node .ci/chaos/run.mjs [--short] [--seed N] [--streams N] [--kills N] [--verbose] [WORD…]
+//
+//   --short    a part of it that takes half a minute, as `make test` does: always the same
+//   --seed N   what goes wrong, and when; a failed run tells its own
+//   WORD…      only the runs of whose name each is a word: fetch, websocket, gRPC, REST, page, worker
+//
+// Prints a line per run, writes bin/chaos.json, and exits 1 if a line was lost, came
+// twice, or came in another place than it was written.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { columns } from "../bench/driver/report.mjs";
+import { Random } from "./random.mjs";
+import { describe, scenario } from "./scenario.mjs";
+import { Stage } from "./stage.mjs";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    short: { type: "boolean" },
+    verbose: { type: "boolean" },
+    seed: { type: "string" },
+    streams: { type: "string" },
+    kills: { type: "string" },
+  },
+});
+
+/** How long nothing may move before the streams count as stuck, in milliseconds. */
+const patience = 40_000;
+
+/** How often a stream has to show that it lives, in milliseconds. */
+const heartbeatMs = 1000;
+
+const seed = Number(values.seed ?? (values.short ? 1 : Math.floor(Math.random() * 1e9)));
+const streams = Number(values.streams ?? (values.short ? 10 : 50));
+const kills = Number(values.kills ?? (values.short ? 4 : 20));
+const rate = 60;
+
+/** What the streams select, in turns. */
+const selections = [
+  {},
+  { filter: { name: "web" } },
+  { filter: { name: "db" } },
+  { tail: 50 },
+  { filter: { name: "web", replicas: [1] } },
+];
+
+const runs = ["fetch", "websocket"].flatMap((transport) =>
+  ["gRPC", "REST"].flatMap((dialect) =>
+    ["page", "worker"].map((mode) => ({ transport, dialect, mode })),
+  ),
+);
+
+/** What has to go well in a test: each of everything once. */
+const brief = ["fetch gRPC page", "fetch REST page"];
+
+const nameOf = ({ transport, dialect, mode }) => `${transport} ${dialect} ${mode}`;
+const selected = runs.filter((run) =>
+  values.short && positionals.length === 0
+    ? brief.includes(nameOf(run))
+    : positionals.every((word) =>
+        nameOf(run).toLowerCase().split(" ").includes(word.toLowerCase()),
+      ),
+);
+
+const started = performance.now();
+function say(text) {
+  if (values.verbose) {
+    console.error(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} ${text}`);
+  }
+}
+
+/** One run: from the opening of the streams to the comparison of the last line. */
+async function run(kind, folder) {
+  const random = new Random(seed);
+  const stage = await Stage.open({ ...kind, seed: (seed % 1000) + 1, rate, folder });
+  try {
+    return await new Run(stage, random).play();
+  } finally {
+    await stage.close();
+  }
+}
+
+class Run {
+  #mark = 0;
+
+  constructor(stage, random) {
+    this.stage = stage;
+    this.random = random;
+    this.kills = 0;
+    this.stuck = false;
+  }
+
+  async play() {
+    const { stage } = this;
+    const { provider, lease, jwt } = stage.ready;
+    const before = await stage.logs();
+    const requests = Array.from({ length: streams }, (_, id) => ({
+      id,
+      provider,
+      lease,
+      auth: { type: "jwt", token: jwt },
+      heartbeatMs,
+      ...selections[id % selections.length],
+    }));
+    await stage.page.evaluate((requests) => chaos.follow(requests), requests);
+    await this.calm();
+    const after = await stage.logs();
+
+    for (const mishap of scenario(this.random, kills)) {
+      if (!mishap.calm) await sleep(mishap.after);
+      else if (!(await this.calm())) break;
+      say(describe(mishap));
+      await this.#befall(mishap);
+      await this.#writeTwins();
+    }
+    await stage.control("POST", "/rate?lines=0");
+    await this.calm();
+
+    const logs = (await stage.logs()).map((log, i) => ({
+      ...log,
+      first: before[i].lines,
+      last: after[i].lines,
+    }));
+    const result = await stage.page.evaluate(
+      ([control, logs, tailed]) => chaos.compare(control, logs, tailed),
+      [stage.ready.control, logs, stage.dialect === "REST"],
+    );
+    return { streams, kills: this.kills, ...result, complaints: stage.complaints };
+  }
+
+  /** Something goes wrong, and is put right again. */
+  async #befall({ kind, who, link, bytes, directions, lost, lasts }) {
+    const { stage } = this;
+    if (kind === "kill") {
+      for (const name of who) await stage.kill(name);
+      this.kills += who.length;
+      await sleep(lasts);
+      for (const name of who) await stage.start(name);
+      return;
+    }
+    for (const wire of stage.wires(link)) {
+      if (kind === "cut") await stage.links.cut(wire);
+      else if (kind === "limit") await stage.links.limit(wire, bytes);
+      else await stage.links.stall(wire, directions, lost);
+    }
+    if (kind === "cut") return;
+    await sleep(lasts);
+    for (const wire of stage.wires(link)) await stage.links.heal(wire);
+  }
+
+  /** A replica says the same several times. */
+  async #writeTwins() {
+    const log = this.random.pick(await this.stage.logs());
+    await this.stage.write(log, "again\n".repeat(this.random.between(2, 5)));
+  }
+
+  /** Waits until every stream has come to where its logs are now, and tells whether they all do. */
+  async calm() {
+    const { stage } = this;
+    const logs = await stage.logs();
+    const mark = ++this.#mark;
+    for (const log of logs) await stage.write(log, `chaos mark ${mark}\n`);
+    const names = logs.map(({ service, replica }) => ({ service, replica }));
+    let [behind, moved] = [Infinity, performance.now()];
+    for (;;) {
+      const progress = await Promise.race([
+        stage.page.evaluate(([names, mark]) => chaos.progress(names, mark), [names, mark]),
+        stage.crashed,
+      ]);
+      if (progress.behind.length === 0) {
+        say(`${progress.lines} lines, ${progress.gaps} gaps`);
+        return true;
+      }
+      // Lines come all the time, also to a stream that has lost a mark.
+      if (progress.behind.length < behind) {
+        [behind, moved] = [progress.behind.length, performance.now()];
+      }
+      if (progress.ended.length > 0 || performance.now() - moved > patience) {
+        console.error(`not at mark ${mark}:`, JSON.stringify(progress));
+        return false;
+      }
+      await sleep(50);
+    }
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), "chaos-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+console.log(`seed ${seed}`);
+const figures = ["streams", "kills", "lines", "lost", "doubled", "strange", "moved", "gaps"];
+const results = [];
+let failed = false;
+for (const kind of selected) {
+  say(nameOf(kind));
+  const began = performance.now();
+  const result = await run(kind, join(folder, nameOf(kind).replaceAll(" ", "-")));
+  const seconds = Math.round((performance.now() - began) / 1000);
+  results.push({ ...kind, ...result, seconds });
+  for (const detail of result.details) console.error(nameOf(kind), JSON.stringify(detail));
+  for (const complaint of result.complaints) console.error(nameOf(kind), complaint);
+  failed ||= result.lost + result.doubled + result.strange + result.moved > 0;
+}
+
+columns([
+  ["", ...figures, "seconds"],
+  ...results.map((result) => [
+    nameOf(result),
+    ...figures.map((name) => `${result[name]}`),
+    `${result.seconds}`,
+  ]),
+]);
+
+if (!values.short) {
+  const sum = (name) => results.reduce((total, result) => total + result[name], 0);
+  const bin = fileURLToPath(new URL("../../bin", import.meta.url));
+  mkdirSync(bin, { recursive: true });
+  const json = {
+    ...Object.fromEntries(figures.map((name) => [name, sum(name)])),
+    seed,
+    runs: results.map(({ details, complaints, ...result }) => result),
+  };
+  writeFileSync(join(bin, "chaos.json"), `${JSON.stringify(json, null, 2)}\n`);
+}
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,177 @@
+// All that stands between a page and a log, as separate programs:
+//
+//   page ─ edge ─ HAProxy ┬ a ─ bridge a ┬ provider ─ testserver
+//                         └ b ─ bridge b ┘
+//
+// where edge, a, b and provider are links through toxiproxy. The testserver is the
+// chain too, which the bridges ask without a link between.
+
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { start } from "../bench/driver/program.mjs";
+import { startHAProxy } from "./haproxy.mjs";
+import { freePorts } from "./ports.mjs";
+import { Site } from "./site.mjs";
+import { Toxiproxy } from "./toxiproxy.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const { chromium } = createRequire(join(root, "npm/package.json"))("playwright-core");
+
+/** What can be killed. */
+export const victims = ["a", "b", "provider"];
+
+/** What can be cut and stalled. */
+export const links = ["edge", "a", "b", "provider"];
+
+export class Stage {
+  #programs = new Map();
+  #recipes = new Map();
+  #lasting = [];
+
+  /** Starts everything. dialect is that of the provider; folder is for this stage alone. */
+  static async open({ transport, dialect, mode, seed, rate, folder }) {
+    const stage = new Stage();
+    try {
+      await stage.#open({ transport, dialect, mode, seed, rate, folder });
+    } catch (error) {
+      await stage.close();
+      throw error;
+    }
+    return stage;
+  }
+
+  async #open({ transport, dialect, mode, seed, rate, folder }) {
+    mkdirSync(folder, { recursive: true });
+    // The gRPC port is the one after the REST port, in front of the link and behind.
+    const provider = await freePorts(4);
+    const linked = await freePorts(2);
+    this.#recipes.set("provider", () => [
+      "bin/testserver",
+      `--state=${join(folder, "provider")}`,
+      `--rest=127.0.0.1:${provider}`,
+      `--grpc=127.0.0.1:${provider + 1}`,
+      `--chain=127.0.0.1:${provider + 2}`,
+      `--control=127.0.0.1:${provider + 3}`,
+      `--lease-rpc=${dialect === "gRPC" ? "aep37" : "none"}`,
+      `--seed=${seed}`,
+      "--log-lines=1000",
+      `--log-rate=${rate}`,
+    ]);
+    await this.start("provider");
+    this.ready = this.#programs.get("provider").ready;
+
+    this.links = await Toxiproxy.start(process.env.TOXIPROXY, await freePorts());
+    this.#lasting.push(this.links);
+    await this.links.link("rest", linked, provider);
+    await this.links.link("grpc", linked + 1, provider + 1);
+    this.dialect = dialect;
+
+    const bridges = {};
+    for (const name of ["a", "b"]) {
+      const port = await freePorts();
+      this.#recipes.set(name, () => [
+        "bin/akash-provider-bridge",
+        `--listen=127.0.0.1:${port}`,
+        `--chain-rpc=${this.ready.chainRpc}`,
+        `--provider=${this.ready.provider}=https://localhost:${linked}`,
+        "--allow-private-networks",
+      ]);
+      await this.start(name);
+      bridges[name] = await freePorts();
+      await this.links.link(name, bridges[name], port);
+    }
+    const [plain, tls, edge] = [await freePorts(), await freePorts(), await freePorts()];
+    this.#lasting.push(await startHAProxy(folder, { plain, tls, bridges }));
+    await this.links.link("edge", edge, transport === "fetch" ? tls : plain);
+
+    const site = await Site.open();
+    this.#lasting.push(site);
+    const browser = await launch();
+    this.#lasting.push({ stop: () => browser.close() });
+    this.page = await browser.newPage({ ignoreHTTPSErrors: true });
+    this.crashed = new Promise((_, reject) => {
+      this.page.on("crash", () => reject(new Error("the page crashed")));
+    });
+    this.crashed.catch(() => {});
+    this.complaints = [];
+    this.page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));
+    await this.page.goto(`${site.url}/index.html`);
+    await this.page.waitForFunction("globalThis.chaos");
+    const bridgeUrl = `${transport === "fetch" ? "https" : "http"}://127.0.0.1:${edge}`;
+    await this.page.evaluate((options) => chaos.open(options), {
+      bridgeUrl,
+      transport,
+      worker: mode === "worker",
+    });
+  }
+
+  /** Starts one that is not there. */
+  async start(name) {
+    const [file, ...args] = this.#recipes.get(name)();
+    this.#programs.set(name, await start(join(root, file), ...args));
+  }
+
+  /** Ends one as a crash does. */
+  async kill(name) {
+    const program = this.#programs.get(name);
+    this.#programs.delete(name);
+    await program.kill();
+  }
+
+  /** Ends one as an operator does. */
+  async stop(name) {
+    const program = this.#programs.get(name);
+    this.#programs.delete(name);
+    await program.stop();
+  }
+
+  /** Whether it is there. */
+  runs(name) {
+    return this.#programs.has(name);
+  }
+
+  /** The link's names at toxiproxy. */
+  wires(link) {
+    if (link !== "provider") return [link];
+    return [this.dialect === "gRPC" ? "grpc" : "rest"];
+  }
+
+  /** Asks the testserver's control API. */
+  async control(method, path, body) {
+    const response = await fetch(this.ready.control + path, { method, body });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`control ${path}: ${text}`);
+    return text;
+  }
+
+  /** What each replica has written so far. */
+  async logs() {
+    return JSON.parse(await this.control("GET", "/logs"));
+  }
+
+  write({ service, replica }, text) {
+    return this.control("POST", `/write?service=${service}&replica=${replica}`, text);
+  }
+
+  async close() {
+    for (const one of this.#lasting.reverse()) await (one.stop ?? one.close).call(one);
+    for (const program of this.#programs.values()) await program.stop();
+  }
+}
+
+function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}

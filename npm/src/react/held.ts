@@ -1,0 +1,14 @@
+import { useState } from "react";
+import type { Source } from "./source.js";
+
+/**
+ * useStore makes a store, and keeps it until the source or the key is another. The
+ * stores do nothing until they are listened to, so that a render may be thrown away.
+ */
+export function useStore<T>(source: Source, key: string | undefined, make: () => T): T {
+  const [held, hold] = useState(() => ({ source, key, store: make() }));
+  if (held.source === source && held.key === key) return held.store;
+  const next = { source, key, store: make() };
+  hold(next);
+  return next.store;
+}

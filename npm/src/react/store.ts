@@ -1,0 +1,176 @@
+import type { Client } from "../client.js";
+import type { ProviderError } from "../errors.js";
+import type { Stream } from "../stream.js";
+import type { LogGap, StreamState } from "../types.js";
+import { nextFrame } from "./frame.js";
+import type { Source } from "./source.js";
+
+/**
+ * What a hook is doing: nothing, where it was given nothing to follow; or what its
+ * stream does. While the client itself is being made it is `connecting`.
+ */
+export type FollowState = "idle" | StreamState;
+
+/** What every hook tells. A new object at every change, and never changed itself. */
+export interface Snapshot {
+  readonly state: FollowState;
+  /** Why the stream ended; undefined where it did not, or ended well. */
+  readonly error: ProviderError | undefined;
+  /** What is wrong with the program rather than the provider. Hooks throw it. */
+  readonly fault: unknown;
+}
+
+/** One reading of a stream, from its beginning. */
+interface Run {
+  stopped: boolean;
+  stop(): void;
+}
+
+/** What a store follows: a stream that a client opens; undefined for nothing. */
+export type Open<T> = ((client: Client) => Stream<T>) | undefined;
+
+/**
+ * Follower reads a stream for as long as somebody listens, and tells of what it read
+ * at most once for each frame. It is an external store as React's useSyncExternalStore
+ * wants one. Made, it does nothing yet; a render may throw it away.
+ */
+export abstract class Follower<T, S extends Snapshot> {
+  readonly #source: Source;
+  readonly #open: Open<T>;
+  readonly #listeners = new Set<() => void>();
+  #run: Run | undefined;
+  #began = false;
+  #snapshot: S | undefined;
+  #cancelFrame: (() => void) | undefined;
+  protected state: FollowState;
+  protected error: ProviderError | undefined;
+  protected fault: unknown;
+
+  constructor(source: Source, open: Open<T>) {
+    this.#source = source;
+    this.#open = open;
+    this.state = open ? "connecting" : "idle";
+  }
+
+  /** take reads what has arrived. */
+  protected abstract take(items: T[]): void;
+  /** gap is told where lines of a log may be missing. */
+  protected gap(_gap: LogGap): void {}
+  /** reset forgets what was read, before it is read again. */
+  protected abstract reset(): void;
+  /** make makes a snapshot of what there is now. */
+  protected abstract make(): S;
+  /** ready returns what to wait for before reading on; undefined for nothing. */
+  protected ready(): Promise<void> | undefined {
+    return undefined;
+  }
+  /** released is told that nobody listens any more, and that the stream is closed. */
+  protected released(): void {}
+
+  readonly getSnapshot = (): S => {
+    this.#snapshot ??= this.make();
+    return this.#snapshot;
+  };
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (!this.#run) this.#begin();
+    return () => {
+      this.#listeners.delete(listener);
+      // Strict Mode, and a list that is reordered, listen again at once.
+      queueMicrotask(() => {
+        if (this.#listeners.size > 0 || !this.#run) return;
+        this.#end();
+        this.released();
+      });
+    };
+  };
+
+  /** Reads the stream again from its beginning. */
+  readonly restart = (): void => {
+    if (this.#listeners.size === 0) return;
+    this.#end();
+    this.#begin();
+  };
+
+  /** changed has listeners told, with the next frame. */
+  protected changed(): void {
+    this.#cancelFrame ??= nextFrame(() => this.publish());
+  }
+
+  /** publish tells listeners now. */
+  protected publish(): void {
+    this.#cancelFrame?.();
+    this.#cancelFrame = undefined;
+    this.#snapshot = this.make();
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #begin(): void {
+    const run: Run = {
+      stopped: false,
+      stop: () => {
+        run.stopped = true;
+      },
+    };
+    this.#run = run;
+    if (!this.#open) return;
+    if (this.#began) {
+      this.reset();
+      this.error = undefined;
+      this.fault = undefined;
+      this.state = "connecting";
+      this.publish();
+    }
+    this.#began = true;
+    this.#read(run, this.#open).then(
+      () => this.#become(run, "ended"),
+      (error) => {
+        if (run.stopped) return;
+        if (error instanceof Error && error.name === "ProviderError") {
+          this.error = error as ProviderError;
+        } else {
+          this.fault = error;
+        }
+        this.#become(run, "ended");
+      },
+    );
+  }
+
+  #end(): void {
+    this.#run?.stop();
+    this.#run = undefined;
+    this.#cancelFrame?.();
+    this.#cancelFrame = undefined;
+  }
+
+  async #read(run: Run, open: (client: Client) => Stream<T>): Promise<void> {
+    const client = await this.#source.get();
+    if (run.stopped) return;
+    const stream = open(client);
+    run.stop = () => {
+      run.stopped = true;
+      void stream.close();
+    };
+    // Its end is told when all has been taken.
+    stream.onState((state) => state !== "ended" && this.#become(run, state));
+    stream.onGap((gap) => {
+      if (run.stopped) return;
+      this.gap(gap);
+      this.changed();
+    });
+    for await (const items of stream.batches()) {
+      if (run.stopped) return;
+      this.take(items);
+      this.changed();
+      await this.ready();
+      if (run.stopped) return;
+    }
+  }
+
+  #become(run: Run, state: FollowState): void {
+    if (run.stopped || state === this.state) return;
+    this.state = state;
+    this.changed();
+  }
+}

@@ -1,0 +1,165 @@
+// How requests go to a bridge: by fetch, or over WebSockets. Over HTTP/1.1 a browser
+// makes six requests to a host at a time and lets the others wait, while their time
+// runs out; WebSockets it does not count.
+
+import { Gate } from "./gate.js";
+import { exchange, grpcWeb, openSocket } from "./socket.js";
+
+/** How streams go. */
+export type Transport = "auto" | "fetch" | "websocket";
+
+/** A request as the module makes it; wasm/browser/fetch.go is the other side. */
+export interface Init extends RequestInit {
+  headers: Record<string, string>;
+  body: Uint8Array<ArrayBuffer>;
+  signal: AbortSignal;
+  /** Fetch where it is not said. */
+  transport?: Transport;
+  /** Whether the answer may take any time, and have any length. */
+  streams?: boolean;
+}
+
+/**
+ * The most sockets that a page has at a time; what wants one more waits. Chromium has
+ * 255 for all pages of a host.
+ */
+const maxSockets = 240;
+
+/** The most that streams may take of them, so that discovery always has some. */
+const maxStreams = 220;
+
+/** The most calls with one answer that a client should make over them at a time. */
+export const maxAsked = 200;
+
+/** How many connect at a time: browsers slow down pages that open many at once. */
+const maxConnecting = 4;
+
+const sockets = new Gate(maxSockets);
+const doors = new Gate(maxConnecting);
+let streams = 0;
+
+/** Where WebSockets have got through, by origin: when one does not, the bridge is away. */
+const proven = new Set<string>();
+
+/** Where they do not get through though the bridge answers, and why, by origin. */
+const barred = new Map<string, string>();
+
+/** gRPC's codes of refusals. */
+const resourceExhausted = 8;
+const failedPrecondition = 9;
+
+/**
+ * takesSockets reports whether requests to a URL go over WebSockets. By itself that is
+ * in browsers, where the URL is not https: to those requests go over HTTP/2.
+ */
+export function takesSockets(url: string, transport: Transport = "fetch"): boolean {
+  if (transport !== "auto") return transport === "websocket";
+  const { WebSocket, location } = globalThis;
+  const plain = url.startsWith("http:") && WebSocket !== undefined && location !== undefined;
+  return plain && !barred.has(new URL(url).origin);
+}
+
+/** send is fetch that knows of transports. */
+export async function send(url: string, init: Init): Promise<Response> {
+  if (!takesSockets(url, init.transport)) return fetch(url, init);
+  if (!init.streams) return sendOverSocket(url, init);
+  if (streams >= maxStreams) {
+    return refusal(
+      resourceExhausted,
+      "tooManyStreams",
+      `this page has ${maxStreams} streams open over WebSockets, and browsers have few more: end some of them, or use a bridge over https, where they need none`,
+    );
+  }
+  streams++;
+  let counted = true;
+  const uncount = () => {
+    if (counted) streams--;
+    counted = false;
+  };
+  // A stream that was given up does not count, though closing its socket may take time.
+  init.signal.addEventListener("abort", uncount, { once: true });
+  try {
+    return await sendOverSocket(url, init, uncount);
+  } catch (error) {
+    uncount();
+    throw error;
+  }
+}
+
+async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promise<Response> {
+  const socket = await reach(url, init.signal);
+  if (typeof socket !== "string") {
+    const { origin } = new URL(url);
+    const onOverrun = () =>
+      barred.set(origin, "the bridge sent more than it was asked for, as one of another kind does");
+    return exchange(socket, init, onEnd, onOverrun);
+  }
+  onEnd();
+  if (init.transport === "auto") return fetch(url, init);
+  return refusal(
+    failedPrecondition,
+    "webSocketUnavailable",
+    `${socket}; with transport "auto" or "fetch" the call goes over fetch`,
+  );
+}
+
+/** reach opens a socket, or tells why there can be none. It throws if the bridge is away. */
+async function reach(url: string, signal: AbortSignal): Promise<WebSocket | string> {
+  if (globalThis.WebSocket === undefined) {
+    return "there is no WebSocket on this platform: Node has it from version 22 on";
+  }
+  const { origin } = new URL(url);
+  let socket: WebSocket | undefined;
+  await sockets.enter(signal);
+  try {
+    await doors.enter(signal);
+    try {
+      const known = barred.get(origin);
+      if (known !== undefined) return known;
+      socket = await openSocket(url, signal);
+      if (!socket && !proven.has(origin) && (await answers(url, signal))) {
+        // The bridge may have come up just now: only if it fails again they are barred.
+        socket = await openSocket(url, signal);
+        if (!socket) {
+          const why = `WebSockets to ${origin} do not get through: allow ${origin.replace("http", "ws")} in the connect-src of the page's Content-Security-Policy, and WebSockets in proxies before the bridge`;
+          barred.set(origin, why);
+          return why;
+        }
+      }
+    } finally {
+      doors.leave();
+    }
+    if (!socket) throw new TypeError("no WebSocket could be opened");
+    proven.add(origin);
+    socket.addEventListener("close", () => sockets.leave());
+    return socket;
+  } finally {
+    if (!socket) sockets.leave();
+  }
+}
+
+/** answers reports whether the bridge answers requests, if only to refuse them. */
+async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const headers = { "content-type": grpcWeb, "x-grpc-web": "1" };
+    const response = await fetch(url, { method: "POST", headers, signal, redirect: "error" });
+    await response.body?.cancel();
+    return response.headers.get("content-type")?.startsWith("application/grpc-web") ?? false;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
+}
+
+/** refusal is an answer in place of the bridge's. */
+function refusal(status: number, reason: string, message: string): Response {
+  return new Response(null, {
+    headers: {
+      "content-type": grpcWeb,
+      "content-length": "0",
+      "grpc-status": `${status}`,
+      "grpc-message": encodeURIComponent(message),
+      "akash-error": reason,
+    },
+  });
+}
