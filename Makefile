@@ -40,6 +40,7 @@ WASM := npm/dist/akash-provider-web.wasm
 SYMBOLS := bin/akash-provider-web.symbols
 NODE_MODULES := npm/node_modules/.package-lock.json
 PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
+README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
@@ -121,7 +122,7 @@ test-web: ## Run the dashboard's tests outside a browser
 	node --test --test-reporter=dot web/test/*.test.mjs
 
 .PHONY: test-e2e
-test-e2e: build $(REACT_18_MODULES) ## Run the end-to-end tests in headless Chromium
+test-e2e: build $(REACT_18_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium=chromium
 	cd npm && npx vitest run --config test/e2e/vitest.config.ts
 
@@ -160,7 +161,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18}/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
+	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18,readme}/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # What reads a crash of the module is kept beside it, and not loaded by pages.
@@ -181,6 +182,10 @@ $(PACKAGE_MODULES): npm/test/package/package.json npm/test/package/package-lock.
 
 $(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lock.json
 	cd npm/test/react-18 && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(README_MODULES): npm/test/readme/package.json npm/test/readme/package-lock.json
+	cd npm/test/readme && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json

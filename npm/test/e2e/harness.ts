@@ -6,8 +6,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
-import type { ClientOptions } from "../../src/index.js";
+import {
+  type Browser,
+  type BrowserContext,
+  type Page,
+  chromium as playwright,
+} from "playwright-core";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -159,10 +163,13 @@ export class Stage {
   }
 }
 
+/** Chromium's program. */
+export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
 /** Starts Debian's Chromium so that it talks to nobody but the tests. */
 export function launch(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  return playwright.launch({
+    executablePath: chromium,
     args: [
       "--no-sandbox",
       "--disable-gpu",
