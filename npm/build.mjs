@@ -48,6 +48,7 @@ const shared = {
 const modules = {
   index: {},
   node: { platform: "node" },
+  worker: {},
   // Server components of Next.js may hold what its hooks are in, and not call them.
   "react/index": { external: ["react"], banner: { js: '"use client";' } },
   "testing/index": { platform: "node" },

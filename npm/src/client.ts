@@ -32,6 +32,8 @@ import type {
   ServiceStatus,
 } from "./types.js";
 import { WasmEngine } from "./wasm-engine.js";
+import { WorkerEngine } from "./worker-engine.js";
+import type { WorkerScript } from "./worker-link.js";
 
 /** How much longer a restart may take than the provider waits, in milliseconds. */
 const restartGrace = 10_000;
@@ -251,12 +253,14 @@ export class Client {
 
   /**
    * Ends all calls and streams of this client that go on, and tells how many there
-   * were. The client can be used afterwards.
+   * were. A worker that no other client uses is ended, too. The client can be used
+   * afterwards.
    */
   async cleanupConnections(): Promise<{ status: "success"; closedChannels: number }> {
     const open = [...this.#open];
     const message = "the client's connections were cleaned up";
     for (const end of open) end(new ProviderError({ code: "CANCELLED", message }));
+    await this.#engine.release();
     return { status: "success", closedChannels: open.length };
   }
 
@@ -340,17 +344,24 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   });
 }
 
-/** @internal createClientFrom makes a client whose module, unless the options say otherwise, comes from source. */
-export async function createClientFrom(
-  options: ClientOptions,
-  source: ModuleSource,
-): Promise<Client> {
+/** Where an entry of the package has its module and its worker from. */
+export interface Source extends ModuleSource {
+  worker(): WorkerScript;
+}
+
+/** @internal createClientFrom makes a client from source, unless the options say otherwise. */
+export async function createClientFrom(options: ClientOptions, source: Source): Promise<Client> {
   const settings = readClientOptions(options);
-  const { wasmModule, wasmUrl } = options;
+  const { wasmModule, wasmUrl, worker, workerUrl } = options;
   if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
-  const url = wasmUrl === undefined ? source.url() : new URL(wasmUrl, globalThis.location?.href);
-  const module = wasmModule ?? (await loadModule(url, source));
-  return new Client(await WasmEngine.start(module), settings);
+  const page = globalThis.location?.href;
+  const load = () => loadModule(wasmUrl ? new URL(wasmUrl, page) : source.url(), source);
+  const module = wasmModule ?? load();
+  if (!worker) return new Client(await WasmEngine.start(await module), settings);
+  const script: WorkerScript = workerUrl
+    ? { url: new URL(workerUrl, page), type: "module" }
+    : source.worker();
+  return new Client(await WorkerEngine.start(script, module), settings);
 }

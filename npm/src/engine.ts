@@ -114,6 +114,11 @@ export interface Engine {
     read: ReadBatch<T>,
     events: StreamEvents,
   ): EngineStream<T>;
+  /**
+   * Gives up what is held for the client beyond its calls, all of which have been
+   * ended. The next call gets it back.
+   */
+  release(): Promise<void>;
 }
 
 /** Lets a call be ended from outside. */

@@ -58,3 +58,28 @@ export class ProviderError extends Error {
     this.attempts = details.attempts;
   }
 }
+
+/** failure makes the error that was described. One that the page caused keeps its cause. */
+export function failure(details: ErrorDetails, stopped?: ProviderError): ProviderError {
+  return new ProviderError({
+    ...details,
+    cause: stopped?.code === details.code ? stopped.cause : undefined,
+  });
+}
+
+/** asProviderError makes a ProviderError of what was thrown, and names the provider. */
+export function asProviderError(error: unknown, provider?: string): ProviderError {
+  if (!(error instanceof ProviderError)) {
+    return new ProviderError({ code: "INTERNAL", message: String(error), provider, cause: error });
+  }
+  const { code, message, reason, attempts, cause } = error;
+  return error.provider
+    ? error
+    : new ProviderError({ code, message, reason, attempts, provider, cause });
+}
+
+/** detailsOf returns what an error is made of, but for its cause, which may not be one to clone. */
+export function detailsOf(error: ProviderError): ErrorDetails {
+  const { code, message, reason, provider, attempts } = error;
+  return { code, message, reason, provider, attempts };
+}

@@ -11,10 +11,11 @@ export * from "./public.js";
  * ```
  *
  * Throws a TypeError for options of the wrong type and a ProviderError where the
- * module cannot be loaded; trying again later may then work.
+ * module or the worker cannot be loaded; trying again later may then work.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
     url: () => new URL("./akash-provider-web.wasm", import.meta.url),
+    worker: () => ({ url: new URL("./worker.js", import.meta.url), type: "module" }),
   });
 }

@@ -10,6 +10,7 @@ export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
     url: () => new URL("./akash-provider-web.wasm", import.meta.url),
     fetch: fetchOrRead,
+    worker: () => ({ url: new URL("./worker.js", import.meta.url), type: "module" }),
   });
 }
 

@@ -49,6 +49,26 @@ export interface ClientOptions {
   wasmUrl?: string | URL;
   /** The compiled module itself, for those who load it themselves. */
   wasmModule?: WebAssembly.Module;
+  /**
+   * Whether the client's work is done in a Web Worker, which leaves the page's thread
+   * little more to do than to take what is finished. All clients of a page share one
+   * worker. It ends with the last of them that is disposed of or cleaned up, and
+   * starts again at the next call. Default: false.
+   *
+   * The worker makes the requests: a `fetch` that the page has wrapped does not see
+   * them. Where there can be no worker, the client is not made, and the error says
+   * why.
+   */
+  worker?: boolean;
+  /**
+   * Where the package's `worker.js` is. Default: beside the package's own file, which
+   * bundlers understand; for a script tag the script itself. A Content-Security-Policy
+   * must allow the worker by `worker-src`: its origin, or `blob:` where that is not the
+   * page's own.
+   *
+   * @example "/assets/worker.js"
+   */
+  workerUrl?: string | URL;
 }
 
 /** How one call is made; what is absent is as the client has it. */
@@ -287,6 +307,7 @@ export const maxTimeout = 2 ** 31 - 1;
 /** readClientOptions checks a client's options and fills in the defaults. */
 export function readClientOptions(options: ClientOptions): Settings {
   requireObject("options", options);
+  requireFlag("worker", options.worker);
   return {
     bridge: readBridgeUrl(options.bridgeUrl),
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,

@@ -1,6 +1,9 @@
-// The entry for script tags: the same API under the global AkashProvider.
+// The entry for script tags: the same API under the global AkashProvider. Its worker
+// runs the same script.
 import { type Client, createClientFrom } from "./client.js";
 import type { ClientOptions } from "./options.js";
+import { workerName } from "./worker-protocol.js";
+import { listen } from "./worker-service.js";
 
 export * from "./public.js";
 
@@ -10,16 +13,22 @@ declare const MODULE_INTEGRITY: string;
 /** The script's own tag, which is known only while the script runs for the first time. */
 const script = globalThis.document?.currentScript as HTMLScriptElement | null;
 const src = script?.src;
-const checked = Boolean(script?.integrity);
+const integrity = script?.integrity;
+
+const beside = (name: string) => new URL(name, src || globalThis.location?.href);
 
 /**
  * Loads the WebAssembly module, which lies beside this script, and makes a client.
  * A page that wants the script to be what it was, by an `integrity` attribute, wants
- * that of the module too.
+ * that of the module and the worker too.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
-    url: () => new URL("akash-provider-web.wasm", src || globalThis.location?.href),
-    integrity: checked ? MODULE_INTEGRITY : undefined,
+    url: () => beside("akash-provider-web.wasm"),
+    integrity: integrity ? MODULE_INTEGRITY : undefined,
+    worker: () => ({ url: beside(src || "akash-provider-web.js"), type: "classic", integrity }),
   });
 }
+
+const { document, name } = globalThis as { document?: Document; name?: string };
+if (!document && name === workerName) listen();

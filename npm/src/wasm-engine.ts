@@ -9,7 +9,7 @@ import type {
   StreamEvents,
   StreamMethod,
 } from "./engine.js";
-import { type ErrorDetails, ProviderError } from "./errors.js";
+import { asProviderError, failure, ProviderError } from "./errors.js";
 import { type BodyReader, hasEnded, hasMore, Instance } from "./instance.js";
 import { breathe, tired } from "./slice.js";
 
@@ -94,24 +94,9 @@ export class WasmEngine implements Engine {
   ): EngineStream<T> {
     return new WasmStream(this.#module, method, call, read, events);
   }
-}
 
-/** failure makes the error that Go described. One that the page caused keeps its cause. */
-function failure(details: ErrorDetails, stopped: ProviderError | undefined): ProviderError {
-  return new ProviderError({
-    ...details,
-    cause: stopped?.code === details.code ? stopped.cause : undefined,
-  });
-}
-
-function asProviderError(error: unknown, provider: string): ProviderError {
-  if (!(error instanceof ProviderError)) {
-    return new ProviderError({ code: "INTERNAL", message: String(error), provider, cause: error });
-  }
-  const { code, message, reason, attempts, cause } = error;
-  return error.provider
-    ? error
-    : new ProviderError({ code, message, reason, attempts, provider, cause });
+  /** The instance stays for the page's other clients, and goes with the module. */
+  async release(): Promise<void> {}
 }
 
 /**

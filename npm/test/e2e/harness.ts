@@ -57,16 +57,17 @@ const types: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-// Each page ends with a client of the bridge in the global variable client. The
-// script tag comes from the bridge, which is another origin.
+// Each page ends with the package in the global variable AkashProvider, and a client of
+// the bridge in client. The script tag comes from the bridge, which is another origin.
 const pages = (options: ClientOptions & { bridgeUrl: string }): Record<string, string> => ({
   "/script": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
     <script src="${options.bridgeUrl}/akash-provider-web.min.js"></script>
     <script>var ready = AkashProvider.createClient(${JSON.stringify(options)}).then((c) => { client = c })</script>`,
   "/module": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
     <script type="module">
-      import { createClient } from "/dist/index.js";
-      globalThis.ready = createClient(${JSON.stringify(options)}).then((c) => { globalThis.client = c });
+      import * as AkashProvider from "/dist/index.js";
+      globalThis.AkashProvider = AkashProvider;
+      globalThis.ready = AkashProvider.createClient(${JSON.stringify(options)}).then((c) => { globalThis.client = c });
     </script>`,
 });
 

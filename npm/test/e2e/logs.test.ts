@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Transport } from "../../src/index.js";
+import type { ClientOptions } from "../../src/index.js";
 import type { TestProvider } from "../../src/testing/index.js";
 import { type Flavour, Stage, serviceLogs, until } from "./harness.js";
 import { pieces } from "./wire.js";
@@ -135,10 +135,12 @@ test("the provider's messages hold parts of lines, which the tests below rely on
   expect(logs.some((text) => text.some((byte) => byte >= 0xf0))).toBe(true);
 });
 
-describe.each<[Flavour, Transport]>([
-  ["script", "fetch"],
-  ["module", "websocket"],
-])("a page that loads the client as a %s and takes logs over %s", (flavour, transport) => {
+describe.each<[Flavour, ClientOptions]>([
+  ["script", { transport: "fetch" }],
+  ["module", { transport: "websocket" }],
+  ["script", { transport: "websocket", worker: true }],
+  ["module", { transport: "fetch", worker: true }],
+])("a page that loads the client as a %s, with %j", (flavour, options) => {
   test.each<Style>(["line by line", "in batches"])(
     "gets all history and every new line, in order and byte by byte, %s",
     async (style) => {
@@ -147,7 +149,7 @@ describe.each<[Flavour, Transport]>([
       expect(total).toBeGreaterThanOrEqual(history);
       expect(before.length).toBeGreaterThan(2);
 
-      const page = await stage.page(flavour, { transport });
+      const page = await stage.page(flavour, options);
       await follow(page, stage.fake, style);
       await seen(page, total);
 
@@ -173,7 +175,7 @@ describe.each<[Flavour, Transport]>([
     "is closed",
   ])("%s, and the provider's stream is cancelled within a second", async (way) => {
     await until("no stream is left over", 5_000, async () => (await open()) === 0);
-    const page = await stage.page(flavour, { transport });
+    const page = await stage.page(flavour, options);
     const { provider, lease, jwt } = stage.fake.ready;
     await page.evaluate(
       async ([provider, lease, token]) => {

@@ -12,9 +12,14 @@ beforeAll(async () => {
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
 
-describe.each<Flavour>(["script", "module"])("a page that loads the client as a %s", (flavour) => {
+describe.each<[Flavour, boolean]>([
+  ["script", false],
+  ["module", false],
+  ["script", true],
+  ["module", true],
+])("a page that loads the client as a %s, worker: %s", (flavour, worker) => {
   test("gets a provider's status, equal field by field to what the provider holds", async () => {
-    const page = await stage.page(flavour);
+    const page = await stage.page(flavour, { worker });
     const result = await getProviderStatus(page, stage.fake.ready.provider);
 
     expect(result.error, stage.errors()).toBeUndefined();
@@ -36,7 +41,7 @@ describe.each<Flavour>(["script", "module"])("a page that loads the client as a 
   });
 
   test("gets statuses of many calls at once", async () => {
-    const page = await stage.page(flavour);
+    const page = await stage.page(flavour, { worker });
     const results = await Promise.all(
       Array.from({ length: 20 }, () => getProviderStatus(page, stage.fake.ready.provider)),
     );

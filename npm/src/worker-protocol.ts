@@ -1,0 +1,101 @@
+// What a page and its worker say to each other, over one port. Calls and streams
+// have numbers, which the page gives and both sides name them by.
+
+import type { Batch, CallMethod, EngineCall, EngineResult, StreamMethod } from "./engine.js";
+import type { ErrorDetails } from "./errors.js";
+import type { LogGap, StreamState } from "./types.js";
+
+/** The name of our workers, by which the script for script tags knows that it is in one. */
+export const workerName = "akash-provider-web";
+
+/**
+ * How many batches of a stream may be on their way to a page that has not read them,
+ * beyond which the worker does not read the bridge's answer any further. One that is
+ * read and one that is there when that is done keep both sides busy.
+ */
+export const window = 4;
+
+/** A call as it crosses: its tokens are asked for, where renewable is set. */
+export type WorkerCall = Omit<EngineCall, "getToken"> & { renewable?: boolean };
+
+/** What comes with the port: how the page can tell that the worker is gone. */
+export interface Greeting {
+  /** The name of the lock that the worker is to hold while it lives, if there are locks. */
+  lock: string | undefined;
+}
+
+/** What the page says. */
+export type Order =
+  /** Start a module, to be named by the number, and report loaded or failed. */
+  | { do: "load"; id: number; module: WebAssembly.Module }
+  /** Make a call, and report its result. */
+  | { do: "call"; id: number; module: number; method: CallMethod; call: WorkerCall }
+  /** Open a stream, and report what comes. */
+  | { do: "open"; id: number; module: number; method: StreamMethod; call: WorkerCall }
+  /** Another batch of a stream may come: one has been read. */
+  | { do: "more"; id: number }
+  /** End a call, which then reports its result, or a stream, which reports no more. */
+  | { do: "end"; id: number; error: ErrorDetails }
+  /** The token that was asked for. */
+  | { do: "token"; ask: number; token: string }
+  /** Why there is none. */
+  | { do: "token"; ask: number; failure: string };
+
+/** What the worker says. */
+export type Report =
+  /** It is there, and holds its lock if it was given one. */
+  | { id: 0; ready: true }
+  | { id: number; loaded: true }
+  | { id: number; result: WorkerResult }
+  | { id: number; batch: Parcel }
+  | { id: number; state: StreamState }
+  | { id: number; gap: LogGap }
+  /** A module did not load, or a stream has failed. */
+  | { id: number; failed: ErrorDetails }
+  /** A stream has ended. */
+  | { id: number; ended: true }
+  | Question;
+
+/** A result of a call, as it crosses. */
+export type WorkerResult = Omit<EngineResult, "error"> & { error?: ErrorDetails };
+
+/** That a call needs a token, other than the one that was refused. */
+export interface Question {
+  id: number;
+  /** The number of the question. */
+  ask: number;
+  refused: string;
+}
+
+/** A batch in one buffer: its index, its groups, its text. */
+export interface Parcel {
+  data: ArrayBuffer;
+  /** Lengths in the buffer, in numbers. */
+  index: number;
+  groups: number;
+  /** The names of services that occur for the first time. */
+  names?: string[];
+}
+
+/** pack copies a batch into a parcel; known tells how many names the page has. */
+export function pack({ index, groups, text, services }: Batch, known: number): Parcel {
+  const head = index.length + groups.length;
+  const data = new ArrayBuffer(4 * head + text.length);
+  const numbers = new Uint32Array(data, 0, head);
+  numbers.set(index);
+  numbers.set(groups, index.length);
+  new Uint8Array(data, 4 * head).set(text);
+  const parcel: Parcel = { data, index: index.length, groups: groups.length };
+  if (services.length > known) parcel.names = services.slice(known);
+  return parcel;
+}
+
+/** unpack returns the batch in a parcel; services are all names, the new ones included. */
+export function unpack({ data, index, groups }: Parcel, services: readonly string[]): Batch {
+  return {
+    index: new Uint32Array(data, 0, index),
+    groups: new Uint32Array(data, 4 * index, groups),
+    text: new Uint8Array(data, 4 * (index + groups)),
+    services,
+  };
+}
