@@ -55,7 +55,7 @@ func (b *bridge) accept(r *http.Request) (*relay.Call, error) {
 		b.refused(r, err)
 		return nil, err
 	}
-	b.metrics.open.WithLabelValues(c.method.path()).Inc()
+	b.metrics.open.WithLabelValues(c.method.path).Inc()
 	header := b.metadata.Upstream(r.Header)
 	var endpoint *provider.Endpoint
 	return &relay.Call{
@@ -71,7 +71,7 @@ func (b *bridge) accept(r *http.Request) (*relay.Call, error) {
 		},
 		Done: func(result relay.Result) {
 			b.open.Add(-1)
-			b.metrics.open.WithLabelValues(c.method.path()).Dec()
+			b.metrics.open.WithLabelValues(c.method.path).Dec()
 			b.finished(c, endpoint, result)
 		},
 	}, nil
@@ -120,7 +120,7 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 	onREST := &rest.Call{
 		Endpoint:          endpoint,
 		Provider:          c.request.Address,
-		Method:            c.method.path(),
+		Method:            c.method.path,
 		Authorization:     authorization,
 		ClientCertificate: c.request.ClientCertificate,
 		Tail:              c.tail,
@@ -162,7 +162,7 @@ func (b *bridge) refused(r *http.Request, err error) {
 	errors.As(err, &known)
 	label := "unknown" // a path that anyone may have made up is no label
 	if m, ok := methods[r.URL.Path]; ok {
-		label = m.path()
+		label = m.path
 	}
 	b.metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
 	b.log.LogAttrs(r.Context(), slog.LevelInfo, "call refused",
@@ -175,7 +175,7 @@ func (b *bridge) refused(r *http.Request, err error) {
 
 // finished notes a call that ended. endpoint is nil where none was reached.
 func (b *bridge) finished(c *call, endpoint *provider.Endpoint, result relay.Result) {
-	label := c.method.path()
+	label := c.method.path
 	b.metrics.calls.WithLabelValues(label, result.Code.String()).Inc()
 	b.metrics.duration.WithLabelValues(label).Observe(result.Duration.Seconds())
 	b.metrics.bytes.WithLabelValues("received").Add(float64(result.Received))

@@ -43,17 +43,16 @@ const wholeHistory = -1
 
 // method is a gRPC method that the bridge relays.
 type method struct {
+	// path is what a page posts to, and the method's name in metrics and logs.
+	path      string
 	service   string
 	name      string
 	streaming bool
 }
 
-// path is what a page posts to, and the method's name in metrics and logs.
-func (m method) path() string { return "/" + m.service + "/" + m.name }
-
 // tellsState says that the method streams a state, the same to all who watch it.
 func (m method) tellsState() bool {
-	return m.path() == providerv1.ProviderRPC_StreamStatus_FullMethodName
+	return m.path == providerv1.ProviderRPC_StreamStatus_FullMethodName
 }
 
 // public says that providers answer the method to anybody, so that a credential
@@ -63,15 +62,24 @@ func (m method) public() bool {
 }
 
 // methods are the methods that the bridge relays, by path.
-var methods = map[string]method{
-	providerv1.ProviderRPC_GetStatus_FullMethodName:    {providerv1.ProviderRPC_ServiceDesc.ServiceName, "GetStatus", false},
-	providerv1.ProviderRPC_StreamStatus_FullMethodName: {providerv1.ProviderRPC_ServiceDesc.ServiceName, "StreamStatus", true},
-	leasev1.LeaseRPC_ServiceStatus_FullMethodName:      {leasev1.LeaseRPC_ServiceDesc.ServiceName, "ServiceStatus", true},
-	leasev1.LeaseRPC_ServiceLogs_FullMethodName:        {leasev1.LeaseRPC_ServiceDesc.ServiceName, "ServiceLogs", true},
-	leasev1.LeaseRPC_ServiceRestart_FullMethodName:     {leasev1.LeaseRPC_ServiceDesc.ServiceName, "ServiceRestart", false},
-	webv1.LeaseREST_SendManifest_FullMethodName:        {webv1.LeaseREST_ServiceDesc.ServiceName, "SendManifest", false},
-	webv1.LeaseREST_GetManifest_FullMethodName:         {webv1.LeaseREST_ServiceDesc.ServiceName, "GetManifest", false},
-	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:   {webv1.LeaseREST_ServiceDesc.ServiceName, "StreamLeaseEvents", true},
+var methods = byPath(
+	method{path: providerv1.ProviderRPC_GetStatus_FullMethodName},
+	method{path: providerv1.ProviderRPC_StreamStatus_FullMethodName, streaming: true},
+	method{path: leasev1.LeaseRPC_ServiceStatus_FullMethodName, streaming: true},
+	method{path: leasev1.LeaseRPC_ServiceLogs_FullMethodName, streaming: true},
+	method{path: leasev1.LeaseRPC_ServiceRestart_FullMethodName},
+	method{path: webv1.LeaseREST_SendManifest_FullMethodName},
+	method{path: webv1.LeaseREST_GetManifest_FullMethodName},
+	method{path: webv1.LeaseREST_StreamLeaseEvents_FullMethodName, streaming: true},
+)
+
+func byPath(all ...method) map[string]method {
+	index := make(map[string]method, len(all))
+	for _, m := range all {
+		m.service, m.name, _ = strings.Cut(m.path[1:], "/")
+		index[m.path] = m
+	}
+	return index
 }
 
 // call is what the headers of a call say.

@@ -71,7 +71,7 @@ func NewMetadata(patterns []string) (*Metadata, error) {
 func (m *Metadata) Upstream(request http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range request {
-		if m.travels(strings.ToLower(key)) {
+		if m.travels(lower(key)) {
 			out[key] = values
 		}
 	}
@@ -84,9 +84,31 @@ func (m *Metadata) Upstream(request http.Header) http.Header {
 // year; so beside the allow-list only x- headers travel, which mean nothing to
 // browsers that other headers do not already say.
 func (m *Metadata) Downstream(name string) bool {
-	name = strings.ToLower(name)
+	name = lower(name)
 	return m.travels(name) || strings.HasPrefix(name, "x-") && !isWithheld(name)
 }
+
+// lower returns a header's name in lower case. Names that come with every call
+// cost nothing.
+func lower(name string) string {
+	if known, ok := lowered[name]; ok {
+		return known
+	}
+	return strings.ToLower(name)
+}
+
+// lowered holds names of headers by their canonical form.
+var lowered = func() map[string]string {
+	names := map[string]string{}
+	for name := range withheld {
+		names[http.CanonicalHeaderKey(name)] = name
+	}
+	for _, name := range append(relayed, "akash-provider", "akash-tls", "akash-check-version", "akash-heartbeat",
+		"sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform") {
+		names[http.CanonicalHeaderKey(name)] = name
+	}
+	return names
+}()
 
 func (m *Metadata) travels(name string) bool {
 	if isWithheld(name) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strconv"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -47,6 +48,24 @@ func toHeader(fields []hpack.HeaderField) http.Header {
 		h[key] = values[len(values)-1 : len(values) : len(values)]
 	}
 	return h
+}
+
+// lower returns a canonical name as HTTP/2 spells it. The names of every gRPC
+// request cost nothing.
+func lower(name string) string {
+	switch name {
+	case "Content-Type":
+		return "content-type"
+	case "Te":
+		return "te"
+	case "User-Agent":
+		return "user-agent"
+	case "Grpc-Timeout":
+		return "grpc-timeout"
+	case "Authorization":
+		return "authorization"
+	}
+	return strings.ToLower(name)
 }
 
 // canonical returns name as http.Header spells it. The names of every gRPC answer

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strings"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -178,7 +177,7 @@ func (c *Conn) writeHeader(id uint32, r *http.Request, end bool) error {
 	field(":path", r.URL.RequestURI())
 	field(":authority", host)
 	for key, values := range r.Header {
-		name := strings.ToLower(key)
+		name := lower(key)
 		if connectionSpecific(name) {
 			continue
 		}

@@ -135,9 +135,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	}
 	var asked versionAnswer
 	if r.CheckVersion {
-		early := time.AfterFunc(versionHeadStart, func() { p.grpc.conn(ctx) })
-		asked = p.version(ctx)
-		early.Stop()
+		asked = p.versionFirst(ctx)
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
@@ -178,14 +176,29 @@ func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
 	return p.overREST(asked), nil
 }
 
-// version asks the provider's version. While a connection to it lives, so does
-// its process, and an older answer will do.
-func (p *peer) version(ctx context.Context) versionAnswer {
-	lifetime := versionLifetime
-	if p.grpc.open() > 0 {
-		lifetime = heldVersionLifetime
+// versionFirst is version before a call over gRPC: where the answer is long in
+// coming, connecting does not wait for it.
+func (p *peer) versionFirst(ctx context.Context) versionAnswer {
+	if known, ok := p.route.knownVersion(p.versionLifetime()); ok {
+		return known
 	}
-	return p.route.version(ctx, lifetime)
+	early := time.AfterFunc(versionHeadStart, func() { p.grpc.conn(ctx) })
+	defer early.Stop()
+	return p.version(ctx)
+}
+
+// version asks the provider's version.
+func (p *peer) version(ctx context.Context) versionAnswer {
+	return p.route.version(ctx, p.versionLifetime())
+}
+
+// versionLifetime is how long an answer will do. While a connection to a provider
+// lives, so does its process, and an older one will.
+func (p *peer) versionLifetime() time.Duration {
+	if p.grpc.open() > 0 {
+		return heldVersionLifetime
+	}
+	return versionLifetime
 }
 
 // hopeless tells whether, after this failure of one port, the host's others

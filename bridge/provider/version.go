@@ -85,15 +85,20 @@ type versionAnswer struct {
 
 var errNoVersion = errors.New("no version in it")
 
-// version asks the REST gateway for the provider's version, or remembers it.
-func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAnswer {
+// knownVersion returns the last answer, and whether it will still do.
+func (rt *route) knownVersion(lifetime time.Duration) (versionAnswer, bool) {
 	rt.mu.Lock()
 	known, asked := rt.lastVersion, rt.versionAsked
 	rt.mu.Unlock()
 	if known.err != nil {
 		lifetime = noVersionLifetime
 	}
-	if !asked.IsZero() && rt.pool.now().Sub(asked) < lifetime {
+	return known, !asked.IsZero() && rt.pool.now().Sub(asked) < lifetime
+}
+
+// version asks the REST gateway for the provider's version, or remembers it.
+func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAnswer {
+	if known, ok := rt.knownVersion(lifetime); ok {
 		return known
 	}
 	answer, err := share(ctx, rt, "version", func(ctx context.Context) (versionAnswer, error) {

@@ -16,8 +16,12 @@ import (
 	"akash-provider-web/bridge/fault"
 )
 
-// userAgent names the bridge to providers; a page's own says nothing to them.
-const userAgent = "akash-provider-bridge"
+// Headers that are the same in every request (gRPC over HTTP/2, "Requests").
+var (
+	te = []string{"trailers"}
+	// userAgent names the bridge to providers; a page's own says nothing to them.
+	userAgent = []string{"akash-provider-bridge"}
+)
 
 const contentTypeGRPC = "application/grpc"
 
@@ -42,25 +46,21 @@ type exchange struct {
 // run sends the request, forwards the answer's messages as they come and returns
 // its trailers.
 func (x *exchange) run(ctx context.Context, path, contentType string, request []byte) (http.Header, error) {
-	upstream, cancel := context.WithCancel(ctx)
-	defer cancel() // resets the provider's stream where it has not ended
-
-	response, err := x.route.Transport.RoundTrip(x.request(upstream, path, contentType, request))
+	response, err := x.route.Transport.RoundTrip(x.request(ctx, path, contentType, request))
 	if err != nil {
 		return nil, x.failure(ctx, err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() // resets the provider's stream where it has not ended
 	if err := examine(response); err != nil {
 		return nil, err
 	}
 	if response.Header[headerStatus] != nil {
 		return x.trailers(ctx, response.Header, true)
 	}
-	header, err := x.header(response.Header)
-	if err != nil {
-		return nil, err
+	if size(response.Header) > maxMetadata {
+		return nil, protocolError("the provider's headers are larger than %d bytes", maxMetadata)
 	}
-	x.reply.addHeader(header)
+	x.reply.addHeader(response.Header, x.route.Downstream)
 	x.reply.commit()
 	if x.call.Streaming {
 		// The page learns that the stream stands, and of whom it comes, before
@@ -74,15 +74,15 @@ func (x *exchange) run(ctx context.Context, path, contentType string, request []
 }
 
 func (x *exchange) request(ctx context.Context, path, contentType string, body []byte) *http.Request {
-	header := x.route.Header.Clone()
+	header := x.route.Header
 	if header == nil {
 		header = http.Header{}
 	}
-	header.Set("Content-Type", contentType)
-	header.Set("Te", "trailers")
-	header.Set("User-Agent", userAgent)
+	header["Content-Type"] = []string{contentType}
+	header["Te"] = te
+	header["User-Agent"] = userAgent
 	if !x.deadline.IsZero() {
-		header.Set(headerTimeout, formatTimeout(time.Until(x.deadline)))
+		header[headerTimeout] = []string{formatTimeout(time.Until(x.deadline))}
 	}
 	r := &http.Request{
 		Method: http.MethodPost,
@@ -157,21 +157,7 @@ func (x *exchange) trailers(ctx context.Context, h http.Header, only bool) (http
 	for key, values := range h {
 		switch name := strings.ToLower(key); {
 		case key == headerStatus, strings.HasPrefix(name, "akash-"), name == "content-type":
-		case key == headerMessage, !only, x.route.Downstream(name):
-			out[key] = values
-		}
-	}
-	return out, nil
-}
-
-// header returns what of h goes to the page with the headers of the answer.
-func (x *exchange) header(h http.Header) (http.Header, error) {
-	if size(h) > maxMetadata {
-		return nil, protocolError("the provider's headers are larger than %d bytes", maxMetadata)
-	}
-	out := http.Header{}
-	for key, values := range h {
-		if x.route.Downstream(strings.ToLower(key)) {
+		case key == headerMessage, !only, x.route.Downstream(key):
 			out[key] = values
 		}
 	}

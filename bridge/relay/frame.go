@@ -55,7 +55,7 @@ func wholeMessages(b []byte, limit int) (whole, need int, err error) {
 // call, so holding all of it costs little, lets the provider be dialled with the
 // call complete, and keeps a page that stops half-way from holding a provider.
 func readRequest(body io.Reader, limit int) ([]byte, error) {
-	b := make([]byte, 0, 512)
+	b := make([]byte, 0, 128)
 	for {
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

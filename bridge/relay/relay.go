@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -58,10 +57,11 @@ type Route struct {
 	Transport http.RoundTripper
 	// Authority is the provider's host:port, for the :authority header.
 	Authority string
-	// Header is the metadata that goes to the provider.
+	// Header is the metadata that goes to the provider. The relay adds its own.
 	Header http.Header
-	// Downstream says which of the provider's response headers go to the page.
-	Downstream func(name string) bool
+	// Downstream says which of the provider's response headers go to the page; it is
+	// asked by their canonical names.
+	Downstream func(key string) bool
 
 	// Explain, where set, is told the provider's status where it is an error, and
 	// may put one that says more in its place; nil keeps the provider's.
@@ -141,23 +141,26 @@ func (h *Handler) bound(r *http.Request, call *Call, x *exchange) (context.Conte
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	releases := []func(){func() { cancel(nil) }}
+	ctx, release := r.Context(), func() {}
 	if bounded {
-		var release context.CancelFunc
 		x.deadline = time.Now().Add(timeout)
 		ctx, release = context.WithDeadline(ctx, x.deadline)
-		releases = append(releases, release)
 	}
 	if call.Streaming && h.Stopping != nil {
-		stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
-		releases = append(releases, func() { stop() })
+		ctx, release = h.untilStopping(ctx, release)
 	}
+	return ctx, release, nil
+}
+
+// untilStopping returns a context that ends with ctx, or with the bridge.
+func (h *Handler) untilStopping(ctx context.Context, release func()) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
 	return ctx, func() {
-		for _, release := range slices.Backward(releases) {
-			release()
-		}
-	}, nil
+		stop()
+		cancel(nil)
+		release()
+	}
 }
 
 // begin reads the request and finds its way, which it notes in x.
@@ -173,7 +176,7 @@ func (h *Handler) begin(ctx context.Context, body io.Reader, call *Call, reply *
 		}
 		return request, err
 	}
-	reply.addHeader(route.ReplyHeader)
+	reply.addHeader(route.ReplyHeader, nil)
 	if call.Heartbeat > 0 && call.Streaming {
 		reply.keepAlive(call.Heartbeat)
 	}

@@ -62,15 +62,19 @@ func (r *reply) heartbeat() {
 	r.beat.Reset(r.interval - quiet)
 }
 
-// addHeader adds headers to the answer, where they have not been sent yet.
-func (r *reply) addHeader(h http.Header) {
+// addHeader adds headers, which have canonical names, to the answer, where they
+// have not been sent yet: those of h that go to the page, or all where goes is nil.
+func (r *reply) addHeader(h http.Header, goes func(key string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.committed {
 		return
 	}
+	header := r.w.Header()
 	for key, values := range h {
-		r.w.Header()[http.CanonicalHeaderKey(key)] = values
+		if goes == nil || goes(key) {
+			header[key] = values
+		}
 	}
 }
 
