@@ -88,7 +88,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	}
 	s.call = edge.Handler(
 		&relay.Handler{Accept: b.accept, Stopping: stopping},
-		edge.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage},
+		edge.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
 	return s, nil
 }

@@ -32,6 +32,10 @@ type answer struct {
 	held      *[]byte     // of the body, what waits; from heldPool
 	committed bool        // the handler has written its headers
 	sent      bool        // they went out
+
+	r        *http.Request
+	calls    *sync.WaitGroup // where a detached answer is counted
+	detached bool
 }
 
 var heldPool = sync.Pool{New: func() any {
@@ -39,8 +43,8 @@ var heldPool = sync.Pool{New: func() any {
 	return &b
 }}
 
-func newAnswer(w http.ResponseWriter, r *http.Request, contentType []string) *answer {
-	a := &answer{w: w, contentType: contentType, crossOrigin: r.Header["Origin"] != nil}
+func newAnswer(w http.ResponseWriter, r *http.Request, contentType []string, calls *sync.WaitGroup) *answer {
+	a := &answer{w: w, r: r, contentType: contentType, crossOrigin: r.Header["Origin"] != nil, calls: calls}
 	// As WrapHandler's package for CORS has it. The origin was allowed by ServeHTTP.
 	h := w.Header()
 	h["Vary"] = varyOrigin

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/improbable-eng/grpc-web/go/grpcweb"
@@ -40,6 +41,8 @@ type Options struct {
 	// Arrival bounds how long a request's body may take to arrive; 0 means
 	// DefaultArrival.
 	Arrival time.Duration
+	// Calls, where set, counts the calls that go on after ServeHTTP has returned.
+	Calls *sync.WaitGroup
 }
 
 // Handler translates gRPC-Web calls into gRPC ones for next, which must read the
@@ -48,6 +51,9 @@ type Options struct {
 func Handler(next http.Handler, o Options) http.Handler {
 	if o.Arrival == 0 {
 		o.Arrival = DefaultArrival
+	}
+	if o.Calls == nil {
+		o.Calls = new(sync.WaitGroup)
 	}
 	e := &edge{options: o, next: next}
 	e.grpcWeb = grpcweb.WrapHandler(inner{next},
@@ -148,9 +154,11 @@ func (e *edge) binary(w http.ResponseWriter, r *http.Request, contentType string
 		web, native = webPlain, nativePlain
 	}
 	r.Header["Content-Type"] = native
-	a := newAnswer(w, r, web)
+	a := newAnswer(w, r, web, e.options.Calls)
 	e.next.ServeHTTP(a, r)
-	a.finish()
+	if !a.detached {
+		a.finish()
+	}
 }
 
 // Values of the Content-Type header, of a binary body and of what it is as gRPC.

@@ -34,19 +34,116 @@ const maxMetadata = 64 << 10
 // its reset may overtake its trailers.
 const nearDeadline = 20 * time.Millisecond
 
-// exchange is one call on the provider's side.
+// exchange is one accepted call.
 type exchange struct {
-	call     *Call
-	route    *Route
-	reply    *reply
-	limit    int
-	deadline time.Time // zero where there is none
+	call        *Call
+	reply       *reply
+	limit       int
+	path        string
+	contentType string
+	start       time.Time
+	deadline    time.Time // zero where there is none
+
+	// ctx ends the call.
+	ctx      context.Context
+	leave    func() // ends the ctx of a stream: its page has left
+	unlink   func() // keeps the request's end from doing so
+	releases []func()
+
+	request []byte // its messages, until they are sent
+	route   *Route
+	result  Result
+}
+
+// link ends a stream with its request.
+func (x *exchange) link(r *http.Request) {
+	stop := context.AfterFunc(r.Context(), x.leave)
+	x.unlink = func() { stop() }
+}
+
+// serve answers the call, in whatever way it goes.
+//
+// Quiet streams wait below this frame by the thousand, so what is done once, before,
+// has frames of its own.
+func (x *exchange) serve() {
+	if x.call.Heartbeat > 0 && x.call.Streaming {
+		x.reply.keepAlive(x.call.Heartbeat)
+	}
+	var err error
+	if x.route.Serve != nil {
+		err = x.answer()
+	} else {
+		err = x.relay()
+	}
+	if err != nil {
+		x.fail(err)
+	}
+}
+
+// fail ends the answer with an error.
+func (x *exchange) fail(err error) {
+	told := faultOf(err, x.call.Provider)
+	x.finish(trailersOf(told))
+	x.result.Code, x.result.Reason, x.result.Err = told.Code, told.Reason, told
+}
+
+// finish ends the answer with trailers.
+func (x *exchange) finish(trailers http.Header) {
+	x.reply.finish(trailers)
+	x.result.Code = statusOf(trailers)
+}
+
+// end lets go of what the call held, and tells its outcome.
+func (x *exchange) end() {
+	x.result.Duration, x.result.Sent = time.Since(x.start), x.reply.end()
+	if x.unlink != nil {
+		x.unlink()
+	}
+	for _, release := range x.releases {
+		release()
+	}
+	if x.call.Done != nil {
+		x.call.Done(x.result)
+	}
+}
+
+// answer lets route.Serve answer the call.
+func (x *exchange) answer() error {
+	if err := x.ask(); err != nil {
+		return err
+	}
+	x.finish(http.Header{headerStatus: {"0"}})
+	return nil
+}
+
+func (x *exchange) ask() error {
+	message, err := oneMessage(x.request)
+	if err != nil {
+		return err
+	}
+	a := newAnswer(x.reply, x.limit, x.call.Streaming)
+	defer a.close()
+	err = x.route.Serve(x.ctx, message, a)
+	if err != nil && x.ctx.Err() != nil {
+		return contextError(x.ctx)
+	}
+	return err
+}
+
+// relay has the provider answer the call.
+func (x *exchange) relay() error {
+	trailers, err := x.run(x.ctx)
+	if err != nil {
+		return err
+	}
+	x.finish(trailers)
+	return nil
 }
 
 // run sends the request, forwards the answer's messages as they come and returns
 // its trailers.
-func (x *exchange) run(ctx context.Context, path, contentType string, request []byte) (http.Header, error) {
-	response, err := x.route.Transport.RoundTrip(x.request(ctx, path, contentType, request))
+func (x *exchange) run(ctx context.Context) (http.Header, error) {
+	response, err := x.open(ctx)
 	if err != nil {
 		return nil, x.failure(ctx, err)
 	}
@@ -73,12 +170,21 @@ func (x *exchange) run(ctx context.Context, path, contentType string, request []
 	return x.trailers(ctx, response.Trailer, false)
 }
 
-func (x *exchange) request(ctx context.Context, path, contentType string, body []byte) *http.Request {
+// open sends the request, which is then forgotten, and returns the answer once its
+// headers are there.
+func (x *exchange) open(ctx context.Context) (*http.Response, error) {
+	response, err := x.route.Transport.RoundTrip(x.upstream(ctx))
+	x.request, x.route.Header = nil, nil
+	return response, err
+}
+
+// upstream returns the request to the provider.
+func (x *exchange) upstream(ctx context.Context) *http.Request {
 	header := x.route.Header
 	if header == nil {
 		header = http.Header{}
 	}
-	header["Content-Type"] = []string{contentType}
+	header["Content-Type"] = []string{x.contentType}
 	header["Te"] = te
 	header["User-Agent"] = userAgent
 	if !x.deadline.IsZero() {
@@ -86,14 +192,14 @@ func (x *exchange) request(ctx context.Context, path, contentType string, body [
 	}
 	r := &http.Request{
 		Method: http.MethodPost,
-		URL:    &url.URL{Scheme: "https", Host: x.route.Authority, Path: path},
+		URL:    &url.URL{Scheme: "https", Host: x.route.Authority, Path: x.path},
 		Host:   x.route.Authority,
 		Header: header,
 		// The length lets a transport end the stream with the last byte. There is no
 		// GetBody: with one, transports repeat a call that the provider reset, which
 		// may have taken effect.
-		ContentLength: int64(len(body)),
-		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(x.request)),
+		Body:          io.NopCloser(bytes.NewReader(x.request)),
 	}
 	return r.WithContext(ctx)
 }

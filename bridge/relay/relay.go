@@ -82,6 +82,15 @@ type Result struct {
 	Sent     int64 // bytes of messages to the page
 }
 
+// A Detacher is an http.ResponseWriter whose answer can go on without the goroutine,
+// and the buffers, of the connection that the request came by.
+type Detacher interface {
+	// Detach has serve write the answer after ServeHTTP has returned, and calls gone
+	// when the page leaves: the request's context no longer tells. It returns false,
+	// and does nothing, where that cannot be done.
+	Detach(gone, serve func()) bool
+}
+
 // ServeHTTP relays one call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
@@ -91,120 +100,84 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply.finish(trailersOf(faultOf(err, "")))
 		return
 	}
-	result := Result{Code: codes.Internal} // what a panic leaves
+	x := &exchange{call: call, reply: reply, limit: h.limit(), start: start,
+		path: r.URL.Path, contentType: reply.contentType}
+	x.result.Code = codes.Internal // what a panic leaves
+	detached := false
 	defer func() {
-		result.Duration, result.Sent = time.Since(start), reply.end()
-		if call.Done != nil {
-			call.Done(result)
+		if !detached {
+			x.end()
 		}
 	}()
-	result, err = h.serve(r, call, reply)
-	if err != nil {
-		told := faultOf(err, call.Provider)
-		reply.finish(trailersOf(told))
-		result.Code, result.Reason, result.Err = told.Code, told.Reason, told
+	if err := h.begin(x, r); err != nil {
+		x.fail(err)
+		return
 	}
-}
-
-// serve moves an accepted call. An error is still to be told to the page.
-//
-// Quiet streams wait below this frame and ServeHTTP's by the thousand, so what is
-// done once, before, has frames of its own.
-func (h *Handler) serve(r *http.Request, call *Call, reply *reply) (result Result, err error) {
-	var x exchange
-	ctx, release, err := h.bound(r, call, &x)
-	if err != nil {
-		return result, err
-	}
-	defer release()
-	request, err := h.begin(ctx, r.Body, call, reply, &x)
-	result.Received = int64(len(request))
-	if err != nil {
-		return result, err
-	}
-	if x.route.Serve != nil {
-		return result, h.answer(ctx, call, x.route, request, reply)
-	}
-	trailers, err := x.run(ctx, r.URL.Path, r.Header.Get("Content-Type"), request)
-	if err != nil {
-		return result, err
-	}
-	reply.finish(trailers)
-	result.Code = statusOf(trailers)
-	return result, nil
-}
-
-// bound returns the context that ends a call: with its deadline, or, if it is a
-// stream, with the bridge.
-func (h *Handler) bound(r *http.Request, call *Call, x *exchange) (context.Context, func(), error) {
-	timeout, bounded, err := parseTimeout(r.Header)
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, release := r.Context(), func() {}
-	if bounded {
-		x.deadline = time.Now().Add(timeout)
-		ctx, release = context.WithDeadline(ctx, x.deadline)
-	}
-	if call.Streaming && h.Stopping != nil {
-		ctx, release = h.untilStopping(ctx, release)
-	}
-	return ctx, release, nil
-}
-
-// untilStopping returns a context that ends with ctx, or with the bridge.
-func (h *Handler) untilStopping(ctx context.Context, release func()) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-		release()
-	}
-}
-
-// begin reads the request and finds its way, which it notes in x.
-func (h *Handler) begin(ctx context.Context, body io.Reader, call *Call, reply *reply, x *exchange) (request []byte, err error) {
-	request, err = h.read(ctx, body)
-	if err != nil {
-		return nil, err
-	}
-	route, err := call.Route(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = contextError(ctx)
+	if d, ok := w.(Detacher); ok && call.Streaming {
+		x.unlink() // from the request, which ends when this returns
+		detached = d.Detach(x.leave, func() {
+			defer x.end()
+			x.serve()
+		})
+		if detached {
+			return
 		}
-		return request, err
+		x.link(r)
 	}
-	reply.addHeader(route.ReplyHeader, nil)
-	if call.Heartbeat > 0 && call.Streaming {
-		reply.keepAlive(call.Heartbeat)
-	}
-	x.call, x.route, x.reply, x.limit = call, route, reply, h.limit()
-	return request, nil
+	x.serve()
 }
 
-// answer lets route.Serve answer a call.
-func (h *Handler) answer(ctx context.Context, call *Call, route *Route, request []byte, reply *reply) error {
-	if err := h.ask(ctx, call, route, request, reply); err != nil {
+// begin bounds a call, reads its request and finds its way.
+func (h *Handler) begin(x *exchange, r *http.Request) error {
+	if err := h.bound(x, r); err != nil {
 		return err
 	}
-	reply.finish(http.Header{headerStatus: {"0"}})
+	var err error
+	if x.request, err = h.read(x.ctx, r.Body); err != nil {
+		return err
+	}
+	x.result.Received = int64(len(x.request))
+	if x.route, err = x.call.Route(x.ctx); err != nil {
+		if x.ctx.Err() != nil {
+			return contextError(x.ctx)
+		}
+		return err
+	}
+	x.reply.addHeader(x.route.ReplyHeader, nil)
 	return nil
 }
 
-func (h *Handler) ask(ctx context.Context, call *Call, route *Route, request []byte, reply *reply) error {
-	message, err := oneMessage(request)
+// bound sets the context that ends a call: when its page leaves, at its deadline,
+// and, if it is a stream, with the bridge.
+func (h *Handler) bound(x *exchange, r *http.Request) error {
+	timeout, bounded, err := parseTimeout(r.Header)
 	if err != nil {
 		return err
 	}
-	a := newAnswer(reply, h.limit(), call.Streaming)
-	defer a.close()
-	err = route.Serve(ctx, message, a)
-	if err != nil && ctx.Err() != nil {
-		return contextError(ctx)
+	x.ctx = r.Context()
+	if x.call.Streaming {
+		h.boundStream(x, r)
 	}
-	return err
+	if bounded {
+		x.deadline = x.start.Add(timeout)
+		ctx, cancel := context.WithDeadline(x.ctx, x.deadline)
+		x.ctx = ctx
+		x.releases = append(x.releases, cancel)
+	}
+	return nil
+}
+
+// boundStream sets the context of a stream, which may outlive its request's.
+func (h *Handler) boundStream(x *exchange, r *http.Request) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	x.ctx = ctx
+	x.leave = func() { cancel(nil) }
+	x.link(r)
+	x.releases = append(x.releases, x.leave)
+	if h.Stopping != nil {
+		stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
+		x.releases = append(x.releases, func() { stop() })
+	}
 }
 
 func (h *Handler) limit() int {
