@@ -76,7 +76,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: test
-test: lint test-go test-npm test-web test-e2e test-conformance size ## Run all checks and tests
+test: lint test-go test-npm test-web test-e2e test-conformance test-chaos size ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm lint-package ## Check formatting, types and style

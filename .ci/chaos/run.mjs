@@ -59,7 +59,7 @@ const runs = ["fetch", "websocket"].flatMap((transport) =>
 );
 
 /** What has to go well in a test: each of everything once. */
-const brief = ["fetch gRPC page", "fetch REST page"];
+const brief = ["fetch gRPC page", "websocket gRPC page"];
 
 const nameOf = ({ transport, dialect, mode }) => `${transport} ${dialect} ${mode}`;
 const selected = runs.filter((run) =>
@@ -139,9 +139,9 @@ class Run {
   /** Something goes wrong, and is put right again. */
   async #befall({ kind, who, link, bytes, directions, lost, lasts }) {
     const { stage } = this;
-    if (kind === "kill") {
-      for (const name of who) await stage.kill(name);
-      this.kills += who.length;
+    if (who) {
+      for (const name of who) await stage[kind](name);
+      if (kind === "kill") this.kills += who.length;
       await sleep(lasts);
       for (const name of who) await stage.start(name);
       return;

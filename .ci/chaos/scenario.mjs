@@ -1,14 +1,14 @@
 // What goes wrong in a run, made up before it begins, so that a seed says all of it.
 
-import { links, victims } from "./stage.mjs";
+import { bridges, links, victims } from "./stage.mjs";
 
 /**
  * A mishap. It begins so many milliseconds after the one before is over, or, where
  * calm is set, not before every stream has recovered from that one.
  *
  * @typedef {object} Mishap
- * @property {"kill" | "cut" | "limit" | "stall"} kind
- * @property {string[]} [who] is killed
+ * @property {"kill" | "stop" | "cut" | "limit" | "stall"} kind
+ * @property {string[]} [who] is killed, or asked to stop, and started again
  * @property {string} [link] is cut or stalled
  * @property {number} [bytes] that each connection of the link still carries
  * @property {string[]} [directions] that are stalled
@@ -18,7 +18,10 @@ import { links, victims } from "./stage.mjs";
  * @property {number} lasts in milliseconds
  */
 
-/** Makes up a run with so many kills, and about half as many cuts and stalls. */
+/**
+ * Makes up a run with so many kills, half as many cuts and stalls, and for ten kills
+ * one bridge that is restarted as an operator would.
+ */
 export function scenario(random, kills) {
   const mishaps = [];
   let left = kills;
@@ -30,6 +33,9 @@ export function scenario(random, kills) {
       lasts: random.between(0, 1500),
     });
     left -= n;
+  }
+  for (let i = 0; i < kills / 10; i++) {
+    mishaps.push({ kind: "stop", who: [random.pick(bridges)], lasts: random.between(0, 1000) });
   }
   for (let i = 0; i < kills / 2; i++) {
     const link = random.pick(links);
@@ -54,7 +60,8 @@ export function scenario(random, kills) {
 export function describe({ kind, who, link, bytes, directions, lost, lasts }) {
   switch (kind) {
     case "kill":
-      return `kill ${who.join(", ")} for ${lasts} ms`;
+    case "stop":
+      return `${kind} ${who.join(", ")} for ${lasts} ms`;
     case "cut":
       return `cut ${link}`;
     case "limit":

@@ -19,8 +19,10 @@ import { Toxiproxy } from "./toxiproxy.mjs";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const { chromium } = createRequire(join(root, "npm/package.json"))("playwright-core");
 
+export const bridges = ["a", "b"];
+
 /** What can be killed. */
-export const victims = ["a", "b", "provider"];
+export const victims = [...bridges, "provider"];
 
 /** What can be cut and stalled. */
 export const links = ["edge", "a", "b", "provider"];
@@ -56,7 +58,7 @@ export class Stage {
       `--control=127.0.0.1:${provider + 3}`,
       `--lease-rpc=${dialect === "gRPC" ? "aep37" : "none"}`,
       `--seed=${seed}`,
-      "--log-lines=1000",
+      "--log-lines=4000",
       `--log-rate=${rate}`,
     ]);
     await this.start("provider");
@@ -68,8 +70,8 @@ export class Stage {
     await this.links.link("grpc", linked + 1, provider + 1);
     this.dialect = dialect;
 
-    const bridges = {};
-    for (const name of ["a", "b"]) {
+    const doors = {};
+    for (const name of bridges) {
       const port = await freePorts();
       this.#recipes.set(name, () => [
         "bin/akash-provider-bridge",
@@ -79,11 +81,11 @@ export class Stage {
         "--allow-private-networks",
       ]);
       await this.start(name);
-      bridges[name] = await freePorts();
-      await this.links.link(name, bridges[name], port);
+      doors[name] = await freePorts();
+      await this.links.link(name, doors[name], port);
     }
     const [plain, tls, edge] = [await freePorts(), await freePorts(), await freePorts()];
-    this.#lasting.push(await startHAProxy(folder, { plain, tls, bridges }));
+    this.#lasting.push(await startHAProxy(folder, { plain, tls, bridges: doors }));
     await this.links.link("edge", edge, transport === "fetch" ? tls : plain);
 
     const site = await Site.open();
