@@ -48,7 +48,7 @@ async function openForeign({ lines }) {
 
 export async function measureClient({ rounds, lines, calls, leaves }) {
   const site = await Site.open();
-  const wasmUrl = site.url + site.addModule();
+  const files = { wasmUrl: site.url + site.addModule(), workerUrl: site.url + site.addWorker() };
   const url = site.page("/", `<script type="module" src="${site.addScript("main")}"></script>`);
   const browser = await launch();
   const open = async () => {
@@ -63,15 +63,15 @@ export async function measureClient({ rounds, lines, calls, leaves }) {
     const load = { ...kind, lines: lines * share };
     const stage = await load.open(load);
     const page = await open();
-    rows.push(...(await measureLoad(page, stage.source(wasmUrl), load, rounds)));
+    rows.push(...(await measureLoad(page, stage.source(files), load, rounds)));
     if (load.blocks) {
-      rows.push(...(await measureBlocks(page, stage.source(wasmUrl), load, rounds)));
-      rows.push(...(await measureUnary(page, stage.source(wasmUrl), calls, rounds)));
+      rows.push(...(await measureBlocks(page, stage.source(files), load, rounds)));
+      rows.push(...(await measureUnary(page, stage.source(files), calls, rounds)));
     }
     await page.close();
     await stage.close();
   }
-  rows.push(...(await measureLeaving(open, wasmUrl, leaves)));
+  rows.push(...(await measureLeaving(open, files, leaves)));
   await browser.close();
   await site.close();
   return rows;
@@ -80,7 +80,6 @@ export async function measureClient({ rounds, lines, calls, leaves }) {
 /** Lines per second of the main thread. */
 async function measureLoad(page, source, load, rounds) {
   const renderer = await Renderer.of(page);
-  const worker = await hasWorker(page, source);
   let expected;
   const read = (client) => async () => {
     const { main, all, ms, bytes, ...tally } = await renderer.measure(() =>
@@ -96,8 +95,7 @@ async function measureLoad(page, source, load, rounds) {
       perSecond: (load.lines / ms) * 1000,
     };
   };
-  const clients = ["batches", ...(load.entries ? ["entries"] : []), ...peers, "fetch"];
-  if (worker) clients.push("worker");
+  const clients = ["batches", ...(load.entries ? ["entries"] : []), "worker", ...peers, "fetch"];
   // What is compiled and connected the first time is not the stream's.
   for (const client of clients) await read(client)();
 
@@ -117,26 +115,18 @@ async function measureLoad(page, source, load, rounds) {
       },
     );
   }
-  if (worker) {
-    rows.push(
-      { name: `${name}, in a worker`, ...perSecond, ours: "worker", ...of },
-      {
-        name: `${name}, in a worker, by the clock`,
-        unit: "lines/s",
-        better: "higher",
-        figure: "perSecond",
-        ours: "worker",
-        ...of,
-      },
-    );
-  }
+  rows.push(
+    { name: `${name}, in a worker`, ...perSecond, ours: "worker", ...of },
+    {
+      name: `${name}, in a worker, by the clock`,
+      unit: "lines/s",
+      better: "higher",
+      figure: "perSecond",
+      ours: "worker",
+      ...of,
+    },
+  );
   return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, read(c)])), rows);
-}
-
-/** Whether this client can live in a worker: one that cannot starts none. */
-async function hasWorker(page, source) {
-  await page.evaluate((source) => bench.status("worker", source, 1), source).catch(() => {});
-  return page.workers().length > 0;
 }
 
 /**
@@ -145,7 +135,7 @@ async function hasWorker(page, source) {
  */
 async function measureBlocks(page, source, load, rounds) {
   const renderer = await Renderer.of(page);
-  const clients = ["batches", ...peers, ...(page.workers().length > 0 ? ["worker"] : [])];
+  const clients = ["batches", "worker", ...peers];
   const watch = (client) => async () => {
     let gap;
     const task = await renderer.longestTask(async () => {
@@ -160,12 +150,10 @@ async function measureBlocks(page, source, load, rounds) {
   const rows = [
     ["batches", ""],
     ["worker", ", in a worker"],
-  ]
-    .filter(([ours]) => clients.includes(ours))
-    .flatMap(([ours, how]) => [
-      { name: name + how, unit: "ms", better: "lower", figure: "gap", ours, peers },
-      { name: `${name}${how}, CPU`, unit: "CPU ms", better: "lower", figure: "task", ours, peers },
-    ]);
+  ].flatMap(([ours, how]) => [
+    { name: name + how, unit: "ms", better: "lower", figure: "gap", ours, peers },
+    { name: `${name}${how}, CPU`, unit: "CPU ms", better: "lower", figure: "task", ours, peers },
+  ]);
   return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, watch(c)])), rows);
 }
 
@@ -201,13 +189,13 @@ async function measureUnary(page, source, calls, rounds) {
  * From the end of a loop in the page to the provider's knowledge of it. Chromium
  * takes the wall clock when a renderer starts, so each page is a new one.
  */
-async function measureLeaving(open, wasmUrl, times) {
+async function measureLeaving(open, files, times) {
   const load = await startLoad();
   const { program, target } = await startBridge(load, "--allow-insecure");
   const lease = { owner: load.ready.provider, dseq: 1, gseq: 1, oseq: 1 };
   const source = {
     bridgeUrl: `http://${target.address}`,
-    wasmUrl,
+    ...files,
     provider: load.ready.provider,
     jwt: "",
     lease,

@@ -37,6 +37,7 @@ export class Site {
 
   addScript = (name) => this.add(join(dist, `${name}.js`));
   addModule = () => this.add(join(root, "npm/dist/akash-provider-web.wasm"));
+  addWorker = () => this.add(join(root, "npm/dist/worker.js"));
 
   /** Adds a page. */
   page(path, html) {

@@ -18,11 +18,11 @@ export class Stage {
   }
 
   /** What a page is told; see page/source.ts. */
-  source(wasmUrl) {
+  source(files) {
     const { provider, lease, jwt } = this.fake.ready;
     const { owner, dseq, gseq, oseq } = lease;
     const bridgeUrl = this.bridge.ready.url;
-    return { bridgeUrl, wasmUrl, provider, jwt, lease: { owner, dseq, gseq, oseq } };
+    return { bridgeUrl, ...files, provider, jwt, lease: { owner, dseq, gseq, oseq } };
   }
 
   /** Asks the testserver's control API. */

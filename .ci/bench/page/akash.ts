@@ -5,12 +5,11 @@ import { type Source, Tally } from "./source.ts";
 
 const clients = new Map<string, Promise<Client>>();
 
-function clientOf({ bridgeUrl, wasmUrl }: Source, worker: boolean): Promise<Client> {
+function clientOf({ bridgeUrl, wasmUrl, workerUrl }: Source, worker: boolean): Promise<Client> {
   const key = `${bridgeUrl} ${worker}`;
   let client = clients.get(key);
   if (!client) {
-    // Options of a later version are of no harm to an earlier one.
-    client = createClient({ bridgeUrl, wasmUrl, worker } as object);
+    client = createClient({ bridgeUrl, wasmUrl, workerUrl, worker });
     clients.set(key, client);
   }
   return client;

@@ -2,6 +2,7 @@
 export interface Source {
   bridgeUrl: string;
   wasmUrl: string;
+  workerUrl: string;
   provider: string;
   lease: { owner: string; dseq: number; gseq: number; oseq: number };
   jwt: string;

@@ -1,0 +1,29 @@
+import { serve } from "../../src/worker-service.js";
+
+/** Stands in for Worker, and does in this thread what one does in its own. */
+export class FakeWorker implements Pick<Worker, "postMessage" | "terminate"> {
+  /** Those that run. */
+  static readonly running = new Set<FakeWorker>();
+
+  readonly url: string;
+  readonly options: WorkerOptions;
+  onerror: ((event: Partial<ErrorEvent>) => void) | null = null;
+  onmessageerror: (() => void) | null = null;
+  #port: MessagePort | undefined;
+
+  constructor(url: string | URL, options: WorkerOptions) {
+    this.url = String(url);
+    this.options = options;
+    FakeWorker.running.add(this);
+  }
+
+  postMessage(_greeting: unknown, transfer: unknown): void {
+    [this.#port] = transfer as [MessagePort];
+    serve(this.#port);
+  }
+
+  terminate(): void {
+    this.#port?.close();
+    FakeWorker.running.delete(this);
+  }
+}
