@@ -1,0 +1,91 @@
+// More streams than a browser makes requests to a host over HTTP/1.1, which is six.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Stage, serviceLogs, until } from "./harness.js";
+import { getProviderStatus } from "./page.js";
+
+/** How many streams one page holds. */
+const streams = 200;
+
+/** How many lines of history each of them gets, of all replicas together. */
+const history = 300;
+
+declare global {
+  /** What each stream of the page has given so far. */
+  var many: { lines: number; ended: string }[];
+}
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open({ fake: ["--log-lines", `${history}`] });
+});
+afterAll(() => stage?.close());
+
+test(`${streams} logs are followed in one page over HTTP/1.1, and calls stay quick`, async () => {
+  const { fake } = stage;
+  const { provider, lease } = fake;
+  const auth = fake.auth.jwt;
+  const page = await stage.page("module");
+  const start = performance.now();
+  await page.evaluate(
+    ([provider, lease, auth, streams]) => {
+      globalThis.many = Array.from({ length: streams }, () => {
+        const state = { lines: 0, ended: "" };
+        const stream = client.streamLogs({ provider, lease, follow: true, auth });
+        const run = async () => {
+          for await (const batch of stream.batches()) state.lines += batch.length;
+        };
+        run().then(
+          () => {
+            state.ended = "well";
+          },
+          (error) => {
+            state.ended = error.message;
+          },
+        );
+        return state;
+      });
+    },
+    [provider, lease, auth, streams] as const,
+  );
+  const calls: number[] = [];
+  const ask = async () => {
+    const result = await getProviderStatus(page, provider, { retries: 0, timeoutMs: 10_000 });
+    expect(result.error).toBeUndefined();
+    calls.push(result.took);
+  };
+  /** Waits until every stream has so many lines, and calls the provider meanwhile. */
+  const seen = async (want: number) => {
+    await until(`${want} lines in each of ${streams} streams`, 40_000, async () => {
+      await ask();
+      const { done, ended } = await page.evaluate((want) => {
+        const done = many.filter(({ lines }) => lines >= want).length;
+        return { done, ended: many.find(({ ended }) => ended)?.ended };
+      }, want);
+      if (ended) throw new Error(`a stream ended: ${ended}`);
+      return done === streams;
+    });
+    expect(new Set(await page.evaluate(() => many.map(({ lines }) => lines)))).toEqual(
+      new Set([want]),
+    );
+  };
+
+  const logs = await fake.logs();
+  const total = logs.reduce((lines, log) => lines + log.lines, 0);
+  await seen(total);
+  const took = performance.now() - start;
+  expect(await fake.open(serviceLogs)).toBe(streams);
+
+  for (let i = 0; i < 5; i++) await ask();
+  for (const log of logs) await fake.write(log, "tick\n");
+  await seen(total + logs.length);
+  console.log(
+    `${streams} streams over HTTP/1.1: all open and ${streams * total} lines read after`,
+    `${Math.round(took)} ms; ${calls.length} calls meanwhile took up to`,
+    `${Math.round(Math.max(...calls))} ms`,
+  );
+
+  await page.evaluate("client.cleanupConnections()");
+  await until("no stream is left", 1_000, async () => (await fake.open(serviceLogs)) === 0);
+});
