@@ -116,8 +116,14 @@ func (e *edge) preflight(w http.ResponseWriter, r *http.Request) {
 	e.grpcWeb.ServeHTTP(w, r)
 }
 
+// noStore keeps Chromium from reading an answer as fast as it comes, whether or not
+// the page does: it buffers without bound what a cache might want, which it takes any
+// answer for that does not say otherwise, a POST request's included.
+var noStore = []string{"no-store"}
+
 // call answers a POST request.
 func (e *edge) call(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Cache-Control"] = noStore
 	contentType, text, ok := parseContentType(r.Header.Get("Content-Type"))
 	if !ok {
 		w.Header().Set("Accept-Post", contentTypeWeb+suffixProto+", "+contentTypeText+suffixProto)

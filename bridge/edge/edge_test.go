@@ -162,6 +162,7 @@ func TestContentTypesMayHaveParametersAndCapitals(t *testing.T) {
 			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), name)
 		}
 		assert.Equal(t, "nosniff", s.Header.Get("X-Content-Type-Options"))
+		assert.Equal(t, "no-store", s.Header.Get("Cache-Control"))
 		s.Close()
 	}
 }

@@ -2,7 +2,8 @@
 // Chromium with the built package in it.
 
 import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import http, { createServer, type Server } from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -177,6 +178,25 @@ export function launch(): Promise<Browser> {
       "--disable-sync",
     ],
   });
+}
+
+/** Reads a bridge's metrics, and returns how to get one, which must be there, by name. */
+export async function metricsOf(bridgeUrl: string): Promise<(name: string) => number> {
+  // Not fetch: Node would keep the connection, which the bridge counts.
+  const text = await new Promise<string>((resolve, reject) => {
+    const url = `${bridgeUrl}/metrics`;
+    const options = { agent: false, rejectUnauthorized: false };
+    const request = (url.startsWith("https:") ? https : http).get(url, options, (response) => {
+      response.setEncoding("utf8");
+      response.toArray().then((chunks) => resolve(chunks.join("")), reject);
+    });
+    request.on("error", reject);
+  });
+  return (name) => {
+    const value = new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1];
+    if (value === undefined) throw new Error(`no metric ${name} in:\n${text}`);
+    return Number(value);
+  };
 }
 
 /** Waits until check returns something else than undefined or false. */

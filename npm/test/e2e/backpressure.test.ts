@@ -1,0 +1,234 @@
+// A page that stops reading a log that is larger than what anything on its way may
+// hold. LOG_MB=1024 makes it a gigabyte.
+
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CDPSession, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Batches, LogEntry, Transport } from "../../src/index.js";
+import { metricsOf, Stage, serviceLogs, until } from "./harness.js";
+
+const megabyte = 1024 * 1024;
+const size = Number(process.env.LOG_MB ?? 64) * megabyte;
+
+/** The length of a line in bytes, about. */
+const line = 120;
+
+/** What not reading may cost, in bytes. */
+const pageBudget = 8 * megabyte;
+const bridgeBudget = megabyte; // a stream
+/** What the bridge may take besides, until its garbage is collected. */
+const noise = 2 * megabyte;
+
+/** How many more streams there are for the bridge, where a browser makes that many. */
+const others = 20;
+
+/** For how long nothing is read, in milliseconds. */
+const pause = Number(process.env.LOG_MB) > 64 ? 15_000 : 3_000;
+
+/** The lines of a replica, in number and as an FNV-1a hash of their bytes in order. */
+interface Sum {
+  lines: number;
+  hash: number;
+}
+
+declare global {
+  /** The client as a bridge serves it. */
+  var AkashProvider: typeof import("../../src/index.js");
+  /** The memory of the module that the page runs. */
+  var moduleMemory: WebAssembly.Memory;
+  /** The log that the page reads, as far as it has. */
+  var log: { batches: Batches<LogEntry>; sums: Record<string, Sum> };
+  /** Adds entries to the sums. */
+  var take: (entries: readonly LogEntry[] | undefined) => void;
+}
+
+/** Runs in a page before its own scripts: gets hold of the module's memory. */
+function spy(): void {
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = (async (...args: Parameters<typeof instantiate>) => {
+    const instance = (await instantiate(...args)) as unknown as WebAssembly.Instance;
+    globalThis.moduleMemory = instance.exports.mem as WebAssembly.Memory;
+    return instance;
+  }) as unknown as typeof instantiate;
+  globalThis.take = (entries = []) => {
+    const encoder = new TextEncoder();
+    for (const { service, replica, message } of entries) {
+      const name = `${service}/${replica}`;
+      const sum = log.sums[name] ?? { lines: 0, hash: 0x811c9dc5 };
+      log.sums[name] = sum;
+      sum.lines++;
+      let { hash } = sum;
+      for (const byte of encoder.encode(`${message}\n`)) hash = Math.imul(hash ^ byte, 0x01000193);
+      sum.hash = hash;
+    }
+  };
+}
+
+/** How many bytes of memory there are. */
+interface Usage {
+  /** Of the page: JavaScript's objects and buffers, and the module's. */
+  page: number;
+  /** Of all of the browser's processes, as the system counts it. */
+  browser: number;
+}
+
+async function usage(page: Page, cdp: CDPSession): Promise<Usage> {
+  await cdp.send("HeapProfiler.collectGarbage");
+  const heap = (await cdp.send("Runtime.getHeapUsage")) as unknown as Record<string, number>;
+  const { usedSize = 0, embedderHeapUsedSize = 0, backingStorageSize = 0 } = heap;
+  const memory = await page.evaluate(() => moduleMemory.buffer.byteLength);
+  return {
+    page: usedSize + embedderHeapUsedSize + backingStorageSize + memory,
+    browser: await resident(page),
+  };
+}
+
+async function resident(page: Page): Promise<number> {
+  const browser = await page.context().browser()?.newBrowserCDPSession();
+  const { processInfo = [] } = (await browser?.send("SystemInfo.getProcessInfo")) ?? {};
+  await browser?.detach();
+  let kilobytes = 0;
+  for (const { id } of processInfo) {
+    const text = await readFile(`/proc/${id}/smaps_rollup`, "utf8").catch(() => "");
+    kilobytes += Number(/^Pss: +(\d+) kB/m.exec(text)?.[1] ?? 0);
+  }
+  return kilobytes * 1024;
+}
+
+/** What the provider has written, as the page sums it up. */
+async function written({ fake }: Stage): Promise<Record<string, Sum>> {
+  const sums: Record<string, Sum> = {};
+  for (const { service, replica, lines } of await fake.logs()) {
+    const query = new URLSearchParams({ service, replica: `${replica}` });
+    const { body } = await fetch(`${fake.ready.control}/log?${query}`);
+    let hash = 0x811c9dc5;
+    for await (const chunk of body as ReadableStream<Uint8Array>) {
+      for (const byte of chunk) hash = Math.imul(hash ^ byte, 0x01000193);
+    }
+    sums[`${service}/${replica}`] = { lines, hash };
+  }
+  return sums;
+}
+
+let folder: string;
+let stage: Stage;
+let want: Record<string, Sum>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "akash-backpressure-"));
+  execFileSync(
+    "openssl",
+    [
+      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
+      ..."-keyout key.pem -out cert.pem -subj /CN=localhost".split(" "),
+    ],
+    { cwd: folder, stdio: "ignore" },
+  );
+  stage = await Stage.open({
+    fake: ["--log-lines", `${Math.round(size / line)}`, "--log-bytes", `${line}`],
+  });
+  want = await written(stage);
+}, 600_000);
+afterAll(async () => {
+  await stage?.close();
+  await rm(folder, { recursive: true });
+});
+
+describe.each<[Transport, string, number, () => string[]]>([
+  ["websocket", "HTTP/1.1", others, () => []],
+  ["fetch", "HTTP/1.1", 4, () => []],
+  [
+    "fetch",
+    "HTTP/2",
+    others,
+    () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")],
+  ],
+])("over %s and %s", (transport, protocol, others, flags) => {
+  test("a page that stops reading a log holds little of it, as does the bridge, and gets every line in the end", {
+    timeout: 600_000,
+  }, async () => {
+    await using fresh = await stage.withNewBridge(...flags());
+    const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
+    await page.addInitScript(spy);
+    await page.goto(fresh.url);
+    await page.evaluate((transport) => {
+      const options = { bridgeUrl: location.origin, transport };
+      return AkashProvider.createClient(options).then((c) => {
+        globalThis.client = c;
+      });
+    }, transport);
+    const { provider, lease } = stage.fake;
+    const options = { provider, lease, auth: stage.fake.auth.jwt };
+    // What every call takes, whatever its size, is not counted.
+    await page.evaluate(async (options) => {
+      const open = () => client.streamLogs({ ...options, follow: false }).batches();
+      for (let i = 0; i < 3; i++) {
+        const batches = open();
+        for (let n = 0; n < 20; n++) await batches.next();
+        await batches.return?.();
+      }
+      globalThis.log = { batches: open(), sums: {} };
+    }, options);
+    await until("the first streams are over", 5_000, async () => {
+      return (await stage.fake.open(serviceLogs)) === 0;
+    });
+    const cdp = await page.context().newCDPSession(page);
+    const idle = await usage(page, cdp);
+
+    await page.evaluate(async () => take((await log.batches.next()).value));
+    let most: Usage = { page: 0, browser: 0 };
+    for (const end = performance.now() + pause; performance.now() < end; ) {
+      const now = await usage(page, cdp);
+      most = {
+        page: Math.max(most.page, now.page),
+        browser: Math.max(most.browser, now.browser),
+      };
+    }
+    expect(await stage.fake.open(serviceLogs)).toBe(1);
+
+    const before = await metricsOf(fresh.url);
+    await page.evaluate(
+      async ([options, others]) => {
+        const open = async () => {
+          const batches = client.streamLogs({ ...options, follow: false }).batches();
+          await batches.next();
+          return batches;
+        };
+        Object.assign(globalThis, {
+          others: await Promise.all(Array.from({ length: others }, open)),
+        });
+      },
+      [options, others] as const,
+    );
+    let resident = 0;
+    for (const end = performance.now() + pause; performance.now() < end; ) {
+      const now = await metricsOf(fresh.url);
+      resident = Math.max(resident, now("process_resident_memory_bytes"));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const each = (resident - before("process_resident_memory_bytes")) / others;
+    expect(await stage.fake.open(serviceLogs)).toBe(1 + others);
+    await page.evaluate("Promise.all(others.map((batches) => batches.return()))");
+
+    const start = performance.now();
+    const sums = await page.evaluate(async () => {
+      for await (const entries of log.batches) take(entries);
+      return log.sums;
+    });
+    const took = performance.now() - start;
+    expect(sums).toEqual(want);
+    const mb = (bytes: number) => (bytes / megabyte).toFixed(1);
+    console.log(
+      `a log of ${mb(size)} MB that is not read, over ${transport} and ${protocol}:`,
+      `${mb(most.page - idle.page)} MB in the page`,
+      `(and of all the browser ${mb(most.browser - idle.browser)} MB),`,
+      `${mb(each)} MB a stream in the bridge; then read in ${Math.round(took)} ms`,
+    );
+    expect(most.page - idle.page).toBeLessThan(pageBudget);
+    expect(each).toBeLessThan(bridgeBudget + noise / others);
+    await page.close();
+  });
+});
