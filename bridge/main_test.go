@@ -501,6 +501,28 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, "the bridge itself is well")
 }
 
+// A browser does not tell a page why its call failed: it asks for /healthz.
+func TestHealthTellsPagesWhetherTheyMayCall(t *testing.T) {
+	p := start(t, "--provider", someProvider+"=https://provider.example:8443", "--allow-origin", "https://app.example")
+	for origin, allowed := range map[string]string{
+		"https://app.example":   "https://app.example",
+		"https://other.example": "",
+		"":                      "",
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.ready.URL+"/healthz", nil)
+		require.NoError(t, err)
+		if origin != "" {
+			request.Header.Set("Origin", origin)
+		}
+		response, err := p.HTTP.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, http.StatusOK, response.StatusCode, origin)
+		assert.Equal(t, allowed, response.Header.Get("Access-Control-Allow-Origin"), origin)
+		assert.Equal(t, "Origin", response.Header.Get("Vary"))
+	}
+}
+
 func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
 	p := start(t, "--provider", someProvider+"=https://provider.example:8443", "--metrics-listen", "127.0.0.1:0")
 	require.NotEmpty(t, p.ready.MetricsURL)

@@ -50,6 +50,7 @@ type server struct {
 	stopping context.Context // done when the bridge is to end
 	calls    sync.WaitGroup  // calls being served, hijacked connections included
 	watched  *watch.Hub
+	origins  *guard.Origins
 	call     http.Handler
 	web      http.Handler
 }
@@ -74,7 +75,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web,
+	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web, origins: origins,
 		watched: watch.New(watch.Options{Logger: log})}
 	b := &bridge{
 		reacher:    d.reacher,
@@ -102,6 +103,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.calls.Done()
 		s.call.ServeHTTP(w, r)
 	case r.URL.Path == "/healthz":
+		// A page whose call failed learns here whether the bridge is away or refuses it
+		// (npm/src/diagnosis.ts): a browser does not tell the page.
+		w.Header().Add("Vary", "Origin")
+		if origin := r.Header.Get("Origin"); origin != "" && s.origins.Allows(r) {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+		}
 		text(w, http.StatusOK, "ok\n")
 	case r.URL.Path == "/readyz":
 		s.serveReady(w, r)

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -41,6 +42,7 @@ const shared = {
   charset: "utf8",
   sourcemap: true,
   logLevel: "warning",
+  define: { MODULE_SIZE: `${statSync(`dist/${wasm}`).size}` },
   plugins: [esbuildPlugin],
 };
 
@@ -69,7 +71,7 @@ await Promise.all([
     entryPoints: ["src/script.ts"],
     format: "iife",
     globalName: "AkashProvider",
-    define: { MODULE_INTEGRITY: JSON.stringify(integrity(wasm)) },
+    define: { ...shared.define, MODULE_INTEGRITY: JSON.stringify(integrity(wasm)) },
     outfile: `dist/${script}`,
   }),
 ]);

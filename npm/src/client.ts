@@ -1,3 +1,4 @@
+import { mixedContent } from "./diagnosis.js";
 import type { CallMethod, Engine, EngineCall, ReadBatch, Stop, StreamMethod } from "./engine.js";
 import { jsonItems, logEntries } from "./entries.js";
 import { ProviderError } from "./errors.js";
@@ -352,13 +353,15 @@ export interface Source extends ModuleSource {
 /** @internal createClientFrom makes a client from source, unless the options say otherwise. */
 export async function createClientFrom(options: ClientOptions, source: Source): Promise<Client> {
   const settings = readClientOptions(options);
-  const { wasmModule, wasmUrl, worker, workerUrl } = options;
+  const mixed = mixedContent(settings.bridge);
+  if (mixed) console.warn(`akash-provider-web: ${mixed}`);
+  const { wasmModule, wasmUrl, onProgress, worker, workerUrl } = options;
   if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
   const page = globalThis.location?.href;
-  const load = () => loadModule(wasmUrl ? new URL(wasmUrl, page) : source.url(), source);
-  const module = wasmModule ?? load();
+  const url = () => (wasmUrl ? new URL(wasmUrl, page) : source.url());
+  const module = wasmModule ?? loadModule(url(), source, onProgress);
   if (!worker) return new Client(await WasmEngine.start(await module), settings);
   const script: WorkerScript = workerUrl
     ? { url: new URL(workerUrl, page), type: "module" }

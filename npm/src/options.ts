@@ -1,4 +1,5 @@
 import type { EngineCall } from "./engine.js";
+import type { LoadProgress } from "./loader.js";
 import { tokensOf } from "./token.js";
 import type { Transport } from "./transport.js";
 import type { LogGap, ManifestGroup, StreamState } from "./types.js";
@@ -47,6 +48,13 @@ export interface ClientOptions {
    * @example "/assets/akash-provider-web.wasm"
    */
   wasmUrl?: string | URL;
+  /**
+   * Is called while the module loads, which is about 3 MB, and half a megabyte on the
+   * way where the server compresses it; and once at the end. Default: none.
+   *
+   * @example ({ loaded, total }) => { bar.value = loaded / total; }
+   */
+  onProgress?: (progress: LoadProgress) => void;
   /** The compiled module itself, for those who load it themselves. */
   wasmModule?: WebAssembly.Module;
   /**
@@ -308,6 +316,7 @@ export const maxTimeout = 2 ** 31 - 1;
 export function readClientOptions(options: ClientOptions): Settings {
   requireObject("options", options);
   requireFlag("worker", options.worker);
+  requireFunction("onProgress", options.onProgress);
   return {
     bridge: readBridgeUrl(options.bridgeUrl),
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,

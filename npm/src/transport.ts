@@ -2,6 +2,7 @@
 // makes six requests to a host at a time and lets the others wait, while their time
 // runs out; WebSockets it does not count.
 
+import { diagnose } from "./diagnosis.js";
 import { Gate } from "./gate.js";
 import { exchange, grpcWeb, openSocket } from "./socket.js";
 
@@ -59,8 +60,26 @@ export function takesSockets(url: string, transport: Transport = "fetch"): boole
   return plain && !barred.has(new URL(url).origin);
 }
 
-/** send is fetch that knows of transports. */
+/** Which bridges have answered, by origin. Those do not refuse the page. */
+const met = new Set<string>();
+
+/** send is fetch that knows of transports, and of what may stand in a page's way. */
 export async function send(url: string, init: Init): Promise<Response> {
+  const { origin } = new URL(url);
+  try {
+    const response = await carry(url, init);
+    met.add(origin);
+    return response;
+  } catch (error) {
+    // A proxy whose bridge is away answers like a bridge that refuses the page.
+    if (init.signal.aborted || met.has(origin)) throw error;
+    const found = await diagnose(url);
+    if (!found) throw error;
+    return refusal(found.code, found.reason, found.message);
+  }
+}
+
+async function carry(url: string, init: Init): Promise<Response> {
   if (!takesSockets(url, init.transport)) return fetch(url, init);
   if (!init.streams) return sendOverSocket(url, init);
   if (streams >= maxStreams) {

@@ -36,7 +36,26 @@ test("a wrong MIME type is told, and does not matter", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   serve(wasm("application/octet-stream"));
   await createClient({ bridgeUrl, wasmUrl: "https://page.example/type.wasm" });
-  expect(warn.mock.calls[0]?.[0]).toContain("application/wasm would load faster");
+  expect(warn.mock.calls[0]?.[0]).toContain("Content-Type: application/wasm");
+});
+
+test("progress is told to everyone who waits, and its end to those who come later", async () => {
+  const fetch = serve(wasm("application/wasm"));
+  const wasmUrl = "https://page.example/progress.wasm";
+  const [first, second, late] = [vi.fn(), vi.fn(), vi.fn()];
+  await Promise.all([
+    createClient({ bridgeUrl, wasmUrl, onProgress: first }),
+    createClient({ bridgeUrl, wasmUrl, onProgress: second }),
+  ]);
+  await createClient({ bridgeUrl, wasmUrl, onProgress: late });
+  const end = { loaded: bytes.length, total: bytes.length };
+  for (const onProgress of [first, second, late]) {
+    expect(onProgress).toHaveBeenLastCalledWith(end);
+    const loaded = onProgress.mock.calls.map(([progress]) => progress.loaded);
+    expect(loaded).toEqual([...loaded].sort((a, b) => a - b));
+  }
+  expect(late).toHaveBeenCalledOnce();
+  expect(fetch).toHaveBeenCalledOnce();
 });
 
 test("loading is tried again after a failure", async () => {

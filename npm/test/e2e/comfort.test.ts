@@ -1,0 +1,258 @@
+// What a developer is told whose page, server or bridge is not set up right.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { ClientOptions, createClient as CreateClient } from "../../src/index.js";
+import { root, Stage } from "./harness.js";
+import type { Failure } from "./page.js";
+
+declare const createClient: typeof CreateClient;
+
+const dist = join(root, "npm/dist");
+const wasm = readFileSync(join(dist, "akash-provider-web.wasm"));
+const script = readFileSync(join(dist, "index.js"));
+const html = `<!doctype html><link rel="icon" href="data:,"><script type="module">
+  import { createClient } from "/index.js";
+  globalThis.createClient = createClient;
+</script>`;
+
+/** A web app's server, set up in more ways than one. */
+const serve: RequestListener = (request, response) => {
+  const { pathname, searchParams } = new URL(request.url ?? "/", "http://host");
+  const send = (body: string | Buffer, headers: Record<string, string>, status = 200) => {
+    response.writeHead(status, { "Content-Length": Buffer.byteLength(body), ...headers });
+    response.end(body);
+  };
+  switch (pathname) {
+    case "/":
+      return send(html, {
+        "Content-Type": "text/html",
+        "Content-Security-Policy": searchParams.get("policy") ?? "",
+      });
+    case "/index.js":
+      return send(script, { "Content-Type": "text/javascript" });
+    case "/right.wasm":
+    case "/akash-provider-web.wasm":
+      return send(wasm, { "Content-Type": "application/wasm" });
+    case "/compressed.wasm":
+      return send(gzipSync(wasm, { level: 1 }), {
+        "Content-Type": "application/wasm",
+        "Content-Encoding": "gzip",
+      });
+    case "/octets.wasm":
+      return send(wasm, { "Content-Type": "application/octet-stream" });
+    case "/app.wasm": // as single-page apps are served
+      return send(html, { "Content-Type": "text/html" });
+    case "/garbage.wasm":
+      return send("\0asn", { "Content-Type": "application/wasm" });
+    default:
+      return send("no", {}, 404);
+  }
+};
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+let stage: Stage;
+let server: Server;
+let site: string;
+let page: Page;
+/** What the console said. */
+let told: string[];
+
+beforeAll(async () => {
+  stage = await Stage.open();
+  server = createServer(serve);
+  site = `http://${await listen(server)}`;
+});
+afterEach(() => stage.closePages());
+afterAll(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  await stage?.close();
+});
+
+async function open(policy = "", url = site): Promise<void> {
+  page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
+  told = [];
+  page.on("console", (message) => told.push(`${message.type()}: ${message.text()}`));
+  await page.goto(`${url}/?${new URLSearchParams({ policy })}`);
+  await page.waitForFunction("globalThis.createClient");
+}
+
+/** Makes a client and asks for a status; "" where that succeeds, or else why not. */
+function ask(options: ClientOptions): Promise<Failure | ""> {
+  return page.evaluate(
+    async ([options, provider]) => {
+      const failure = ({ name, code, reason, message, attempts }: Failure): Failure => ({
+        ...{ name, code, reason, message, attempts },
+      });
+      try {
+        const client = await createClient(options);
+        const result = await client.getProviderStatus(provider);
+        return result.status === "success" ? "" : failure(result.error);
+      } catch (error) {
+        return failure(error as Failure);
+      }
+    },
+    [options, stage.fake.provider] as const,
+  );
+}
+
+const loading = (wasmUrl: string) => ask({ bridgeUrl: stage.url, wasmUrl });
+
+describe("the module", () => {
+  test.each(["/right.wasm", "/compressed.wasm"])(
+    "tells how far it has been loaded: %s",
+    async (wasmUrl) => {
+      await open();
+      const seen = await page.evaluate(
+        async ([bridgeUrl, wasmUrl]) => {
+          const seen: { loaded: number; total: number }[] = [];
+          await createClient({ bridgeUrl, wasmUrl, onProgress: (p) => seen.push(p) });
+          return seen;
+        },
+        [stage.url, wasmUrl] as const,
+      );
+      expect(seen.length).toBeGreaterThan(2);
+      expect(seen[0]).toEqual({ loaded: 0, total: wasm.length });
+      expect(seen.at(-1)).toEqual({ loaded: wasm.length, total: wasm.length });
+      for (const [i, { loaded, total }] of seen.entries()) {
+        expect(total).toBe(wasm.length);
+        expect(loaded).toBeGreaterThanOrEqual(seen[i - 1]?.loaded ?? 0);
+      }
+      expect(told).toEqual([]);
+    },
+  );
+
+  test("loads with a wrong MIME type, and the console says how to mend it", async () => {
+    await open();
+    expect(await loading("/octets.wasm")).toBe("");
+    expect(told).toEqual([expect.stringMatching(/^warning: .*Content-Type: application\/wasm/)]);
+  });
+
+  test.each([
+    ["is not there", "/absent.wasm", /HTTP 404\. Put akash-provider-web\.wasm there, or .*wasmUrl/],
+    ["is an app's page", "/app.wasm", /answered with a page.*wasmUrl/],
+    ["is something else", "/garbage.wasm", /it is not the module.*wasmUrl/],
+  ])("that %s is an error that says what to do", async (_, wasmUrl, says) => {
+    await open();
+    expect(await loading(wasmUrl)).toMatchObject({
+      name: "ProviderError",
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(says),
+    });
+    // The next try begins afresh.
+    expect(await loading("/right.wasm")).toBe("");
+  });
+
+  test("of another origin needs that server's leave", async () => {
+    await open("", site.replace("127.0.0.1", "localhost"));
+    expect(await loading(`${site}/right.wasm`)).toMatchObject({
+      message: expect.stringContaining("Access-Control-Allow-Origin"),
+    });
+  });
+
+  test("that a Content-Security-Policy forbids says what it needs", async () => {
+    await open("script-src 'self' 'unsafe-inline'");
+    expect(await loading("/right.wasm")).toMatchObject({
+      message: expect.stringContaining("'wasm-unsafe-eval'"),
+    });
+  });
+});
+
+describe("a bridge", () => {
+  test("that is away is said to be", async () => {
+    await open();
+    await using bridge = await stage.fake.startBridge();
+    await bridge.kill();
+    expect(await ask({ bridgeUrl: bridge.url, retries: 1 })).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/cannot reach the bridge at http.*is it running/),
+      attempts: 2,
+    });
+  });
+
+  test.each(["fetch", "websocket"] as const)(
+    "that refuses the page's origin says how to start it, over %s",
+    async (transport) => {
+      await open();
+      await using bridge = await stage.fake.startBridge("--allow-origin", "https://other.example");
+      const refused = {
+        code: "PERMISSION_DENIED",
+        reason: "originRefused",
+        message: expect.stringContaining(`start it with --allow-origin ${site}`),
+        attempts: 1,
+      };
+      expect(await ask({ bridgeUrl: bridge.url, transport })).toMatchObject(refused);
+      const { provider, lease, auth } = stage.fake;
+      const thrown = page.evaluate(
+        async ([bridgeUrl, transport, options]) => {
+          const client = await createClient({ bridgeUrl, transport });
+          try {
+            for await (const _ of client.streamLogs({ ...options, follow: true }));
+          } catch (error) {
+            const { code, reason, message, attempts } = error as Failure;
+            return { code, reason, message, attempts };
+          }
+          return undefined;
+        },
+        [bridge.url, transport, { provider, lease, auth: auth.jwt }] as const,
+      );
+      expect(await thrown).toMatchObject(refused);
+    },
+  );
+
+  test("that a Content-Security-Policy forbids says what that needs", async () => {
+    await open("connect-src 'self'");
+    expect(await ask({ bridgeUrl: stage.url })).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "blockedByPolicy",
+      message: expect.stringMatching(
+        new RegExp(`add ${stage.url} and ${stage.url.replace("http", "ws")} to its connect-src`),
+      ),
+    });
+  });
+
+  test("over http is out of reach for pages over https, and the console says so at once", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "akash-comfort-"));
+    execFileSync(
+      "openssl",
+      [
+        ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
+        ..."-keyout key.pem -out cert.pem -subj /CN=localhost".split(" "),
+      ],
+      { cwd: folder, stdio: "ignore" },
+    );
+    const secure = createSecureServer(
+      { key: readFileSync(join(folder, "key.pem")), cert: readFileSync(join(folder, "cert.pem")) },
+      serve,
+    );
+    try {
+      await open("", `https://${await listen(secure)}`);
+      const bridgeUrl = "http://192.0.2.1:8080";
+      const says = "serve it over https (--tls-cert and --tls-key, or a proxy before it)";
+      expect(await ask({ bridgeUrl })).toMatchObject({
+        code: "FAILED_PRECONDITION",
+        reason: "mixedContent",
+        message: expect.stringContaining(says),
+      });
+      expect(told[0]).toMatch(/^warning: akash-provider-web: a page over https may not call/);
+      // On the same machine it is allowed.
+      expect(await ask({ bridgeUrl: stage.url })).toBe("");
+    } finally {
+      secure.closeAllConnections();
+      secure.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
