@@ -17,7 +17,6 @@ declare const createClient: typeof CreateClient;
 
 const dist = join(root, "npm/dist");
 const wasm = readFileSync(join(dist, "akash-provider-web.wasm"));
-const script = readFileSync(join(dist, "index.js"));
 const html = `<!doctype html><link rel="icon" href="data:,"><script type="module">
   import { createClient } from "/index.js";
   globalThis.createClient = createClient;
@@ -37,7 +36,8 @@ const serve: RequestListener = (request, response) => {
         "Content-Security-Policy": searchParams.get("policy") ?? "",
       });
     case "/index.js":
-      return send(script, { "Content-Type": "text/javascript" });
+    case "/worker.js":
+      return send(readFileSync(join(dist, pathname)), { "Content-Type": "text/javascript" });
     case "/right.wasm":
     case "/akash-provider-web.wasm":
       return send(wasm, { "Content-Type": "application/wasm" });
@@ -182,9 +182,13 @@ describe("a bridge", () => {
     });
   });
 
-  test.each(["fetch", "websocket"] as const)(
-    "that refuses the page's origin says how to start it, over %s",
-    async (transport) => {
+  test.each([
+    ["over fetch", { transport: "fetch" }],
+    ["over WebSockets", { transport: "websocket" }],
+    ["from a worker", { worker: true }],
+  ] satisfies [string, ClientOptions][])(
+    "that refuses the page's origin says how to start it, %s",
+    async (_, options) => {
       await open();
       await using bridge = await stage.fake.startBridge("--allow-origin", "https://other.example");
       const refused = {
@@ -193,20 +197,23 @@ describe("a bridge", () => {
         message: expect.stringContaining(`start it with --allow-origin ${site}`),
         attempts: 1,
       };
-      expect(await ask({ bridgeUrl: bridge.url, transport })).toMatchObject(refused);
+      expect(await ask({ bridgeUrl: bridge.url, ...options })).toMatchObject(refused);
       const { provider, lease, auth } = stage.fake;
       const thrown = page.evaluate(
-        async ([bridgeUrl, transport, options]) => {
-          const client = await createClient({ bridgeUrl, transport });
+        async ([options, request]) => {
+          const client = await createClient(options);
           try {
-            for await (const _ of client.streamLogs({ ...options, follow: true }));
+            for await (const _ of client.streamLogs({ ...request, follow: true }));
           } catch (error) {
             const { code, reason, message, attempts } = error as Failure;
             return { code, reason, message, attempts };
           }
           return undefined;
         },
-        [bridge.url, transport, { provider, lease, auth: auth.jwt }] as const,
+        [
+          { bridgeUrl: bridge.url, ...options },
+          { provider, lease, auth: auth.jwt },
+        ] as const,
       );
       expect(await thrown).toMatchObject(refused);
     },
