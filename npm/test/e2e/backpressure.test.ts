@@ -37,8 +37,8 @@ interface Sum {
 declare global {
   /** The client as a bridge serves it. */
   var AkashProvider: typeof import("../../src/index.js");
-  /** The memory of the module that the page runs. */
-  var moduleMemory: WebAssembly.Memory;
+  /** The memory of the module that the page runs, unless a worker does. */
+  var moduleMemory: WebAssembly.Memory | undefined;
   /** The log that the page reads, as far as it has. */
   var log: { batches: Batches<LogEntry>; sums: Record<string, Sum> };
   /** Adds entries to the sums. */
@@ -79,7 +79,7 @@ async function usage(page: Page, cdp: CDPSession): Promise<Usage> {
   await cdp.send("HeapProfiler.collectGarbage");
   const heap = (await cdp.send("Runtime.getHeapUsage")) as unknown as Record<string, number>;
   const { usedSize = 0, embedderHeapUsedSize = 0, backingStorageSize = 0 } = heap;
-  const memory = await page.evaluate(() => moduleMemory.buffer.byteLength);
+  const memory = await page.evaluate(() => globalThis.moduleMemory?.buffer.byteLength ?? 0);
   return {
     page: usedSize + embedderHeapUsedSize + backingStorageSize + memory,
     browser: await resident(page),
@@ -137,16 +137,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe.each<[Transport, string, number, () => string[]]>([
-  ["websocket", "HTTP/1.1", others, () => []],
-  ["fetch", "HTTP/1.1", 4, () => []],
+describe.each<[Transport, string, string, number, () => string[]]>([
+  ["websocket", "HTTP/1.1", "page", others, () => []],
+  ["websocket", "HTTP/1.1", "worker", others, () => []],
+  ["fetch", "HTTP/1.1", "page", 4, () => []],
   [
     "fetch",
     "HTTP/2",
+    "page",
     others,
     () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")],
   ],
-])("over %s and %s", (transport, protocol, others, flags) => {
+])("over %s and %s, in a %s", (transport, protocol, where, others, flags) => {
   test("a page that stops reading a log holds little of it, as does the bridge, and gets every line in the end", {
     timeout: 600_000,
   }, async () => {
@@ -154,12 +156,15 @@ describe.each<[Transport, string, number, () => string[]]>([
     const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
     await page.addInitScript(spy);
     await page.goto(fresh.url);
-    await page.evaluate((transport) => {
-      const options = { bridgeUrl: location.origin, transport };
-      return AkashProvider.createClient(options).then((c) => {
-        globalThis.client = c;
-      });
-    }, transport);
+    await page.evaluate(
+      ([transport, worker]) => {
+        const options = { bridgeUrl: location.origin, transport, worker };
+        return AkashProvider.createClient(options).then((c) => {
+          globalThis.client = c;
+        });
+      },
+      [transport, where === "worker"] as const,
+    );
     const { provider, lease } = stage.fake;
     const options = { provider, lease, auth: stage.fake.auth.jwt };
     // What every call takes, whatever its size, is not counted.
@@ -222,7 +227,7 @@ describe.each<[Transport, string, number, () => string[]]>([
     expect(sums).toEqual(want);
     const mb = (bytes: number) => (bytes / megabyte).toFixed(1);
     console.log(
-      `a log of ${mb(size)} MB that is not read, over ${transport} and ${protocol}:`,
+      `a log of ${mb(size)} MB that is not read, over ${transport} and ${protocol}, in a ${where}:`,
       `${mb(most.page - idle.page)} MB in the page`,
       `(and of all the browser ${mb(most.browser - idle.browser)} MB),`,
       `${mb(each)} MB a stream in the bridge; then read in ${Math.round(took)} ms`,
