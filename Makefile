@@ -76,7 +76,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: test
-test: lint test-go test-npm test-web test-e2e test-conformance test-chaos size ## Run all checks and tests
+test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos size ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm lint-package ## Check formatting, types and style
@@ -125,6 +125,18 @@ test-web: ## Run the dashboard's tests outside a browser
 test-e2e: build $(REACT_18_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium=chromium
 	cd npm && npx vitest run --config test/e2e/vitest.config.ts
+
+# The packed package in a small project for each bundler, built and run. The quick
+# ones belong to the tests.
+.PHONY: test-bundlers
+test-bundlers: build ## Build and run a project with each bundler, from the packed package
+	@.ci/need chromium=chromium
+	cd npm && npx vitest run --config test/bundlers/vitest.config.ts
+
+.PHONY: test-package
+test-package: build
+	@.ci/need chromium=chromium
+	cd npm && BUNDLERS='esbuild script node' npx vitest run --config test/bundlers/vitest.config.ts
 
 .PHONY: test-conformance
 test-conformance: ## Run each mode of the conformance suite once

@@ -17,6 +17,8 @@ const tools = join(here, "node_modules");
 const untyped = [
   // What an import of it gives is for the bundler to say: a URL, a module, an instance.
   "akash-provider-web.wasm",
+  // The same goes for the worker's script: it is there for its URL.
+  "worker.js",
 ];
 
 const dir = mkdtempSync(join(tmpdir(), "akash-provider-web-package-"));

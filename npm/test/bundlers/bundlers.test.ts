@@ -1,0 +1,176 @@
+// The packed package in a small project of each kind, installed and built as its user
+// would, and then run against a real bridge.
+//
+// BUNDLERS="esbuild node" runs these only.
+
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestProvider, type TestProvider } from "../../src/testing/index.js";
+import { launch } from "../e2e/harness.js";
+import { Project, pack } from "./project.js";
+import { Site } from "./site.js";
+
+/** The projects, and the package whose version the table tells. */
+const all: Record<string, string> = {
+  vite: "vite",
+  webpack: "webpack",
+  rollup: "rollup",
+  esbuild: "esbuild",
+  parcel: "parcel",
+  next: "next",
+  module: "",
+  script: "",
+  node: "",
+};
+const names = process.env.BUNDLERS?.split(" ") ?? Object.keys(all);
+
+let browser: Browser;
+let akash: TestProvider;
+let tarball: string;
+let leases: string;
+/** What the page shows of the log, by replica. */
+const log = new Map<string, string>();
+const table = new Map<string, Record<string, string>>();
+
+beforeAll(async () => {
+  [browser, akash, tarball] = await Promise.all([
+    launch(),
+    startTestProvider({ logLines: 500 }),
+    pack(),
+  ]);
+  leases = `${(await akash.status()).cluster.leases.active} leases`;
+  for (const replica of await akash.logs()) {
+    log.set(`${replica.service}/${replica.replica}`, await akash.log(replica));
+  }
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await akash?.close();
+  const columns = ["version", "builds", "status", "logs", "first page"];
+  const rows = [
+    ["", ...columns],
+    ["---", ...columns.map(() => "---")],
+  ];
+  for (const [name, results] of table) {
+    rows.push([name, ...columns.map((column) => results[column] ?? "failed")]);
+  }
+  console.log(`\n${rows.map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`);
+});
+
+/** Checks that text tells what each replica has written, line by line. */
+function expectLog(text: string): void {
+  const shown = new Map([...log.keys()].map((replica) => [replica, ""]));
+  for (const line of text.split("\n").slice(0, -1)) {
+    const colon = line.indexOf(": ");
+    const replica = line.slice(0, colon);
+    shown.set(replica, `${shown.get(replica)}${line.slice(colon + 2)}\n`);
+  }
+  for (const [replica, text] of shown) expect(text === log.get(replica), replica).toBe(true);
+}
+
+/** Starts a project's own server and returns its URL. */
+async function serve(project: Project): Promise<{ url: string; close(): Promise<void> }> {
+  const server = spawn("npm", ["start", "--", "--port", "0"], {
+    cwd: project.dir,
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const close = async () => {
+    const ended = once(server, "exit");
+    process.kill(-(server.pid as number)); // npm, and what it started
+    await ended;
+  };
+  for await (const line of createInterface({ input: server.stdout })) {
+    const [url] = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(line) ?? [];
+    if (url) return { url: `${url}/`, close };
+  }
+  throw new Error(`${project.name}: the server does not say where it is`);
+}
+
+describe.each(names)("%s", (name) => {
+  const project = new Project(name);
+  const results: Record<string, string> = {};
+  let directory: string;
+
+  beforeAll(() => {
+    table.set(name, results);
+  });
+
+  test("builds", async () => {
+    await project.install(tarball);
+    const installed = join(project.dir, "node_modules/akash-provider-web/dist");
+    const { owner, dseq } = akash.lease;
+    const hashes = JSON.parse(readFileSync(join(installed, "sri.json"), "utf8"));
+    project.fill({
+      "http://127.0.0.1:8080": akash.bridgeUrl,
+      "akash1provider…": akash.provider,
+      "akash1tenant…": owner,
+      "1234567": `${dseq}`,
+      "eyJ…": akash.auth.jwt.token,
+      "sha384-…": hashes["akash-provider-web.js"],
+    });
+    directory = await project.build();
+    results.builds = project.scripts.build ? "ok" : "–";
+    results.version = project.version(all[name] ?? "") || (name === "node" ? process.version : "–");
+  });
+
+  if (name === "node") {
+    test("runs", async () => {
+      const run = promisify(execFile);
+      const first = await run(process.execPath, ["first.js"], { cwd: directory });
+      expect(first).toEqual({ stdout: `${leases}\n`, stderr: "" });
+      results.status = "ok";
+      const logs = await run(process.execPath, ["logs.js"], { cwd: directory });
+      expectLog(logs.stdout);
+      results.logs = "ok";
+    });
+  } else {
+    test("runs", async () => {
+      const site = project.scripts.start
+        ? await serve(project)
+        : await Site.open(directory, akash.bridgeUrl);
+      const page = await browser.newPage();
+      const errors: string[] = [];
+      page.on("pageerror", (error) => errors.push(error.message));
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) errors.push(message.text());
+      });
+      try {
+        await page.goto(site.url);
+        await expect
+          .poll(() => page.locator("#first").innerText(), { timeout: 20_000 })
+          .toBe(leases);
+        results.status = "ok";
+        await page.locator("#logs[data-over]").waitFor({ timeout: 20_000 });
+        expectLog((await page.locator("#logs").textContent()) ?? "");
+        results.logs = "ok";
+        if (name === "next") {
+          await page.goto(`${site.url}server`);
+          expect(await page.locator("#first").innerText()).toBe(leases);
+        }
+      } finally {
+        expect.soft(errors).toEqual([]);
+        await page.close();
+        await site.close();
+      }
+    });
+  }
+
+  test("a stranger's first page takes at most five lines", ({ skip }) => {
+    results["first page"] = "–";
+    skip(name === "next", "a component of React's has more around it");
+    results["first page"] = "too long";
+    const first = project.source("first.js");
+    const lines = first?.split("\n").filter((line) => line.trim() !== "") ?? [];
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThanOrEqual(5);
+    results["first page"] = `${lines.length} lines`;
+  });
+});

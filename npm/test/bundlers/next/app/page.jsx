@@ -1,0 +1,11 @@
+import { First } from "./first.jsx";
+import { Logs } from "./logs.jsx";
+
+export default function Page() {
+  return (
+    <>
+      <First />
+      <Logs />
+    </>
+  );
+}
