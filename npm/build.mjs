@@ -50,7 +50,8 @@ const shared = {
 const modules = {
   index: {},
   node: { platform: "node" },
-  worker: {},
+  // It exports nothing, which would leave open that it is a module.
+  worker: { footer: { js: "export {};" } },
   // Server components of Next.js may hold what its hooks are in, and not call them.
   "react/index": { external: ["react"], banner: { js: '"use client";' } },
   "testing/index": { platform: "node" },

@@ -9,7 +9,7 @@ import { exchange, grpcWeb, openSocket } from "./socket.js";
 /** How streams go. */
 export type Transport = "auto" | "fetch" | "websocket";
 
-/** A request as the module makes it; wasm/browser/fetch.go is the other side. */
+/** @internal A request as the module makes it; wasm/browser/fetch.go is the other side. */
 export interface Init extends RequestInit {
   headers: Record<string, string>;
   body: Uint8Array<ArrayBuffer>;
@@ -63,7 +63,7 @@ export function takesSockets(url: string, transport: Transport = "fetch"): boole
 /** Which bridges have answered, by origin. Those do not refuse the page. */
 const met = new Set<string>();
 
-/** send is fetch that knows of transports, and of what may stand in a page's way. */
+/** @internal send is fetch that knows of transports, and of what may stand in a page's way. */
 export async function send(url: string, init: Init): Promise<Response> {
   const { origin } = new URL(url);
   try {

@@ -27,7 +27,7 @@ export class Site {
       "default-src 'none'",
       "img-src data:",
       `script-src 'self' 'wasm-unsafe-eval' ${hash ?? ""}`,
-      `connect-src 'self' ${bridgeUrl}`,
+      `connect-src 'self' ${bridgeUrl} ${bridgeUrl.replace("http:", "ws:")}`,
     ].join("; ");
     const server = createServer(async ({ url = "/" }, response) => {
       const { pathname } = new URL(url, "http://host");
