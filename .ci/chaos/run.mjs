@@ -146,6 +146,12 @@ class Run {
       for (const name of who) await stage.start(name);
       return;
     }
+    if (kind === "offline") {
+      await stage.setOffline(true);
+      await sleep(lasts);
+      await stage.setOffline(false);
+      return;
+    }
     for (const wire of stage.wires(link)) {
       if (kind === "cut") await stage.links.cut(wire);
       else if (kind === "limit") await stage.links.limit(wire, bytes);

@@ -7,7 +7,7 @@ import { bridges, links, victims } from "./stage.mjs";
  * calm is set, not before every stream has recovered from that one.
  *
  * @typedef {object} Mishap
- * @property {"kill" | "stop" | "cut" | "limit" | "stall"} kind
+ * @property {"kill" | "stop" | "cut" | "limit" | "stall" | "offline"} kind
  * @property {string[]} [who] is killed, or asked to stop, and started again
  * @property {string} [link] is cut or stalled
  * @property {number} [bytes] that each connection of the link still carries
@@ -20,7 +20,7 @@ import { bridges, links, victims } from "./stage.mjs";
 
 /**
  * Makes up a run with so many kills, half as many cuts and stalls, and for ten kills
- * one bridge that is restarted as an operator would.
+ * one bridge that is restarted as an operator would, and one time without a network.
  */
 export function scenario(random, kills) {
   const mishaps = [];
@@ -36,6 +36,7 @@ export function scenario(random, kills) {
   }
   for (let i = 0; i < kills / 10; i++) {
     mishaps.push({ kind: "stop", who: [random.pick(bridges)], lasts: random.between(0, 1000) });
+    mishaps.push({ kind: "offline", lasts: random.between(500, 3000) });
   }
   for (let i = 0; i < kills / 2; i++) {
     const link = random.pick(links);
@@ -64,6 +65,8 @@ export function describe({ kind, who, link, bytes, directions, lost, lasts }) {
       return `${kind} ${who.join(", ")} for ${lasts} ms`;
     case "cut":
       return `cut ${link}`;
+    case "offline":
+      return `take the page offline for ${lasts} ms`;
     case "limit":
       return `close ${link} after ${bytes} bytes, for ${lasts} ms`;
   }

@@ -129,9 +129,9 @@ export class Stage {
     await program.stop();
   }
 
-  /** Whether it is there. */
-  runs(name) {
-    return this.#programs.has(name);
+  /** Takes the page off its network, or puts it back. */
+  setOffline(offline) {
+    return this.page.context().setOffline(offline);
   }
 
   /** The link's names at toxiproxy. */
