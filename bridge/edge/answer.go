@@ -17,6 +17,10 @@ const flagTrailer = 0x80
 // it goes out in one piece.
 const maxHeld = 16 << 10
 
+// maxJoined is how many bytes are rather copied together than written from where
+// they lie.
+const maxJoined = 2 << 10
+
 // answer is an http.ResponseWriter that turns a handler's gRPC answer into a binary
 // gRPC-Web one, as WrapHandler does: what the handler names with
 // http.TrailerPrefix, after its headers, becomes the last frame of the body. But
@@ -111,6 +115,34 @@ func (a *answer) Write(p []byte) (int, error) {
 	}
 	a.send(http.StatusOK)
 	return a.w.Write(p)
+}
+
+// WritePieces is Write for bytes that lie here and there.
+func (a *answer) WritePieces(pieces [][]byte) (n int, err error) {
+	if d, ok := a.w.(*detached); ok && length(pieces) > maxJoined {
+		a.WriteHeader(http.StatusOK)
+		if err := a.release(); err != nil {
+			return 0, err
+		}
+		a.send(http.StatusOK)
+		return d.writePieces(pieces)
+	}
+	for _, p := range pieces {
+		m, err := a.Write(p)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// length returns how many bytes pieces have.
+func length(pieces [][]byte) (n int) {
+	for _, p := range pieces {
+		n += len(p)
+	}
+	return n
 }
 
 // Flush sends what is held.

@@ -89,37 +89,42 @@ func (d *detached) WriteHeader(status int) {
 
 var crlf = []byte("\r\n")
 
-// Write sends a chunk (RFC 9112, section 7.1), in one piece.
-func (d *detached) Write(p []byte) (int, error) {
-	if len(p) == 0 {
+// Write implements http.ResponseWriter.
+func (d *detached) Write(p []byte) (int, error) { return d.writePieces([][]byte{p}) }
+
+// writePieces sends a chunk (RFC 9112, section 7.1), in one write.
+func (d *detached) writePieces(pieces [][]byte) (int, error) {
+	n := length(pieces)
+	if n == 0 {
 		return 0, nil
 	}
 	var room [20]byte
-	size := append(strconv.AppendInt(room[:0], int64(len(p)), 16), crlf...)
-	if err := d.send(size, p, crlf); err != nil {
+	chunk := make([][]byte, 0, len(pieces)+3)
+	if !d.sent {
+		chunk = append(chunk, d.begin())
+	}
+	chunk = append(chunk, append(strconv.AppendInt(room[:0], int64(n), 16), crlf...))
+	chunk = append(append(chunk, pieces...), crlf)
+	buffers := net.Buffers(chunk)
+	if _, err := buffers.WriteTo(d.conn); err != nil {
 		return 0, err
 	}
-	return len(p), nil
+	return n, nil
 }
 
 // Flush implements http.Flusher: only the headers ever wait.
 func (d *detached) Flush() {
 	if !d.sent {
-		_ = d.send() // the next Write has the error, too
+		_, _ = d.conn.Write(d.begin()) // the next Write has the error, too
 	}
 }
 
-// send writes pieces, after the headers where these have not been sent.
-func (d *detached) send(pieces ...[]byte) error {
-	if !d.sent {
-		d.sent = true
-		d.header["Transfer-Encoding"] = []string{"chunked"}
-		delete(d.header, "Content-Length")
-		pieces = append([][]byte{d.head()}, pieces...)
-	}
-	buffers := net.Buffers(pieces)
-	_, err := buffers.WriteTo(d.conn)
-	return err
+// begin returns the headers of a body in chunks, which are to be sent now.
+func (d *detached) begin() []byte {
+	d.sent = true
+	d.header["Transfer-Encoding"] = []string{"chunked"}
+	delete(d.header, "Content-Length")
+	return d.head()
 }
 
 // head returns the status line and the headers.

@@ -218,10 +218,22 @@ func (c *Conn) Close() error {
 	return nil
 }
 
+// Body is the body of an answer. What has come of it can be looked at where it is,
+// instead of being copied out of it.
+type Body interface {
+	io.ReadCloser
+	// Peek waits until there is more than the seen bytes that were looked at before,
+	// and returns all of it, or at least a good deal, in pieces that are valid until
+	// they are discarded. At the end of the body err is set, beside what is left.
+	Peek(seen int) (pieces [][]byte, err error)
+	// Discard forgets the first n bytes of what Peek returned.
+	Discard(n int)
+}
+
 // RoundTrip sends a request, whose body it reads to the end, and returns when the
 // answer's headers have come. While the peer allows no more streams, it waits. The
-// answer's body must be closed; closing it before its end resets the stream.
-// Trailers stand in the answer when its body has returned io.EOF. The request's
+// answer's body, a Body or http.NoBody, must be closed; closing it before its end
+// resets the stream. Trailers stand in the answer when its body has returned io.EOF. The request's
 // context ends the stream as well.
 //
 // A stream that the peer reset fails with http2.StreamError, one that ended with

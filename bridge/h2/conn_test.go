@@ -420,3 +420,39 @@ func TestRequestBodyThatCannotBeReadSendsNothing(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// What was looked at stays until it is discarded, and is there once: whatever part of
+// it a reader uses.
+func TestAnAnswerCanBeLookedAtBeforeItIsUsed(t *testing.T) {
+	const total = 3 << 20
+	sent := bytes.Repeat([]byte("0123456789abcdef!"), total/17)
+	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Write(sent)
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	})
+	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body := response.Body.(Body)
+	var got []byte
+	seen := 0
+	for round := 0; ; round++ {
+		pieces, err := body.Peek(seen)
+		all := bytes.Join(pieces, nil)
+		require.True(t, len(all) > seen || err != nil, "something new, or the end")
+		require.True(t, bytes.HasPrefix(sent[len(got):], all))
+		used := len(all)
+		if err == nil {
+			used = len(all) * (round % 4) / 4 // nothing, or a part
+		}
+		got = append(got, all[:used]...)
+		body.Discard(used)
+		seen = len(all) - used
+		if err != nil {
+			assert.Equal(t, io.EOF, err)
+			break
+		}
+	}
+	assert.True(t, bytes.Equal(sent, got))
+	assert.Equal(t, "0", response.Trailer.Get("Grpc-Status"))
+}

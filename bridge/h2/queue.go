@@ -20,41 +20,53 @@ type queue struct {
 	size       int
 }
 
-// room returns space for at most n bytes at the queue's end; commit says how many
-// were put there.
-func (q *queue) room(n int) []byte {
-	if q.tail == nil || q.tail.w == chunkSize {
-		c := chunks.Get().(*chunk)
-		c.next, c.r, c.w = nil, 0, 0
-		if q.tail == nil {
-			q.head = c
-		} else {
-			q.tail.next = c
+// write copies b to the queue's end.
+func (q *queue) write(b []byte) {
+	for len(b) > 0 {
+		if q.tail == nil || q.tail.w == chunkSize {
+			q.grow()
 		}
-		q.tail = c
+		n := copy(q.tail.data[q.tail.w:], b)
+		q.tail.w += n
+		q.size += n
+		b = b[n:]
 	}
-	return q.tail.data[q.tail.w:min(chunkSize, q.tail.w+n)]
 }
 
-func (q *queue) commit(n int) {
-	q.tail.w += n
-	q.size += n
+func (q *queue) grow() {
+	c := chunks.Get().(*chunk)
+	c.next, c.r, c.w = nil, 0, 0
+	if q.tail == nil {
+		q.head = c
+	} else {
+		q.tail.next = c
+	}
+	q.tail = c
 }
 
-// read moves bytes into p and returns how many.
-func (q *queue) read(p []byte) int {
+// peek appends the queue's bytes to pieces, in order and where they are, up to the
+// chunk in which there have been enough of them, and returns how many these are.
+func (q *queue) peek(pieces [][]byte, enough int) ([][]byte, int) {
 	n := 0
-	for q.size > 0 && n < len(p) {
+	for c := q.head; c != nil && n < enough; c = c.next {
+		pieces = append(pieces, c.data[c.r:c.w])
+		n += c.w - c.r
+	}
+	return pieces, n
+}
+
+// discard forgets the first n bytes.
+func (q *queue) discard(n int) {
+	q.size -= n
+	for n > 0 {
 		c := q.head
-		m := copy(p[n:], c.data[c.r:c.w])
+		m := min(n, c.w-c.r)
 		c.r += m
-		n += m
-		q.size -= m
+		n -= m
 		if c.r == c.w {
 			q.pop()
 		}
 	}
-	return n
 }
 
 func (q *queue) pop() {

@@ -88,7 +88,8 @@ func (c *Conn) readFrame() error {
 // peek returns the next frame's header. Before it waits for the network, streams
 // are told what has come for them.
 func (c *Conn) peek() (http2.FrameHeader, error) {
-	if c.br.Buffered() < frameHeaderLen {
+	fresh := c.br.Buffered() < frameHeaderLen
+	if fresh {
 		c.wake()
 	}
 	b, err := c.br.Peek(frameHeaderLen)
@@ -96,7 +97,9 @@ func (c *Conn) peek() (http2.FrameHeader, error) {
 	if err != nil {
 		return http2.FrameHeader{}, err
 	}
-	c.lastRead.Store(time.Now().UnixNano())
+	if fresh {
+		c.heard()
+	}
 	head := http2.FrameHeader{
 		Length:   uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]),
 		Type:     http2.FrameType(b[3]),
@@ -111,6 +114,9 @@ func (c *Conn) peek() (http2.FrameHeader, error) {
 	}
 	return head, nil
 }
+
+// heard notes that the network has brought something.
+func (c *Conn) heard() { c.lastRead.Store(time.Now().UnixNano()) }
 
 // wake tells streams their news.
 func (c *Conn) wake() {
@@ -176,12 +182,13 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 	s.received -= int(head.Length)
 	flood := s.received < 0
 	s.padding += int(head.Length) - length
+	length -= c.move(s, length)
 	s.mu.Unlock()
 	if flood {
 		return errFlowControl
 	}
 	for length > 0 {
-		n, err := c.fill(s, length)
+		n, err := c.receive(s, length)
 		if err != nil {
 			return err
 		}
@@ -197,27 +204,30 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 	return nil
 }
 
-// fill moves up to n bytes to s. What is not in the network's buffer yet is waited
-// for without s's lock.
-func (c *Conn) fill(s *stream, n int) (int, error) {
-	if c.br.Buffered() == 0 {
-		c.touch(s)
-		c.wake()
-		if _, err := c.br.Peek(1); err != nil {
-			return 0, err
-		}
-	}
+// move moves to s what has come of n bytes, and returns how many that are. s.mu is
+// held.
+func (c *Conn) move(s *stream, n int) int {
 	n = min(n, c.br.Buffered())
 	b, _ := c.br.Peek(n)
-	s.mu.Lock()
-	for rest := b; len(rest) > 0 && !s.ended; {
-		m := copy(s.queue.room(len(rest)), rest)
-		s.queue.commit(m)
-		rest = rest[m:]
+	if !s.ended {
+		s.queue.write(b)
 	}
-	s.mu.Unlock()
 	c.br.Discard(n)
-	return n, nil
+	return n
+}
+
+// receive waits for some of n bytes, of which none has come, without s's lock, and
+// moves them to s.
+func (c *Conn) receive(s *stream, n int) (int, error) {
+	c.touch(s)
+	c.wake()
+	if _, err := c.br.Peek(1); err != nil {
+		return 0, err
+	}
+	c.heard()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.move(s, n), nil
 }
 
 // account counts bytes against the connection's window, and gives them back.

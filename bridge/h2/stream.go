@@ -35,7 +35,9 @@ type stream struct {
 
 	// The reader's own.
 	response *http.Response
-	consumed int // bytes read and not yet returned to the window
+	pieces   [][]byte // what Peek returned
+	peeked   int      // bytes of the queue that the reader has seen
+	consumed int      // bytes seen and not yet returned to the window
 }
 
 // tell wakes the reader.
@@ -79,40 +81,43 @@ func (s *stream) awaitHeader() (header []hpack.HeaderField, ended bool, err erro
 	}
 }
 
-// Read returns what has come, waiting for the first byte only. At the end the
-// answer's trailers are set.
-func (s *stream) Read(p []byte) (int, error) {
+// peekSize is how much of an answer is looked at ahead of what is used: enough for
+// few writes, and little enough to be in the processor's cache still.
+const peekSize = 64 << 10
+
+// Peek implements Body. At the end the answer's trailers are set.
+func (s *stream) Peek(seen int) ([][]byte, error) {
 	for {
-		n, done, err := s.take(p)
-		switch {
-		case n > 0:
-			s.giveBack(n)
-			return n, err
-		case done:
-			return 0, err
-		case len(p) == 0:
-			return 0, nil
+		n, done, err := s.look(seen + peekSize)
+		if n > s.peeked {
+			s.giveBack(n - s.peeked)
+			s.peeked = n
+		}
+		if n > seen || done {
+			return s.pieces, err
 		}
 		select {
 		case <-s.news:
 		case <-s.ctx.Done():
-			return 0, context.Cause(s.ctx)
+			return s.pieces, context.Cause(s.ctx)
 		}
 	}
 }
 
-// take moves what has come into p. When nothing is left, and nothing more comes,
-// err says how the stream ended.
-func (s *stream) take(p []byte) (n int, done bool, err error) {
+// look notes the pieces of what has come, about enough bytes, and returns their
+// number. done means that nothing more comes; err says how the stream ended.
+func (s *stream) look(enough int) (n int, done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.pieces)
+	s.pieces = s.pieces[:0]
 	if s.closed {
 		return 0, true, ErrClosed
 	}
-	n = s.queue.read(p)
+	s.pieces, n = s.queue.peek(s.pieces, enough)
 	s.consumed += s.padding
 	s.padding = 0
-	if !s.ended || s.queue.size > 0 {
+	if !s.ended || n < s.queue.size {
 		return n, false, nil
 	}
 	if s.err != nil {
@@ -120,6 +125,35 @@ func (s *stream) take(p []byte) (n int, done bool, err error) {
 	}
 	s.response.Trailer = toHeader(s.trailer)
 	return n, true, io.EOF
+}
+
+// Discard implements Body.
+func (s *stream) Discard(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.queue.discard(n)
+		s.peeked -= n
+	}
+}
+
+// Read implements io.Reader. It waits for the first byte only.
+func (s *stream) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	pieces, err := s.Peek(0)
+	n := 0
+	for _, piece := range pieces {
+		m := copy(p[n:], piece)
+		n += m
+		if m < len(piece) {
+			err = nil // more is left
+			break
+		}
+	}
+	s.Discard(n)
+	return n, err
 }
 
 // giveBack returns window to the peer, in steps so large that few frames say it.

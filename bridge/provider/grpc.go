@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -48,7 +47,11 @@ func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		res, err := c.h2.RoundTrip(req)
 		if err == nil {
-			res.Body = &body{ReadCloser: res.Body, conn: c}
+			if answer, ok := res.Body.(h2.Body); ok {
+				res.Body = &body{Body: answer, conn: c}
+			} else {
+				c.streams.Add(-1)
+			}
 			return res, nil
 		}
 		c.streams.Add(-1)
@@ -82,22 +85,30 @@ func rewound(req *http.Request) (*http.Request, error) {
 
 // body counts its stream off its connection when it ends.
 type body struct {
-	io.ReadCloser
+	h2.Body
 	conn *grpcConn
 	once sync.Once
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.Body.Read(p)
 	if err != nil {
 		b.ended()
 	}
 	return n, err
 }
 
+func (b *body) Peek(seen int) ([][]byte, error) {
+	pieces, err := b.Body.Peek(seen)
+	if err != nil {
+		b.ended()
+	}
+	return pieces, err
+}
+
 func (b *body) Close() error {
 	b.ended()
-	return b.ReadCloser.Close()
+	return b.Body.Close()
 }
 
 func (b *body) ended() { b.once.Do(func() { b.conn.streams.Add(-1) }) }

@@ -11,7 +11,7 @@ import (
 
 // maxQueued is how many bytes of messages wait, at most, while others are being
 // written. A larger message passes alone.
-const maxQueued = maxBuffer
+const maxQueued = 64 << 10
 
 // Answer is how Route.Serve answers a call. It frames messages and writes them to
 // the page from a goroutine of its own: what is sent while the page is being
@@ -93,7 +93,7 @@ func (a *Answer) run() {
 		a.changed.Broadcast()
 		a.mu.Unlock()
 
-		if err := a.reply.write(batch); err != nil {
+		if err := a.reply.write([][]byte{batch}); err != nil {
 			a.mu.Lock()
 			a.failed = errCanceled
 			a.changed.Broadcast()

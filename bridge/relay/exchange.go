@@ -209,7 +209,6 @@ func (x *exchange) upstream(ctx context.Context) *http.Request {
 // provider down.
 func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 	messages := newMessageReader(body, x.limit)
-	defer messages.close()
 	for {
 		batch, err := messages.next()
 		if len(batch) > 0 {

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"sync"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 
@@ -30,25 +30,39 @@ var (
 	emptyMessage = []byte{flagPlain, 0, 0, 0, 0}
 )
 
-// wholeMessages returns how many bytes of b are complete messages, and how many
-// the first incomplete one needs in all (0 where that is not known yet).
-func wholeMessages(b []byte, limit int) (whole, need int, err error) {
-	for len(b)-whole >= prefixSize {
-		head := b[whole:]
-		if head[0] != flagPlain && head[0] != flagCompressed {
-			return whole, 0, errGarbage
+// wholeMessages returns how many bytes pieces have, one after the other, and how
+// many of these are complete messages.
+func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
+	var (
+		prefix [prefixSize]byte
+		have   int // bytes of prefix
+		left   int // bytes that the message still has after them
+	)
+	for _, p := range pieces {
+		for len(p) > 0 {
+			if have < prefixSize {
+				n := copy(prefix[have:], p)
+				have, total, p = have+n, total+n, p[n:]
+				if prefix[0] != flagPlain && prefix[0] != flagCompressed {
+					return whole, total, errGarbage
+				}
+				if have < prefixSize {
+					break
+				}
+				length := binary.BigEndian.Uint32(prefix[1:])
+				if uint64(length) > uint64(limit) {
+					return whole, total, errTooLarge
+				}
+				left = int(length)
+			}
+			n := min(left, len(p))
+			left, total, p = left-n, total+n, p[n:]
+			if left == 0 {
+				whole, have = total, 0
+			}
 		}
-		length := binary.BigEndian.Uint32(head[1:prefixSize])
-		if uint64(length) > uint64(limit) {
-			return whole, 0, errTooLarge
-		}
-		size := prefixSize + int(length)
-		if len(head) < size {
-			return whole, size, nil
-		}
-		whole += size
 	}
-	return whole, 0, nil
+	return whole, total, nil
 }
 
 // readRequest reads a request's messages to their end. A page sends one message a
@@ -75,7 +89,7 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 			b = append(b, 0)[:len(b)]
 		}
 	}
-	switch whole, _, err := wholeMessages(b, limit); {
+	switch whole, _, err := wholeMessages([][]byte{b}, limit); {
 	case err == errTooLarge:
 		return nil, requestTooLarge(limit)
 	case err != nil:
@@ -108,129 +122,98 @@ func oneMessage(request []byte) ([]byte, error) {
 	return request[prefixSize:], nil
 }
 
-// Sizes of the buffers that upstream bytes are read into. A quiet stream, of which
-// there are many, waits with the smallest; a busy one gets room to take in one
-// read what arrived while the last batch was being written.
-const (
-	minBuffer = 1 << 10
-	midBuffer = 8 << 10
-	maxBuffer = 64 << 10
-)
-
-var bufferPools = map[int]*sync.Pool{
-	minBuffer: {New: func() any { b := make([]byte, minBuffer); return &b }},
-	midBuffer: {New: func() any { b := make([]byte, midBuffer); return &b }},
-	maxBuffer: {New: func() any { b := make([]byte, maxBuffer); return &b }},
+// source is where messages come from; h2.Body says what its methods do.
+type source interface {
+	Peek(seen int) ([][]byte, error)
+	Discard(n int)
 }
 
 // messageReader cuts a stream of bytes at the ends of messages, so that the page
 // gets only whole ones and anything can follow them: a heartbeat, or the trailers
-// of a call that was cut off.
+// of a call that was cut off. It copies nothing, and while it waits it holds no more
+// than its source does.
 type messageReader struct {
-	src   io.Reader
+	src   source
 	limit int
 
-	buf      []byte // a pooled buffer, or one as large as a message beyond those needs
-	have     int    // bytes read into buf
-	returned int    // of those, bytes that the last call to next handed out
-	need     int    // the size of the message that buf begins with, where known
-	size     int    // the buffer that the next read wants
+	seen     int // bytes of the source that were looked at
+	returned int // of those, bytes that the last call to next handed out
 }
 
-func newMessageReader(src io.Reader, limit int) *messageReader {
-	return &messageReader{src: src, limit: limit, size: minBuffer}
+func newMessageReader(body io.Reader, limit int) *messageReader {
+	src, ok := body.(source)
+	if !ok {
+		src = &buffered{src: body}
+	}
+	return &messageReader{src: src, limit: limit}
 }
 
-// next returns the whole messages that one or more reads brought: at least one,
-// unless err is set. The bytes are valid until the next call. At a clean end of
-// the stream err is io.EOF; both can come together.
-func (r *messageReader) next() ([]byte, error) {
-	r.discard()
+// next returns the whole messages that have come, in pieces: at least one, unless err
+// is set. The bytes are valid until the next call. At a clean end of the stream err
+// is io.EOF; both can come together.
+func (r *messageReader) next() ([][]byte, error) {
+	r.src.Discard(r.returned)
+	r.seen -= r.returned
 	for {
-		r.makeRoom()
-		n, err := r.src.Read(r.buf[r.have:])
-		r.have += n
-		r.resize(n)
-		whole, need, bad := wholeMessages(r.buf[:r.have], r.limit)
-		r.returned, r.need = whole, need
+		pieces, err := r.src.Peek(r.seen)
+		whole, total, bad := wholeMessages(pieces, r.limit)
+		r.seen, r.returned = total, whole
+		batch := first(pieces, whole)
 		switch {
 		case bad != nil:
-			return r.buf[:whole], bad
-		case err == io.EOF && whole < r.have:
-			return r.buf[:whole], errCut
+			return batch, bad
+		case err == io.EOF && whole < total:
+			return batch, errCut
 		case err != nil || whole > 0:
-			return r.buf[:whole], err
+			return batch, err
 		}
 	}
 }
 
-// discard forgets the messages that were handed out and keeps what follows them,
-// in a buffer of the size that the next read wants.
-func (r *messageReader) discard() {
-	rest := r.buf[r.returned:r.have]
-	r.returned, r.have = 0, len(rest)
-	if size := bufferSize(max(r.size, r.have+1)); len(r.buf) != size {
-		r.moveTo(size, rest)
-		return
-	}
-	copy(r.buf, rest)
-}
-
-// makeRoom sees to it that the buffer has space: for a message that needs more, it
-// grows as bytes arrive and not as the message's length promises.
-func (r *messageReader) makeRoom() {
-	if r.have < len(r.buf) {
-		return
-	}
-	size := 2 * len(r.buf)
-	if r.need > 0 {
-		size = min(size, r.need)
-	}
-	r.moveTo(bufferSize(size), r.buf)
-}
-
-func (r *messageReader) moveTo(size int, content []byte) {
-	old := r.buf
-	r.buf = newBuffer(size)
-	copy(r.buf, content)
-	release(old)
-}
-
-// resize chooses the next buffer by how much the last read brought.
-func (r *messageReader) resize(n int) {
-	switch {
-	case r.have == len(r.buf) && r.size < maxBuffer:
-		r.size *= 8
-	case n < r.size/16 && r.size > minBuffer:
-		r.size /= 8
-	}
-}
-
-func (r *messageReader) close() {
-	release(r.buf)
-	r.buf, r.have, r.returned = nil, 0, 0
-}
-
-// bufferSize returns the size of the buffer to use for n bytes.
-func bufferSize(n int) int {
-	for _, size := range []int{minBuffer, midBuffer, maxBuffer} {
-		if n <= size {
-			return size
+// first cuts pieces after n bytes.
+func first(pieces [][]byte, n int) [][]byte {
+	for i, p := range pieces {
+		if n <= len(p) {
+			if n == 0 {
+				return pieces[:i]
+			}
+			pieces[i] = p[:n]
+			return pieces[:i+1]
 		}
+		n -= len(p)
 	}
-	return n
+	return pieces
 }
 
-func newBuffer(size int) []byte {
-	if pool := bufferPools[size]; pool != nil {
-		return *pool.Get().(*[]byte)
-	}
-	return make([]byte, size)
+// minBuffer is the size of the buffer with which a quiet stream waits where its
+// transport has none to look into.
+const minBuffer = 1 << 10
+
+// buffered is a source that reads from anywhere, into one buffer.
+type buffered struct {
+	src    io.Reader
+	buf    []byte
+	pieces [1][]byte
 }
 
-// release gives a buffer back; those of giant messages are left to the collector.
-func release(b []byte) {
-	if pool := bufferPools[len(b)]; pool != nil {
-		pool.Put(&b)
+// Peek implements source. Room is made as bytes come, and not as the length of a
+// message promises.
+func (b *buffered) Peek(int) ([][]byte, error) {
+	if cap(b.buf) == 0 {
+		b.buf = make([]byte, 0, minBuffer)
 	}
+	b.buf = slices.Grow(b.buf, 1)
+	n, err := b.src.Read(b.buf[len(b.buf):cap(b.buf)])
+	b.buf = b.buf[:len(b.buf)+n]
+	b.pieces[0] = b.buf
+	return b.pieces[:], err
+}
+
+// Discard implements source.
+func (b *buffered) Discard(n int) {
+	rest := b.buf[n:]
+	if cap(b.buf) > minBuffer && len(rest) <= minBuffer {
+		b.buf = make([]byte, 0, minBuffer)
+	}
+	b.buf = append(b.buf[:0], rest...)
 }

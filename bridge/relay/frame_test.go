@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -29,15 +30,14 @@ func frameOf(message []byte) []byte {
 func readAll(t *testing.T, src io.Reader, limit int) ([]byte, error) {
 	t.Helper()
 	r := newMessageReader(src, limit)
-	defer r.close()
 	var all []byte
 	for {
 		batch, err := r.next()
-		whole, _, bad := wholeMessages(batch, limit)
+		whole, total, bad := wholeMessages(batch, limit)
 		require.NoError(t, bad)
-		require.Len(t, batch, whole, "a batch ends where a message does")
-		require.True(t, len(batch) > 0 || err != nil)
-		all = append(all, batch...)
+		require.Equal(t, whole, total, "a batch ends where a message does")
+		require.True(t, total > 0 || err != nil)
+		all = append(all, bytes.Join(batch, nil)...)
 		if err != nil {
 			return all, err
 		}
@@ -57,7 +57,7 @@ func (f fits) Read(p []byte) (int, error) {
 func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var in bytes.Buffer
-	for _, size := range []int{0, 1, 5, minBuffer - 6, minBuffer - 5, minBuffer, midBuffer, maxBuffer, maxBuffer + 1, 3 * maxBuffer, 1, 0, 0} {
+	for _, size := range []int{0, 1, 5, minBuffer - 6, minBuffer - 5, minBuffer, 8 << 10, 64 << 10, 1 + 64<<10, 192 << 10, 1, 0, 0} {
 		message := make([]byte, size)
 		for i := range message {
 			message[i] = byte(random.Uint32())
@@ -68,10 +68,12 @@ func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
 		in.Write(frameOf(make([]byte, random.IntN(400))))
 	}
 	for name, src := range map[string]io.Reader{
-		"as it comes":    bytes.NewReader(in.Bytes()),
-		"byte by byte":   iotest.OneByteReader(bytes.NewReader(in.Bytes())),
-		"end with bytes": iotest.DataErrReader(bytes.NewReader(in.Bytes())),
-		"random":         fits{bytes.NewReader(in.Bytes()), random},
+		"as it comes":     bytes.NewReader(in.Bytes()),
+		"byte by byte":    iotest.OneByteReader(bytes.NewReader(in.Bytes())),
+		"end with bytes":  iotest.DataErrReader(bytes.NewReader(in.Bytes())),
+		"random":          fits{bytes.NewReader(in.Bytes()), random},
+		"in large pieces": &inPieces{src: bytes.NewReader(in.Bytes()), size: 10_000},
+		"in small pieces": &inPieces{src: fits{bytes.NewReader(in.Bytes()), random}, size: 99},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := readAll(t, src, 1<<20)
@@ -81,33 +83,57 @@ func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
 	}
 }
 
+// inPieces is a source as a transport of the bridge's is one: what came lies in
+// pieces of any size.
+type inPieces struct {
+	src    io.Reader
+	size   int
+	pieces [][]byte
+}
+
+func (s *inPieces) Read([]byte) (int, error) { panic("what can be looked into is not copied") }
+
+func (s *inPieces) Peek(seen int) ([][]byte, error) {
+	for {
+		piece := make([]byte, s.size)
+		n, err := s.src.Read(piece)
+		s.pieces = append(s.pieces, piece[:n])
+		if have := len(bytes.Join(s.pieces, nil)); have > seen || err != nil {
+			return slices.Clone(s.pieces), err
+		}
+	}
+}
+
+func (s *inPieces) Discard(n int) {
+	rest := bytes.Join(s.pieces, nil)[n:]
+	s.pieces = nil
+	for len(rest) > 0 {
+		n := min(s.size, len(rest))
+		s.pieces = append(s.pieces, rest[:n])
+		rest = rest[n:]
+	}
+}
+
 func TestALengthThatLiesTakesNoMemory(t *testing.T) {
-	r := newMessageReader(bytes.NewReader([]byte{0, 0, 0x40, 0, 0, 'x'}), 4<<20)
+	src := &buffered{src: bytes.NewReader([]byte{0, 0, 0x40, 0, 0, 'x'})}
+	r := &messageReader{src: src, limit: 4 << 20}
 	_, err := r.next()
 	assert.Equal(t, errCut, err)
-	assert.LessOrEqual(t, len(r.buf), minBuffer, "room is made for what came, not for the 4 MiB promised")
+	assert.LessOrEqual(t, cap(src.buf), minBuffer, "room is made for what came, not for the 4 MiB promised")
 }
 
 func TestAQuietStreamKeepsASmallBuffer(t *testing.T) {
-	src, busy := io.Pipe()
-	r := newMessageReader(src, 1<<20)
-	defer r.close()
-	go busy.Write(bytes.Repeat(frameOf(make([]byte, 1000)), 1000))
-	for read := 0; read < 1000*1005; {
-		batch, err := r.next()
-		require.NoError(t, err)
-		read += len(batch)
-	}
-	assert.Equal(t, maxBuffer, len(r.buf))
-	for range 3 {
-		go busy.Write(frameOf([]byte("x")))
-		_, err := r.next()
-		require.NoError(t, err)
-	}
-	go busy.Close()
+	in, busy := io.Pipe()
+	src := &buffered{src: in}
+	r := &messageReader{src: src, limit: 1 << 20}
+	go busy.Write(frameOf(make([]byte, 100_000)))
 	_, err := r.next()
+	require.NoError(t, err)
+	assert.Greater(t, cap(src.buf), 100_000)
+	go busy.Close()
+	_, err = r.next()
 	assert.Equal(t, io.EOF, err)
-	assert.Equal(t, minBuffer, len(r.buf))
+	assert.Equal(t, minBuffer, cap(src.buf))
 }
 
 func FuzzMessageReader(f *testing.F) {
@@ -118,7 +144,10 @@ func FuzzMessageReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
 		const limit = 100
 		out, err := readAll(t, fits{bytes.NewReader(in), rand.New(rand.NewPCG(seed, 0))}, limit)
-		whole, _, bad := wholeMessages(in, limit)
+		again, errAgain := readAll(t, &inPieces{src: bytes.NewReader(in), size: 1 + int(seed%7)}, limit)
+		assert.Equal(t, out, again)
+		assert.Equal(t, err, errAgain)
+		whole, _, bad := wholeMessages([][]byte{in}, limit)
 		assert.Equal(t, in[:whole], append([]byte{}, out...))
 		switch {
 		case bad != nil:

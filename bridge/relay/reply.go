@@ -13,6 +13,12 @@ import (
 	"akash-provider-web/bridge/fault"
 )
 
+// A PieceWriter is an http.ResponseWriter that writes many pieces better than one by
+// one.
+type PieceWriter interface {
+	WritePieces(pieces [][]byte) (int, error)
+}
+
 // reply is the answer to one call as the page receives it: headers, messages and
 // at the end, whatever happens, trailers. It flushes when told to, and on a quiet
 // stream, where the page asked for it, sends empty messages that keep the
@@ -55,7 +61,7 @@ func (r *reply) heartbeat() {
 	if quiet >= r.interval {
 		// A failed write needs no attention here: the page is gone, and the call's
 		// own context ends with it.
-		_ = r.writeLocked(emptyMessage)
+		_ = r.writeLocked([][]byte{emptyMessage})
 		r.flushLocked()
 		quiet = 0
 	}
@@ -85,8 +91,8 @@ func (r *reply) commit() {
 	r.commitLocked()
 }
 
-// write sends messages, framed. The page may see them only after flush.
-func (r *reply) write(messages []byte) error {
+// write sends messages, framed, in pieces. The page may see them only after flush.
+func (r *reply) write(messages [][]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.writeLocked(messages)
@@ -109,15 +115,25 @@ func (r *reply) commitLocked() {
 	r.w.WriteHeader(http.StatusOK)
 }
 
-func (r *reply) writeLocked(b []byte) error {
+func (r *reply) writeLocked(messages [][]byte) error {
 	r.commitLocked()
-	n, err := r.w.Write(b)
-	r.written += int64(n)
 	r.unflushed = true
 	if r.interval > 0 {
 		r.last = time.Now()
 	}
-	return err
+	if w, ok := r.w.(PieceWriter); ok {
+		n, err := w.WritePieces(messages)
+		r.written += int64(n)
+		return err
+	}
+	for _, piece := range messages {
+		n, err := r.w.Write(piece)
+		r.written += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *reply) flushLocked() {
