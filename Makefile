@@ -42,6 +42,7 @@ NODE_MODULES := npm/node_modules/.package-lock.json
 PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
+DOCS_MODULES := .ci/docs/node_modules/.package-lock.json
 BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
@@ -79,7 +80,7 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos size ## Run all checks and tests
 
 .PHONY: lint
-lint: lint-go lint-npm lint-package ## Check formatting, types and style
+lint: lint-go lint-npm lint-package docs ## Check formatting, types and style
 
 # For WebAssembly what nothing uses is not looked for: staticcheck does not know
 # that go:wasmexport is a use.
@@ -167,13 +168,19 @@ bench: build $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK
 	@.ci/need chromium=chromium
 	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 
+# It is made of the doc comments, which the package ships, so that editors show them. A
+# copy in the repository would be stale, and one in the package twice its weight.
+.PHONY: docs
+docs: $(NODE_MODULES) $(DOCS_MODULES) ## Write the API reference into bin/docs
+	@cd .ci/docs && npx typedoc --logLevel Warn
+
 .PHONY: proto
 proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .proto files
 	cd proto && PATH="$(dir $(PROTOC_GEN_GO)):$(dir $(PROTOC_GEN_GO_GRPC)):$$PATH" $(BUF) generate
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18,readme}/node_modules .tools .ci/{bench,conformance}/{dist,gen,node_modules}
+	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18,readme}/node_modules .tools .ci/{bench,conformance,docs}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # What reads a crash of the module is kept beside it, and not loaded by pages.
@@ -198,6 +205,10 @@ $(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lo
 
 $(README_MODULES): npm/test/readme/package.json npm/test/readme/package-lock.json
 	cd npm/test/readme && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DOCS_MODULES): .ci/docs/package.json .ci/docs/package-lock.json
+	cd .ci/docs && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json

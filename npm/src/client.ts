@@ -41,7 +41,11 @@ const restartGrace = 10_000;
 
 /** How providers are discovered. */
 export interface DiscoverOptions extends CallOptions {
-  /** How many providers are asked at the same time, from 1. Default: 200. */
+  /**
+   * How many providers are asked at the same time, from 1. Default: 200.
+   *
+   * @example 20
+   */
   concurrency?: number;
 }
 

@@ -17,11 +17,77 @@ export type ErrorCode =
   | "DATA_LOSS"
   | "UNAUTHENTICATED";
 
+/**
+ * What went wrong, more closely than a code says. A bridge of a later version may know
+ * of more than these.
+ *
+ * | | |
+ * |---|---|
+ * | `malformedAddress`, `malformedMetadata` | the call's arguments |
+ * | `notAllowed` | the bridge does not allow `insecure` and the like |
+ * | `bridgeBusy`, `bridgeStopping` | the bridge itself; another try may do |
+ * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge: the message says what that needs |
+ * | `webSocketUnavailable`, `tooManyStreams` | the option `transport` |
+ * | `streamStalled` | nothing came any more, not even heartbeats |
+ * | `unknownProvider`, `chainUnavailable` | what the chain says, or that it does not answer |
+ * | `hostNotFound`, `destinationRefused`, `providerUnreachable` | the way to the provider |
+ * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | what the provider answered |
+ * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate; nothing was sent |
+ * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credential |
+ * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
+ * | `outcomeUnknown` | the answer was lost of a call that may have had its effect |
+ */
+export type ErrorReason =
+  | "malformedAddress"
+  | "malformedMetadata"
+  | "notAllowed"
+  | "bridgeBusy"
+  | "bridgeStopping"
+  | "originRefused"
+  | "blockedByPolicy"
+  | "mixedContent"
+  | "webSocketUnavailable"
+  | "tooManyStreams"
+  | "streamStalled"
+  | "unknownProvider"
+  | "chainUnavailable"
+  | "hostNotFound"
+  | "destinationRefused"
+  | "providerUnreachable"
+  | "providerProtocol"
+  | "providerGone"
+  | "providerFailed"
+  | "requestRefused"
+  | "clusterUnavailable"
+  | "expired"
+  | "notYetValid"
+  | "wrongOwner"
+  | "unknownCertificate"
+  | "revoked"
+  | "fingerprintMismatch"
+  | "notSelfSigned"
+  | "credentialMissing"
+  | "tokenExpired"
+  | "tokenNotYetValid"
+  | "tokenInvalid"
+  | "tokenUnsupported"
+  | "scopeMissing"
+  | "ambiguousCredentials"
+  | "certificateNotOnChain"
+  | "wrongTenant"
+  | "unknownLease"
+  | "unknownService"
+  | "noRunningPods"
+  | "manifestRefused"
+  | "notImplemented"
+  | "outcomeUnknown"
+  | (string & {});
+
 /** What a {@link ProviderError} is made of. */
 export interface ErrorDetails {
   code: ErrorCode;
   message: string;
-  reason?: string | undefined;
+  reason?: ErrorReason | undefined;
   provider?: string | undefined;
   attempts?: number | undefined;
   cause?: unknown;
@@ -44,7 +110,7 @@ export class ProviderError extends Error {
    * What went wrong, more closely than the code says, such as `"revoked"` for a
    * certificate; undefined where the bridge gave no reason.
    */
-  readonly reason: string | undefined;
+  readonly reason: ErrorReason | undefined;
   /** The address of the provider that was called; undefined where none was. */
   readonly provider: string | undefined;
   /** How many attempts were made; undefined where none was. */

@@ -17,15 +17,23 @@ export interface ClientOptions {
    * How long one attempt at a call may take, in milliseconds; `Infinity` for as
    * long as it likes. Default: 30,000. It bounds the whole of a call with one
    * answer, and of a stream without `follow` the time until it begins.
+   *
+   * @example 10_000
    */
   timeoutMs?: number;
-  /** How many attempts may follow the first one that fails, 0 to 100. Default: 3. */
+  /**
+   * How many attempts may follow the first one that fails, 0 to 100. Default: 3.
+   *
+   * @example 0
+   */
   retries?: number;
   /**
    * How often the bridge breaks the silence of a stream, in milliseconds, 1,000 to
    * 3,600,000; 0 or false for never. Default: 15,000. A stream on which nothing came
    * for two intervals is dead: its connection is given up. Heartbeats also keep
    * proxies from closing a quiet stream.
+   *
+   * @example 60_000
    */
   heartbeatMs?: number | false;
   /**
@@ -39,6 +47,8 @@ export interface ClientOptions {
    *
    * A page can have 220 streams over WebSockets; one more fails as
    * `RESOURCE_EXHAUSTED`, with the reason `tooManyStreams`.
+   *
+   * @example "fetch"
    */
   transport?: Transport;
   /**
@@ -55,7 +65,12 @@ export interface ClientOptions {
    * @example ({ loaded, total }) => { bar.value = loaded / total; }
    */
   onProgress?: (progress: LoadProgress) => void;
-  /** The compiled module itself, for those who load it themselves. */
+  /**
+   * The compiled module itself, for those who load it themselves. Default: the module
+   * at `wasmUrl`.
+   *
+   * @example await WebAssembly.compileStreaming(fetch("/module.wasm"))
+   */
   wasmModule?: WebAssembly.Module;
   /**
    * Whether the client's work is done in a Web Worker, which leaves the page's thread
@@ -66,6 +81,8 @@ export interface ClientOptions {
    * The worker makes the requests: a `fetch` that the page has wrapped does not see
    * them. Where there can be no worker, the client is not made, and the error says
    * why.
+   *
+   * @example true
    */
   worker?: boolean;
   /**
@@ -81,24 +98,39 @@ export interface ClientOptions {
 
 /** How one call is made; what is absent is as the client has it. */
 export interface CallOptions {
-  /** How long one attempt may take, in milliseconds. Default: the client's. */
+  /**
+   * How long one attempt may take, in milliseconds. Default: the client's.
+   *
+   * @example 5_000
+   */
   timeoutMs?: number;
-  /** How many attempts may follow the first one that fails. Default: the client's. */
+  /**
+   * How many attempts may follow the first one that fails. Default: the client's.
+   *
+   * @example 1
+   */
   retries?: number;
   /**
    * Accept any certificate of the provider, where the bridge allows it. Whoever is
    * between the bridge and the provider can then read everything, credentials
    * included. Default: false.
+   *
+   * @example true
    */
   insecure?: boolean;
   /**
    * Ask the provider's version before choosing how to speak to it. Default: true.
    * False goes straight to gRPC.
+   *
+   * @example false
    */
   checkVersion?: boolean;
   /**
    * Ends the call at once, whatever it is doing: the result is an error with the
-   * code `CANCELLED`, or `DEADLINE_EXCEEDED` after `AbortSignal.timeout`.
+   * code `CANCELLED`, or `DEADLINE_EXCEEDED` after `AbortSignal.timeout`. Default:
+   * none.
+   *
+   * @example AbortSignal.timeout(60_000)
    */
   signal?: AbortSignal;
 }
@@ -108,9 +140,15 @@ export interface StreamOptions extends CallOptions {
   /**
    * How often the bridge breaks the stream's silence, in milliseconds; 0 or false
    * for never. Default: the client's.
+   *
+   * @example false
    */
   heartbeatMs?: number | false;
-  /** How the stream goes to the bridge. Default: the client's. */
+  /**
+   * How the stream goes to the bridge. Default: the client's.
+   *
+   * @example "websocket"
+   */
   transport?: Transport;
   /**
    * Whether to go on over another connection when one breaks. Default: true. A
@@ -118,33 +156,72 @@ export interface StreamOptions extends CallOptions {
    * seconds between attempts; one that does not gives up after as many attempts in a
    * row as `retries` allows that brought nothing new. False makes the stream throw
    * at the first break.
+   *
+   * @example false
    */
   reconnect?: boolean;
-  /** Is called whenever the stream's state changes; so is {@link Stream.onState}'s. */
+  /**
+   * Is called whenever the stream's state changes; so is {@link Stream.onState}'s.
+   * Default: none.
+   *
+   * @example (state) => show(state === "reconnecting" ? "connection lost" : "")
+   */
   onState?: (state: StreamState) => void;
 }
 
 /** Names a lease. */
 export interface LeaseId {
-  /** The tenant's address. */
+  /**
+   * The tenant's address.
+   *
+   * @example "akash1…"
+   */
   owner: string;
-  /** The deployment's sequence number. */
+  /**
+   * The deployment's sequence number.
+   *
+   * @example 1234567n
+   */
   dseq: bigint | number | string;
-  /** The group's sequence number. Default: 1. */
+  /**
+   * The group's sequence number. Default: 1.
+   *
+   * @example 1
+   */
   gseq?: number;
-  /** The order's sequence number. Default: 1. */
+  /**
+   * The order's sequence number. Default: 1.
+   *
+   * @example 1
+   */
   oseq?: number;
-  /** The provider's address. Default: the provider that is called. */
+  /**
+   * The provider's address. Default: the provider that is called.
+   *
+   * @example "akash1…"
+   */
   provider?: string;
-  /** The bid's sequence number. Default: 0. */
+  /**
+   * The bid's sequence number. Default: 0.
+   *
+   * @example 0
+   */
   bseq?: number;
 }
 
 /** Selects services of a lease; what is absent selects all. */
 export interface ServiceFilter {
-  /** The name of a service. */
+  /**
+   * The name of a service. Default: all services.
+   *
+   * @example "web"
+   */
   name?: string;
-  /** The indexes of replicas. */
+  /**
+   * The indexes of replicas, from 0. Default: all replicas.
+   *
+   * @example [0, 1]
+   */
   replicas?: number[];
 }
 
@@ -172,6 +249,7 @@ export type Auth = TokenAuth | TokenSourceAuth | CertificateAuth;
  */
 export interface TokenAuth {
   type: "jwt";
+  /** The token, without `Bearer`. */
   token: string;
   getToken?: never;
   certPem?: never;
@@ -186,6 +264,7 @@ export interface TokenAuth {
  */
 export interface TokenSourceAuth {
   type: "jwt";
+  /** Makes a token, such as by asking the user's wallet to sign one. */
   getToken: () => string | Promise<string>;
   token?: never;
   certPem?: never;
@@ -211,32 +290,54 @@ export interface CertificateAuth {
 export interface LeaseOptions extends CallOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
+  /** The lease. */
   lease: LeaseId;
-  /** Which services. Default: all. */
+  /**
+   * Which services. Default: all.
+   *
+   * @example { name: "web", replicas: [0] }
+   */
   filter?: ServiceFilter;
-  /** Default: none, which providers refuse. */
+  /**
+   * Who asks. Default: none, which providers refuse.
+   *
+   * @example { type: "jwt", token }
+   */
   auth?: Auth;
 }
 
 /** What status of which services to stream. */
 export interface ServiceStatusOptions extends LeaseOptions, StreamOptions {
-  /** Whether to go on with every change. Default: false. */
+  /**
+   * Whether to go on with every change. Default: false.
+   *
+   * @example true
+   */
   follow?: boolean;
 }
 
 /** Which logs to stream. */
 export interface LogOptions extends LeaseOptions, StreamOptions {
-  /** Whether to go on after the history. Default: false. */
+  /**
+   * Whether to go on after the history. Default: false.
+   *
+   * @example true
+   */
   follow?: boolean;
   /**
    * How many lines of history, where the provider can be told (over REST).
    * Default: all.
+   *
+   * @example 100
    */
   tail?: number;
   /**
    * Is called where lines of a replica may be missing after a connection broke,
    * before the lines that follow; so is {@link Stream.onGap}'s. Lines that come
    * again are recognised, so that this is rare: the log was rotated or began anew.
+   * Default: none.
+   *
+   * @example ({ service, replica }) => mark(service, replica)
    */
   onGap?: (gap: LogGap) => void;
 }
@@ -245,12 +346,26 @@ export interface LogOptions extends LeaseOptions, StreamOptions {
 export interface LeaseEventOptions extends StreamOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
+  /** The lease. */
   lease: LeaseId;
-  /** Only events of this service. Default: all. */
+  /**
+   * Only events of this service. Default: all.
+   *
+   * @example "web"
+   */
   service?: string;
-  /** Whether to go on after the events that are already there. Default: false. */
+  /**
+   * Whether to go on after the events that are already there. Default: false.
+   *
+   * @example true
+   */
   follow?: boolean;
-  /** Default: none, which providers refuse. A token needs the scope `events`. */
+  /**
+   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * `events`.
+   *
+   * @example { type: "jwt", token }
+   */
   auth?: Auth;
 }
 
@@ -258,8 +373,14 @@ export interface LeaseEventOptions extends StreamOptions {
 export interface GetManifestOptions extends CallOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
+  /** The lease. */
   lease: LeaseId;
-  /** Default: none, which providers refuse. A token needs the scope `get-manifest`. */
+  /**
+   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * `get-manifest`.
+   *
+   * @example { type: "jwt", token }
+   */
   auth?: Auth;
 }
 
@@ -269,11 +390,18 @@ export type SendManifestOptions = Omit<CallOptions, "retries"> & {
   provider: string;
   /** The groups, or their JSON; 1 MiB of JSON at most. */
   manifest: readonly ManifestGroup[] | readonly object[] | string;
-  /** Default: none, which providers refuse. A token needs the scope `send-manifest`. */
+  /**
+   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * `send-manifest`.
+   *
+   * @example { type: "jwt", token }
+   */
   auth?: Auth;
   /**
    * How long the call may take, in milliseconds. Default: 150,000, for a provider may
    * take two minutes. It is never attempted twice.
+   *
+   * @example 60_000
    */
   timeoutMs?: number;
 } & (
@@ -296,6 +424,8 @@ export interface RestartOptions extends LeaseOptions {
    * Default: the client's `timeoutMs`. Replicas that are not back by then are
    * `pending`. The call itself may take 10 seconds longer. It is never attempted
    * twice.
+   *
+   * @example 120_000
    */
   timeoutMs?: number;
 }

@@ -1,6 +1,6 @@
 // What both entries of the package export.
 export type { Client, DiscoverOptions, DiscoverResult } from "./client.js";
-export { type ErrorCode, type ErrorDetails, ProviderError } from "./errors.js";
+export { type ErrorCode, type ErrorDetails, type ErrorReason, ProviderError } from "./errors.js";
 export type { LoadProgress } from "./loader.js";
 export type {
   Auth,

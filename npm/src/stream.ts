@@ -22,6 +22,7 @@ const itemsPerLook = 16;
  * what it returns at its end only since TypeScript 5.6.)
  */
 export interface Batches<T> extends AsyncIterator<T[], undefined> {
+  /** These arrays themselves. */
   [Symbol.asyncIterator](): Batches<T>;
 }
 
@@ -111,6 +112,7 @@ export class Stream<T> implements AsyncIterable<T> {
     return iterator;
   }
 
+  /** The items, one at a time. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     this.#claim();
     let items: T[] = [];
@@ -183,6 +185,7 @@ export class Stream<T> implements AsyncIterable<T> {
     this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was closed" }));
   }
 
+  /** Ends the stream, for `await using`. */
   [asyncDispose](): Promise<void> {
     return this.close();
   }

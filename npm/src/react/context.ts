@@ -22,6 +22,7 @@ const Context = createContext<Source | undefined>(undefined);
 export interface AkashClientProviderProps {
   /** The client of all hooks below. Of functions, the first that is given counts. */
   client: ClientSource;
+  /** What the client is given to. Default: nothing. */
   children?: ReactNode;
 }
 
@@ -45,7 +46,12 @@ export function AkashClientProvider({ client, children }: AkashClientProviderPro
 
 /** Which client a hook uses. */
 export interface ClientOption {
-  /** Default: that of the {@link AkashClientProvider} above. */
+  /**
+   * The client, or a promise of it, which should be the same at each render. Default:
+   * that of the {@link AkashClientProvider} above.
+   *
+   * @example await createClient()
+   */
   client?: Client | Promise<Client> | undefined;
 }
 

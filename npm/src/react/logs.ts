@@ -15,11 +15,17 @@ const defaultMaxLines = 10_000;
 export interface UseLogsOptions
   extends Omit<LogOptions, "signal" | "onState" | "onGap">,
     ClientOption {
-  /** Whether to go on after the history. Default: true. */
+  /**
+   * Whether to go on after the history. Default: true.
+   *
+   * @example false
+   */
   follow?: boolean;
   /**
    * How many lines are kept, from 1: the latest. Default: 10,000. A change keeps the
    * stream.
+   *
+   * @example 1_000
    */
   maxLines?: number;
 }

@@ -30,7 +30,11 @@ export interface UseProviderStatusOptions
 export interface UseServiceStatusOptions
   extends Omit<ServiceStatusOptions, "signal" | "onState">,
     ClientOption {
-  /** Whether to go on with every change. Default: true. */
+  /**
+   * Whether to go on with every change. Default: true.
+   *
+   * @example false
+   */
   follow?: boolean;
 }
 

@@ -28,19 +28,45 @@ export interface TestProviderOptions {
   /**
    * What it serves for leases over gRPC: AEP-37's service, the SDK's of the same name,
    * or nothing, so that leases go over REST. Default: `"aep37"`.
+   *
+   * @example "none"
    */
   leaseRpc?: "aep37" | "sdk" | "none";
-  /** How many providers there are, from 1. Default: 1. */
+  /**
+   * How many providers there are, from 1. Default: 1.
+   *
+   * @example 5
+   */
   providers?: number;
-  /** How many lines of log there are already, over all replicas together. Default: 1000. */
+  /**
+   * How many lines of log there are already, over all replicas together. Default: 1000.
+   *
+   * @example 100_000
+   */
   logLines?: number;
-  /** How many lines a second come while somebody follows, over all replicas. Default: 0. */
+  /**
+   * How many lines a second come while somebody follows, over all replicas. Default: 0.
+   *
+   * @example 10
+   */
   logRate?: number;
-  /** How long a line is, about, in bytes. Default: 120. */
+  /**
+   * How long a line is, about, in bytes. Default: 120.
+   *
+   * @example 2_000
+   */
   logBytes?: number;
-  /** Decides addresses, status and logs, which are the same for the same seed. Default: 1. */
+  /**
+   * Decides addresses, status and logs, which are the same for the same seed. Default: 1.
+   *
+   * @example 7
+   */
   seed?: number;
-  /** What goes wrong from the beginning. Default: nothing. */
+  /**
+   * What goes wrong from the beginning. Default: nothing.
+   *
+   * @example ["cert-expired"]
+   */
   faults?: Fault[];
   /**
    * The origins whose pages may call the bridge. Default: pages on localhost, on any
@@ -49,14 +75,26 @@ export interface TestProviderOptions {
    * @example ["https://app.example.com"]
    */
   allowOrigins?: string[];
-  /** Further flags of the testserver. `testserver --help` lists them. */
+  /**
+   * Further flags of the testserver. `testserver --help` lists them. Default:
+   * none.
+   *
+   * @example ["--ca"]
+   */
   testserverArgs?: string[];
-  /** Further flags of the bridge. `akash-provider-bridge --help` lists them. */
+  /**
+   * Further flags of the bridge. `akash-provider-bridge --help` lists them.
+   * Default: none.
+   *
+   * @example ["--allow-insecure"]
+   */
   bridgeArgs?: string[];
   /**
    * The directory of the programs `akash-provider-bridge` and `testserver`. Default:
    * the files that the environment variables `AKASH_BRIDGE_BINARY` and
    * `AKASH_TESTSERVER_BINARY` name, or what is found on the `PATH`.
+   *
+   * @example "./bin"
    */
   bin?: string;
 }
@@ -132,6 +170,7 @@ export interface TestBridge {
   stop(): Promise<void>;
   /** Ends it as a crash does. */
   kill(): Promise<void>;
+  /** Ends it, for `await using`. */
   [asyncDispose](): Promise<void>;
 }
 
@@ -409,6 +448,7 @@ export class TestProvider {
     await this.#program.stop();
   }
 
+  /** Ends them, too, for `await using`. */
   [asyncDispose](): Promise<void> {
     return this.close();
   }
