@@ -37,6 +37,7 @@ func main() {
 		"cancel":  cancel,
 		"open":    open,
 		"connect": connect,
+		"move":    move,
 		"finish":  finish,
 		"close":   shut,
 	})
@@ -88,6 +89,14 @@ func connect(args browser.Arguments) any {
 		}
 		settle.Call(string(stream.Trace()), response.(*browser.Response).Reader())
 	}()
+	return nil
+}
+
+// move(id, transport) has a stream's next connection go another way.
+func move(args browser.Arguments) any {
+	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+		stream.Move(args.Text(1))
+	}
 	return nil
 }
 

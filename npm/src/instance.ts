@@ -4,7 +4,10 @@ import { ProviderError } from "./errors.js";
 import { send } from "./transport.js";
 
 /** What a stream's body is read from. */
-export type BodyReader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+export type BodyReader = Pick<
+  ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+  "read" | "cancel"
+>;
 
 /** What the module publishes; wasm/main.go is the other side. */
 export interface Functions {
@@ -12,6 +15,7 @@ export interface Functions {
   cancel(id: number, code: number, message: string): void;
   open(method: string, call: EngineCall): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
+  move(id: number, transport: string): void;
   finish(id: number, broke: string, stalled: boolean): string;
   close(id: number, code: number, message: string): void;
 }

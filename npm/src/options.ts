@@ -45,6 +45,9 @@ export interface ClientOptions {
    * `"auto"` goes by fetch, and `"websocket"` fails with the reason
    * `webSocketUnavailable`. All other calls go by fetch.
    *
+   * Over HTTP/2 a few streams that bring more than the page reads can hold up all else
+   * that goes to the bridge. With `"auto"` all but one of those go on over WebSockets.
+   *
    * A page can have 220 streams over WebSockets; one more fails as
    * `RESOURCE_EXHAUSTED`, with the reason `tooManyStreams`.
    *

@@ -9,13 +9,19 @@ import { exchange, grpcWeb, openSocket } from "./socket.js";
 /** How streams go. */
 export type Transport = "auto" | "fetch" | "websocket";
 
+/**
+ * @internal How one goes in fact: apart is over a connection of its own if there can be one. It
+ * is said of streams whose page lets what came wait, so that others would, too.
+ */
+export type Way = Transport | "apart";
+
 /** @internal A request as the module makes it; wasm/browser/fetch.go is the other side. */
 export interface Init extends RequestInit {
   headers: Record<string, string>;
   body: Uint8Array<ArrayBuffer>;
   signal: AbortSignal;
   /** Fetch where it is not said. */
-  transport?: Transport;
+  transport?: Way;
   /** Whether the answer may take any time, and have any length. */
   streams?: boolean;
 }
@@ -50,14 +56,22 @@ const resourceExhausted = 8;
 const failedPrecondition = 9;
 
 /**
- * takesSockets reports whether requests to a URL go over WebSockets. By itself that is
+ * @internal takesSockets reports whether requests to a URL go over WebSockets. By itself that is
  * in browsers, where the URL is not https: to those requests go over HTTP/2.
  */
-export function takesSockets(url: string, transport: Transport = "fetch"): boolean {
-  if (transport !== "auto") return transport === "websocket";
+export function takesSockets(url: string, way: Way = "fetch"): boolean {
+  if (way === "fetch" || way === "websocket") return way === "websocket";
   const { WebSocket, location } = globalThis;
-  const plain = url.startsWith("http:") && WebSocket !== undefined && location !== undefined;
-  return plain && !barred.has(new URL(url).origin);
+  if (WebSocket === undefined || location === undefined) return false;
+  return (way === "apart" || url.startsWith("http:")) && !barred.has(new URL(url).origin);
+}
+
+/**
+ * @internal mayGoApart reports whether streams to a URL go over one connection, and one that is
+ * behind had better not.
+ */
+export function mayGoApart(url: string, transport: Transport): boolean {
+  return transport === "auto" && !takesSockets(url, "auto") && takesSockets(url, "apart");
 }
 
 /** Which bridges have answered, by origin. Those do not refuse the page. */
@@ -114,7 +128,7 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
     return exchange(socket, init, onEnd, onOverrun);
   }
   onEnd();
-  if (init.transport === "auto") return fetch(url, init);
+  if (init.transport !== "websocket") return fetch(url, init);
   return refusal(
     failedPrecondition,
     "webSocketUnavailable",

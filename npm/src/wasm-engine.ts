@@ -11,7 +11,9 @@ import type {
 } from "./engine.js";
 import { asProviderError, failure, ProviderError } from "./errors.js";
 import { type BodyReader, hasEnded, hasMore, Instance } from "./instance.js";
+import { SharedBody } from "./shared-body.js";
 import { breathe, tired } from "./slice.js";
+import { mayGoApart } from "./transport.js";
 
 /** gRPC's numbers of the codes with which a page ends calls. */
 const stopCodes: Record<string, number> = { CANCELLED: 1, DEADLINE_EXCEEDED: 4 };
@@ -220,14 +222,20 @@ class WasmStream<T> implements EngineStream<T> {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
     };
+    let shares = call.reconnect && mayGoApart(call.bridge, call.transport);
     try {
       for (;;) {
         const reader = await this.#connect(instance, id);
         this.#events.state("open");
         const watch = new Watch(call.heartbeat);
-        const broke = yield* this.#body(instance, id, reader, watch);
+        const body = reader && shares ? new SharedBody(reader) : reader;
+        const broke = yield* this.#body(instance, id, body, watch);
         // The module knows a stream no longer that was closed meanwhile.
         this.#check();
+        if (body instanceof SharedBody && body.moved) {
+          shares = false;
+          instance.enter((go) => go.move(id, "apart"));
+        }
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
         if (end.status === "again") {
           this.#events.state("reconnecting");
@@ -277,6 +285,7 @@ class WasmStream<T> implements EngineStream<T> {
     } finally {
       watch.stop();
       forget();
+      if (reader instanceof SharedBody) reader.leave("over");
     }
   }
 
@@ -296,6 +305,7 @@ class WasmStream<T> implements EngineStream<T> {
         return error instanceof Error ? error.message : String(error);
       }
       if (watch.stalled) return `nothing came for ${2 * watch.interval} ms, not even a heartbeat`;
+      if (reader instanceof SharedBody && reader.moved) return "it is to go on over another";
       if (chunk.done) return "";
       for (let start = 0; start < chunk.value.length; start += pieceSize) {
         const ended = yield* this.#feed(

@@ -65,6 +65,9 @@ func (s *Stream) Connect() (Response, *Fault) {
 	}
 }
 
+// Move has the next connection go another way, in the platform's words.
+func (s *Stream) Move(transport string) { s.call.Transport = transport }
+
 // again decides whether to connect again after a connection that failed or, where
 // f is nil, ended well.
 func (s *Stream) again(f *Fault) bool {
