@@ -116,17 +116,18 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 	if err != nil {
 		return nil, err
 	}
-	// What the call would be over REST. Over gRPC it tells a refusal's reason.
-	onREST := &rest.Call{
-		Endpoint:          endpoint,
-		Provider:          c.request.Address,
-		Method:            c.method.path,
-		Authorization:     authorization,
-		ClientCertificate: c.request.ClientCertificate,
-		Tail:              c.tail,
+	onREST := func() *rest.Call {
+		return &rest.Call{
+			Endpoint:          endpoint,
+			Provider:          c.request.Address,
+			Method:            c.method.path,
+			Authorization:     authorization,
+			ClientCertificate: c.request.ClientCertificate,
+			Tail:              c.tail,
+		}
 	}
 	if endpoint.Method == provider.REST {
-		return &relay.Route{ReplyHeader: told, Serve: b.overREST(onREST)}, nil
+		return &relay.Route{ReplyHeader: told, Serve: b.overREST(onREST())}, nil
 	}
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
@@ -143,7 +144,8 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 		Header:     header,
 		Downstream: b.metadata.Downstream,
 		Explain: func(code codes.Code, message string) *fault.Error {
-			return rest.Explain(onREST, code, message)
+			// What the call would be over REST tells a refusal's reason.
+			return rest.Explain(onREST(), code, message)
 		},
 	}, nil
 }

@@ -33,6 +33,7 @@ type answer struct {
 	crossOrigin bool // a page may be of another origin: it sent its own
 
 	trailer   http.Header // the handler's Header, once its headers are written
+	words     http.Header // trailers that it gave by their own names
 	held      *[]byte     // of the body, what waits; from heldPool
 	committed bool        // the handler has written its headers
 	sent      bool        // they went out
@@ -66,18 +67,24 @@ var (
 
 // Header returns the headers, or, once they are written, the trailers.
 func (a *answer) Header() http.Header {
-	if a.committed {
-		return a.trailer
+	if !a.committed {
+		return a.w.Header()
 	}
-	return a.w.Header()
+	if a.trailer == nil {
+		a.trailer = http.Header{}
+	}
+	return a.trailer
 }
+
+// WriteTrailers sets the trailers, without http.TrailerPrefix.
+func (a *answer) WriteTrailers(h http.Header) { a.words = h }
 
 // WriteHeader ends the headers. Nothing is sent yet.
 func (a *answer) WriteHeader(status int) {
 	if a.committed {
 		return
 	}
-	a.committed, a.trailer = true, http.Header{}
+	a.committed = true
 	h := a.w.Header()
 	h["Content-Type"] = a.contentType
 	if a.crossOrigin {
@@ -187,39 +194,49 @@ func (a *answer) finish() {
 	if a.held == nil {
 		a.held = heldPool.Get().(*[]byte)
 	}
-	*a.held = appendTrailers(*a.held, a.trailer)
+	*a.held = a.appendTrailers(*a.held)
 	if !a.sent {
 		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*a.held))}
 	}
 	_ = a.release() // an error means that the page has left
 }
 
-// appendTrailers appends the frame of those of h that are named as trailers, in
-// lower case, as PROTOCOL-WEB.md, "HTTP wire protocols", wants it.
-func appendTrailers(b []byte, h http.Header) []byte {
+// appendTrailers appends the frame of the trailers.
+func (a *answer) appendTrailers(b []byte) []byte {
 	start := len(b)
 	b = append(b, flagTrailer, 0, 0, 0, 0)
-	for key, values := range h {
-		name, ok := strings.CutPrefix(key, http.TrailerPrefix)
-		if !ok || !httpguts.ValidHeaderFieldName(name) {
-			continue
-		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				continue // it could end the line, and begin another trailer
-			}
-			for i := range len(name) {
-				c := name[i]
-				if 'A' <= c && c <= 'Z' {
-					c += 'a' - 'A'
-				}
-				b = append(b, c)
-			}
-			b = append(b, ": "...)
-			b = append(b, value...)
-			b = append(b, "\r\n"...)
+	for name, values := range a.words {
+		b = appendTrailer(b, name, values)
+	}
+	for key, values := range a.trailer {
+		if name, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
+			b = appendTrailer(b, name, values)
 		}
 	}
 	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-prefixSize))
+	return b
+}
+
+// appendTrailer appends the lines of one trailer, whose name is in lower case, as
+// PROTOCOL-WEB.md, "HTTP wire protocols", wants it.
+func appendTrailer(b []byte, name string, values []string) []byte {
+	if !httpguts.ValidHeaderFieldName(name) {
+		return b
+	}
+	for _, value := range values {
+		if !httpguts.ValidHeaderFieldValue(value) {
+			continue // it could end the line, and begin another trailer
+		}
+		for i := range len(name) {
+			c := name[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			b = append(b, c)
+		}
+		b = append(b, ": "...)
+		b = append(b, value...)
+		b = append(b, "\r\n"...)
+	}
 	return b
 }

@@ -37,13 +37,7 @@ func CheckAddress(address string) error {
 func validBech32(prefix, data string) bool {
 	sum := uint32(1)
 	feed := func(symbol uint32) {
-		top := sum >> 25
-		sum = (sum&0x1ffffff)<<5 ^ symbol
-		for i, generator := range [...]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
-			if top>>i&1 == 1 {
-				sum ^= generator
-			}
-		}
+		sum = (sum&0x1ffffff)<<5 ^ symbol ^ bech32Terms[sum>>25]
 	}
 	for _, c := range []byte(prefix) {
 		feed(uint32(c >> 5))
@@ -61,6 +55,18 @@ func validBech32(prefix, data string) bool {
 	}
 	return sum == 1
 }
+
+// bech32Terms are the sums of BIP 173's generators, by the bits that choose them.
+var bech32Terms = func() (terms [32]uint32) {
+	for top := range terms {
+		for i, generator := range [...]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
+			if top>>i&1 == 1 {
+				terms[top] ^= generator
+			}
+		}
+	}
+	return terms
+}()
 
 // clip shortens a stranger's text for an error.
 func clip(text string, limit int) string {

@@ -19,6 +19,12 @@ type PieceWriter interface {
 	WritePieces(pieces [][]byte) (int, error)
 }
 
+// A TrailerWriter is an http.ResponseWriter that takes trailers by their own names,
+// after the headers.
+type TrailerWriter interface {
+	WriteTrailers(http.Header)
+}
+
 // reply is the answer to one call as the page receives it: headers, messages and
 // at the end, whatever happens, trailers. It flushes when told to, and on a quiet
 // stream, where the page asked for it, sends empty messages that keep the
@@ -152,6 +158,10 @@ func (r *reply) finish(trailers http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = true
+	if w, ok := r.w.(TrailerWriter); ok && r.committed {
+		w.WriteTrailers(trailers)
+		return
+	}
 	h, prefix := r.w.Header(), http.TrailerPrefix
 	if !r.committed {
 		prefix = ""
