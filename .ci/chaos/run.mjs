@@ -43,12 +43,12 @@ const streams = Number(values.streams ?? (values.short ? 10 : 50));
 const kills = Number(values.kills ?? (values.short ? 4 : 20));
 const rate = 60;
 
-/** What the streams select, in turns. */
+/** What the streams select, in turns. The last lines are more than are written while they open. */
 const selections = [
   {},
   { filter: { name: "web" } },
   { filter: { name: "db" } },
-  { tail: 50 },
+  { tail: 500 },
   { filter: { name: "web", replicas: [1] } },
 ];
 
@@ -175,7 +175,7 @@ class Run {
     const mark = ++this.#mark;
     for (const log of logs) await stage.write(log, `chaos mark ${mark}\n`);
     const names = logs.map(({ service, replica }) => ({ service, replica }));
-    let [behind, moved] = [Infinity, performance.now()];
+    let [behind, moved, told] = [Infinity, performance.now(), performance.now()];
     for (;;) {
       const progress = await Promise.race([
         stage.page.evaluate(([names, mark]) => chaos.progress(names, mark), [names, mark]),
@@ -188,6 +188,10 @@ class Run {
       // Lines come all the time, also to a stream that has lost a mark.
       if (progress.behind.length < behind) {
         [behind, moved] = [progress.behind.length, performance.now()];
+      }
+      if (performance.now() - told > 5000) {
+        told = performance.now();
+        say(`waiting for ${JSON.stringify(progress.behind)}`);
       }
       if (progress.ended.length > 0 || performance.now() - moved > patience) {
         console.error(`not at mark ${mark}:`, JSON.stringify(progress));
