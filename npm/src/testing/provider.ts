@@ -139,7 +139,7 @@ export interface TestserverReady {
   control: string;
   lease: TestLease;
   /** The names of the lease's services. */
-  services: string[];
+  services: [string, ...string[]];
   jwt: string;
   expiredJwt: string;
   clientCertFile: string;
@@ -291,7 +291,7 @@ export class TestProvider {
   }
 
   /** The names of the lease's services. */
-  get services(): string[] {
+  get services(): [string, ...string[]] {
     return this.ready.services;
   }
 

@@ -19,6 +19,7 @@ beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "akash-readme-"));
   const installed = {
     "akash-provider-web": "npm",
+    "@types": "npm/node_modules/@types",
     "@playwright": "npm/test/readme/node_modules/@playwright",
     react: "npm/node_modules/react",
     "react-dom": "npm/node_modules/react-dom",
@@ -52,7 +53,7 @@ function leavePackage({ onResolve }: PluginBuild): void {
 }
 
 /** Runs a program of npm's in the project; it throws what the program wrote if that fails. */
-async function run(program: string, ...args: string[]): Promise<void> {
+async function run(program: string, ...args: string[]): Promise<string> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: project,
     // Not this test's own run.
@@ -66,8 +67,30 @@ async function run(program: string, ...args: string[]): Promise<void> {
   }
   const code = await new Promise((resolve) => child.on("exit", resolve));
   if (code !== 0) throw new Error(output);
-  expect(output).toMatch(/1 passed/);
+  return output;
 }
+
+test("the README's examples have no type errors", async () => {
+  await writeFile(join(project, "app.tsx"), example("tsx", "useLogs"));
+  await writeFile(join(project, "logs.test.ts"), example("ts", 'from "vitest"'));
+  await writeFile(join(project, "page.spec.ts"), example("ts", 'from "@playwright/test"'));
+  const compilerOptions = {
+    target: "es2022",
+    lib: ["es2022", "dom", "esnext.disposable"],
+    module: "preserve",
+    moduleResolution: "bundler",
+    jsx: "react-jsx",
+    types: [],
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+    noEmit: true,
+  };
+  const files = ["app.tsx", "logs.test.ts", "page.spec.ts"];
+  await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  await run(join(root, "npm/node_modules/typescript/bin/tsc"), "-p", project);
+});
 
 test("the README's static page works as it stands", async () => {
   const markup = example("html", "<!doctype html>");
@@ -114,7 +137,13 @@ test("the README's React component works as it stands", async () => {
 
 test("the README's test with Vitest works as it stands", async () => {
   await writeFile(join(project, "logs.test.ts"), example("ts", 'from "vitest"'));
-  await run(join(root, "npm/node_modules/vitest/vitest.mjs"), "run");
+  const output = await run(
+    join(root, "npm/node_modules/vitest/vitest.mjs"),
+    "run",
+    "logs.test",
+    "--testTimeout=60000",
+  );
+  expect(output).toMatch(/1 passed/);
 });
 
 test("the README's test with Playwright works as it stands", async () => {
@@ -131,7 +160,8 @@ test("the README's test with Playwright works as it stands", async () => {
       },
     };`,
   );
-  await run(join(root, "npm/test/readme/node_modules/@playwright/test/cli.js"), "test");
+  const cli = join(root, "npm/test/readme/node_modules/@playwright/test/cli.js");
+  expect(await run(cli, "test")).toMatch(/1 passed/);
 });
 
 /** Serves a user's page, which tells how the provider is that its address names. */
