@@ -10,6 +10,7 @@ const (
 	fieldName     protowire.Number = 1
 	fieldReplica  protowire.Number = 2
 	fieldLogs     protowire.Number = 3
+	fieldPod      protowire.Number = 1000 // not AEP-37's
 )
 
 // batch is the text of log lines on its way into one message. The lines of
@@ -62,6 +63,9 @@ func (b *batch) encode() []byte {
 		if p.replica != 0 {
 			size += protowire.SizeTag(fieldReplica) + protowire.SizeVarint(uint64(p.replica))
 		}
+		if !p.named {
+			size += protowire.SizeTag(fieldPod) + protowire.SizeBytes(len(p.name))
+		}
 		m = protowire.AppendTag(m, fieldServices, protowire.BytesType)
 		m = protowire.AppendVarint(m, uint64(size))
 		m = protowire.AppendTag(m, fieldName, protowire.BytesType)
@@ -78,6 +82,11 @@ func (b *batch) encode() []byte {
 			if i == p.last {
 				break
 			}
+		}
+		if !p.named {
+			m = protowire.AppendTag(m, fieldPod, protowire.BytesType)
+			m = protowire.AppendString(m, p.name)
+			p.named = true
 		}
 		p.size = 0
 	}

@@ -58,6 +58,8 @@ type journal struct {
 	ready  chan struct{} // holds a token when there may be something to take
 	pods   map[string]*pod
 	latest *pod
+	known  map[string]uint32 // the last number of each pod, this call's or an earlier one's
+	spoken map[replica]*pod  // the pod that the page was told of last
 	batch  batch
 	taken  time.Time // when the last message was taken
 	ended  bool
@@ -67,7 +69,9 @@ type journal struct {
 	running map[string]int  // pods by service that it is expected to have, nil if not known
 	settled map[string]bool // services whose pods have their numbers
 	tail    int             // lines that each pod's log starts with, negative for all
-	held    int             // bytes held back
+	opened  time.Time
+	again   bool // it is not the first one
+	held    int  // bytes held back
 
 	// The decision on held lines.
 	settle    *time.Timer
@@ -77,6 +81,12 @@ type journal struct {
 	roomWaits bool      // what was added must be taken before more can come
 }
 
+// replica names one by service and number.
+type replica struct {
+	service string
+	number  uint32
+}
+
 func newJournal(services []string, replicas []uint32, follow bool) *journal {
 	j := &journal{
 		services: services,
@@ -84,6 +94,8 @@ func newJournal(services []string, replicas []uint32, follow bool) *journal {
 		follow:   follow,
 		ready:    make(chan struct{}, 1),
 		pods:     make(map[string]*pod),
+		known:    make(map[string]uint32),
+		spoken:   make(map[replica]*pod),
 		settled:  make(map[string]bool),
 	}
 	j.room.L = &j.mu
@@ -102,9 +114,10 @@ func (j *journal) open(services []string, running map[string]int, tail int) {
 		j.services = services
 	}
 	j.running, j.tail = running, tail
+	j.again, j.opened = !j.opened.IsZero(), time.Now()
 	clear(j.settled)
 	for _, p := range j.pods {
-		p.present = false
+		p.present, p.numbered, p.early = false, false, false
 		j.hold(p, 0)
 		if p.history != nil && p.history.lines > 0 {
 			p.overlap = newOverlap(p.history, tail)
@@ -129,7 +142,7 @@ func (j *journal) add(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if p.numbered && p.present && p.overlap == nil {
+	if p.numbered && p.overlap == nil {
 		if !p.wanted {
 			return nil
 		}
@@ -179,6 +192,7 @@ func (j *journal) meet(name []byte) (*pod, error) {
 	}
 	if j.follow {
 		p.history = &history{tail: j.tail}
+		p.early = j.again && j.tail >= 0
 	}
 	j.pods[p.name] = p
 	return p, nil
@@ -211,10 +225,22 @@ func (j *journal) append(p *pod, data, escaped []byte, usual bool) (err error) {
 	if p.history != nil {
 		line := j.batch.text[before:]
 		p.history.add(fingerprint(line), len(line))
+		if p.early {
+			j.checkStart(p)
+		}
 	}
 	j.batch.extend(p, before)
 	j.announce(before)
 	return nil
+}
+
+// checkStart has the page told of a gap where a pod that came since the log is
+// followed wrote as much as was asked for before it was heard: there may be more.
+func (j *journal) checkStart(p *pod) {
+	if p.history.lines >= j.tail {
+		p.early = false
+		p.named = p.named && time.Since(j.opened) > overlapLimit
+	}
 }
 
 // announce wakes the taker where it may have something new to do.
@@ -247,9 +273,13 @@ func (j *journal) examine(p *pod, data, escaped []byte, usual bool) (err error) 
 	}
 	if !p.present {
 		p.present = true
-		if n, ok := ordinalOf(p.name, p.service); ok {
-			p.replica, p.numbered = n, true
-			p.wanted = j.wants(n)
+		n, ok := ordinalOf(p.name, p.service)
+		if !ok {
+			n, ok = j.known[p.name]
+			ok = ok && !j.occupied(p.service, n)
+		}
+		if ok {
+			j.assign(p, n)
 		}
 	}
 	if !p.numbered {
@@ -289,6 +319,7 @@ func (j *journal) startAnew(p *pod) error {
 		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
 	}
 	p.overlap = nil
+	p.named = false
 	*p.history = history{tail: j.tail}
 	return nil
 }
@@ -332,11 +363,43 @@ func (j *journal) number(service string, now bool) {
 		return
 	}
 	j.settled[service] = true
-	number(pods)
+	kept := make(map[uint32]bool)
+	if running, ok := j.running[service]; !ok || present < running {
+		// Who has not spoken yet may be one that has a number.
+		for name, n := range j.known {
+			if p := j.pods[name]; (p == nil || !p.present) && serviceOf(name, j.services) == service {
+				kept[n] = true
+			}
+		}
+	}
+	number(pods, kept, j.assign)
 	for _, p := range pods {
-		p.wanted = p.numbered && j.wants(p.replica)
 		j.releaseIfKnown(p)
 	}
+}
+
+// assign gives a pod its number.
+func (j *journal) assign(p *pod, n uint32) {
+	p.replica, p.numbered, p.wanted = n, true, j.wants(n)
+	j.known[p.name] = n
+	name := replica{p.service, n}
+	if before := j.spoken[name]; before != p {
+		if before != nil {
+			before.named = false
+		}
+		p.named = false
+		j.spoken[name] = p
+	}
+}
+
+// occupied reports whether a present pod of the service has the number.
+func (j *journal) occupied(service string, n uint32) bool {
+	for _, p := range j.pods {
+		if p.numbered && p.replica == n && p.service == service {
+			return true
+		}
+	}
+	return false
 }
 
 func (j *journal) wants(replica uint32) bool {
@@ -346,7 +409,7 @@ func (j *journal) wants(replica uint32) bool {
 // releaseIfKnown moves a pod's held lines to the batch once nothing about them
 // is open any more.
 func (j *journal) releaseIfKnown(p *pod) {
-	if !p.numbered || !p.present || p.overlap != nil || len(p.lines) == 0 {
+	if !p.numbered || p.overlap != nil || len(p.lines) == 0 {
 		return
 	}
 	if p.wanted {
@@ -357,6 +420,9 @@ func (j *journal) releaseIfKnown(p *pod) {
 			for _, line := range p.lines {
 				p.history.add(line.print, line.end-start)
 				start = line.end
+			}
+			if p.early {
+				j.checkStart(p)
 			}
 		}
 		j.batch.extend(p, before)

@@ -33,6 +33,9 @@ const maxNoPods = 5
 // at from time to time, and the socket opened anew when pods came; lines that
 // were sent before are recognised and not sent again.
 //
+// A replica keeps its number for as long as its pod lives, also from call to call
+// where the caller says which numbers it knows; so each pod is named once.
+//
 // The end of a log and the loss of a provider look the same on the socket, so
 // the provider is asked: if it does not answer, the call ends with UNAVAILABLE;
 // if the lease or its pods are gone, or the log was not to be followed, it ends
@@ -49,6 +52,9 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 	if err := checkServiceName(service); err != nil {
 		return err
 	}
+	if len(request.GetKnown()) > maxPods {
+		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "at most %d replicas can be known", maxPods)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var services []string
 	if service != "" {
@@ -60,6 +66,9 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		service:  service,
 		follow:   request.GetFollow(),
 		journal:  newJournal(services, request.GetFilter().GetReplicas(), request.GetFollow()),
+	}
+	for _, k := range request.GetKnown() {
+		f.journal.known[k.GetPod()] = k.GetReplica()
 	}
 	first, err := f.start(ctx)
 	if err != nil {

@@ -62,8 +62,11 @@ type pod struct {
 	name    string
 	service string
 	replica uint32
-	// numbered says that replica is settled; until then its lines are held back.
+	// numbered says that replica is settled on the current socket; until then its
+	// lines are held back.
 	numbered bool
+	// named says that the page was told whose log this is.
+	named bool
 	// wanted says that the call's filter selects the replica.
 	wanted bool
 	// present says that the pod spoke on the current socket.
@@ -75,6 +78,8 @@ type pod struct {
 	lines   []heldLine
 	history *history // of a log that is followed
 	overlap *overlap // while a new socket may repeat what was sent already
+	// early says that there may be more history than the socket was asked for.
+	early bool
 
 	first, last int32 // of its segments in the journal's batch
 	size        int   // their bytes
@@ -86,28 +91,25 @@ type heldLine struct {
 	print uint64
 }
 
-// number gives the unnumbered among pods of one service their replicas: in the
-// order of their names, the lowest numbers that no pod on the current socket has.
-func number(pods []*pod) {
+// number gives the unnumbered among the present pods of one service their replicas:
+// in the order of their names, the lowest numbers that no other present pod has and
+// that are not kept for a pod that is not there.
+func number(pods []*pod, kept map[uint32]bool, assign func(*pod, uint32)) {
 	slices.SortFunc(pods, func(a, b *pod) int { return cmp.Compare(a.name, b.name) })
-	taken := make(map[uint32]bool, len(pods))
 	for _, p := range pods {
-		if p.numbered && p.present {
-			taken[p.replica] = true
+		if p.numbered {
+			kept[p.replica] = true
 		}
 	}
 	next := uint32(0)
 	for _, p := range pods {
-		switch {
-		case p.numbered && p.present:
-		case !p.present:
-			p.numbered = false // another may have its number now
-		default:
-			for taken[next] {
-				next++
-			}
-			p.replica, p.numbered = next, true
-			taken[next] = true
+		if p.numbered || !p.present {
+			continue
 		}
+		for kept[next] {
+			next++
+		}
+		assign(p, next)
+		next++
 	}
 }

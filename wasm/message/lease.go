@@ -111,12 +111,30 @@ type LeaseRequest struct {
 	Timeout uint64
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
+	// Known are the replicas that are to keep their numbers in ServiceLogs.
+	Known []KnownReplica
 }
+
+// A KnownReplica is a replica whose number is known by its pod's name
+// (akash.provider.lease.v1.KnownReplica).
+type KnownReplica struct {
+	Pod     string
+	Replica uint32
+}
+
+// fieldExtra is the number of the fields that are not AEP-37's: the pod of
+// ServiceLogs, and what is known in a ServiceLogsRequest.
+const fieldExtra = 1000
 
 // AppendFollow appends a ServiceLogsRequest or a ServiceStatusRequest, which
 // have the same fields.
 func (r *LeaseRequest) AppendFollow(b []byte) []byte {
-	return appendBool(r.appendTarget(b), 3, r.Follow)
+	b = appendBool(r.appendTarget(b), 3, r.Follow)
+	for i := range r.Known {
+		known := appendString(nil, 1, r.Known[i].Pod)
+		b = appendMessage(b, fieldExtra, appendUint(known, 2, uint64(r.Known[i].Replica)))
+	}
+	return b
 }
 
 // AppendRestart appends a ServiceRestartRequest.
@@ -153,6 +171,8 @@ type LogPieces struct {
 	Service []byte
 	Replica uint32
 	Log     []byte
+	// Pod is the name of the pod whose log begins here, where that is said.
+	Pod []byte
 
 	rest []byte
 	err  error
@@ -200,7 +220,7 @@ func short(b []byte) (n, size int) {
 
 // piece reads one ServiceLogs.
 func (p *LogPieces) piece(b []byte) bool {
-	p.Service, p.Replica, p.Log = nil, 0, nil
+	p.Service, p.Replica, p.Log, p.Pod = nil, 0, nil, nil
 	for len(b) > 0 {
 		tag := b[0]
 		n, size := short(b)
@@ -238,6 +258,8 @@ func (p *LogPieces) slowPiece(b []byte) bool {
 			p.Replica = uint32(f.varint)
 		case f.is(3, wireBytes):
 			p.Log = f.bytes
+		case f.is(fieldExtra, wireBytes):
+			p.Pod = f.bytes
 		}
 	}
 	if f.bad {

@@ -27,6 +27,9 @@ func TestRequests(t *testing.T) {
 
 	requireMessage(t, &leasev1.ServiceLogsRequest{LeaseId: lease, Filter: filter, Follow: true}, request.AppendFollow(nil))
 	requireMessage(t, &leasev1.ServiceStatusRequest{LeaseId: lease, Filter: filter, Follow: true}, request.AppendFollow(nil))
+	request.Known = []KnownReplica{{Pod: "web-1-a"}, {Pod: "web-1-b", Replica: 300}}
+	requireMessage(t, &leasev1.ServiceLogsRequest{LeaseId: lease, Filter: filter, Follow: true,
+		Known: []*leasev1.KnownReplica{{Pod: "web-1-a"}, {Pod: "web-1-b", Replica: 300}}}, request.AppendFollow(nil))
 	requireMessage(t, &leasev1.ServiceRestartRequest{LeaseId: lease, Filter: filter,
 		Timeout: &durationpb.Duration{Seconds: 90, Nanos: 250_000_000}}, request.AppendRestart(nil))
 	requireMessage(t, &webv1.SendManifestRequest{LeaseId: lease, Manifest: []byte(request.Manifest)}, request.AppendManifest(nil))
@@ -55,14 +58,16 @@ func TestLogPieces(t *testing.T) {
 		{Name: "web", Replica: 2, Logs: []byte("one\ntwo")},
 		{},
 		{Name: "db", Logs: []byte("\xff")},
-		{Name: "db", Replica: 1 << 20, Logs: []byte(long)},
+		{Name: "db", Replica: 1 << 20, Logs: []byte(long), Pod: "db-0"},
+		{Name: "db", Logs: []byte("of the same pod")},
 	}}))
 	require.NoError(t, err)
 	assert.Equal(t, []*leasev1.ServiceLogs{
 		{Name: "web", Replica: 2, Logs: []byte("one\ntwo")},
 		{Logs: []byte{}},
 		{Name: "db", Logs: []byte("\xff")},
-		{Name: "db", Replica: 1 << 20, Logs: []byte(long)},
+		{Name: "db", Replica: 1 << 20, Logs: []byte(long), Pod: "db-0"},
+		{Name: "db", Logs: []byte("of the same pod")},
 	}, pieces)
 }
 
@@ -71,7 +76,7 @@ func piecesOf(wire []byte) (pieces []*leasev1.ServiceLogs, err error) {
 	var p LogPieces
 	for p.Reset(wire); p.Next(); {
 		pieces = append(pieces, &leasev1.ServiceLogs{
-			Name: string(p.Service), Replica: p.Replica, Logs: append([]byte{}, p.Log...),
+			Name: string(p.Service), Replica: p.Replica, Logs: append([]byte{}, p.Log...), Pod: string(p.Pod),
 		})
 	}
 	return pieces, p.Err()
@@ -92,6 +97,7 @@ func FuzzLogPieces(f *testing.F) {
 			require.Equal(t, service.Name, got[i].Name)
 			require.Equal(t, service.Replica, got[i].Replica)
 			require.Equal(t, string(service.Logs), string(got[i].Logs))
+			require.Equal(t, service.Pod, got[i].Pod)
 		}
 	})
 }

@@ -77,7 +77,7 @@ func (x ServiceRestartStatus_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServiceRestartStatus_State.Descriptor instead.
 func (ServiceRestartStatus_State) EnumDescriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{11, 0}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // ServiceFilter selects services by name and replicas by index; empty selects all.
@@ -139,7 +139,10 @@ type ServiceLogsRequest struct {
 	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	Filter  *ServiceFilter         `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Whether to go on after the history.
-	Follow        bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
+	Follow bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
+	// Not AEP-37's: the replicas that the caller knows from an earlier call, which
+	// the bridge lets keep their numbers where it gives them.
+	Known         []*KnownReplica `protobuf:"bytes,1000,rep,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -195,20 +198,85 @@ func (x *ServiceLogsRequest) GetFollow() bool {
 	return false
 }
 
+func (x *ServiceLogsRequest) GetKnown() []*KnownReplica {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+// KnownReplica is a replica whose number is known. It is not AEP-37's.
+type KnownReplica struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of its pod.
+	Pod           string `protobuf:"bytes,1,opt,name=pod,proto3" json:"pod,omitempty"`
+	Replica       uint32 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownReplica) Reset() {
+	*x = KnownReplica{}
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownReplica) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownReplica) ProtoMessage() {}
+
+func (x *KnownReplica) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownReplica.ProtoReflect.Descriptor instead.
+func (*KnownReplica) Descriptor() ([]byte, []int) {
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *KnownReplica) GetPod() string {
+	if x != nil {
+		return x.Pod
+	}
+	return ""
+}
+
+func (x *KnownReplica) GetReplica() uint32 {
+	if x != nil {
+		return x.Replica
+	}
+	return 0
+}
+
 // ServiceLogs is a piece of the log of one replica: a run of bytes that may end
 // in the middle of a line.
 type ServiceLogs struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Replica       uint32                 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
-	Logs          []byte                 `protobuf:"bytes,3,opt,name=logs,proto3" json:"logs,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Replica uint32                 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
+	Logs    []byte                 `protobuf:"bytes,3,opt,name=logs,proto3" json:"logs,omitempty"`
+	// Not AEP-37's: the name of the pod whose log begins with this piece. The bridge
+	// sets it where it numbers the pods itself; what follows without it is of the
+	// same pod, and a pod that is named twice in a call began its log anew.
+	Pod           string `protobuf:"bytes,1000,opt,name=pod,proto3" json:"pod,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ServiceLogs) Reset() {
 	*x = ServiceLogs{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[2]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +288,7 @@ func (x *ServiceLogs) String() string {
 func (*ServiceLogs) ProtoMessage() {}
 
 func (x *ServiceLogs) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[2]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +301,7 @@ func (x *ServiceLogs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceLogs.ProtoReflect.Descriptor instead.
 func (*ServiceLogs) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{2}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ServiceLogs) GetName() string {
@@ -257,6 +325,13 @@ func (x *ServiceLogs) GetLogs() []byte {
 	return nil
 }
 
+func (x *ServiceLogs) GetPod() string {
+	if x != nil {
+		return x.Pod
+	}
+	return ""
+}
+
 // ServiceLogsResponse carries pieces of the logs of one or more replicas.
 type ServiceLogsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -267,7 +342,7 @@ type ServiceLogsResponse struct {
 
 func (x *ServiceLogsResponse) Reset() {
 	*x = ServiceLogsResponse{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[3]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -279,7 +354,7 @@ func (x *ServiceLogsResponse) String() string {
 func (*ServiceLogsResponse) ProtoMessage() {}
 
 func (x *ServiceLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[3]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -292,7 +367,7 @@ func (x *ServiceLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceLogsResponse.ProtoReflect.Descriptor instead.
 func (*ServiceLogsResponse) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{3}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ServiceLogsResponse) GetServices() []*ServiceLogs {
@@ -315,7 +390,7 @@ type ServiceStatusRequest struct {
 
 func (x *ServiceStatusRequest) Reset() {
 	*x = ServiceStatusRequest{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[4]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +402,7 @@ func (x *ServiceStatusRequest) String() string {
 func (*ServiceStatusRequest) ProtoMessage() {}
 
 func (x *ServiceStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[4]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +415,7 @@ func (x *ServiceStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatusRequest.ProtoReflect.Descriptor instead.
 func (*ServiceStatusRequest) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{4}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServiceStatusRequest) GetLeaseId() *v1.LeaseID {
@@ -374,7 +449,7 @@ type ServiceStatusResponse struct {
 
 func (x *ServiceStatusResponse) Reset() {
 	*x = ServiceStatusResponse{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[5]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +461,7 @@ func (x *ServiceStatusResponse) String() string {
 func (*ServiceStatusResponse) ProtoMessage() {}
 
 func (x *ServiceStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[5]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +474,7 @@ func (x *ServiceStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatusResponse.ProtoReflect.Descriptor instead.
 func (*ServiceStatusResponse) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{5}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ServiceStatusResponse) GetServices() []*ServiceStatus {
@@ -423,7 +498,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[6]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +510,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[6]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +523,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{6}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ServiceStatus) GetName() string {
@@ -496,7 +571,7 @@ type LeaseServiceStatus struct {
 
 func (x *LeaseServiceStatus) Reset() {
 	*x = LeaseServiceStatus{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[7]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +583,7 @@ func (x *LeaseServiceStatus) String() string {
 func (*LeaseServiceStatus) ProtoMessage() {}
 
 func (x *LeaseServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[7]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +596,7 @@ func (x *LeaseServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseServiceStatus.ProtoReflect.Descriptor instead.
 func (*LeaseServiceStatus) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{7}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LeaseServiceStatus) GetAvailable() int32 {
@@ -594,7 +669,7 @@ type ForwarderPortStatus struct {
 
 func (x *ForwarderPortStatus) Reset() {
 	*x = ForwarderPortStatus{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[8]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +681,7 @@ func (x *ForwarderPortStatus) String() string {
 func (*ForwarderPortStatus) ProtoMessage() {}
 
 func (x *ForwarderPortStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[8]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +694,7 @@ func (x *ForwarderPortStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwarderPortStatus.ProtoReflect.Descriptor instead.
 func (*ForwarderPortStatus) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{8}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ForwarderPortStatus) GetHost() string {
@@ -670,7 +745,7 @@ type LeaseIPStatus struct {
 
 func (x *LeaseIPStatus) Reset() {
 	*x = LeaseIPStatus{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[9]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +757,7 @@ func (x *LeaseIPStatus) String() string {
 func (*LeaseIPStatus) ProtoMessage() {}
 
 func (x *LeaseIPStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[9]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +770,7 @@ func (x *LeaseIPStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseIPStatus.ProtoReflect.Descriptor instead.
 func (*LeaseIPStatus) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{9}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LeaseIPStatus) GetPort() uint32 {
@@ -739,7 +814,7 @@ type ServiceRestartRequest struct {
 
 func (x *ServiceRestartRequest) Reset() {
 	*x = ServiceRestartRequest{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[10]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +826,7 @@ func (x *ServiceRestartRequest) String() string {
 func (*ServiceRestartRequest) ProtoMessage() {}
 
 func (x *ServiceRestartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[10]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +839,7 @@ func (x *ServiceRestartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRestartRequest.ProtoReflect.Descriptor instead.
 func (*ServiceRestartRequest) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{10}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ServiceRestartRequest) GetLeaseId() *v1.LeaseID {
@@ -801,7 +876,7 @@ type ServiceRestartStatus struct {
 
 func (x *ServiceRestartStatus) Reset() {
 	*x = ServiceRestartStatus{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[11]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +888,7 @@ func (x *ServiceRestartStatus) String() string {
 func (*ServiceRestartStatus) ProtoMessage() {}
 
 func (x *ServiceRestartStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[11]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +901,7 @@ func (x *ServiceRestartStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRestartStatus.ProtoReflect.Descriptor instead.
 func (*ServiceRestartStatus) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{11}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ServiceRestartStatus) GetService() string {
@@ -867,7 +942,7 @@ type ServiceRestartResponse struct {
 
 func (x *ServiceRestartResponse) Reset() {
 	*x = ServiceRestartResponse{}
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[12]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +954,7 @@ func (x *ServiceRestartResponse) String() string {
 func (*ServiceRestartResponse) ProtoMessage() {}
 
 func (x *ServiceRestartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[12]
+	mi := &file_akash_provider_lease_v1_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +967,7 @@ func (x *ServiceRestartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRestartResponse.ProtoReflect.Descriptor instead.
 func (*ServiceRestartResponse) Descriptor() ([]byte, []int) {
-	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{12}
+	return file_akash_provider_lease_v1_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ServiceRestartResponse) GetStatus() []*ServiceRestartStatus {
@@ -909,15 +984,20 @@ const file_akash_provider_lease_v1_service_proto_rawDesc = "" +
 	"%akash/provider/lease/v1/service.proto\x12\x17akash.provider.lease.v1\x1a\x1bakash/market/v1/lease.proto\x1a\x1egoogle/protobuf/duration.proto\"?\n" +
 	"\rServiceFilter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\breplicas\x18\x02 \x03(\rR\breplicas\"\xa1\x01\n" +
+	"\breplicas\x18\x02 \x03(\rR\breplicas\"\xdf\x01\n" +
 	"\x12ServiceLogsRequest\x123\n" +
 	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12>\n" +
 	"\x06filter\x18\x02 \x01(\v2&.akash.provider.lease.v1.ServiceFilterR\x06filter\x12\x16\n" +
-	"\x06follow\x18\x03 \x01(\bR\x06follow\"O\n" +
+	"\x06follow\x18\x03 \x01(\bR\x06follow\x12<\n" +
+	"\x05known\x18\xe8\a \x03(\v2%.akash.provider.lease.v1.KnownReplicaR\x05known\":\n" +
+	"\fKnownReplica\x12\x10\n" +
+	"\x03pod\x18\x01 \x01(\tR\x03pod\x12\x18\n" +
+	"\areplica\x18\x02 \x01(\rR\areplica\"b\n" +
 	"\vServiceLogs\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\rR\areplica\x12\x12\n" +
-	"\x04logs\x18\x03 \x01(\fR\x04logs\"W\n" +
+	"\x04logs\x18\x03 \x01(\fR\x04logs\x12\x11\n" +
+	"\x03pod\x18\xe8\a \x01(\tR\x03pod\"W\n" +
 	"\x13ServiceLogsResponse\x12@\n" +
 	"\bservices\x18\x01 \x03(\v2$.akash.provider.lease.v1.ServiceLogsR\bservices\"\xa3\x01\n" +
 	"\x14ServiceStatusRequest\x123\n" +
@@ -987,51 +1067,53 @@ func file_akash_provider_lease_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_akash_provider_lease_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_akash_provider_lease_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_akash_provider_lease_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_akash_provider_lease_v1_service_proto_goTypes = []any{
 	(ServiceRestartStatus_State)(0), // 0: akash.provider.lease.v1.ServiceRestartStatus.State
 	(*ServiceFilter)(nil),           // 1: akash.provider.lease.v1.ServiceFilter
 	(*ServiceLogsRequest)(nil),      // 2: akash.provider.lease.v1.ServiceLogsRequest
-	(*ServiceLogs)(nil),             // 3: akash.provider.lease.v1.ServiceLogs
-	(*ServiceLogsResponse)(nil),     // 4: akash.provider.lease.v1.ServiceLogsResponse
-	(*ServiceStatusRequest)(nil),    // 5: akash.provider.lease.v1.ServiceStatusRequest
-	(*ServiceStatusResponse)(nil),   // 6: akash.provider.lease.v1.ServiceStatusResponse
-	(*ServiceStatus)(nil),           // 7: akash.provider.lease.v1.ServiceStatus
-	(*LeaseServiceStatus)(nil),      // 8: akash.provider.lease.v1.LeaseServiceStatus
-	(*ForwarderPortStatus)(nil),     // 9: akash.provider.lease.v1.ForwarderPortStatus
-	(*LeaseIPStatus)(nil),           // 10: akash.provider.lease.v1.LeaseIPStatus
-	(*ServiceRestartRequest)(nil),   // 11: akash.provider.lease.v1.ServiceRestartRequest
-	(*ServiceRestartStatus)(nil),    // 12: akash.provider.lease.v1.ServiceRestartStatus
-	(*ServiceRestartResponse)(nil),  // 13: akash.provider.lease.v1.ServiceRestartResponse
-	(*v1.LeaseID)(nil),              // 14: akash.market.v1.LeaseID
-	(*durationpb.Duration)(nil),     // 15: google.protobuf.Duration
+	(*KnownReplica)(nil),            // 3: akash.provider.lease.v1.KnownReplica
+	(*ServiceLogs)(nil),             // 4: akash.provider.lease.v1.ServiceLogs
+	(*ServiceLogsResponse)(nil),     // 5: akash.provider.lease.v1.ServiceLogsResponse
+	(*ServiceStatusRequest)(nil),    // 6: akash.provider.lease.v1.ServiceStatusRequest
+	(*ServiceStatusResponse)(nil),   // 7: akash.provider.lease.v1.ServiceStatusResponse
+	(*ServiceStatus)(nil),           // 8: akash.provider.lease.v1.ServiceStatus
+	(*LeaseServiceStatus)(nil),      // 9: akash.provider.lease.v1.LeaseServiceStatus
+	(*ForwarderPortStatus)(nil),     // 10: akash.provider.lease.v1.ForwarderPortStatus
+	(*LeaseIPStatus)(nil),           // 11: akash.provider.lease.v1.LeaseIPStatus
+	(*ServiceRestartRequest)(nil),   // 12: akash.provider.lease.v1.ServiceRestartRequest
+	(*ServiceRestartStatus)(nil),    // 13: akash.provider.lease.v1.ServiceRestartStatus
+	(*ServiceRestartResponse)(nil),  // 14: akash.provider.lease.v1.ServiceRestartResponse
+	(*v1.LeaseID)(nil),              // 15: akash.market.v1.LeaseID
+	(*durationpb.Duration)(nil),     // 16: google.protobuf.Duration
 }
 var file_akash_provider_lease_v1_service_proto_depIdxs = []int32{
-	14, // 0: akash.provider.lease.v1.ServiceLogsRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	15, // 0: akash.provider.lease.v1.ServiceLogsRequest.lease_id:type_name -> akash.market.v1.LeaseID
 	1,  // 1: akash.provider.lease.v1.ServiceLogsRequest.filter:type_name -> akash.provider.lease.v1.ServiceFilter
-	3,  // 2: akash.provider.lease.v1.ServiceLogsResponse.services:type_name -> akash.provider.lease.v1.ServiceLogs
-	14, // 3: akash.provider.lease.v1.ServiceStatusRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	1,  // 4: akash.provider.lease.v1.ServiceStatusRequest.filter:type_name -> akash.provider.lease.v1.ServiceFilter
-	7,  // 5: akash.provider.lease.v1.ServiceStatusResponse.services:type_name -> akash.provider.lease.v1.ServiceStatus
-	8,  // 6: akash.provider.lease.v1.ServiceStatus.status:type_name -> akash.provider.lease.v1.LeaseServiceStatus
-	9,  // 7: akash.provider.lease.v1.ServiceStatus.ports:type_name -> akash.provider.lease.v1.ForwarderPortStatus
-	10, // 8: akash.provider.lease.v1.ServiceStatus.ips:type_name -> akash.provider.lease.v1.LeaseIPStatus
-	14, // 9: akash.provider.lease.v1.ServiceRestartRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	1,  // 10: akash.provider.lease.v1.ServiceRestartRequest.filter:type_name -> akash.provider.lease.v1.ServiceFilter
-	15, // 11: akash.provider.lease.v1.ServiceRestartRequest.timeout:type_name -> google.protobuf.Duration
-	0,  // 12: akash.provider.lease.v1.ServiceRestartStatus.state:type_name -> akash.provider.lease.v1.ServiceRestartStatus.State
-	12, // 13: akash.provider.lease.v1.ServiceRestartResponse.status:type_name -> akash.provider.lease.v1.ServiceRestartStatus
-	5,  // 14: akash.provider.lease.v1.LeaseRPC.ServiceStatus:input_type -> akash.provider.lease.v1.ServiceStatusRequest
-	2,  // 15: akash.provider.lease.v1.LeaseRPC.ServiceLogs:input_type -> akash.provider.lease.v1.ServiceLogsRequest
-	11, // 16: akash.provider.lease.v1.LeaseRPC.ServiceRestart:input_type -> akash.provider.lease.v1.ServiceRestartRequest
-	6,  // 17: akash.provider.lease.v1.LeaseRPC.ServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
-	4,  // 18: akash.provider.lease.v1.LeaseRPC.ServiceLogs:output_type -> akash.provider.lease.v1.ServiceLogsResponse
-	13, // 19: akash.provider.lease.v1.LeaseRPC.ServiceRestart:output_type -> akash.provider.lease.v1.ServiceRestartResponse
-	17, // [17:20] is the sub-list for method output_type
-	14, // [14:17] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 2: akash.provider.lease.v1.ServiceLogsRequest.known:type_name -> akash.provider.lease.v1.KnownReplica
+	4,  // 3: akash.provider.lease.v1.ServiceLogsResponse.services:type_name -> akash.provider.lease.v1.ServiceLogs
+	15, // 4: akash.provider.lease.v1.ServiceStatusRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	1,  // 5: akash.provider.lease.v1.ServiceStatusRequest.filter:type_name -> akash.provider.lease.v1.ServiceFilter
+	8,  // 6: akash.provider.lease.v1.ServiceStatusResponse.services:type_name -> akash.provider.lease.v1.ServiceStatus
+	9,  // 7: akash.provider.lease.v1.ServiceStatus.status:type_name -> akash.provider.lease.v1.LeaseServiceStatus
+	10, // 8: akash.provider.lease.v1.ServiceStatus.ports:type_name -> akash.provider.lease.v1.ForwarderPortStatus
+	11, // 9: akash.provider.lease.v1.ServiceStatus.ips:type_name -> akash.provider.lease.v1.LeaseIPStatus
+	15, // 10: akash.provider.lease.v1.ServiceRestartRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	1,  // 11: akash.provider.lease.v1.ServiceRestartRequest.filter:type_name -> akash.provider.lease.v1.ServiceFilter
+	16, // 12: akash.provider.lease.v1.ServiceRestartRequest.timeout:type_name -> google.protobuf.Duration
+	0,  // 13: akash.provider.lease.v1.ServiceRestartStatus.state:type_name -> akash.provider.lease.v1.ServiceRestartStatus.State
+	13, // 14: akash.provider.lease.v1.ServiceRestartResponse.status:type_name -> akash.provider.lease.v1.ServiceRestartStatus
+	6,  // 15: akash.provider.lease.v1.LeaseRPC.ServiceStatus:input_type -> akash.provider.lease.v1.ServiceStatusRequest
+	2,  // 16: akash.provider.lease.v1.LeaseRPC.ServiceLogs:input_type -> akash.provider.lease.v1.ServiceLogsRequest
+	12, // 17: akash.provider.lease.v1.LeaseRPC.ServiceRestart:input_type -> akash.provider.lease.v1.ServiceRestartRequest
+	7,  // 18: akash.provider.lease.v1.LeaseRPC.ServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
+	5,  // 19: akash.provider.lease.v1.LeaseRPC.ServiceLogs:output_type -> akash.provider.lease.v1.ServiceLogsResponse
+	14, // 20: akash.provider.lease.v1.LeaseRPC.ServiceRestart:output_type -> akash.provider.lease.v1.ServiceRestartResponse
+	18, // [18:21] is the sub-list for method output_type
+	15, // [15:18] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_akash_provider_lease_v1_service_proto_init() }
@@ -1039,14 +1121,14 @@ func file_akash_provider_lease_v1_service_proto_init() {
 	if File_akash_provider_lease_v1_service_proto != nil {
 		return
 	}
-	file_akash_provider_lease_v1_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_akash_provider_lease_v1_service_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_provider_lease_v1_service_proto_rawDesc), len(file_akash_provider_lease_v1_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
