@@ -199,7 +199,8 @@ export class Client {
 
   /**
    * Streams the events of a lease, such as that an image was pulled or a container
-   * started, from the first that its cluster remembers.
+   * started, from the first that its cluster remembers. Like all streams it goes on
+   * over another connection when one breaks.
    *
    * ```ts
    * for await (const { reason, note } of client.streamLeaseEvents({ provider, lease, auth })) …

@@ -337,7 +337,10 @@ export interface LogOptions extends LeaseOptions, StreamOptions {
   /**
    * Is called where lines of a replica may be missing after a connection broke,
    * before the lines that follow; so is {@link Stream.onGap}'s. Lines that come
-   * again are recognised, so that this is rare: the log was rotated or began anew.
+   * again are recognised, so that this is rare: the log was rotated, its container or
+   * pod was replaced, or with `tail: 0` the connection broke before its first line. A
+   * container that began anew and at first says just what the last one said is taken
+   * for it.
    * Default: none.
    *
    * @example ({ service, replica }) => mark(service, replica)
@@ -358,7 +361,10 @@ export interface LeaseEventOptions extends StreamOptions {
    */
   service?: string;
   /**
-   * Whether to go on after the events that are already there. Default: false.
+   * Whether to go on after the events that are already there. Default: false. When the
+   * stream goes on over another connection, a provider tells all of them again, without
+   * ids or times: those with the same text are left out, each once. So an event that
+   * happened again, word for word, while the connection was broken is not told.
    *
    * @example true
    */

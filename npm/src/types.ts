@@ -14,7 +14,10 @@ export type StreamState = "connecting" | "open" | "reconnecting" | "ended";
 export interface LogGap {
   service: string;
   replica: number;
-  /** How many lines are missing; null where that is not known. */
+  /**
+   * How many lines are missing; null where that is not known, which is everywhere up to
+   * now: what providers send of a log has neither times nor numbers to count by.
+   */
   lost: number | null;
 }
 

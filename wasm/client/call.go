@@ -57,6 +57,7 @@ type Call struct {
 	trace   trace
 	shown   string // the last token
 	refused string // the token that a provider refused
+	settles bool   // what comes again has to be told from what is new
 	sent    bool   // the last attempt got as far as a request
 }
 

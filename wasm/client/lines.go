@@ -43,6 +43,8 @@ type lines struct {
 	seed      print // of every line
 	tail      int   // lines of history that each log begins with, negative for all
 	ignores   bool  // of replicas that come now, lines from before are not wanted
+	misses    bool  // of replicas that come now, lines may have been missed
+	early     bool  // a log that comes now may have more history than was asked for
 	releases  []release
 	kept      int      // bytes in all replays
 	gaps      []uint32 // services and numbers of replicas, to be told
@@ -54,17 +56,21 @@ type replica struct {
 	name            string
 	service, number uint32
 	partial         []byte // the beginning of a line
+	pod             string // whose log it is, where that is known
+	named           bool   // that was said on this connection
 
 	history
 	window  []uint32 // fingerprints of the last lines, limit at most
 	limit   int
-	oldest  int     // in the window, once that is full
-	replay  *replay // while lines may have been delivered; otherwise nil
-	moved   bool    // the lines of a replay do not have the places that they had
-	current print   // the part of the current line that was delivered
-	gone    int     // its length
-	skip    int     // how much of it is still to come again
-	unusual bool    // replay or gone are set
+	oldest  int      // in the window, once that is full
+	replay  *replay  // while lines may have been delivered; otherwise nil
+	moved   bool     // the lines of a replay do not have the places that they had
+	anew    bool     // the next connection's lines are all new
+	former  *replica // what it was before its log was found to be another one
+	current print    // the part of the current line that was delivered
+	gone    int      // its length
+	skip    int      // how much of it is still to come again
+	unusual bool     // replay or gone are set
 }
 
 // start begins with a message, which must stay valid until take has taken all of
@@ -76,7 +82,7 @@ func (l *lines) start(response []byte) { l.pieces.Reset(response) }
 func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 	for {
 		for len(l.releases) > 0 {
-			if b.full() {
+			if b.full() || !l.tell(b) {
 				return false, nil
 			}
 			l.released(b)
@@ -86,7 +92,7 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 			return true, nil
 		}
 		if len(l.log) > 0 {
-			if b.full() {
+			if b.full() || len(l.gaps) > 0 && !l.tell(b) {
 				return false, nil
 			}
 			l.line(b)
@@ -104,8 +110,49 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 		if l.current, status = l.replica(b, l.pieces.Service, l.pieces.Replica); status != nil {
 			return true, status
 		}
+		if l.pieces.Pod != nil {
+			l.name(b, l.current)
+		}
+		if l.early && l.current.lines == 0 && l.current.replay == nil {
+			// All that it wrote is new, and may be more than was asked for.
+			l.deep, l.again = true, true
+		}
 		l.log = l.pieces.Log
 	}
+}
+
+// elsewhere is the name of the pod of a replica whose pod has another number now.
+const elsewhere = "-"
+
+// name takes note that a replica's log begins here, and whose it is.
+func (l *lines) name(b *Batch, r *replica) {
+	before, same := r.pod, r.pod == string(l.pieces.Pod)
+	again := r.named
+	r.named = true
+	if !same {
+		r.pod = string(l.pieces.Pod)
+	}
+	for _, q := range l.order {
+		if q != r && q.service == r.service && q.pod == r.pod {
+			q.pod = elsewhere
+		}
+	}
+	if !l.remembers || before == "" || same && !again {
+		return
+	}
+	// Another log begins. What the last one ended with is certain to have come only
+	// where it is another pod's and the connection was there to the end.
+	if len(r.partial) > 0 {
+		l.finishLine(b, r)
+	}
+	tail := l.tail
+	if again {
+		tail = resumeTail // what a bridge asks for
+	}
+	if same || !again {
+		l.cut(r)
+	}
+	r.begin(tail)
 }
 
 // line takes one line off the current piece, or what there is of it.
@@ -142,6 +189,11 @@ func (l *lines) line(b *Batch) {
 // released takes one line off what turned out to be new.
 func (l *lines) released(b *Batch) {
 	first := &l.releases[0]
+	if first.text == nil {
+		first.r.emit(b, nil, 0)
+		l.releases = l.releases[1:]
+		return
+	}
 	end, _, _ := lineEnd(first.text, 0)
 	l.hold(b, first.r, first.text[:end])
 	if end < len(first.text) {
@@ -259,6 +311,9 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 		}
 		if l.ignores {
 			r.replay, r.unusual = &replay{ignored: true, current: l.seed}, true
+		}
+		if l.misses {
+			l.lose(r)
 		}
 		l.replicas[string(l.key)] = r
 		l.order = append(l.order, r)

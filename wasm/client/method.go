@@ -128,8 +128,8 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	if c.SkipVersion {
 		add("akash-check-version", "false")
 	}
-	if c.Heartbeat > 0 && c.method.streams {
-		add("akash-heartbeat", seconds(c.Heartbeat))
+	if beat := c.beat(); beat > 0 {
+		add("akash-heartbeat", seconds(beat))
 	}
 	if c.Tail != nil {
 		add("akash-tail", strconv.FormatUint(uint64(*c.Tail), 10))
@@ -158,6 +158,17 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 		URL: c.Bridge + c.method.path, Header: header, Body: body,
 		Transport: c.Transport, Streams: c.method.streams,
 	}, nil
+}
+
+// beat is how often to ask for a sign of life, in milliseconds, 0 for never.
+func (c *Call) beat() int {
+	switch {
+	case !c.method.streams:
+		return 0
+	case c.settles && (c.Heartbeat == 0 || c.Heartbeat > settleBeat):
+		return settleBeat
+	}
+	return c.Heartbeat
 }
 
 // seconds writes a time in milliseconds as seconds.

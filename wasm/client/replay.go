@@ -1,5 +1,7 @@
 package client
 
+import "akash-provider-web/wasm/message"
+
 // A log's lines carry neither time nor number. When a connection breaks and the
 // log is opened again, it begins with lines that were delivered before, and the
 // only way to tell is to recognise them. For each replica a history is kept while
@@ -12,6 +14,11 @@ package client
 // log was rotated, or only its end was asked for), the last lines that were
 // delivered are searched for. Where they are not found, or might be elsewhere too,
 // lines may have been lost, and the page is told.
+//
+// A bridge that numbers a provider's pods itself names them, and is told on the next
+// connection which numbers they have, whichever bridge that is. Of others nothing is
+// known but their numbers, so a log that is not the one that was delivered under its
+// number is also held against those of the service's other replicas.
 
 const (
 	// windowLines is how many last lines of a replica can be searched for, for as
@@ -32,9 +39,13 @@ const (
 	maxWhole = 200_000
 	// resumeTail is how many lines of history, per replica, are asked for then.
 	resumeTail = 10_000
+	// maxKnown is how many pods a bridge can be told.
+	maxKnown = 1000
 	// settleTime is the time between two looks at what is not decided yet, in
-	// milliseconds.
-	settleTime = 10_000
+	// milliseconds. So that there is something to look at, a sign of life is asked
+	// for a little less often than that.
+	settleTime = 9500
+	settleBeat = 10_000
 )
 
 // A history is what is remembered of the lines of one replica.
@@ -103,6 +114,15 @@ func (r *replica) last() []uint32 {
 	return append(append(last, r.window[r.oldest:]...), r.window[:r.oldest]...)
 }
 
+// begin has the lines that follow begin another log of the replica, of which there
+// are the last tail lines, or all if tail is negative.
+//
+//go:noinline
+func (r *replica) begin(tail int) {
+	r.history, r.window, r.oldest = history{tail: tail}, nil, 0
+	r.gone, r.skip, r.moved, r.unusual, r.replay = 0, 0, false, false, nil
+}
+
 // reopen prepares for a connection on which each log begins with its last tail
 // lines, or all if tail is negative.
 func (l *lines) reopen(tail int) {
@@ -111,13 +131,17 @@ func (l *lines) reopen(tail int) {
 	l.pieces.Reset(nil)
 	l.again, l.held, l.kept = false, 0, 0
 	for _, r := range l.order {
-		r.partial, r.skip, r.replay = nil, 0, nil
+		r.partial, r.skip, r.replay, r.named, r.former = nil, 0, nil, false, nil
 		switch {
+		case r.anew:
+			r.anew = false
+			l.cut(r)
+			r.begin(tail)
 		case r.lines > 0:
 			r.replay = &replay{history: history{tail: tail}, current: l.seed}
 			r.replay.placed = !r.moved && tail < 0 && r.whole()
 			if !r.replay.placed {
-				r.replay.search(r)
+				r.replay.search(r.last())
 			}
 		case l.ignores:
 			r.replay = &replay{ignored: true, current: l.seed}
@@ -130,10 +154,12 @@ func (l *lines) reopen(tail int) {
 	}
 }
 
-// search goes over from counting lines to searching for the last ones.
-func (p *replay) search(r *replica) {
+// search goes over from counting lines to searching for these, the last ones.
+//
+//go:noinline
+func (p *replay) search(last []uint32) {
 	p.placed = false
-	p.pattern = r.last()
+	p.pattern = last
 	p.fail = make([]uint16, len(p.pattern)+1)
 	for i, k := 1, 0; i < len(p.pattern); i++ {
 		for k > 0 && p.pattern[i] != p.pattern[k] {
@@ -148,6 +174,8 @@ func (p *replay) search(r *replica) {
 
 // match takes the next line and reports whether the lines now end with the
 // pattern (Knuth, Morris and Pratt).
+//
+//go:noinline
 func (p *replay) match(line uint32) bool {
 	if p.matched == len(p.pattern) {
 		p.matched = int(p.fail[p.matched])
@@ -170,16 +198,19 @@ func (l *lines) repeat(r *replica, part []byte) {
 
 //go:noinline
 func (l *lines) keep(p *replay, part []byte) {
-	if p.placed || p.ignored || p.blind {
+	// Whether the first line is the same is known at its end.
+	if p.placed && p.lines > 0 || p.ignored || p.blind {
 		return
 	}
 	p.kept = append(p.kept, part...)
-	if l.kept += len(part); l.kept > maxKept {
+	// What is found is settled at the end of a line, so there are a few more bytes.
+	if l.kept += len(part); l.kept > 2*maxKept || l.kept > maxKept && !p.found {
 		l.drop(p)
 		p.blind = true
 	}
 }
 
+//go:noinline
 func (l *lines) drop(p *replay) {
 	l.kept -= len(p.kept)
 	p.kept = p.kept[:0]
@@ -199,6 +230,8 @@ func (l *lines) recognise(r *replica, rest []byte) {
 		return
 	}
 	if p.placed {
+		first := p.kept
+		l.drop(p)
 		n, same := p.lines, true
 		if n&(n-1) == 0 {
 			same = p.sum == r.sums[len(p.sums)-1]
@@ -217,7 +250,8 @@ func (l *lines) recognise(r *replica, rest []byte) {
 			r.moved, l.again = true, true
 			return
 		}
-		p.search(r)
+		p.search(r.last())
+		l.keep(p, first)
 	}
 	l.keep(p, rest)
 	l.keep(p, newline)
@@ -228,7 +262,7 @@ func (l *lines) recognise(r *replica, rest []byte) {
 		p.repeats++
 		p.place = p.history
 		p.place.sums = p.sums[:len(p.sums):len(p.sums)]
-	case p.found && p.matched == 0 && len(p.pattern) >= certainWindow:
+	case p.found && (p.matched == 0 && len(p.pattern) >= certainWindow || l.kept > maxKept):
 		l.settle(r)
 	case !p.found && p.tail >= 0 && p.lines == uint64(p.tail):
 		l.deep, l.again = true, true
@@ -249,35 +283,123 @@ func (l *lines) resume(r *replica, h history) {
 // settle takes the place that was found for the right one.
 func (l *lines) settle(r *replica) {
 	p := r.replay
-	if p.repeats > 1 || p.blind {
+	if p.repeats > 1 || p.blind || l.kept > maxKept {
 		l.lose(r)
 	}
 	l.resume(r, p.place)
 	l.release(r, p)
 }
 
-// startAnew takes a replica's log for another than before.
+// startAnew takes a replica's log for another than before, unless it is the same
+// without its beginning.
 func (l *lines) startAnew(r *replica) {
 	p := r.replay
-	if r.gone > 0 {
-		l.cut(r)
-	} else {
-		l.lose(r)
-	}
-	tail := l.tail
 	if p.blind {
-		tail = 0
+		// What was not kept has to come once more.
+		r.anew, l.again = true, true
+		return
 	}
-	r.history, r.window, r.oldest = history{tail: tail}, nil, 0
-	r.moved, r.unusual, r.replay = false, false, nil
+	if end, sure := l.overlap(r.last(), p.kept); end > 0 {
+		if !sure {
+			l.lose(r)
+		}
+		l.goOn(r, p, end)
+	} else {
+		l.cut(r)
+		former := *r
+		r.begin(l.tail)
+		r.former = &former
+		l.inherit(r, p)
+	}
 	l.release(r, p)
 }
 
-// cut ends a line of which a part was delivered and the rest is not to be had.
+// goOn goes on after the first bytes of what is kept of a replica, which were
+// delivered.
+func (l *lines) goOn(r *replica, p *replay, end int) {
+	gone := r.gone
+	r.begin(l.tail)
+	r.gone, r.skip, r.unusual = gone, gone, gone > 0
+	for line, at := l.next(p.kept, 0); at > 0 && at <= end; line, at = l.next(p.kept, at) {
+		r.remember(line)
+	}
+	l.kept -= end
+	p.kept = p.kept[end:]
+}
+
+// overlap returns how much of a log are the lines that the last ones end with, in
+// bytes: a log that was rotated begins in their midst. It is 0 where these are too
+// few to tell, and not sure where they may be more or fewer.
+func (l *lines) overlap(last []uint32, log []byte) (end int, sure bool) {
+	first := make([]uint32, 0, len(last))
+	for line, at := l.next(log, 0); at > 0 && len(first) < len(last); line, at = l.next(log, at) {
+		first = append(first, uint32(line))
+	}
+	if len(first) < certainWindow {
+		return 0, false
+	}
+	var p replay
+	p.search(first)
+	for _, line := range last {
+		p.match(line)
+	}
+	if p.matched < certainWindow {
+		return 0, false
+	}
+	for range p.matched {
+		_, end = l.next(log, end)
+	}
+	return end, p.fail[p.matched] == 0
+}
+
+// next returns the fingerprint of the line of a log at a place, and where the next
+// one is; 0 where there is no whole line left.
+//
+//go:noinline
+func (l *lines) next(log []byte, at int) (line uint64, next int) {
+	n, _, line := lineEnd(log[at:], l.seed.sum)
+	if at += n + 1; at > len(log) {
+		return 0, 0
+	}
+	return line, at
+}
+
+// inherit has a replica, whose lines on this connection are kept, go on with the
+// history of another one of its service where they are that one's: a provider gave
+// it another number.
+func (l *lines) inherit(r *replica, p *replay) {
+	for _, q := range l.order {
+		h := q
+		if q.former != nil {
+			h = q.former
+		}
+		if q == r || q.service != r.service || h.replay == nil || h.lines < certainWindow {
+			continue
+		}
+		var other replay
+		other.search(h.last())
+		end := 0
+		for line, at := l.next(p.kept, 0); at > 0; line, at = l.next(p.kept, at) {
+			if other.match(uint32(line)) {
+				end = at
+			}
+		}
+		if end > 0 {
+			l.goOn(r, p, end)
+			q.former = &replica{} // its history is had
+			return
+		}
+	}
+}
+
+// cut has the page told that lines of a replica may be missing, and ends a line of
+// which a part was delivered and the rest is not to be had.
 func (l *lines) cut(r *replica) {
 	l.lose(r)
-	l.releases = append(l.releases, release{r, newline})
-	r.skip = 0
+	if r.gone > 0 {
+		l.releases = append(l.releases, release{r: r})
+		r.gone, r.skip = 0, 0
+	}
 }
 
 // lose has the page told that lines of a replica may be missing from here on.
@@ -285,7 +407,22 @@ func (l *lines) cut(r *replica) {
 //go:noinline
 func (l *lines) lose(r *replica) { l.gaps = append(l.gaps, r.service, r.number) }
 
-// A release is text of a replica that turned out to be new.
+// tell moves gaps to the batch, and reports whether there are none left: they are
+// told before the entries of a batch, so those that come in the midst of one wait for
+// the next.
+//
+//go:noinline
+func (l *lines) tell(b *Batch) bool {
+	if len(b.Index) > 0 {
+		return len(l.gaps) == 0
+	}
+	b.Gaps = append(b.Gaps, l.gaps...)
+	l.gaps = l.gaps[:0]
+	return true
+}
+
+// A release is text of a replica that turned out to be new, or nil to end a line
+// that was cut.
 type release struct {
 	r    *replica
 	text []byte
@@ -336,8 +473,12 @@ func (l *lines) look() (open bool) {
 // shorter than what was delivered of it is another.
 func (l *lines) ended() {
 	for _, r := range l.order {
-		if p := r.replay; p != nil && p.placed && p.lines > 0 {
+		switch p := r.replay; {
+		case p == nil || p.lines == 0:
+		case p.placed:
 			r.moved, l.again = true, true
+		case p.blind:
+			r.anew, l.again = true, true
 		}
 	}
 }
@@ -367,6 +508,17 @@ func (l *lines) replays() bool {
 		}
 	}
 	return false
+}
+
+// known returns the replicas whose pods are known, for the bridge to keep their
+// numbers.
+func (l *lines) known() (known []message.KnownReplica) {
+	for _, r := range l.order {
+		if r.pod != "" && r.pod != elsewhere && len(known) < maxKnown {
+			known = append(known, message.KnownReplica{Pod: r.pod, Replica: r.number})
+		}
+	}
+	return known
 }
 
 // resumeTail is how many lines of history to ask for so that all logs can be

@@ -12,7 +12,8 @@ import (
 // and if that says so the same again.
 //
 // A stream that may reconnect goes on after its connection broke, however that was.
-// Lines of logs that it has delivered are not delivered again.
+// Lines of logs that it has delivered are not delivered again, nor are events that
+// were told before.
 //
 // Feeding a stream allocates nothing once its buffers have grown.
 type Stream struct {
@@ -23,11 +24,14 @@ type Stream struct {
 	response Response
 	body     grpcweb.Decoder
 	lines    lines
+	told     told
 	within   bool            // within a message that did not fit the last batch
 	broken   *grpcweb.Status // why the body cannot be read on
 	flushing bool
 
 	asked  *uint32 // lines of history that were asked for at first
+	opened bool    // there was a connection
+	empty  bool    // on which the logs were silent, history included
 	due    atomic.Bool
 	notDue func() // stops the timer that makes it due
 
@@ -39,11 +43,14 @@ type Stream struct {
 // NewStream returns a stream of the named method.
 func (c *Client) NewStream(methodName string, call *Call) *Stream {
 	call.method = methodOf(methodName)
-	// Events that came before are not told from new ones.
-	call.Reconnect = call.Reconnect && call.method != streamLeaseEvents
 	s := &Stream{client: c, call: call, asked: call.Tail, notDue: func() {}}
 	s.lines.remembers = call.Reconnect
 	s.lines.seed.sum = uint64(c.Random() * (1 << 52))
+	s.told.limit = maxTold
+	if call.endless() && call.method != streamLeaseEvents {
+		s.told.limit = 1 // it tells how things stand
+	}
+	s.told.once = call.endless()
 	return s
 }
 
@@ -111,6 +118,12 @@ func (s *Stream) connect() *Fault {
 	if logs && s.asked != nil || logs && s.call.trace.method == "rest" {
 		s.call.Tail = s.tail()
 	}
+	if logs {
+		s.call.Lease.Known = s.lines.known()
+	}
+	if s.opened && s.call.Reconnect {
+		s.call.settles = true
+	}
 	timeout := s.call.Timeout
 	if s.call.endless() {
 		timeout = s.patience()
@@ -125,12 +138,16 @@ func (s *Stream) connect() *Fault {
 	s.response = response
 	s.body = grpcweb.Decoder{}
 	s.reopen()
+	s.opened = true
 	return nil
 }
 
 // tail is how many lines of history to ask for on a further connection.
 func (s *Stream) tail() *uint32 {
 	if len(s.lines.order) == 0 {
+		if s.empty && s.asked != nil && *s.asked > 0 {
+			return nil // all that has been written since is new
+		}
 		return s.asked
 	}
 	n := s.lines.resumeTail()
@@ -148,16 +165,21 @@ func (s *Stream) reopen() {
 	if s.call.Tail != nil && s.call.trace.method == "rest" {
 		tail = int(*s.call.Tail)
 	}
-	// Where no history was wanted, a log that was silent so far has none that is.
-	s.lines.ignores = s.delivered && s.asked != nil && *s.asked == 0 && tail != 0
+	// Where no history was wanted, a log that was silent so far has none that is; but
+	// it has what it wrote meanwhile.
+	none := s.opened && tail >= 0 && s.asked != nil && *s.asked == 0
+	s.lines.ignores = none && tail > 0
+	s.lines.misses = none && tail == 0
+	s.lines.early = s.delivered && !none && tail >= 0 && len(s.lines.order) > 0
 	s.lines.reopen(tail)
+	s.told.reopen()
 	s.watch()
 }
 
 // watch sees to it that there is a look at what cannot be decided by lines alone.
 func (s *Stream) watch() {
 	s.notDue()
-	if s.lines.ignores || s.lines.replays() {
+	if s.lines.ignores || s.lines.early || s.lines.replays() || s.told.expects() {
 		s.notDue = s.client.Clock.AfterFunc(settleTime, func() { s.due.Store(true) })
 	}
 }
@@ -191,20 +213,21 @@ func (s *Stream) Reserve(n int) []byte { return s.body.Reserve(n) }
 func (s *Stream) Feed(n int, b *Batch) {
 	b.reset()
 	s.body.Commit(n)
+	s.lines.tell(b)
 	done := s.fill(b)
 	if done && s.due.CompareAndSwap(true, false) {
 		s.lines.look()
+		s.lines.early = s.lines.early && len(b.Index) > 0 // or it is quiet by now
+		s.told.look()
 		s.watch()
 		done = s.fill(b)
 	}
 	switch {
-	case !done:
+	case !s.lines.tell(b), !done:
 		b.State = HasMore
 	case s.broken != nil || s.body.Err() != nil || s.body.Ended() || s.lines.again:
 		b.State = HasEnded
 	}
-	b.Gaps = append(b.Gaps, s.lines.gaps...)
-	s.lines.gaps = s.lines.gaps[:0]
 	b.closeGroup()
 }
 
@@ -236,8 +259,9 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			break
 		}
 		if len(wire) == 0 {
-			// A heartbeat: the connection stands.
+			// A heartbeat: the connection stands, and has been quiet.
 			s.stands()
+			s.empty = true
 			if s.call.endless() {
 				s.failures = 0
 			}
@@ -245,7 +269,6 @@ func (s *Stream) fill(b *Batch) (done bool) {
 		}
 		s.stands()
 		if s.call.method.answer != nil {
-			s.failures = 0
 			s.broken = s.object(wire, b)
 			continue
 		}
@@ -269,6 +292,13 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 	if err != nil {
 		return grpcweb.Error(grpcweb.Internal, "its stream cannot be read: "+err.Error())
 	}
+	if s.call.Reconnect && s.told.again(text[start:]) {
+		if s.call.endless() {
+			s.failures = 0
+		}
+		return nil
+	}
+	s.failures = 0
 	b.Text = text
 	b.close(0, 0, message.UTF16Len(text[start:]))
 	return nil

@@ -183,3 +183,80 @@ describe.each([
     expect(states).toEqual(["open", "ended"]);
   });
 });
+
+/** Kills the bridge, has something happen meanwhile, and starts another in its place. */
+async function replaceBridge(page: Page, happen: () => Promise<void>): Promise<void> {
+  const { fake, bridge } = stage;
+  await bridge.kill();
+  await happen();
+  await until("the stream notices", 10_000, () =>
+    page.evaluate(() => followed.states.at(-1) === "reconnecting"),
+  );
+  second = await fake.startBridge("--listen", new URL(bridge.url).host);
+}
+
+test("replicas keep their numbers at another bridge, whichever pods there are by then", async () => {
+  stage = await Stage.open({ fake: ["--log-lines", "500", "--lease-rpc", "none"] });
+  const page = await stage.page("module");
+  const { fake } = stage;
+  await follow(page, fake);
+  await seen(page, 500);
+  await replaceBridge(page, async () => {
+    // By the names of its pods alone the others would move up.
+    await fake.end({ service: "web", replica: 0 });
+    await fake.grow("web");
+    for (const log of await fake.logs()) {
+      const ended = log.service === "web" && log.replica === 0;
+      if (!ended) await fake.write(log, "meanwhile\n");
+    }
+  });
+  await seen(page, total(await fake.logs()));
+  expect(await gathered(page)).toEqual(await written(fake));
+  expect(await progress(page)).toMatchObject({ gaps: 0, ended: "" });
+});
+
+test("events go on at another bridge, and none is told twice", async () => {
+  stage = await Stage.open({ fake: ["--lease-rpc", "none"] });
+  const page = await stage.page("module");
+  const { fake } = stage;
+  const { provider, lease, jwt } = fake.ready;
+  await page.evaluate(
+    ([provider, lease, token]) => {
+      const seen: Followed = { text: new Map(), lines: 0, states: [], gaps: 0, ended: "" };
+      globalThis.followed = seen;
+      const stream = client.streamLeaseEvents({
+        provider,
+        lease,
+        follow: true,
+        auth: { type: "jwt", token },
+        onState: (state) => seen.states.push(state),
+      });
+      const run = async () => {
+        for await (const { reason, note, object } of stream) {
+          const told = seen.text.get("events") ?? [];
+          seen.text.set("events", told);
+          told.push(`${reason} ${object?.name} ${note}`);
+          seen.lines++;
+        }
+      };
+      run().catch((error) => {
+        seen.ended = String(error);
+      });
+    },
+    [provider, lease, jwt] as const,
+  );
+  const count = 4 * (await fake.logs()).length;
+  await seen(page, count);
+  await replaceBridge(page, () => fake.warn("web", "BackOff", "it happened meanwhile"));
+  await seen(page, count + 1);
+  await fake.warn("web", "BackOff", "it happened later");
+  await seen(page, count + 2);
+  const told = await page.evaluate(() => followed.text.get("events") ?? []);
+  expect(new Set(told).size).toBe(told.length);
+  expect(told.at(-2)).toContain("it happened meanwhile");
+  expect(told.at(-1)).toContain("it happened later");
+  expect(await progress(page)).toMatchObject({
+    states: ["open", "reconnecting", "open"],
+    ended: "",
+  });
+});

@@ -370,7 +370,8 @@ describe("the other streams", () => {
   test("streamProviderStatus gives every status, and opens again what broke", async () => {
     const { requests } = fakeBridge(
       answer([status, status]),
-      answer([status, trailers()]),
+      // What was true before is not told again.
+      answer([status, status, trailers()]),
       refusal(5, "gone"),
     );
     vi.spyOn(Math, "random").mockReturnValue(0);
