@@ -1,47 +1,77 @@
 import { accessSync, constants } from "node:fs";
+import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** A program that tests are run with. */
-export type ProgramName = "akash-provider-bridge" | "testserver";
+/** A program that tests are run with, by the name of the package that carries it. */
+export type ProgramName = "akash-provider-bridge" | "akash-provider-testserver";
 
 /** The environment variables that name the programs' files. */
 const variables: Record<ProgramName, string> = {
   "akash-provider-bridge": "AKASH_BRIDGE_BINARY",
-  testserver: "AKASH_TESTSERVER_BINARY",
+  "akash-provider-testserver": "AKASH_TESTSERVER_BINARY",
 };
 
 /** Where `make build` puts programs, seen from here, in the sources and in the build. */
 const built = fileURLToPath(new URL("../../../bin", import.meta.url));
 
 /**
- * findProgram returns a program's file: in the directory given or else what its
- * environment variable names; or else what this project has built, or the PATH holds.
+ * findProgram returns a program's file: in the directory given, or else what its
+ * environment variable names; or else from its package, if that is installed beside
+ * this one or for the directory project; or what this repository has built, or the PATH
+ * has.
  */
-export function findProgram(name: ProgramName, directory?: string): string {
+export async function findProgram(
+  name: ProgramName,
+  directory?: string,
+  project: string = process.cwd(),
+): Promise<string> {
   const variable = variables[name];
-  const file = process.platform === "win32" ? `${name}.exe` : name;
   if (directory !== undefined) {
-    const given = join(directory, file);
-    if (isExecutable(given)) return given;
-    throw new Error(`there is no program ${given}, where the option bin says that it is`);
+    const given = inDirectory(name, directory);
+    if (given) return given;
+    throw new Error(`there is no ${name} in ${directory}, where the option bin says that it is`);
   }
   const named = process.env[variable];
   if (named) {
     if (isExecutable(named)) return named;
     throw new Error(`there is no program ${named}, where ${variable} says that it is`);
   }
+  const packed = await inPackage(name, project);
+  if (packed) return packed;
   const path = (process.env.PATH ?? "").split(delimiter).filter((directory) => directory !== "");
   for (const directory of [built, ...path]) {
-    const found = join(directory, file);
-    if (isExecutable(found)) return found;
+    const found = inDirectory(name, directory);
+    if (found) return found;
   }
   throw new Error(
-    `cannot find ${name} for ${process.platform}-${process.arch}: \`make build\` in ` +
-      `akash-provider-web's repository makes it in bin/; then set ${variable} to its file, ` +
-      "or the option bin to that directory",
+    `cannot find ${name}: \`npm install --save-dev akash-provider-bridge akash-provider-testserver\` ` +
+      "brings the programs that tests run with. Where you have built them, let the option bin be " +
+      `their directory, or ${variable} its file`,
   );
+}
+
+/** inPackage asks the program's package for its file for this platform. */
+async function inPackage(name: ProgramName, project: string): Promise<string | undefined> {
+  for (const from of [import.meta.url, pathToFileURL(join(project, "package.json"))]) {
+    let entry: string;
+    try {
+      entry = createRequire(from).resolve(name);
+    } catch {
+      continue;
+    }
+    const { programPath }: { programPath(): string } = await import(pathToFileURL(entry).href);
+    return programPath();
+  }
+  return undefined;
+}
+
+function inDirectory(name: ProgramName, directory: string): string | undefined {
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  // `make build` gives the testserver a shorter name.
+  const names = name === "akash-provider-testserver" ? [name, "testserver"] : [name];
+  return names.map((file) => join(directory, file + suffix)).find(isExecutable);
 }
 
 function isExecutable(file: string): boolean {

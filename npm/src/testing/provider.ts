@@ -90,9 +90,10 @@ export interface TestProviderOptions {
    */
   bridgeArgs?: string[];
   /**
-   * The directory of the programs `akash-provider-bridge` and `testserver`. Default:
-   * the files that the environment variables `AKASH_BRIDGE_BINARY` and
-   * `AKASH_TESTSERVER_BINARY` name, or what is found on the `PATH`.
+   * The directory of the programs, the bridge and the testserver. Default: the files
+   * that the environment variables `AKASH_BRIDGE_BINARY` and `AKASH_TESTSERVER_BINARY`
+   * name; or else those in the packages `akash-provider-bridge` and
+   * `akash-provider-testserver`; or what is found on the `PATH`.
    *
    * @example "./bin"
    */
@@ -189,9 +190,11 @@ export interface TestBridge {
  * process ends without that, the programs end with it.
  */
 export async function startTestProvider(options: TestProviderOptions = {}): Promise<TestProvider> {
-  const testserver = await start(findProgram("testserver", options.bin), testserverArgs(options), {
-    quiet: true,
-  });
+  const testserver = await start(
+    await findProgram("akash-provider-testserver", options.bin),
+    testserverArgs(options),
+    { quiet: true },
+  );
   try {
     const { control, chainRpc } = testserver.ready as TestserverReady;
     const api = new Control(control);
@@ -229,7 +232,7 @@ function testserverArgs(options: TestProviderOptions): string[] {
 async function startBridge(chainRpc: string, options: TestProviderOptions): Promise<TestBridge> {
   const origins = (options.allowOrigins ?? []).flatMap((origin) => ["--allow-origin", origin]);
   const program = await start(
-    findProgram("akash-provider-bridge", options.bin),
+    await findProgram("akash-provider-bridge", options.bin),
     [
       ...["--listen", "127.0.0.1:0", "--chain-rpc", chainRpc, "--allow-private-networks"],
       ...origins,
