@@ -57,8 +57,9 @@ WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs we
 # How many times an empty Go program's size the module may have, both as brotli.
 SIZE_BUDGET := 1.00
 
-# The flags of every build: no paths of this machine, no symbols nobody reads.
-GO_BUILD := go build -trimpath -ldflags='-s -w -buildid='
+# The flags of every build: nothing of this machine, no symbols nobody reads.
+# npm/programs/build.mjs has the same.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 # go_files lists the sources under directories; one that does not exist has none.
 go_files = $(shell find $(1) -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
@@ -128,7 +129,7 @@ test-e2e: build $(REACT_18_MODULES) $(README_MODULES) ## Run the end-to-end test
 	cd npm && npx vitest run --config test/e2e/vitest.config.ts
 
 # The packed package in a small project for each bundler, built and run. The quick
-# ones belong to the tests.
+# ones belong to the tests, as do the packages of the programs.
 .PHONY: test-bundlers
 test-bundlers: build ## Build and run a project with each bundler, from the packed package
 	@.ci/need chromium=chromium
@@ -138,11 +139,18 @@ test-bundlers: build ## Build and run a project with each bundler, from the pack
 test-package: build
 	@.ci/need chromium=chromium
 	cd npm && BUNDLERS='esbuild script node' npx vitest run --config test/bundlers/vitest.config.ts
+	cd npm && npx vitest run --config test/programs/vitest.config.ts
 
 .PHONY: test-conformance
 test-conformance: ## Run each mode of the conformance suite once
 	@.ci/need chromium=chromium
 	@node .ci/conformance/run.mjs --short
+
+.PHONY: npm-packages
+npm-packages: build ## Pack the package and, for every platform, the programs into bin/npm/
+	@mkdir -p bin/npm
+	cd npm && npm pack --silent --pack-destination ../bin/npm
+	node npm/programs/build.mjs
 
 .PHONY: conformance
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// Runs the program of this platform as if it were this one: it has the same input and
+// output, gets the signals, and this process ends as it does.
+import { spawn } from "node:child_process";
+import { programPath } from "../index.js";
+
+const signals = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"];
+
+try {
+  const program = spawn(programPath(), process.argv.slice(2), { stdio: "inherit" });
+  program.on("error", fail);
+  for (const signal of signals) {
+    process.on(signal, () => {
+      // Windows has Ctrl-C reach both, and knows no signals: kill would be the end.
+      if (process.platform !== "win32") program.kill(signal);
+    });
+  }
+  program.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+} catch (error) {
+  fail(error);
+}
+
+function fail(error) {
+  console.error(error.message);
+  process.exit(1);
+}

@@ -1,0 +1,126 @@
+// The programs as npm carries them: packed for this platform, and installed from the
+// tarballs, without a network.
+//
+// COLD=1 has the second of two builds compile everything anew.
+
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, relative } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { root } from "../e2e/harness.js";
+
+const run = promisify(execFile);
+const platform = `${process.platform}-${process.arch}`;
+const temporary = mkdtempSync(join(tmpdir(), "akash-provider-web-programs-test-"));
+const packed = join(temporary, "packed");
+const user = join(temporary, "user");
+const launch = join(user, "node_modules/.bin/akash-provider-bridge");
+
+/** Packs the bridge from the sources in a directory. */
+async function build(sources: string, out: string, env = process.env): Promise<void> {
+  const which = ["--platform", platform, "--program", "akash-provider-bridge"];
+  await run("node", [join(sources, "npm/programs/build.mjs"), ...which, "--out", out], { env });
+}
+
+beforeAll(async () => {
+  await build(root, packed);
+  execFileSync("npm", ["pack", "--silent", "--pack-destination", packed], {
+    cwd: join(root, "npm"),
+  });
+  const tarballs = readdirSync(packed).filter((name) => name.endsWith(".tgz"));
+  cpSync(packed, user, { recursive: true });
+  writeFileSync(join(user, "package.json"), "{}");
+  await run(
+    "npm",
+    ["install", "--offline", "--no-audit", "--no-fund", ...tarballs.map((name) => `./${name}`)],
+    {
+      cwd: user,
+    },
+  );
+});
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+/** Starts the bridge by its command, and waits until it is ready. */
+async function start(): Promise<{ program: ChildProcess; url: string }> {
+  const program = spawn(launch, ["--listen", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [line] = await once(
+    createInterface({ input: program.stdout as NodeJS.ReadableStream }),
+    "line",
+  );
+  return { program, url: JSON.parse(line).url };
+}
+
+test("two builds in different places give the same bytes", async () => {
+  const sources = join(temporary, "sources");
+  const left = new Set([".git", ".tools", "bin", "npm/dist"]);
+  cpSync(root, sources, { recursive: true, filter: (path) => !left.has(basename(path)) });
+  const again = join(temporary, "again");
+  const cold = process.env.COLD ? { GOCACHE: join(temporary, "cache") } : {};
+  await build(sources, again, { ...process.env, ...cold });
+  const sums = readFileSync(join(again, "SHA256SUMS"), "utf8");
+  expect(sums).toBe(readFileSync(join(packed, "SHA256SUMS"), "utf8"));
+  expect(sums).toMatch(new RegExp(`bridge-${platform}-`));
+});
+
+test("npx runs the bridge, with its arguments", async () => {
+  const { stdout } = await run("npx", ["--offline", "akash-provider-bridge", "--help"], {
+    cwd: user,
+  });
+  expect(stdout).toContain("--allow-origin");
+});
+
+test("it ends as the bridge does", async () => {
+  await expect(run(launch, ["--no-such-flag"])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("no-such-flag"),
+  });
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("it serves until it gets %s", async (signal) => {
+  const { program, url } = await start();
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  const ended = once(program, "exit");
+  program.kill(signal);
+  expect(await ended).toEqual([0, null]);
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+});
+
+test.runIf(process.platform === "linux")("it is killed with the bridge", async () => {
+  const { program } = await start();
+  const ended = once(program, "exit");
+  const children = readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8");
+  process.kill(Number(children), "SIGKILL");
+  expect(await ended).toEqual([null, "SIGKILL"]);
+});
+
+/** Runs the command as on another machine, and returns what it says before it fails. */
+async function runOn(platform: string, arch: string): Promise<string> {
+  const fake = `for (const [name, value] of Object.entries(${JSON.stringify({ platform, arch })})) Object.defineProperty(process, name, { value })`;
+  const failure = await run("node", [
+    "--import",
+    `data:text/javascript,${encodeURIComponent(fake)}`,
+    launch,
+  ]).then(
+    () => undefined,
+    (error) => error,
+  );
+  expect(failure).toMatchObject({ code: 1, stdout: "" });
+  return failure.stderr;
+}
+
+test("on an unknown platform it says how to build it", async () => {
+  expect(await runOn("sunos", "sparc")).toMatch(/does not come for sunos-sparc.*`make build`/);
+});
+
+test("where the platform's package is not installed it says what brings it", async () => {
+  const other = platform === "darwin-arm64" ? "darwin-x64" : "darwin-arm64";
+  expect(await runOn(...(other.split("-") as [string, string]))).toMatch(
+    new RegExp(`not installed.*npm install @akash-provider-web/bridge-${other}@`),
+  );
+});
