@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,6 +75,10 @@ func TestGrowthUnderLoad(t *testing.T) {
 			for replica := 3; replica < 5; replica++ {
 				mu.Lock()
 				wanted = fmt.Sprintf("service=web&replica=%d", replica)
+				select {
+				case <-arrived: // of the one before
+				default:
+				}
 				mu.Unlock()
 				post(t, ready.Control+"/grow?service=web")
 				select {
@@ -84,7 +90,7 @@ func TestGrowthUnderLoad(t *testing.T) {
 			leave()
 			<-done
 
-			require.Len(t, logs, 7)
+			require.Len(t, slices.Collect(maps.Keys(logs)), 7)
 			for replica, log := range logs {
 				response, err := http.Get(ready.Control + "/log?" + replica)
 				require.NoError(t, err)
