@@ -38,6 +38,7 @@ func main() {
 		"open":    open,
 		"connect": connect,
 		"move":    move,
+		"held":    held,
 		"finish":  finish,
 		"close":   shut,
 	})
@@ -90,6 +91,12 @@ func connect(args browser.Arguments) any {
 		settle.Call(string(stream.Trace()), response.(*browser.Response).Reader())
 	}()
 	return nil
+}
+
+// held() returns how many calls and streams the module knows, and how many promises
+// and timers they wait for: 0 when all is over.
+func held(browser.Arguments) any {
+	return len(module.calls) + len(module.streams) + browser.Waiting()
 }
 
 // move(id, transport) has a stream's next connection go another way.

@@ -16,6 +16,7 @@ export interface Functions {
   open(method: string, call: EngineCall): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   move(id: number, transport: string): void;
+  held(): number;
   finish(id: number, broke: string, stalled: boolean): string;
   close(id: number, code: number, message: string): void;
 }

@@ -43,6 +43,9 @@ func settle(id uint32, s settled) {
 	}
 }
 
+// Waiting returns how many promises and timers are waited for.
+func Waiting() int { return len(waiters) + len(timers) }
+
 // await waits for a promise, or until the scope ends; then it returns errStopped,
 // and what becomes of the promise is ignored.
 func await(scope *client.Scope, promise js.Value) (js.Value, error) {
