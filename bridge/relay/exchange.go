@@ -180,7 +180,7 @@ func (x *exchange) open(ctx context.Context) (*http.Response, error) {
 
 // upstream returns the request to the provider.
 func (x *exchange) upstream(ctx context.Context) *http.Request {
-	header := x.route.Header
+	body, header := x.request, x.route.Header
 	if header == nil {
 		header = http.Header{}
 	}
@@ -195,11 +195,10 @@ func (x *exchange) upstream(ctx context.Context) *http.Request {
 		URL:    &url.URL{Scheme: "https", Host: x.route.Authority, Path: x.path},
 		Host:   x.route.Authority,
 		Header: header,
-		// The length lets a transport end the stream with the last byte. There is no
-		// GetBody: with one, transports repeat a call that the provider reset, which
-		// may have taken effect.
-		ContentLength: int64(len(x.request)),
-		Body:          io.NopCloser(bytes.NewReader(x.request)),
+		// The length lets a transport end the stream with the last byte.
+		ContentLength: int64(len(body)),
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
 	return r.WithContext(ctx)
 }

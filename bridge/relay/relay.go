@@ -53,7 +53,8 @@ type Route struct {
 	// error.
 	ReplyHeader http.Header
 
-	// Transport reaches the provider over HTTP/2.
+	// Transport reaches the provider over HTTP/2. It may send a request again, but
+	// only one that the provider for certain has not seen to.
 	Transport http.RoundTripper
 	// Authority is the provider's host:port, for the :authority header.
 	Authority string
