@@ -245,7 +245,7 @@ func (s *server) shutdown(servers []*http.Server) {
 	}
 }
 
-func (s *server) httpServer(handler http.Handler, certificate *tls.Certificate) *http.Server {
+func (s *server) httpServer(handler http.Handler, certificate *certificate) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -264,21 +264,17 @@ func (s *server) httpServer(handler http.Handler, certificate *tls.Certificate) 
 	// For load balancers, which speak HTTP/2 in the clear.
 	server.Protocols.SetUnencryptedHTTP2(true)
 	if certificate != nil {
-		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
 	}
 	return server
 }
 
 // certificate returns what to serve HTTPS with, nil for plain HTTP.
-func (s *server) certificate() (*tls.Certificate, error) {
+func (s *server) certificate() (*certificate, error) {
 	if s.config.tlsCert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(s.config.tlsCert, s.config.tlsKey)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--tls-cert, --tls-key: %w", err)}
-	}
-	return &pair, nil
+	return loadCertificate(s.config.tlsCert, s.config.tlsKey, s.log)
 }
 
 // dialable returns a listener's address as a client may use it: a wildcard is
