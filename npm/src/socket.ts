@@ -48,14 +48,21 @@ export async function openSocket(url: string, signal: AbortSignal): Promise<WebS
     return undefined; // an https page's call to http, for one
   }
   socket.binaryType = "arraybuffer";
-  const close = () => socket.close();
-  signal.addEventListener("abort", close, { once: true });
-  const late = setTimeout(close, patience);
+  let late: ReturnType<typeof setTimeout> | undefined;
   const opened = await new Promise<boolean>((resolve) => {
+    const close = () => {
+      resolve(false);
+      socket.close();
+    };
+    signal.addEventListener("abort", close, { once: true });
+    late = setTimeout(close, patience);
     socket.onopen = () => resolve(true);
     socket.onclose = () => resolve(false);
+    // Where a Content-Security-Policy forbids it there is no other event in Chromium.
+    socket.onerror = () => resolve(false);
   });
   clearTimeout(late);
+  socket.onerror = null;
   signal.throwIfAborted();
   return opened ? socket : undefined;
 }

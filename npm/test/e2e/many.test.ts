@@ -89,3 +89,35 @@ test(`${streams} logs are followed in one page over HTTP/1.1, and calls stay qui
   await page.evaluate("client.cleanupConnections()");
   await until("no stream is left", 1_000, async () => (await fake.open(serviceLogs)) === 0);
 });
+
+test("where the page's Content-Security-Policy bars WebSockets, streams go by fetch, or say why they cannot", async () => {
+  const { provider, lease, auth } = stage.fake;
+  const page = await stage.page("module");
+  const first = await page.evaluate(
+    async ([bridge, options]) => {
+      const policy = document.createElement("meta");
+      policy.httpEquiv = "Content-Security-Policy";
+      policy.content = `connect-src ${bridge}`;
+      document.head.append(policy);
+      const message = async (transport: "auto" | "websocket") => {
+        for await (const { message } of client.streamLogs({ ...options, transport }))
+          return message;
+        return "";
+      };
+      const refused = await message("websocket").catch(({ code, reason, message }) => ({
+        code,
+        reason,
+        message,
+      }));
+      return { taken: await message("auto"), refused };
+    },
+    [stage.url, { provider, lease, auth: auth.jwt, follow: true }] as const,
+  );
+  expect(first.taken).not.toBe("");
+  expect(first.refused).toMatchObject({
+    code: "FAILED_PRECONDITION",
+    reason: "webSocketUnavailable",
+    message: expect.stringContaining("Content-Security-Policy"),
+  });
+  await page.close();
+});

@@ -10,6 +10,7 @@ class FakeSocket extends EventTarget {
   binaryType = "";
   onopen = () => {};
   onclose = () => {};
+  onerror: (() => void) | null = null;
   onmessage = (_: { data: ArrayBuffer }) => {};
   sent: Uint8Array[] = [];
   closed = false;
@@ -205,6 +206,14 @@ describe("where WebSockets do not get through", () => {
     const tried = FakeSocket.all.length;
     expect(await (await call(url)).text()).toBe("fetched");
     expect(FakeSocket.all.length).toBe(tried);
+  });
+
+  test("a socket of which there is only an error, as Chromium has it, is no socket", async () => {
+    const url = "http://forbidden.example/a.B/C";
+    vi.stubGlobal("fetch", async () => grpcWeb("fetched"));
+    const answer = call(url);
+    for (let tries = 0; tries < 2; tries++) (await soon(() => FakeSocket.all[tries]))?.onerror?.();
+    expect(await (await answer).text()).toBe("fetched");
   });
 
   test("a stream that must go over them says so, and what to do", async () => {
