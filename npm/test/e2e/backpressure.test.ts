@@ -21,8 +21,8 @@ const line = 120;
 /** What not reading may cost, in bytes. */
 const pageBudget = 8 * megabyte;
 const bridgeBudget = megabyte; // a stream
-/** What the bridge may take besides, until its garbage is collected. */
-const noise = 2 * megabyte;
+/** What the bridge may take besides, until its garbage is collected: nothing makes it. */
+const noise = 8 * megabyte;
 
 /** How many more streams there are for the bridge, where a browser makes that many. */
 const others = 20;
