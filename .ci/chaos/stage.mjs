@@ -58,7 +58,7 @@ export class Stage {
       `--control=127.0.0.1:${provider + 3}`,
       `--lease-rpc=${dialect === "gRPC" ? "aep37" : "none"}`,
       `--seed=${seed}`,
-      "--log-lines=4000",
+      "--log-lines=2500",
       `--log-rate=${rate}`,
     ]);
     await this.start("provider");
