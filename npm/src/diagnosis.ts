@@ -54,7 +54,7 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
       return {
         code: permissionDenied,
         reason: "originRefused",
-        message: `the bridge at ${bridge} answers, but does not let pages of ${page} call it: start it with --allow-origin ${page}`,
+        message: `${bridge} answers, but does not let pages of ${page} call it: if it is an akash-provider-bridge, start it with --allow-origin ${page}`,
       };
     }
     // The event comes in a task of its own.

@@ -5,12 +5,20 @@ import type { ClientOptions } from "./options.js";
 
 export * from "./public.js";
 
+const here = import.meta.url;
+
+/**
+ * beside returns the URL of a file beside this one. A name that Next.js can read in the
+ * source becomes, on the server too, a URL of the site, which Node cannot read.
+ */
+const beside = (...name: string[]) => new URL(name.join("."), here);
+
 /** Loads the WebAssembly module, once for all clients, and makes a client. */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
-    url: () => new URL("./akash-provider-web.wasm", import.meta.url),
+    url: () => beside("akash-provider-web", "wasm"),
     fetch: fetchOrRead,
-    worker: () => ({ url: new URL("./worker.js", import.meta.url), type: "module" }),
+    worker: () => ({ url: beside("worker", "js"), type: "module" }),
   });
 }
 
