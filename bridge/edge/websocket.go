@@ -36,7 +36,8 @@ func (w *webSocketWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.conn = conn
-	checked := &checkedConn{Conn: conn, src: buffered.Reader}
+	checked := &checkedConn{Conn: &lastFrame{Conn: conn}, src: buffered.Reader}
+	buffered.Writer.Reset(checked)
 	return checked, bufio.NewReadWriter(bufio.NewReader(checked), buffered.Writer), nil
 }
 
