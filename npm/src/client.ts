@@ -365,11 +365,14 @@ export async function createClientFrom(options: ClientOptions, source: Source): 
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
   const page = globalThis.location?.href;
-  const url = () => (wasmUrl ? new URL(wasmUrl, page) : source.url());
+  // Next.js gives a path as the URL of what lies beside a file.
+  const found = (url: URL) => (page ? new URL(`${url}`, page) : url);
+  const url = () => (wasmUrl ? new URL(wasmUrl, page) : found(source.url()));
   const module = wasmModule ?? loadModule(url(), source, onProgress);
   if (!worker) return new Client(await WasmEngine.start(await module), settings);
+  const own = source.worker();
   const script: WorkerScript = workerUrl
     ? { url: new URL(workerUrl, page), type: "module" }
-    : source.worker();
+    : { ...own, url: found(own.url) };
   return new Client(await WorkerEngine.start(script, module), settings);
 }

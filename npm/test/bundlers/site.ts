@@ -10,7 +10,7 @@ const types: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-/** A static host of a directory, with the Content-Security-Policy that the README names. */
+/** A static host of a directory, with the Content-Security-Policy that the README names, and what worker-src it has. */
 export class Site {
   readonly #server: Server;
 
@@ -18,7 +18,7 @@ export class Site {
     this.#server = server;
   }
 
-  static async open(directory: string, bridgeUrl: string): Promise<Site> {
+  static async open(directory: string, bridgeUrl: string, worker: string): Promise<Site> {
     // Parcel puts an import map into the page, which it leaves to its author to allow.
     const markup = await readFile(join(directory, "index.html"), "utf8");
     const [, map] = /<script type=importmap>(.*?)<\/script>/s.exec(markup) ?? [];
@@ -27,6 +27,7 @@ export class Site {
       "default-src 'none'",
       "img-src data:",
       `script-src 'self' 'wasm-unsafe-eval' ${hash ?? ""}`,
+      `worker-src ${worker}`,
       `connect-src 'self' ${bridgeUrl} ${bridgeUrl.replace("http:", "ws:")}`,
     ].join("; ");
     const server = createServer(async ({ url = "/" }, response) => {

@@ -1,4 +1,4 @@
 export default {
   mode: "production",
-  entry: { first: "./first.js", logs: "./logs.js" },
+  entry: { first: "./first.js", logs: "./logs.js", threads: "./threads.js" },
 };

@@ -4,7 +4,8 @@ import { Logs } from "./logs.jsx";
 export default function Page() {
   return (
     <>
-      <First />
+      <First id="first" worker={false} />
+      <First id="worker" worker={true} />
       <Logs />
     </>
   );
