@@ -86,7 +86,8 @@ async function answers(bridge: string, mode: RequestMode): Promise<boolean> {
  */
 export function mixedContent(bridge: string): string | undefined {
   const { protocol, hostname } = new URL(bridge);
-  if (globalThis.location?.protocol !== "https:" || protocol !== "http:") return undefined;
+  // By its origin, since a worker's own URL may be a blob's.
+  if (!globalThis.location?.origin?.startsWith("https:") || protocol !== "http:") return undefined;
   if (/^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return undefined;
   return `a page over https may not call the bridge at ${bridge}, which is not: serve it over https (--tls-cert and --tls-key, or a proxy before it)`;
 }

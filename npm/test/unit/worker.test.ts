@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createClientFrom } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
 import type { LogGap, StreamState } from "../../src/types.js";
 import { window } from "../../src/worker-protocol.js";
@@ -165,6 +166,17 @@ describe("createClient", () => {
       options: { type: "module", name: "akash-provider-web" },
     });
     expect((await started({ workerUrl: "/w.js" })).url).toBe("https://page.example/w.js");
+  });
+
+  test("starts one from the path that Next.js has for a URL", async () => {
+    const url = { toString: () => "/media/worker.js" } as URL;
+    const worker = () => ({ url, type: "module" as const });
+    const { workerUrl: _, ...rest } = options;
+    const client = await createClientFrom(rest, { url: () => url, worker });
+    expect([...FakeWorker.running].map(({ url }) => url)).toEqual([
+      "https://page.example/media/worker.js",
+    ]);
+    await client.cleanupConnections();
   });
 
   test("starts one of its own that loads a script of another origin", async () => {
