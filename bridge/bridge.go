@@ -208,5 +208,11 @@ func (b *bridge) finished(c *call, endpoint *provider.Endpoint, result relay.Res
 			attrs = append(attrs, slog.String("cause", cause.Error()))
 		}
 	}
-	b.log.LogAttrs(context.Background(), slog.LevelInfo, "call", attrs...)
+	// Logger.LogAttrs would look up the place in the source for every line, which no
+	// handler here writes.
+	if h := b.log.Handler(); h.Enabled(context.Background(), slog.LevelInfo) {
+		line := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
+		line.AddAttrs(attrs...)
+		_ = h.Handle(context.Background(), line)
+	}
 }

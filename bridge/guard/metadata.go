@@ -2,7 +2,9 @@ package guard
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +14,9 @@ import (
 type Metadata struct {
 	names    map[string]bool
 	prefixes []string
+	// usual says of names that come with every call, in canonical form, whether they
+	// travel.
+	usual map[string]bool
 }
 
 // relayed are the request headers that travel by default: what gRPC itself needs,
@@ -62,7 +67,19 @@ func NewMetadata(patterns []string) (*Metadata, error) {
 			m.names[name] = true
 		}
 	}
+	m.usual = make(map[string]bool)
+	for _, name := range usual() {
+		m.usual[http.CanonicalHeaderKey(name)] = m.travels(name)
+	}
 	return m, nil
+}
+
+// usual lists names of headers that browsers and gRPC-Web clients send.
+func usual() []string {
+	return slices.Concat(relayed, slices.Collect(maps.Keys(withheld)), []string{
+		"akash-provider", "akash-tls", "akash-check-version", "akash-heartbeat", "sec-ch-ua", "sec-ch-ua-mobile",
+		"sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
+	})
 }
 
 // Upstream returns the headers of a page's request that go to the provider. The
@@ -71,7 +88,8 @@ func NewMetadata(patterns []string) (*Metadata, error) {
 func (m *Metadata) Upstream(request http.Header) http.Header {
 	out := http.Header{}
 	for key, values := range request {
-		if m.travels(lower(key)) {
+		travels, known := m.usual[key]
+		if known && travels || !known && m.travels(strings.ToLower(key)) {
 			out[key] = values
 		}
 	}
@@ -84,31 +102,12 @@ func (m *Metadata) Upstream(request http.Header) http.Header {
 // year; so beside the allow-list only x- headers travel, which mean nothing to
 // browsers that other headers do not already say.
 func (m *Metadata) Downstream(name string) bool {
-	name = lower(name)
+	if travels, known := m.usual[name]; known {
+		return travels // none of them begins with x- but what is withheld
+	}
+	name = strings.ToLower(name)
 	return m.travels(name) || strings.HasPrefix(name, "x-") && !isWithheld(name)
 }
-
-// lower returns a header's name in lower case. Names that come with every call
-// cost nothing.
-func lower(name string) string {
-	if known, ok := lowered[name]; ok {
-		return known
-	}
-	return strings.ToLower(name)
-}
-
-// lowered holds names of headers by their canonical form.
-var lowered = func() map[string]string {
-	names := map[string]string{}
-	for name := range withheld {
-		names[http.CanonicalHeaderKey(name)] = name
-	}
-	for _, name := range append(relayed, "akash-provider", "akash-tls", "akash-check-version", "akash-heartbeat",
-		"sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform") {
-		names[http.CanonicalHeaderKey(name)] = name
-	}
-	return names
-}()
 
 func (m *Metadata) travels(name string) bool {
 	if isWithheld(name) {

@@ -259,8 +259,8 @@ func (x *exchange) trailers(ctx context.Context, h http.Header, only bool) (http
 	}
 	out := http.Header{headerStatus: status[:1]}
 	for key, values := range h {
-		switch name := strings.ToLower(key); {
-		case key == headerStatus, strings.HasPrefix(name, "akash-"), name == "content-type":
+		switch { // names are canonical
+		case key == headerStatus, strings.HasPrefix(key, "Akash-"), key == "Content-Type":
 		case key == headerMessage, !only, x.route.Downstream(key):
 			out[key] = values
 		}
