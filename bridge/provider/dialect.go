@@ -35,7 +35,30 @@ const (
 
 // leaseMessages are the messages of AEP-37's LeaseRPC, and leaseMethods its
 // methods, as the bridge and the page know them.
-var leaseMessages, leaseMethods = indexed(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto))
+var leaseMessages, leaseMethods = indexed(drafted(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)))
+
+// firstOwnField is the number of the first field that is not AEP-37's but the
+// bridge's own, which no provider needs to have.
+const firstOwnField = 1000
+
+// drafted leaves out of a file what AEP-37 does not have: fields from firstOwnField
+// on, and the messages in them.
+func drafted(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
+	var own []string
+	for _, message := range file.MessageType {
+		message.Field = slices.DeleteFunc(message.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
+			if f.GetNumber() < firstOwnField {
+				return false
+			}
+			own = append(own, f.GetTypeName())
+			return true
+		})
+	}
+	file.MessageType = slices.DeleteFunc(file.MessageType, func(m *descriptorpb.DescriptorProto) bool {
+		return slices.Contains(own, "."+file.GetPackage()+"."+m.GetName())
+	})
+	return file
+}
 
 // leasesOverGRPC tells whether the provider's LeaseRPC is the one of AEP-37.
 // The SDK's service has the same name and other fields, which decode without an

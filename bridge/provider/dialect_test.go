@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,6 +40,13 @@ func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
 		want   bool
 	}{
 		{"as drafted", func(*descriptorpb.FileDescriptorProto) {}, true},
+		{"without what is the bridge's own", func(f *descriptorpb.FileDescriptorProto) {
+			m := message(f, "ServiceLogs")
+			m.Field = m.Field[:3]
+			m = message(f, "ServiceLogsRequest")
+			m.Field = m.Field[:3]
+			f.MessageType = slices.DeleteFunc(f.MessageType, func(m *descriptorpb.DescriptorProto) bool { return m.GetName() == "KnownReplica" })
+		}, true},
 		{"with more methods and fields", func(f *descriptorpb.FileDescriptorProto) {
 			f.Service[0].Method = append(f.Service[0].Method, &descriptorpb.MethodDescriptorProto{Name: proto.String("Shell")})
 			m := message(f, "ServiceLogs")
@@ -56,8 +64,7 @@ func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
 			}
 		}, false},
 		{"logs in another field, as in the SDK", func(f *descriptorpb.FileDescriptorProto) {
-			m := message(f, "ServiceLogs")
-			m.Field = m.Field[:len(m.Field)-1]
+			message(f, "ServiceLogs").Field[2].Number = proto.Int32(4)
 		}, false},
 		{"no restart", func(f *descriptorpb.FileDescriptorProto) {
 			f.Service[0].Method = f.Service[0].Method[:len(f.Service[0].Method)-1]
