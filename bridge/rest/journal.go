@@ -33,6 +33,11 @@ const (
 	settleQuiet = 250 * time.Millisecond
 	// settleLimit is how long that may take altogether.
 	settleLimit = 2 * time.Second
+	// absentQuiet and absentLimit are the same where the lease's status tells of more
+	// pods than have spoken: a provider that is busy may be slow to open their logs,
+	// and numbers once given stay.
+	absentQuiet = time.Second
+	absentLimit = 5 * time.Second
 	// overlapQuiet and overlapLimit are the same for a log that was opened anew
 	// and in which nothing is recognised. It would be sent twice if the rest were
 	// only slow to come.
@@ -462,7 +467,7 @@ func (j *journal) tick() {
 	quiet, since := now.Sub(j.lastHeld), now.Sub(j.since)
 	var err error
 	if quiet >= settleQuiet || since >= settleLimit {
-		err = j.decide(quiet >= overlapQuiet || since >= overlapLimit)
+		err = j.decide(quiet >= overlapQuiet || since >= overlapLimit, quiet >= absentQuiet || since >= absentLimit)
 	}
 	switch {
 	case err != nil:
@@ -485,8 +490,9 @@ func (j *journal) overlapping() bool {
 }
 
 // decide settles what is open about the held lines with what is known. Where
-// nothing was recognised it waits for more, unless that is over, too.
-func (j *journal) decide(over bool) error {
+// nothing was recognised it waits for more, unless that is over, too; and where
+// not all pods have spoken, unless it is late.
+func (j *journal) decide(over, late bool) error {
 	for _, p := range j.pods {
 		if !p.present {
 			continue
@@ -505,11 +511,22 @@ func (j *journal) decide(over bool) error {
 			}
 		}
 		if !p.numbered {
-			j.number(p.service, true)
+			j.number(p.service, late || !j.awaits(p.service))
 		}
 		j.releaseIfKnown(p)
 	}
 	return nil
+}
+
+// awaits reports whether a service is said to have more pods than have spoken.
+func (j *journal) awaits(service string) bool {
+	running, ok := j.running[service]
+	for _, p := range j.pods {
+		if p.service == service && p.present {
+			running--
+		}
+	}
+	return ok && running > 0
 }
 
 // skip drops the first n of a pod's held lines.
@@ -533,7 +550,7 @@ func (j *journal) finish(err error) {
 		return
 	}
 	if err == nil {
-		err = j.decide(true)
+		err = j.decide(true, true)
 	}
 	j.end(err)
 }

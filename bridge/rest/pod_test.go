@@ -84,8 +84,31 @@ func TestNumbersLastFromCallToCall(t *testing.T) {
 			j := known(newJournal([]string{"web"}, test.filter, true))
 			j.open(nil, test.running, -1)
 			say(t, j, test.speak...)
-			require.NoError(t, j.decide(true))
+			require.NoError(t, j.decide(true, true))
 			assert.Equal(t, test.want, told(t, j))
+		})
+	}
+}
+
+// A pod whose log a busy provider is slow to open is waited for, so that replicas have
+// the numbers that other calls give them; but not for long, since it may be silent.
+func TestSlowPodsKeepTheirPlace(t *testing.T) {
+	for name, test := range map[string]struct {
+		speak []string
+		want  []string
+	}{
+		"it speaks":       {[]string{"web-1-b"}, []string{"web/0 is web-1-a", "web/2 is web-1-c", "web/1 is web-1-b"}},
+		"it says nothing": {nil, []string{"web/0 is web-1-a", "web/1 is web-1-c"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJournal([]string{"web"}, nil, true)
+			j.open(nil, map[string]int{"web": 3}, -1)
+			say(t, j, "web-1-a", "web-1-c")
+			require.NoError(t, j.decide(false, false))
+			assert.Empty(t, told(t, j))
+			say(t, j, test.speak...)
+			require.NoError(t, j.decide(false, true))
+			assert.ElementsMatch(t, test.want, told(t, j))
 		})
 	}
 }
