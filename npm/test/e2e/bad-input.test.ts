@@ -142,6 +142,16 @@ describe.each(cases)("$what", ({ address, fault, certificate, code, reason, says
       expect(await notice.textContent()).toContain(asked);
       expect(await notice.textContent()).toMatch(says);
       expect(await page.locator("#status-line").textContent()).toBe("Failed");
+
+      await page.evaluate(
+        "AkashProvider.createClient({ bridgeUrl: location.origin, worker: true }).then((c) => { client = c })",
+      );
+      const inWorker = await getProviderStatus(page, asked, { retries: 0 });
+      expect(page.workers()).toHaveLength(1);
+      const { message: _, ...error } = result.error ?? {};
+      expect(inWorker).toMatchObject({ status: "error", attempts: 1, error });
+      expect(inWorker.error?.message).toContain(asked);
+      expect(inWorker.error?.message).toMatch(says);
     } finally {
       if (fault) await stage.fake.clearFault(fault);
       if (certificate) await stage.fake.setCertificate("valid");

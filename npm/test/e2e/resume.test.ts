@@ -118,71 +118,75 @@ async function write(fake: TestProvider): Promise<void> {
 }
 
 describe.each([
-  ["gRPC", "websocket", []],
-  ["gRPC", "fetch", []],
-  ["REST", "fetch", ["--lease-rpc", "none"]],
-] as const)("a log that is followed over %s and %s", (dialect, transport, flags) => {
-  const open = async () => {
-    stage = await Stage.open({ fake: ["--log-lines", String(history), ...flags] });
-    return stage.page("module", { transport });
-  };
+  ["gRPC", "websocket", "page", []],
+  ["gRPC", "fetch", "page", []],
+  ["gRPC", "fetch", "worker", []],
+  ["REST", "fetch", "page", ["--lease-rpc", "none"]],
+] as const)(
+  "a log that is followed over %s and %s, in a %s",
+  (dialect, transport, where, flags) => {
+    const open = async () => {
+      stage = await Stage.open({ fake: ["--log-lines", String(history), ...flags] });
+      return stage.page("module", { transport, worker: where === "worker" });
+    };
 
-  test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {
-    const page = await open();
-    const { fake, bridge } = stage;
-    await follow(page, fake, { heartbeatMs: 1000 });
-    await seen(page, history);
-    for (let round = 0; round < 2; round++) {
-      await (second ? second.kill() : bridge.stop());
+    test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {
+      const page = await open();
+      const { fake, bridge } = stage;
+      await follow(page, fake, { heartbeatMs: 1000 });
+      await seen(page, history);
+      for (let round = 0; round < 2; round++) {
+        await (second ? second.kill() : bridge.stop());
+        await write(fake);
+        await until("the stream notices", 10_000, async () => {
+          const { states } = await progress(page);
+          return states.at(-1) === "reconnecting";
+        });
+        second = await fake.startBridge("--listen", new URL(bridge.url).host);
+        await seen(page, total(await fake.logs()));
+      }
       await write(fake);
-      await until("the stream notices", 10_000, async () => {
-        const { states } = await progress(page);
-        return states.at(-1) === "reconnecting";
-      });
-      second = await fake.startBridge("--listen", new URL(bridge.url).host);
       await seen(page, total(await fake.logs()));
-    }
-    await write(fake);
-    await seen(page, total(await fake.logs()));
-    expect(await gathered(page)).toEqual(await written(fake));
-    expect(await progress(page)).toMatchObject({
-      states: ["open", "reconnecting", "open", "reconnecting", "open"],
-      gaps: 0,
-      ended: "",
+      expect(await gathered(page)).toEqual(await written(fake));
+      expect(await progress(page)).toMatchObject({
+        states: ["open", "reconnecting", "open", "reconnecting", "open"],
+        gaps: 0,
+        ended: "",
+      });
     });
-  });
 
-  test("goes on when the provider's connections are cut in the middle of its history", async () => {
-    const page = await open();
-    const { fake } = stage;
-    await follow(page, fake);
-    for (const lines of [1000, 3000, 6000]) {
-      await seen(page, lines);
-      await fake.cut();
+    test("goes on when the provider's connections are cut in the middle of its history", async () => {
+      const page = await open();
+      const { fake } = stage;
+      await follow(page, fake);
+      for (const lines of [1000, 3000, 6000]) {
+        await seen(page, lines);
+        await fake.cut();
+        await write(fake);
+      }
+      await seen(page, total(await fake.logs()));
       await write(fake);
-    }
-    await seen(page, total(await fake.logs()));
-    await write(fake);
-    await seen(page, total(await fake.logs()));
-    expect(await gathered(page)).toEqual(await written(fake));
-    const { states, gaps, ended } = await progress(page);
-    expect({ gaps, ended }).toEqual({ gaps: 0, ended: "" });
-    // Over REST it is the bridge that connects again.
-    if (dialect === "gRPC") expect(states).toContain("reconnecting");
-  });
+      await seen(page, total(await fake.logs()));
+      expect(await gathered(page)).toEqual(await written(fake));
+      const { states, gaps, ended } = await progress(page);
+      expect({ gaps, ended }).toEqual({ gaps: 0, ended: "" });
+      // Over REST it is the bridge that connects again.
+      if (dialect === "gRPC") expect(states).toContain("reconnecting");
+    });
 
-  test("ends where it was told not to reconnect", async () => {
-    const page = await open();
-    const { fake } = stage;
-    await follow(page, fake, { reconnect: false });
-    await seen(page, history);
-    await stage.bridge.stop();
-    await until("the stream ends", 10_000, async () => (await progress(page)).ended !== "");
-    const { ended, states } = await progress(page);
-    expect(ended).toMatch(/^UNAVAILABLE: /);
-    expect(states).toEqual(["open", "ended"]);
-  });
-});
+    test("ends where it was told not to reconnect", async () => {
+      const page = await open();
+      const { fake } = stage;
+      await follow(page, fake, { reconnect: false });
+      await seen(page, history);
+      await stage.bridge.stop();
+      await until("the stream ends", 10_000, async () => (await progress(page)).ended !== "");
+      const { ended, states } = await progress(page);
+      expect(ended).toMatch(/^UNAVAILABLE: /);
+      expect(states).toEqual(["open", "ended"]);
+    });
+  },
+);
 
 /** Kills the bridge, has something happen meanwhile, and starts another in its place. */
 async function replaceBridge(page: Page, happen: () => Promise<void>): Promise<void> {

@@ -98,6 +98,35 @@ describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => 
   });
 });
 
+test("a page gets its turn between the batches of a long log", async () => {
+  const page = await stage.page("module", { worker: true });
+  const { provider, lease, jwt } = stage.fake.ready;
+  const { lines, batches, turns } = await page.evaluate(
+    async ([provider, lease, token]) => {
+      const { port1, port2 } = new MessageChannel();
+      let turns = 0;
+      port1.onmessage = () => {
+        turns++;
+        port2.postMessage(null);
+      };
+      port2.postMessage(null);
+      const auth = { type: "jwt", token } as const;
+      let lines = 0;
+      let batches = 0;
+      for await (const batch of client.streamLogs({ provider, lease, auth }).batches()) {
+        lines += batch.length;
+        batches++;
+      }
+      port1.close();
+      return { lines, batches, turns };
+    },
+    [provider, lease, jwt] as const,
+  );
+  expect(lines).toBeGreaterThanOrEqual(history);
+  expect(lines / batches).toBeLessThan(10_000);
+  expect(turns).toBeGreaterThanOrEqual(batches / 4); // So many may wait for the page.
+});
+
 // A static page of another origin than the bridge's, which serves its script.
 describe("a page", () => {
   let server: Server;
