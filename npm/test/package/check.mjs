@@ -5,7 +5,15 @@
 //   node test/package/check.mjs
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,32 +44,36 @@ try {
   mkdirSync(installed, { recursive: true });
   run("tar", "-xzf", tarball, "-C", installed, "--strip-components=1");
   writeFileSync(join(dir, "package.json"), '{ "type": "module" }');
-  cpSync(join(here, "consumer.ts"), join(dir, "consumer.ts"));
+  for (const name of ["consumer.ts", "extras.ts"]) cpSync(join(here, name), join(dir, name));
   const compilers = readdirSync(tools).filter((name) => name.startsWith("typescript-"));
   for (const name of compilers) check(name, "nodenext", "nodenext");
-  for (const name of [compilers[0], compilers.at(-1)]) check(name, "esnext", "bundler");
+  // What runs in Node or with React has their types, from the package's own tools.
+  for (const name of ["@types", "undici-types", "csstype"]) {
+    symlinkSync(join(here, "../../node_modules", name), join(dir, "node_modules", name));
+  }
+  for (const name of [compilers[0], compilers.at(-1)]) {
+    check(name, "esnext", "bundler");
+    check(name, "nodenext", "nodenext", "extras.ts", ["node"]);
+  }
 } finally {
   rmSync(dir, { recursive: true });
 }
 
 /** Has a version of TypeScript check the user's program, and all declarations with it. */
-function check(name, module, moduleResolution) {
+function check(name, module, moduleResolution, file = "consumer.ts", types = []) {
   const compilerOptions = {
     target: "es2022",
     lib: ["es2022", "dom", "dom.iterable"],
     module,
     moduleResolution,
-    types: [],
+    types,
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
     skipLibCheck: false,
     noEmit: true,
   };
-  writeFileSync(
-    join(dir, "tsconfig.json"),
-    JSON.stringify({ compilerOptions, files: ["consumer.ts"] }),
-  );
+  writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [file] }));
   run(process.execPath, join(tools, name, "bin/tsc"), "-p", dir);
 }
 
