@@ -45,14 +45,14 @@ func main() {
 	select {}
 }
 
-// call(method, options, settle) starts a call with one answer and returns its
+// call(method, options, getToken, settle) starts a call with one answer and returns its
 // number. settle(text) is called once with the result as JSON.
 func call(args browser.Arguments) any {
 	module.last++
 	id := module.last
 	scope := &client.Scope{}
 	module.calls[id] = scope
-	method, options, settle := args.Text(0), readCall(args.Object(1)), args.Function(2)
+	method, options, settle := args.Text(0), readCall(args), args.Function(3)
 	go func() {
 		result := module.client.Do(scope, method, options)
 		delete(module.calls, id)
@@ -69,11 +69,11 @@ func cancel(args browser.Arguments) any {
 	return nil
 }
 
-// open(method, options) makes a stream and returns its number. It must be
+// open(method, options, getToken) makes a stream and returns its number. It must be
 // closed.
 func open(args browser.Arguments) any {
 	module.last++
-	module.streams[module.last] = module.client.NewStream(args.Text(0), readCall(args.Object(1)))
+	module.streams[module.last] = module.client.NewStream(args.Text(0), readCall(args))
 	return module.last
 }
 

@@ -4,7 +4,7 @@ import type { LogGap, StreamState } from "./types.js";
 
 /**
  * A call as the engine takes it: checked, complete, and flat, so that it can cross
- * to a worker and into Go. wasm/options.go reads it.
+ * to a worker and, by flat, into Go.
  */
 export interface EngineCall {
   bridge: string;

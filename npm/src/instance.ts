@@ -1,19 +1,19 @@
 import { makeGo } from "wasm-exec";
 import type { EngineCall } from "./engine.js";
 import { ProviderError } from "./errors.js";
+import { type BodyReader, makeRequest } from "./request.js";
 import { send } from "./transport.js";
-
-/** What a stream's body is read from. */
-export type BodyReader = Pick<
-  ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  "read" | "cancel"
->;
 
 /** What the module publishes; wasm/main.go is the other side. */
 export interface Functions {
-  call(method: string, call: EngineCall, settle: (result: string) => void): number;
+  call(
+    method: string,
+    call: string,
+    getToken: EngineCall["getToken"],
+    settle: (result: string) => void,
+  ): number;
   cancel(id: number, code: number, message: string): void;
-  open(method: string, call: EngineCall): number;
+  open(method: string, call: string, getToken: EngineCall["getToken"]): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   move(id: number, transport: string): void;
   held(): number;
@@ -160,7 +160,6 @@ function sandbox() {
     origin: globalThis.location?.origin,
     output: () => output,
 
-    AbortController,
     Array,
     // Looked up at each call, so that a page under test may set its clock.
     Date: { now: () => Date.now() },
@@ -174,8 +173,8 @@ function sandbox() {
     crypto,
     performance,
     clearTimeout: (id: number) => clearTimeout(id),
-    // Looked up at each call, so that a page may wrap its fetch at any time.
-    fetch: send,
+    // Looks fetch up at each call, so that a page may wrap its own at any time.
+    request: makeRequest(send),
     setTimeout: (f: (...args: unknown[]) => void, ms: number, ...args: unknown[]) =>
       setTimeout(f, ms, ...args),
 

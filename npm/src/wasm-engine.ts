@@ -10,7 +10,9 @@ import type {
   StreamMethod,
 } from "./engine.js";
 import { asProviderError, failure, ProviderError } from "./errors.js";
-import { type BodyReader, hasEnded, hasMore, Instance } from "./instance.js";
+import { flat } from "./flat.js";
+import { hasEnded, hasMore, Instance } from "./instance.js";
+import type { BodyReader } from "./request.js";
 import { SharedBody } from "./shared-body.js";
 import { breathe, tired } from "./slice.js";
 import { mayGoApart } from "./transport.js";
@@ -68,7 +70,7 @@ export class WasmEngine implements Engine {
       const text = await new Promise<string>((resolve, reject) => {
         const forget = instance.onCrash(reject);
         const id = instance.enter((go) =>
-          go.call(method, call, (result) => {
+          go.call(method, flat(call), call.getToken, (result) => {
             forget();
             resolve(result);
           }),
@@ -217,7 +219,7 @@ class WasmStream<T> implements EngineStream<T> {
   ): AsyncGenerator<T[], undefined> {
     const instance = await running(module);
     this.#check();
-    const id = instance.enter((go) => go.open(method, call));
+    const id = instance.enter((go) => go.open(method, flat(call), call.getToken));
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));

@@ -15,87 +15,146 @@ var (
 	errNotText = errors.New("not a string")
 )
 
-// Fetch is a client.Transport on the browser's fetch.
+// Fetch is a client.Transport on the function request of the global object, which
+// calls the browser's fetch (npm/src/request.ts). Each value that crosses between Go
+// and JavaScript costs about as much as reading a short message, so a request is one
+// call and its response another, whose headers are one text.
 type Fetch struct{}
 
 // A Response is what fetch answered.
 type Response struct {
-	value  js.Value
-	abort  js.Value // an AbortController
 	status int
-	reader js.Value // of the body; null where there is none
-	closed bool
+	header grpcweb.Fields
+	whole  []byte // the body, where it was asked for as a whole; nil once it is read
+	broke  error  // what reading failed with after that
+	ended  bool   // it was read to its end
+	reader js.Value
+	abort  js.Value // an AbortController
 }
 
-// Open sends a request and returns once the response's headers have come.
-func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response, error) {
-	headers := object.New()
-	for _, field := range request.Header {
-		headers.Set(field.Name, field.Value)
-	}
-	abort := abortController.New()
-	init := object.New()
-	init.Set("method", "POST")
-	init.Set("headers", headers)
-	init.Set("body", arrayOf(request.Body))
-	init.Set("signal", abort.Get("signal"))
-	init.Set("cache", "no-store")
-	// A redirect would carry credentials to whoever is named in it.
-	init.Set("redirect", "error")
-	// What is not fetch's own is for a function that stands in for it.
-	if request.Transport != "" {
-		init.Set("transport", request.Transport)
-		init.Set("streams", request.Streams)
-	}
+// A reply is what request says that became of a request.
+type reply struct {
+	text string // the status, the headers and an error, in lines
+	body js.Value
+	err  error
+}
 
-	answer, err := call(js.Global(), "fetch", request.URL, init)
-	if err != nil {
-		return nil, err
-	}
-	value, err := await(scope, answer)
-	if err != nil {
-		abort.Call("abort")
-		return nil, err
-	}
-	response := &Response{value: value, abort: abort, status: value.Get("status").Int(), reader: js.Null()}
-	if body := value.Get("body"); body.Truthy() {
-		if response.reader, err = call(body, "getReader"); err != nil {
-			abort.Call("abort")
-			return nil, err
+// replies are called back by number, as waiters are.
+var (
+	replies   = make(map[uint32]chan reply)
+	lastReply uint32
+	answered  js.Func
+)
+
+func init() {
+	answered = js.FuncOf(func(_ js.Value, args []js.Value) any {
+		id := uint32(args[0].Int())
+		if waiter, ok := replies[id]; ok {
+			delete(replies, id)
+			waiter <- reply{text: args[1].String(), body: args[2]}
 		}
+		return nil
+	})
+}
+
+// Open sends a request and returns once the response's headers have come, or all of
+// it where it is asked for as a whole.
+func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response, error) {
+	size := 0
+	for _, field := range request.Header {
+		size += len(field.Name) + len(field.Value) + 2
+	}
+	header := make([]byte, 0, size)
+	for _, field := range request.Header {
+		header = append(append(append(append(header, field.Name...), ':'), field.Value...), '\n')
+	}
+	most := 0
+	if request.Whole {
+		most = 2 * (grpcweb.HeaderSize + grpcweb.DefaultMaxMessage) // the message and the trailers
+	}
+	lastReply++
+	id := lastReply
+	waiter := make(chan reply, 2) // room for both ends, so that neither blocks
+	replies[id] = waiter
+	abort, err := call(js.Global(), "request", request.URL, string(header), arrayOf(request.Body),
+		request.Transport, request.Streams, most, id, answered)
+	if err != nil {
+		delete(replies, id)
+		return nil, err
+	}
+	remove := scope.OnEnd(func() { waiter <- reply{err: errStopped} })
+	answer := <-waiter
+	remove()
+	response := &Response{abort: abort, reader: js.Null()}
+	if answer.err != nil {
+		delete(replies, id)
+		response.Close()
+		return nil, answer.err
+	}
+	if response.read(answer.text); response.status == 0 {
+		return nil, response.broke
+	}
+	switch {
+	case !request.Whole:
+		response.reader = answer.body
+		response.ended = answer.body.IsNull()
+	case answer.body.Truthy():
+		response.whole = bytesOf(answer.body)
+		response.ended = response.broke == nil && len(response.whole) < most
 	}
 	return response, nil
+}
+
+// read reads a reply's text: the status, 0 for none, a line for each header, and
+// after an empty line what went wrong, if anything did.
+func (r *Response) read(text string) {
+	line, rest := cut(text, '\n')
+	for i := range len(line) {
+		r.status = r.status*10 + int(line[i]-'0')
+	}
+	for rest != "" {
+		if line, rest = cut(rest, '\n'); line == "" {
+			r.broke = errors.New(rest)
+			return
+		}
+		name, value := cut(line, ':')
+		r.header = append(r.header, grpcweb.Field{Name: name, Value: value})
+	}
+}
+
+// cut slices text around the first separator.
+func cut(text string, separator byte) (before, after string) {
+	for i := range len(text) {
+		if text[i] == separator {
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
 }
 
 // Status is the HTTP status.
 func (r *Response) Status() int { return r.status }
 
 // Header returns the value of a header, or "" where it is absent or the bridge
-// does not expose it to the page.
+// does not expose it to the page. The values of a name are joined by commas, as
+// fetch joins them.
 func (r *Response) Header(name string) string {
-	value, err := call(r.value.Get("headers"), "get", name)
-	if err != nil || value.Type() != js.TypeString {
-		return ""
-	}
-	return value.String()
+	value, _ := r.header.Get(name)
+	return value
 }
 
-// Headers returns every header that the bridge exposes to the page. The values of
-// a name are joined by commas, as fetch joins them.
-func (r *Response) Headers() grpcweb.Fields {
-	var fields grpcweb.Fields
-	all := js.Global().Get("Array").Call("from", r.value.Get("headers"))
-	for i := range all.Length() {
-		field := all.Index(i)
-		fields = append(fields, grpcweb.Field{Name: field.Index(0).String(), Value: field.Index(1).String()})
-	}
-	return fields
-}
+// Headers returns every header that the bridge exposes to the page.
+func (r *Response) Headers() grpcweb.Fields { return r.header }
 
 // Read returns the next piece of the body; at its end, a nil piece.
 func (r *Response) Read(scope *client.Scope) ([]byte, error) {
+	if len(r.whole) > 0 {
+		piece := r.whole
+		r.whole = nil
+		return piece, nil
+	}
 	if r.reader.IsNull() {
-		return nil, nil
+		return nil, r.broke
 	}
 	reading, err := call(r.reader, "read")
 	if err != nil {
@@ -106,7 +165,7 @@ func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 		return nil, err
 	}
 	if result.Get("done").Bool() {
-		r.closed = true
+		r.ended = true
 		return nil, nil
 	}
 	return bytesOf(result.Get("value")), nil
@@ -118,8 +177,8 @@ func (r *Response) Reader() any { return r.reader }
 
 // Close abandons what is left of the response.
 func (r *Response) Close() {
-	if !r.closed {
-		r.closed = true
+	if !r.ended {
+		r.ended = true
 		r.abort.Call("abort")
 	}
 }

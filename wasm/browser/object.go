@@ -8,51 +8,6 @@ import (
 	"akash-provider-web/wasm/client"
 )
 
-// An Object is a JavaScript object that is read as options: what is absent has
-// its zero value. Whoever made it has checked the types.
-type Object struct{ value js.Value }
-
-// Text returns a string, "" where it is absent.
-func (o Object) Text(name string) string {
-	if v := o.value.Get(name); v.Type() == js.TypeString {
-		return v.String()
-	}
-	return ""
-}
-
-// Number returns a whole number, and whether it is there.
-func (o Object) Number(name string) (n int, ok bool) {
-	if v := o.value.Get(name); v.Type() == js.TypeNumber {
-		return v.Int(), true
-	}
-	return 0, false
-}
-
-// Flag returns a boolean, false where it is absent.
-func (o Object) Flag(name string) bool {
-	v := o.value.Get(name)
-	return v.Type() == js.TypeBoolean && v.Bool()
-}
-
-// Numbers returns an array of whole numbers, nil where it is absent.
-func (o Object) Numbers(name string) []int {
-	v := o.value.Get(name)
-	if v.Type() != js.TypeObject {
-		return nil
-	}
-	numbers := make([]int, v.Length())
-	for i := range numbers {
-		numbers[i] = v.Index(i).Int()
-	}
-	return numbers
-}
-
-// Function returns a function, and whether it is there.
-func (o Object) Function(name string) (f Function, ok bool) {
-	v := o.value.Get(name)
-	return Function{v}, v.Type() == js.TypeFunction
-}
-
 // A Function is a JavaScript function.
 type Function struct{ value js.Value }
 
@@ -89,11 +44,13 @@ func (a Arguments) Number(n int) int { return a[n].Int() }
 // Flag returns the nth argument, which is a boolean.
 func (a Arguments) Flag(n int) bool { return a[n].Bool() }
 
-// Object returns the nth argument, which is an object.
-func (a Arguments) Object(n int) Object { return Object{a[n]} }
-
 // Function returns the nth argument, which is a function.
 func (a Arguments) Function(n int) Function { return Function{a[n]} }
+
+// Optional returns the nth argument, if it is a function.
+func (a Arguments) Optional(n int) (f Function, ok bool) {
+	return Function{a[n]}, a[n].Type() == js.TypeFunction
+}
 
 // Call calls the function. What it throws is nobody's to handle here, and goes
 // to the console.
@@ -118,4 +75,9 @@ func Publish(name string, functions map[string]func(Arguments) any) {
 }
 
 // Global returns a string on the global object, "" where it is absent.
-func Global(name string) string { return Object{js.Global()}.Text(name) }
+func Global(name string) string {
+	if v := js.Global().Get(name); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}

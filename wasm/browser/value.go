@@ -9,10 +9,9 @@ import "syscall/js"
 
 // Constructors, kept because each look-up costs.
 var (
-	object          = js.Global().Get("Object")
-	uint8Array      = js.Global().Get("Uint8Array")
-	abortController = js.Global().Get("AbortController")
-	promise         = js.Global().Get("Promise")
+	object     = js.Global().Get("Object")
+	uint8Array = js.Global().Get("Uint8Array")
+	promise    = js.Global().Get("Promise")
 )
 
 // An Error is an exception that JavaScript threw, or the reason of a promise

@@ -156,7 +156,7 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	grpcweb.AppendHeader(body[:0], len(body)-grpcweb.HeaderSize)
 	return &Request{
 		URL: c.Bridge + c.method.path, Header: header, Body: body,
-		Transport: c.Transport, Streams: c.method.streams,
+		Transport: c.Transport, Streams: c.method.streams, Whole: !c.method.streams,
 	}, nil
 }
 

@@ -19,6 +19,8 @@ type Request struct {
 	Transport string
 	// Streams says that the answer may take any time, and have any length.
 	Streams bool
+	// Whole asks for the answer as a whole, in one piece.
+	Whole bool
 }
 
 // A Response is an answer whose body is still to come.

@@ -33,6 +33,7 @@ func (x *exchange) run(r *request) outcome {
 		URL:    r.URL,
 		Header: header,
 		Body:   append(grpcweb.AppendHeader(nil, len(r.Message)), r.Message...),
+		Whole:  r.Unary,
 	})
 	end := outcome{Headers: x.headers, Trailers: x.trailers}
 	if status != nil {

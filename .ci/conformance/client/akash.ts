@@ -3,6 +3,7 @@
 
 import "wasm_exec.js"; // Go's, which defines globalThis.Go
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
+import { makeRequest } from "../../../npm/src/request.ts";
 import {
   baseUrl,
   cancellation,
@@ -36,6 +37,7 @@ declare const Go: new () => {
   run(instance: WebAssembly.Instance): Promise<void>;
 };
 
+Object.assign(globalThis, { request: makeRequest((url, init) => fetch(url, init)) });
 const go = new Go();
 const { instance } = await WebAssembly.instantiateStreaming(fetch("/akash.wasm"), go.importObject);
 void go.run(instance);
