@@ -241,6 +241,10 @@ func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		arrival.body = io.NopCloser(windowed)
 		w = windowed
 		defer windowed.credits.Wait()
+		defer func() { _ = webSocket.Close() }()
+		h.next.ServeHTTP(w, r)
+		windowed.Flush()
+		return
 	}
 	h.next.ServeHTTP(w, r)
 	_ = webSocket.Close()

@@ -443,6 +443,7 @@ func TestAWindowHoldsTheAnswerBack(t *testing.T) {
 		for range total {
 			_, err := w.Write(message)
 			assert.NoError(t, err)
+			w.(http.Flusher).Flush()
 			written.Add(1)
 			wrote <- struct{}{}
 		}
@@ -484,6 +485,7 @@ func TestAWindowedCallEndsWithItsPage(t *testing.T) {
 						ended <- err
 						return
 					}
+					w.(http.Flusher).Flush()
 				}
 			})
 			c := dial(t, server, "content-type: application/grpc-web+proto\r\nakash-window: 16384\r\n")
