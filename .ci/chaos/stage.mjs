@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { start } from "../bench/driver/program.mjs";
+import { launchOptions } from "../chromium.mjs";
 import { startHAProxy } from "./haproxy.mjs";
 import { freePorts } from "./ports.mjs";
 import { Site } from "./site.mjs";
@@ -90,7 +91,7 @@ export class Stage {
 
     const site = await Site.open();
     this.#lasting.push(site);
-    const browser = await launch();
+    const browser = await chromium.launch(launchOptions());
     this.#lasting.push({ stop: () => browser.close() });
     this.page = await browser.newPage({ ignoreHTTPSErrors: true });
     this.crashed = new Promise((_, reject) => {
@@ -161,19 +162,4 @@ export class Stage {
     for (const one of this.#lasting.reverse()) await (one.stop ?? one.close).call(one);
     for (const program of this.#programs.values()) await program.stop();
   }
-}
-
-function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
 }

@@ -2,21 +2,11 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { launchOptions } from "../../chromium.mjs";
 
 /** Starts Debian's Chromium so that it talks to nobody but the measurements. */
 export function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  return chromium.launch(launchOptions());
 }
 
 /** CPU time of one thread, or of all threads, of a process in milliseconds. */

@@ -12,6 +12,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import { chromium, type Page } from "playwright-core";
+import { launchOptions } from "../../chromium.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,20 +26,10 @@ const client = positionals[0];
 if (client === undefined) throw new Error("which client? connect, grpc-web or akash");
 
 const site = await serve(new URL("./", import.meta.url));
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // The suite's servers present certificates it made a moment ago.
-    "--ignore-certificate-errors",
-  ],
-});
+const browser = await chromium.launch(
+  // The suite's servers present certificates it made a moment ago.
+  launchOptions("--ignore-certificate-errors"),
+);
 const page = await open(`http://localhost:${(site.address() as AddressInfo).port}/?${client}`);
 
 const underWay = new Set<Promise<void>>();

@@ -7,7 +7,8 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, type Page, chromium as playwright } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { launchOptions } from "../../../.ci/chromium.mjs";
 import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
 
@@ -161,23 +162,9 @@ export class Stage {
   }
 }
 
-/** Chromium's program. */
-export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
-
 /** Starts Debian's Chromium so that it talks to nobody but the tests. */
 export function launch(): Promise<Browser> {
-  return playwright.launch({
-    executablePath: chromium,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  return chromium.launch(launchOptions());
 }
 
 /** Reads a bridge's metrics, and returns how to get one, which must be there, by name. */

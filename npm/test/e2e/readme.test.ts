@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type PluginBuild } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { chromium, root, Stage, until } from "./harness.js";
+import { executablePath } from "../../../.ci/chromium.mjs";
+import { root, Stage, until } from "./harness.js";
 
 let stage: Stage;
 let readme: string;
@@ -57,7 +58,7 @@ async function run(program: string, ...args: string[]): Promise<string> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: project,
     // Not this test's own run.
-    env: { PATH: process.env.PATH, HOME: project, CHROMIUM: chromium },
+    env: { PATH: process.env.PATH, HOME: project, CHROMIUM: executablePath },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,0 +1,2 @@
+export const executablePath: string;
+export function launchOptions(...further: string[]): { executablePath: string; args: string[] };
