@@ -83,12 +83,12 @@ describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => 
     const page = await stage.page(flavour, { worker: true });
     await follow(page);
     await page.workers()[0]?.evaluate(`void ${code}`);
-    const failed = await until("the stream fails", 5_000, () =>
+    const error = await until("the stream fails", 5_000, () =>
       page.evaluate(() => failed || undefined),
     );
-    expect(failed).toMatch(/^INTERNAL: the worker has crashed/);
-    expect(failed).toMatch(says);
-    expect(failed).toContain(stage.fake.provider);
+    expect(error).toMatch(/^INTERNAL: the worker has crashed/);
+    expect(error).toMatch(says);
+    expect(error).toContain(stage.fake.provider);
     await until(
       "the stream is cancelled",
       1_000,
