@@ -104,7 +104,7 @@ async function profileClient() {
     print(name, profile);
   };
   const stage = await Stage.open(`--log-lines=${lines}`, "--log-bytes=120", "--log-chunk=1");
-  const source = stage.source(wasmUrl);
+  const source = stage.source({ wasmUrl });
   for (const client of ["batches", "entries", "connect-web"]) {
     await profile(client, () =>
       page.evaluate(([client, source]) => bench.logs(client, source), [client, source]),

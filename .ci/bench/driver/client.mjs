@@ -95,7 +95,8 @@ async function measureLoad(page, source, load, rounds) {
       perSecond: (load.lines / ms) * 1000,
     };
   };
-  const clients = ["batches", ...(load.entries ? ["entries"] : []), "worker", ...peers, "fetch"];
+  const ours = ["batches", "webSocket", ...(load.entries ? ["entries"] : []), "worker"];
+  const clients = [...ours, ...peers, "fetch"];
   // What is compiled and connected the first time is not the stream's.
   for (const client of clients) await read(client)();
 
@@ -116,6 +117,7 @@ async function measureLoad(page, source, load, rounds) {
     );
   }
   rows.push(
+    { name: `${name}, over a WebSocket`, ...perSecond, ours: "webSocket", ...of },
     { name: `${name}, in a worker`, ...perSecond, ours: "worker", ...of },
     {
       name: `${name}, in a worker, by the clock`,

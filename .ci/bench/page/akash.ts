@@ -1,15 +1,23 @@
 // Our client, by its public API.
 
-import { type Client, createClient, type LogOptions } from "../../../npm/dist/index.js";
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type LogOptions,
+} from "../../../npm/dist/index.js";
 import { type Source, Tally } from "./source.ts";
 
 const clients = new Map<string, Promise<Client>>();
 
-function clientOf({ bridgeUrl, wasmUrl, workerUrl }: Source, worker: boolean): Promise<Client> {
-  const key = `${bridgeUrl} ${worker}`;
+/** How the client is made. Streams go by fetch, as the peers' do, unless it says otherwise. */
+type How = Pick<ClientOptions, "transport" | "worker">;
+
+function clientOf({ bridgeUrl, wasmUrl, workerUrl }: Source, how: How = {}): Promise<Client> {
+  const key = JSON.stringify([bridgeUrl, how]);
   let client = clients.get(key);
   if (!client) {
-    client = createClient({ bridgeUrl, wasmUrl, workerUrl, worker });
+    client = createClient({ bridgeUrl, wasmUrl, workerUrl, transport: "fetch", ...how });
     clients.set(key, client);
   }
   return client;
@@ -19,8 +27,8 @@ function options({ provider, lease, jwt }: Source): LogOptions {
   return { provider, lease, auth: { type: "jwt", token: jwt } };
 }
 
-export async function batches(source: Source, worker = false): Promise<Tally> {
-  const client = await clientOf(source, worker);
+export async function batches(source: Source, how?: How): Promise<Tally> {
+  const client = await clientOf(source, how);
   const tally = new Tally();
   for await (const entries of client.streamLogs(options(source)).batches()) {
     for (const entry of entries) tally.add(entry);
@@ -29,14 +37,14 @@ export async function batches(source: Source, worker = false): Promise<Tally> {
 }
 
 export async function entries(source: Source): Promise<Tally> {
-  const client = await clientOf(source, false);
+  const client = await clientOf(source);
   const tally = new Tally();
   for await (const entry of client.streamLogs(options(source))) tally.add(entry);
   return tally;
 }
 
-export async function status(source: Source, worker = false): Promise<number> {
-  const client = await clientOf(source, worker);
+export async function status(source: Source, how?: How): Promise<number> {
+  const client = await clientOf(source, how);
   const result = await client.getProviderStatus(source.provider);
   if (result.status === "error") throw result.error;
   return result.response.cluster?.leases?.active ?? 0;
@@ -44,7 +52,7 @@ export async function status(source: Source, worker = false): Promise<number> {
 
 /** Opens a quiet stream, leaves it after its first line, and says when that was. */
 export async function leave(source: Source, name: string): Promise<number> {
-  const client = await clientOf(source, false);
+  const client = await clientOf(source);
   const { provider, lease } = source;
   const logs = client.streamLogs({ provider, lease, filter: { name }, insecure: true });
   let left = 0;

@@ -10,7 +10,8 @@ import type { Source } from "./source.ts";
 const logs = {
   batches: (source: Source) => akash.batches(source),
   entries: akash.entries,
-  worker: (source: Source) => akash.batches(source, true),
+  webSocket: (source: Source) => akash.batches(source, { transport: "websocket" }),
+  worker: (source: Source) => akash.batches(source, { worker: true }),
   "connect-web": connect.logs,
   "grpc-web": grpcWeb.logs,
   fetch: floor.logs,
@@ -18,7 +19,7 @@ const logs = {
 
 const status = {
   akash: (source: Source) => akash.status(source),
-  worker: (source: Source) => akash.status(source, true),
+  worker: (source: Source) => akash.status(source, { worker: true }),
   "connect-web": connect.status,
   fetch: floor.status,
 };
