@@ -33,20 +33,27 @@ func (a *answer) Detach(gone, serve func()) bool {
 	if a.committed || a.r.ProtoMajor != 1 || a.r.ProtoMinor != 1 || a.r.TLS != nil {
 		return false
 	}
+	// Counted first: http.Server.Shutdown does not wait for what is no longer its own.
+	a.calls.Add(2)
 	conn, buffered, err := http.NewResponseController(a.w).Hijack()
 	if err != nil {
+		a.calls.Add(-2)
 		return false
 	}
 	server, _ := a.r.Context().Value(http.ServerContextKey).(*http.Server)
 	d := &detached{conn: conn, header: a.w.Header(), server: server, left: make(chan struct{})}
 	a.w, a.r, a.detached = d, nil, true
 	early := buffered.Reader.Buffered()
-	a.calls.Go(func() { d.watch(early, gone) })
-	a.calls.Go(func() {
+	go func() {
+		defer a.calls.Done()
+		d.watch(early, gone)
+	}()
+	go func() {
+		defer a.calls.Done()
 		defer d.close()
 		serve()
 		a.finish()
-	})
+	}()
 	return true
 }
 

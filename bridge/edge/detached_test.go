@@ -150,6 +150,7 @@ func TestAPanicCutsADetachedAnswerOff(t *testing.T) {
 	body, err := io.ReadAll(r.Body)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "no page may take it for complete")
 	assert.Equal(t, grpcwebtest.Frame(0, []byte("hello")), body)
+	<-left
 	calls.Wait()
 	assert.Contains(t, logged.String(), "on purpose")
 }
