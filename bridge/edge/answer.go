@@ -13,10 +13,6 @@ import (
 // flagTrailer marks the frame that holds the trailers (PROTOCOL-WEB.md, "Trailers").
 const flagTrailer = 0x80
 
-// maxHeld is how much of an answer is held until it is flushed or complete, so that
-// it goes out in one piece.
-const maxHeld = 16 << 10
-
 // maxJoined is how many bytes are rather copied together than written from where
 // they lie.
 const maxJoined = 2 << 10
@@ -34,7 +30,7 @@ type answer struct {
 
 	trailer   http.Header // the handler's Header, once its headers are written
 	words     http.Header // trailers that it gave by their own names
-	held      *[]byte     // of the body, what waits; from heldPool
+	held      held        // of the body, what waits
 	committed bool        // the handler has written its headers
 	sent      bool        // they went out
 
@@ -42,11 +38,6 @@ type answer struct {
 	calls    *sync.WaitGroup // where a detached answer is counted
 	detached bool
 }
-
-var heldPool = sync.Pool{New: func() any {
-	b := make([]byte, 0, 4<<10)
-	return &b
-}}
 
 func newAnswer(w http.ResponseWriter, r *http.Request, contentType []string, calls *sync.WaitGroup) *answer {
 	a := &answer{w: w, r: r, contentType: contentType, crossOrigin: r.Header["Origin"] != nil, calls: calls}
@@ -110,11 +101,7 @@ func exposed(h http.Header) string {
 // Write sends a piece of the body, in its time.
 func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
-	if a.held == nil {
-		a.held = heldPool.Get().(*[]byte)
-	}
-	if len(*a.held)+len(p) <= maxHeld {
-		*a.held = append(*a.held, p...)
+	if a.held.add(p) {
 		return len(p), nil
 	}
 	if err := a.release(); err != nil {
@@ -172,15 +159,11 @@ func (a *answer) send(status int) {
 
 // release writes what is held and holds nothing more.
 func (a *answer) release() error {
-	if a.held == nil {
+	if a.held.empty() {
 		return nil
 	}
 	a.send(http.StatusOK)
-	_, err := a.w.Write(*a.held)
-	*a.held = (*a.held)[:0]
-	heldPool.Put(a.held)
-	a.held = nil
-	return err
+	return a.held.release(a.w)
 }
 
 // finish sends the trailers, after the handler has returned: as headers where it
@@ -191,12 +174,10 @@ func (a *answer) finish() {
 		a.send(http.StatusOK)
 		return
 	}
-	if a.held == nil {
-		a.held = heldPool.Get().(*[]byte)
-	}
-	*a.held = a.appendTrailers(*a.held)
+	rest := a.held.room()
+	*rest = a.appendTrailers(*rest)
 	if !a.sent {
-		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*a.held))}
+		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*rest))}
 	}
 	_ = a.release() // an error means that the page has left
 }

@@ -239,14 +239,13 @@ func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if size := windowOf(r.Header); size > 0 {
 		windowed := newWindowed(r.Context(), w, webSocket, size)
 		arrival.body = io.NopCloser(windowed)
-		w = windowed
 		defer windowed.credits.Wait()
-		defer func() { _ = webSocket.Close() }()
+		gathered := &gathered{ResponseWriter: windowed}
+		h.next.ServeHTTP(gathered, r)
+		gathered.Flush()
+	} else {
 		h.next.ServeHTTP(w, r)
-		windowed.Flush()
-		return
 	}
-	h.next.ServeHTTP(w, r)
 	_ = webSocket.Close()
 }
 

@@ -69,7 +69,6 @@ type windowed struct {
 	at   int // bytes of head that were read
 	rest int // bytes of the message that were not
 
-	held    *[]byte // what waits to be flushed; from heldPool, nil for nothing
 	credits sync.WaitGroup
 
 	mu     sync.Mutex
@@ -136,63 +135,8 @@ func (w *windowed) readCredits() {
 	}
 }
 
-// Write sends messages, at the latest when it is flushed. What comes meanwhile goes out
-// with them: each message of a WebSocket costs the page an event.
-func (w *windowed) Write(p []byte) (int, error) { return w.WritePieces([][]byte{p}) }
-
-// WritePieces is Write for bytes that lie here and there.
-func (w *windowed) WritePieces(pieces [][]byte) (n int, err error) {
-	w.mu.Lock()
-	err = w.broken
-	w.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	for _, p := range pieces {
-		if w.held == nil {
-			w.held = heldPool.Get().(*[]byte)
-		}
-		if len(*w.held) > 0 && len(*w.held)+len(p) > maxHeld {
-			if err := w.release(); err != nil {
-				return n, err
-			}
-			w.held = heldPool.Get().(*[]byte)
-		}
-		if len(p) > maxHeld {
-			err = w.send(p)
-		} else {
-			*w.held = append(*w.held, p...)
-		}
-		if err != nil {
-			return n, err
-		}
-		n += len(p)
-	}
-	return n, nil
-}
-
-// Flush implements http.Flusher. The next Write tells of an error.
-func (w *windowed) Flush() { _ = w.release() }
-
-// release sends what is held and holds nothing more.
-func (w *windowed) release() error {
-	if w.held == nil {
-		return nil
-	}
-	held := w.held
-	w.held = nil
-	defer func() {
-		*held = (*held)[:0]
-		heldPool.Put(held)
-	}()
-	if len(*held) == 0 {
-		return nil
-	}
-	return w.send(*held)
-}
-
-// send sends bytes as one message, when the page has room for them.
-func (w *windowed) send(p []byte) error {
+// Write sends messages, when the page has room for them.
+func (w *windowed) Write(p []byte) (int, error) {
 	for {
 		w.mu.Lock()
 		broken, more := w.broken, w.more
@@ -203,25 +147,14 @@ func (w *windowed) send(p []byte) error {
 		w.mu.Unlock()
 		switch {
 		case broken != nil:
-			return broken
+			return 0, broken
 		case room:
-			_, err := w.ResponseWriter.Write(p)
-			return w.breaks(err)
+			return w.ResponseWriter.Write(p)
 		}
 		select {
 		case <-more:
 		case <-w.ctx.Done():
-			return w.breaks(context.Cause(w.ctx))
+			return 0, context.Cause(w.ctx)
 		}
 	}
-}
-
-// breaks keeps an error for what is written after it.
-func (w *windowed) breaks(err error) error {
-	if err != nil {
-		w.mu.Lock()
-		w.broken = err
-		w.mu.Unlock()
-	}
-	return err
 }
