@@ -7,18 +7,14 @@ import "syscall/js"
 // A Clock counts time with setTimeout.
 type Clock struct{}
 
-// Timers, like waiters, are called back by number.
 var (
-	timers    = make(map[uint32]func())
-	lastTimer uint32
-	ring      js.Func
+	timers pending[func()]
+	ring   js.Func
 )
 
 func init() {
 	ring = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		id := uint32(args[0].Int())
-		if f, ok := timers[id]; ok {
-			delete(timers, id)
+		if f, ok := timers.take(uint32(args[0].Int())); ok {
 			f()
 		}
 		return nil
@@ -33,13 +29,10 @@ func (Clock) Now() int64 {
 // AfterFunc calls f once, after so many milliseconds, unless stop is called
 // before.
 func (Clock) AfterFunc(ms int, f func()) (stop func()) {
-	lastTimer++
-	id := lastTimer
-	timers[id] = f
+	id := timers.add(f)
 	handle := js.Global().Call("setTimeout", ring, ms, id)
 	return func() {
-		if _, ok := timers[id]; ok {
-			delete(timers, id)
+		if _, ok := timers.take(id); ok {
 			js.Global().Call("clearTimeout", handle)
 		}
 	}

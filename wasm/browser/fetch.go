@@ -39,18 +39,15 @@ type reply struct {
 	err  error
 }
 
-// replies are called back by number, as waiters are.
+// Who waits for a reply.
 var (
-	replies   = make(map[uint32]chan reply)
-	lastReply uint32
-	answered  js.Func
+	replies  pending[chan reply]
+	answered js.Func
 )
 
 func init() {
 	answered = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		id := uint32(args[0].Int())
-		if waiter, ok := replies[id]; ok {
-			delete(replies, id)
+		if waiter, ok := replies.take(uint32(args[0].Int())); ok {
 			waiter <- reply{text: args[1].String(), body: args[2]}
 		}
 		return nil
@@ -72,14 +69,12 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	if request.Whole {
 		most = 2 * (grpcweb.HeaderSize + grpcweb.DefaultMaxMessage) // the message and the trailers
 	}
-	lastReply++
-	id := lastReply
 	waiter := make(chan reply, 2) // room for both ends, so that neither blocks
-	replies[id] = waiter
+	id := replies.add(waiter)
 	abort, err := call(js.Global(), "request", request.URL, string(header), arrayOf(request.Body),
 		request.Transport, request.Streams, most, id, answered)
 	if err != nil {
-		delete(replies, id)
+		replies.take(id)
 		return nil, err
 	}
 	remove := scope.OnEnd(func() { waiter <- reply{err: errStopped} })
@@ -87,7 +82,7 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	remove()
 	response := &Response{abort: abort, reader: js.Null()}
 	if answer.err != nil {
-		delete(replies, id)
+		replies.take(id)
 		response.Close()
 		return nil, answer.err
 	}
