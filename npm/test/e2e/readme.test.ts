@@ -126,6 +126,8 @@ test("the README's React component works as it stands", async () => {
   });
   const page = await stage.page("module");
   await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });
+  // An inline module that imports another runs when that one has come, with nothing to await.
+  await page.waitForFunction(() => "show" in globalThis);
   const { provider, lease, auth } = stage.fake;
   await page.evaluate(
     (props) => (globalThis as unknown as { show: (props: object) => void }).show(props),
