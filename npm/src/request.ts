@@ -34,7 +34,6 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
       headers: {},
       body,
       signal: abort.signal,
-      cache: "no-store",
       // A redirect would carry credentials to whoever is named in it.
       redirect: "error",
     };

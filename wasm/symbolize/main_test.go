@@ -32,15 +32,15 @@ func TestTraceOfTrimmedProgram(t *testing.T) {
 	node.Env = append(os.Environ(), "GOTRACEBACK=system")
 	node.Stderr = &trace
 	assert.Error(t, node.Run())
-	assert.Contains(t, trace.String(), "recovered: on purpose\npanic: runtime error: index out of range [1] with length 1\n")
+	assert.Contains(t, trace.String(), "recovered too deep: false\nrecovered: on purpose\npanic: runtime error: index out of range [1] with length 1\n")
 	assert.NotContains(t, trace.String(), "main.")
 
 	var read bytes.Buffer
 	require.NoError(t, run(symbols, &trace, &read))
 	assert.Contains(t, read.String(), "panic: runtime error: index out of range [1] with length 1\n")
 	const source = "akash-provider-web/wasm/symbolize/testdata/panics/main.go"
-	assert.Regexp(t, `\nmain\.\(\*server\)\.serve\(.*\)\n\t`+source+`:21\n`, read.String())
-	assert.Regexp(t, `\nmain\.main\(\)\n\t`+source+`:15\n`, read.String())
+	assert.Regexp(t, `\nmain\.\(\*server\)\.serve\(.*\)\n\t`+source+`:23\n`, read.String())
+	assert.Regexp(t, `\nmain\.main\(\)\n\t`+source+`:17\n`, read.String())
 }
 
 func output(t *testing.T, cmd *exec.Cmd) []byte {

@@ -20,16 +20,19 @@ const (
 	funcSize    = 44 // of a _func, without what follows it
 
 	offEntry     = 0
+	offName      = 4
 	offPcsp      = 16
 	offPcfile    = 20
 	offPcln      = 24
 	offNpcdata   = 28
 	offCuOffset  = 32
 	offStartLine = 36
+	offFuncID    = 40
 
 	addressBits = 16 // of an address within a function (cmd/link/internal/wasm)
 
 	pcdataUnsafePoint = 0 // says where a goroutine may be preempted, which WebAssembly cannot
+	pcdataInlTree     = 2 // says which call a place is inlined from
 	pcdataArgLive     = 3 // says which arguments a trace prints with a question mark
 )
 
@@ -42,6 +45,7 @@ var (
 // A funcTable is a program's function table. All its parts are parts of the
 // program's data.
 type funcTable struct {
+	place int // in the program's data
 	whole []byte
 	names []byte // funcnametab
 	units []byte // cutab: the files of each compilation unit
@@ -67,6 +71,7 @@ func findFuncTable(data []byte) (*funcTable, error) {
 			if found != nil {
 				return nil, errTwoTables
 			}
+			t.place = at
 			found = t
 		}
 	}
@@ -119,6 +124,18 @@ func (f function) pcdatas() uint32      { return f.field(offNpcdata) }
 
 // pcdata returns the offset of a table's number within a function.
 func (f function) pcdata(i int) int { return funcSize + 4*i }
+
+// funcdata returns the offset of what the function has of a kind, and whether it has it.
+func (f function) funcdata(kind int) (off int, ok bool) {
+	off = f.pcdata(int(f.pcdatas()) + kind)
+	return off, kind < int(f[funcSize-1]) && f.field(off) != noFuncdata
+}
+
+// counts reports whether recover counts the calls that are inlined in the function.
+// It looks how many calls there are between a panic and itself but for those that the
+// compiler made, and a function that calls it is never inlined: so what is inlined
+// matters only in a function that the compiler made.
+func (f function) counts() bool { return f[offFuncID] == funcIDWrapper }
 
 // function returns the i-th function, and whether it lies within the table.
 func (t *funcTable) function(i int) (function, bool) {
@@ -173,13 +190,13 @@ func (t *funcTable) strip() error {
 			return err
 		}
 		for j := range int(f.pcdatas()) {
-			if j == pcdataUnsafePoint || j == pcdataArgLive {
+			if j == pcdataUnsafePoint || j == pcdataArgLive || j == pcdataInlTree && !f.counts() {
 				f.clear(f.pcdata(j)) // 0 is no table
 			} else if err := keep(f.field(f.pcdata(j))); err != nil {
 				return err
 			}
 		}
-		for _, off := range []int{offPcfile, offPcln, offCuOffset, offStartLine} {
+		for _, off := range []int{offName, offPcfile, offPcln, offCuOffset, offStartLine} {
 			f.clear(off)
 		}
 	}
@@ -191,7 +208,7 @@ func (t *funcTable) strip() error {
 }
 
 // table returns the table of pctab that begins at the offset: pairs of varints, the
-// difference of a value and that of an address, up to a value that does not change.
+// difference of a value and that of an address, up to a difference of 0.
 func (t *funcTable) table(off uint32) ([]byte, error) {
 	if uint64(off) >= uint64(len(t.pcs)) {
 		return nil, errBadTable

@@ -3,14 +3,15 @@
 //	trim MODULE SYMBOLS
 //
 // It takes out what only serves to print a stack trace by name: the names of
-// functions and files, and the numbers of lines. They go to the file SYMBOLS, with
-// which wasm/symbolize reads a trace that has addresses only. A program that asks
-// for such names itself (runtime.FuncForPC, runtime.Caller) gets empty ones.
+// functions and files, the numbers of lines, and which calls were inlined where. Names
+// and numbers go to the file SYMBOLS, with which wasm/symbolize reads a trace that has
+// addresses only. A program that asks for such names itself (runtime.FuncForPC,
+// runtime.Caller) gets empty ones.
 //
 // And it writes the module's data in few segments. Go's linker leaves out every run
 // of zeros, which makes some 27,000 of them; their headers do not compress, zeros do.
 //
-// Both together take an eighth of what a browser loads.
+// Both together take a quarter of what a browser loads.
 package main
 
 import (

@@ -53,6 +53,10 @@ func trim(module []byte) (trimmed, symbols []byte, err error) {
 			if symbols, err = table.symbols(); err != nil {
 				return nil, nil, err
 			}
+			// Before the function table, which says where the trees are.
+			if err := table.fell(memory); err != nil {
+				return nil, nil, err
+			}
 			if err := table.strip(); err != nil {
 				return nil, nil, err
 			}

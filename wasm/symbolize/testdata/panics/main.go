@@ -9,6 +9,8 @@ func main() {
 	go func() {
 		defer close(done)
 		defer func() { println("recovered:", recover().(string)) }()
+		var c calmer = guarded{&guard{}}
+		defer c.calm()
 		panic("on purpose")
 	}()
 	<-done
@@ -24,3 +26,15 @@ func (s *server) serve(names []string) {
 
 //go:noinline
 func count(calls map[string]int, name string) { _ = calls[name] }
+
+type calmer interface{ calm() }
+
+// guarded has the method by a function that the compiler makes, in which guard's is
+// inlined: what that calls is not called by the defer statement, and cannot recover.
+type guarded struct{ *guard }
+
+type guard struct{}
+
+func (*guard) calm() { tooDeep() }
+
+func tooDeep() { println("recovered too deep:", recover() != nil) }
