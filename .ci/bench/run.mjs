@@ -49,7 +49,7 @@ const { values, positionals } = parseArgs({
 const quick = { rounds: 3, news: 1, warm: 0.3, seconds: 0.7, lines: 200_000 };
 const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 400_000 };
 const effort = values.quick
-  ? { ...quick, times: 50, calls: 200, leaves: 15, visits: 5 }
+  ? { ...quick, times: 50, calls: 200, leaves: 15, visits: 15 }
   : { ...whole, times: 200, calls: 500, leaves: 50, visits: 15 };
 
 const parts = {

@@ -1,10 +1,12 @@
+import { bodyReader } from "./byte-reader.js";
 import type { Init, Way } from "./transport.js";
 
 /** What a body is read from. */
-export type BodyReader = Pick<
-  ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  "read" | "cancel"
->;
+export interface BodyReader
+  extends Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
+  /** Takes back a piece that was read and is not needed any more. */
+  recycle?(piece: Uint8Array<ArrayBuffer>): void;
+}
 
 /**
  * What the module is told of a request: its number; the status, the headers and an
@@ -65,12 +67,13 @@ async function answer(
     const response = await send(url, init);
     text = `${response.status}\n`;
     for (const [name, value] of response.headers) text += `${name}:${value}\n`;
-    const reader = response.body?.getReader() ?? null;
-    body = reader;
-    if (most > 0) {
+    if (most === 0) {
+      body = response.body && bodyReader(response.body);
+    } else {
       const pieces: Uint8Array[] = [];
       // What is none of the bridge's answers is not worth waiting for.
       const type = response.headers.get("content-type") ?? "";
+      const reader = response.body?.getReader();
       try {
         if (reader && type.startsWith("application/grpc-web")) await take(reader, pieces, most);
       } finally {

@@ -11,6 +11,9 @@ type Result = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
 /** How much is read ahead of the page, in bytes. */
 const ahead = 512 * 1024;
 
+/** Up to how many bytes a piece is copied, so that it does not hold more memory than its own. */
+const small = 32 * 1024;
+
 /** How often there is a look at who is behind, in milliseconds. */
 const interval = 500;
 
@@ -79,6 +82,10 @@ export class SharedBody implements BodyReader {
     return this.#reader.cancel();
   }
 
+  recycle(piece: Uint8Array<ArrayBuffer>): void {
+    this.#reader.recycle?.(piece);
+  }
+
   /** look reports whether the page is behind, by two looks at least. */
   look(): boolean {
     const behind = this.#size >= ahead && this.#read < pace;
@@ -106,6 +113,15 @@ export class SharedBody implements BodyReader {
     this.#read += value?.length ?? 0;
   }
 
+  /** kept returns a result whose piece may wait. */
+  #kept(result: Result): Result {
+    const piece = result.value;
+    if (!piece || piece.length > small) return result;
+    const value = piece.slice();
+    this.recycle(piece);
+    return { done: false, value };
+  }
+
   /** fill reads ahead until that is enough, or the page waits itself. */
   async #fill(): Promise<void> {
     if (this.#pending) return;
@@ -116,7 +132,7 @@ export class SharedBody implements BodyReader {
         if (this.#waiting) return;
         this.#pending = undefined;
         if (!bodies.has(this)) return;
-        this.#held.push(result);
+        this.#held.push(this.#kept(result));
         this.#size += result.value?.length ?? 0;
         if (result.done) return;
       }

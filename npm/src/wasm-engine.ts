@@ -319,6 +319,7 @@ class WasmStream<T> implements EngineStream<T> {
         void drain(reader);
         return "";
       }
+      reader.recycle?.(chunk.value);
     }
   }
 

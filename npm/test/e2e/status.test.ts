@@ -49,6 +49,21 @@ describe.each<[Flavour, boolean]>([
   });
 });
 
+test("the browser asks once whether the page may call, not for each call", async () => {
+  const page = await stage.page("module");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  const asked: string[] = [];
+  session.on("Network.requestWillBeSent", ({ request: { url, method } }) => {
+    if (url.endsWith("/GetStatus")) asked.push(method);
+  });
+  for (let i = 0; i < 3; i++) {
+    const result = await getProviderStatus(page, stage.fake.ready.provider);
+    expect(result.status, stage.errors()).toBe("success");
+  }
+  expect(asked.sort()).toEqual(["OPTIONS", "POST", "POST", "POST"]);
+});
+
 test("a status that nobody vouches for says so", async () => {
   await stage.fake.setCertificate("expired");
   await using other = await stage.withNewBridge("--allow-insecure");
