@@ -172,7 +172,7 @@ size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; 
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
 
 .PHONY: bench
-bench: build $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
+bench: build $(EMPTY) $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
 	@.ci/need chromium=chromium
 	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 

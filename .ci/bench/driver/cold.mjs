@@ -1,10 +1,13 @@
 // Measures how long a page takes from navigation to the first status, with nothing
-// in the browser's cache.
+// in the browser's cache. The floor is a page that, instead of our client, runs the
+// smallest Go program.
 
+import { join } from "node:path";
 import { launch } from "./chromium.mjs";
 import { compare } from "./rounds.mjs";
 import { Site } from "./site.mjs";
 import { Stage } from "./stage.mjs";
+import { root, sh } from "./tools.mjs";
 
 /** Networks between the browser and everything; undefined is none. */
 const networks = {
@@ -22,12 +25,16 @@ export async function measureCold({ visits }) {
   const stage = await Stage.open("--log-lines=0");
   const wasmUrl = site.addModule();
   const { bridgeUrl, provider } = stage.source();
-  const told = `<script>cold = ${JSON.stringify({ bridgeUrl, provider, wasmUrl })}</script>`;
+  const emptyUrl = site.add(join(root, "bin/empty.wasm"));
+  const goRoot = sh("go", ["env", "GOROOT"]).trim();
+  const glue = `<script src="${site.add(join(goRoot, "lib/wasm/wasm_exec.js"))}"></script>`;
+  const told = `<script>cold = ${JSON.stringify({ bridgeUrl, provider, wasmUrl, emptyUrl })}</script>`;
   const script = (name) => `<script type="module" src="${site.addScript(name)}"></script>`;
-  const preload = `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="${wasmUrl}">`;
+  const preload = (url) =>
+    `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="${url}">`;
   const pages = {
-    ours: site.page("/akash", `<body>${preload}${told}${script("cold-akash")}`),
-    nopre: site.page("/akash2", `<body>${told}${script("cold-akash")}`),
+    ours: site.page("/akash", `<body>${preload(wasmUrl)}${told}${script("cold-akash")}`),
+    empty: site.page("/empty", `<body>${preload(emptyUrl)}${told}${glue}${script("cold-empty")}`),
     "connect-web": site.page("/connect", `<body>${told}${script("cold-connect")}`),
   };
   const browser = await launch();
@@ -57,7 +64,15 @@ export async function measureCold({ visits }) {
     const name = `cold start to first status, ${where}`;
     rows.push(
       ...(await compare(name, visits, visitors, [
-        { name, unit: "ms", better: "lower", figure: "ms", ours: "ours", peers: ["connect-web", "nopre"] },
+        {
+          name,
+          unit: "ms",
+          better: "lower",
+          figure: "ms",
+          ours: "ours",
+          peers: ["connect-web"],
+          floor: "empty",
+        },
       ])),
     );
   }

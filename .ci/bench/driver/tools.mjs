@@ -53,7 +53,7 @@ export function build() {
 
   npx("buf", "generate", "../../proto", "--template", "buf.gen.yaml");
   npx("tsc", "--noEmit");
-  bundle(dist, "main", "cold-akash", "cold-connect", "--minify");
+  bundle(dist, "main", "cold-akash", "cold-connect", "cold-empty", "--minify");
 }
 
 /** Bundles pages into a directory. */
