@@ -48,13 +48,14 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
   const scope: EventTarget = globalThis.document ?? globalThis;
   scope.addEventListener("securitypolicyviolation", onViolation);
   try {
-    // The bridge's answer names the page's origin only if it may call.
-    if (await answers(bridge, "cors")) return undefined;
-    if (await answers(bridge, "no-cors")) {
+    // Its files are anybody's to read, which tells a bridge from a proxy whose bridge is
+    // away, and its health is for pages that may call.
+    if (await reads(`${bridge}/sri.json`)) {
+      if (await reads(`${bridge}/healthz`)) return undefined;
       return {
         code: permissionDenied,
         reason: "originRefused",
-        message: `${bridge} answers, but does not let pages of ${page} call it: if it is an akash-provider-bridge, start it with --allow-origin ${page}`,
+        message: `the bridge at ${bridge} does not let pages of ${page} call it: start it with --allow-origin ${page}`,
       };
     }
     // The event comes in a task of its own.
@@ -70,11 +71,12 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
   }
 }
 
-async function answers(bridge: string, mode: RequestMode): Promise<boolean> {
+/** reads reports whether the page can read what is at a URL. */
+async function reads(url: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(patience);
-    await fetch(`${bridge}/healthz`, { mode, signal, cache: "no-store", credentials: "omit" });
-    return true;
+    const { ok } = await fetch(url, { signal, cache: "no-store", credentials: "omit" });
+    return ok;
   } catch {
     return false;
   }

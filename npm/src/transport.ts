@@ -85,7 +85,6 @@ export async function send(url: string, init: Init): Promise<Response> {
     met.add(origin);
     return response;
   } catch (error) {
-    // A proxy whose bridge is away answers like a bridge that refuses the page.
     if (init.signal.aborted || met.has(origin)) throw error;
     const found = await diagnose(url);
     if (!found) throw error;

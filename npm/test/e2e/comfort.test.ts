@@ -1,7 +1,7 @@
 // What a developer is told whose page, server or bridge is not set up right.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, request as httpRequest, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -180,6 +180,33 @@ describe("a bridge", () => {
       message: expect.stringMatching(/cannot reach the bridge at http.*is it running/),
       attempts: 2,
     });
+  });
+
+  test("that is away behind a proxy is tried again, also at first", async () => {
+    await open();
+    let away = true;
+    const proxy = createServer((request, response) => {
+      if (away) {
+        response.writeHead(503).end("<h1>No server is available</h1>");
+        // The page has had its failure, and looks why.
+        if (request.url === "/sri.json") away = false;
+        return;
+      }
+      const { url, method, headers } = request;
+      const onward = httpRequest(stage.url + url, { method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(onward);
+    });
+    try {
+      const bridgeUrl = `http://${await listen(proxy)}`;
+      expect(await ask({ bridgeUrl, retries: 1 })).toBe("");
+      expect(away).toBe(false);
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
   });
 
   test.each([
