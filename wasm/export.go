@@ -13,15 +13,26 @@ import (
 // reserve says, calls feed, and reads the batch out of memory where the view
 // says. Nothing in it is valid after the next call.
 
-// A view tells JavaScript where in memory a batch is. It is read as eleven
+// A view tells JavaScript where in memory a batch is. It is read as fifteen
 // numbers of 32 bits.
 type view struct {
-	text, textLen         uint32
+	ascii, utf8           texts
 	index, indexLen       uint32 // in numbers
-	groups, groupsLen     uint32 // in numbers
 	services, servicesLen uint32
 	gaps, gapsLen         uint32 // in numbers
 	state                 uint32
+}
+
+type texts struct {
+	bytes, bytesLen   uint32
+	groups, groupsLen uint32 // in numbers
+}
+
+func textsOf(t client.Texts) texts {
+	return texts{
+		bytes: address(t.Bytes), bytesLen: uint32(len(t.Bytes)),
+		groups: address(t.Groups), groupsLen: uint32(len(t.Groups)),
+	}
 }
 
 var (
@@ -43,9 +54,8 @@ func reserve(stream, n uint32) uint32 {
 func feed(stream, n uint32) uint32 {
 	module.streams[stream].Feed(int(n), &batch)
 	window = view{
-		text: address(batch.Text), textLen: uint32(len(batch.Text)),
+		ascii: textsOf(batch.ASCII), utf8: textsOf(batch.UTF8),
 		index: address(batch.Index), indexLen: uint32(len(batch.Index)),
-		groups: address(batch.Groups), groupsLen: uint32(len(batch.Groups)),
 		services: address(batch.Services), servicesLen: uint32(len(batch.Services)),
 		gaps: address(batch.Gaps), gapsLen: uint32(len(batch.Gaps)),
 		state: uint32(batch.State),

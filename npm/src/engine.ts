@@ -64,22 +64,36 @@ export interface EngineResult {
  * or in the buffers that a worker sent.
  */
 export interface Batch {
-  /** The texts of all entries, one after the other, in UTF-8. */
-  text: Uint8Array;
   /**
-   * Three numbers for each entry: the index of its service in {@link services},
-   * plus {@link continues} where its line goes on in the next; its replica; and
-   * where its text ends, in UTF-16 code units from the beginning of its group.
+   * The texts of the entries that are ASCII, and of the others: a string is kept in two
+   * bytes for each character, and takes far longer to make, if one of them needs that.
+   */
+  ascii: Texts;
+  utf8: Texts;
+  /**
+   * Three numbers for each entry: the index of its service in {@link services}, plus
+   * {@link inAscii} where its text is there, and {@link continues} where its line goes
+   * on in the next; its replica; and where its text ends, in UTF-16 code units from the
+   * beginning of its group.
    */
   index: Uint32Array;
-  /**
-   * Two numbers for each group of entries: where its texts end in {@link text}, in
-   * bytes, and how many entries there are up to its end.
-   */
-  groups: Uint32Array;
   /** The names of the services that occurred so far. */
   services: readonly string[];
 }
+
+/** Texts of entries, in their order. */
+export interface Texts {
+  /** All, one after the other, in UTF-8. */
+  bytes: Uint8Array;
+  /**
+   * Two numbers for each group of entries: where its texts end in {@link bytes}, and how
+   * many of these entries there are up to its end.
+   */
+  groups: Uint32Array;
+}
+
+/** Marks an entry whose text is among those that are ASCII. */
+export const inAscii = 0x4000_0000;
 
 /** Marks an entry whose line goes on in the next one. */
 export const continues = 0x8000_0000;

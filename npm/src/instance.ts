@@ -1,5 +1,5 @@
 import { makeGo } from "wasm-exec";
-import type { EngineCall } from "./engine.js";
+import type { EngineCall, Texts } from "./engine.js";
 import { ProviderError } from "./errors.js";
 import { type BodyReader, makeRequest } from "./request.js";
 import { send } from "./transport.js";
@@ -30,16 +30,16 @@ interface Exports extends WebAssembly.Exports {
 
 /** A batch as it lies in the module's memory, where the next call overwrites it. */
 export interface BatchView {
-  text: Uint8Array;
+  ascii: Texts;
+  utf8: Texts;
   index: Uint32Array;
-  groups: Uint32Array;
   services: Uint8Array;
   gaps: Uint32Array;
   state: number;
 }
 
-/** Where the parts of a batch are in memory, and how long they are. */
-type Addresses = { readonly [at in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10]: number };
+/** How many numbers there are in a view, which tells where the parts of a batch are. */
+const viewSize = 15;
 
 /** The states of a stream after a batch, as wasm/client has them. */
 export const hasMore = 1;
@@ -104,15 +104,20 @@ export class Instance {
       }
       const address = this.#exports.feed(stream, piece.length) >>> 0;
       // The memory may have grown: views are made after the call.
-      const bytes = this.#memory();
-      const at = new Uint32Array(bytes.buffer, address, 11) as unknown as Addresses;
+      const memory = this.#memory();
+      const view = new Uint32Array(memory.buffer, address, viewSize);
+      let at = 0;
+      const next = () => view[at++] as number;
+      const bytes = () => new Uint8Array(memory.buffer, next(), next());
+      const numbers = () => new Uint32Array(memory.buffer, next(), next());
+      // In the order of the view.
       return {
-        text: bytes.subarray(at[0], at[0] + at[1]),
-        index: new Uint32Array(bytes.buffer, at[2], at[3]),
-        groups: new Uint32Array(bytes.buffer, at[4], at[5]),
-        services: bytes.subarray(at[6], at[6] + at[7]),
-        gaps: new Uint32Array(bytes.buffer, at[8], at[9]),
-        state: at[10],
+        ascii: { bytes: bytes(), groups: numbers() },
+        utf8: { bytes: bytes(), groups: numbers() },
+        index: numbers(),
+        services: bytes(),
+        gaps: numbers(),
+        state: next(),
       };
     });
   }

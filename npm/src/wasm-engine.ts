@@ -329,10 +329,10 @@ class WasmStream<T> implements EngineStream<T> {
       if (tired()) await breathe();
       this.#check();
       const view = instance.feed(id, piece);
-      const { text, index, groups, gaps, state } = view;
+      const { ascii, utf8, index, gaps, state } = view;
       if (view.services.length > 0) this.#learn(view.services);
       if (gaps.length > 0) this.#tell(Array.from(gaps));
-      if (index.length > 0) yield this.#read({ text, index, groups, services: this.#services });
+      if (index.length > 0) yield this.#read({ ascii, utf8, index, services: this.#services });
       if (state !== hasMore) return state === hasEnded;
       piece = nothing;
     }

@@ -67,35 +67,47 @@ export interface Question {
   refused: string;
 }
 
-/** A batch in one buffer: its index, its groups, its text. */
+/** A batch in one buffer: numbers, and after them texts. */
 export interface Parcel {
   data: ArrayBuffer;
-  /** Lengths in the buffer, in numbers. */
-  index: number;
-  groups: number;
+  /** How many numbers there are in the index and in the groups of both kinds of texts. */
+  numbers: [index: number, ascii: number, utf8: number];
+  /** How long the texts are that are ASCII, in bytes. */
+  ascii: number;
   /** The names of services that occur for the first time. */
   names?: string[];
 }
 
 /** pack copies a batch into a parcel; known tells how many names the page has. */
-export function pack({ index, groups, text, services }: Batch, known: number): Parcel {
-  const head = index.length + groups.length;
-  const data = new ArrayBuffer(4 * head + text.length);
-  const numbers = new Uint32Array(data, 0, head);
-  numbers.set(index);
-  numbers.set(groups, index.length);
-  new Uint8Array(data, 4 * head).set(text);
-  const parcel: Parcel = { data, index: index.length, groups: groups.length };
+export function pack({ index, ascii, utf8, services }: Batch, known: number): Parcel {
+  const numbers: Parcel["numbers"] = [index.length, ascii.groups.length, utf8.groups.length];
+  const head = numbers[0] + numbers[1] + numbers[2];
+  const data = new ArrayBuffer(4 * head + ascii.bytes.length + utf8.bytes.length);
+  const first = new Uint32Array(data, 0, head);
+  first.set(index);
+  first.set(ascii.groups, numbers[0]);
+  first.set(utf8.groups, numbers[0] + numbers[1]);
+  const last = new Uint8Array(data, 4 * head);
+  last.set(ascii.bytes);
+  last.set(utf8.bytes, ascii.bytes.length);
+  const parcel: Parcel = { data, numbers, ascii: ascii.bytes.length };
   if (services.length > known) parcel.names = services.slice(known);
   return parcel;
 }
 
 /** unpack returns the batch in a parcel; services are all names, the new ones included. */
-export function unpack({ data, index, groups }: Parcel, services: readonly string[]): Batch {
+export function unpack({ data, numbers, ascii }: Parcel, services: readonly string[]): Batch {
+  let at = 0;
+  const next = (length: number) => {
+    const array = new Uint32Array(data, 4 * at, length);
+    at += length;
+    return array;
+  };
+  const [index, plain, others] = [next(numbers[0]), next(numbers[1]), next(numbers[2])];
   return {
-    index: new Uint32Array(data, 0, index),
-    groups: new Uint32Array(data, 4 * index, groups),
-    text: new Uint8Array(data, 4 * (index + groups)),
+    ascii: { bytes: new Uint8Array(data, 4 * at, ascii), groups: plain },
+    utf8: { bytes: new Uint8Array(data, 4 * at + ascii), groups: others },
+    index,
     services,
   };
 }

@@ -171,8 +171,7 @@ func (l *lines) line(b *Batch) {
 			r.remember(print)
 		}
 		if plain {
-			b.Text = append(b.Text, line...)
-			b.close(r.service, r.number, end)
+			b.addASCII(r.service, r.number, line)
 			return
 		}
 		r.emit(b, line, 0)
@@ -271,9 +270,7 @@ func (l *lines) flush(b *Batch) {
 }
 
 func (r *replica) emit(b *Batch, line []byte, flag uint32) {
-	var utf16 int
-	b.Text, utf16 = message.AppendText(b.Text, line)
-	b.close(r.service|flag, r.number, utf16)
+	b.add(r.service|flag, r.number, line)
 }
 
 // replica returns the replica of that name and number. The recent ones are found

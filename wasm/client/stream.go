@@ -228,7 +228,7 @@ func (s *Stream) Feed(n int, b *Batch) {
 	case s.broken != nil || s.body.Err() != nil || s.body.Ended() || s.lines.again:
 		b.State = HasEnded
 	}
-	b.closeGroup()
+	b.closeGroups()
 }
 
 // fill moves what has arrived to the batch, until there is no more, which is
@@ -287,8 +287,8 @@ func (s *Stream) stands() { s.delivered, s.call.refused = true, "" }
 
 // object appends a message as JSON.
 func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
-	start := len(b.Text)
-	text, err := message.AppendJSON(b.Text, s.call.method.answer, wire)
+	start := len(b.UTF8.Bytes)
+	text, err := message.AppendJSON(b.UTF8.Bytes, s.call.method.answer, wire)
 	if err != nil {
 		return grpcweb.Error(grpcweb.Internal, "its stream cannot be read: "+err.Error())
 	}
@@ -299,8 +299,8 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 		return nil
 	}
 	s.failures = 0
-	b.Text = text
-	b.close(0, 0, message.UTF16Len(text[start:]))
+	b.UTF8.Bytes = text
+	b.Index = append(b.Index, 0, 0, b.UTF8.close(message.UTF16Len(text[start:])))
 	return nil
 }
 

@@ -104,27 +104,52 @@ func (p *page) read() {
 		p.gaps = append(p.gaps, gap{fmt.Sprintf("%s/%d", p.services[b.Gaps[i]], b.Gaps[i+1]), len(p.entries)})
 	}
 	require.Zero(p.t, len(b.Index)%3)
-	require.Zero(p.t, len(b.Groups)%2)
-	i, at := 0, 0
-	for g := 0; g < len(b.Groups); g += 2 {
-		// JavaScript counts UTF-16 code units, Go bytes: this is a group's text as
-		// JavaScript has it.
-		text := utf16Of(string(b.Text[at:b.Groups[g]]))
-		at = int(b.Groups[g])
-		start := uint32(0)
-		for ; i < int(b.Groups[g+1]); i++ {
-			service, replica, end := b.Index[3*i], b.Index[3*i+1], b.Index[3*i+2]
-			name := "" // messages that are no log pieces have none
-			if len(p.services) > 0 {
-				name = p.services[service&^Continues]
-			}
-			p.entries = append(p.entries, entry{name, replica, stringOf(text[start:end]), service&Continues != 0})
-			start = end
+	ascii, others := p.texts(&b.ASCII), p.texts(&b.UTF8)
+	for i := 0; i < len(b.Index); i += 3 {
+		service, replica, end := b.Index[i], b.Index[i+1], b.Index[i+2]
+		texts := &others
+		if service&InASCII != 0 {
+			texts = &ascii
 		}
-		require.Len(p.t, text, int(start), "a group's text is its entries' texts")
+		text := texts.next(end)
+		name := "" // messages that are no log pieces have none
+		if len(p.services) > 0 {
+			name = p.services[service&^(Continues|InASCII)]
+		}
+		p.entries = append(p.entries, entry{name, replica, text, service&Continues != 0})
 	}
-	require.Equal(p.t, len(b.Index)/3, i, "every entry is in a group")
-	require.Len(p.t, b.Text, at, "every text is in a group")
+	require.Empty(p.t, ascii, "every text is an entry's")
+	require.Empty(p.t, others, "every text is an entry's")
+}
+
+// groups are groups of texts as JavaScript has them, which counts UTF-16 code units
+// where Go counts bytes, and how much of the first has been read.
+type groups []struct {
+	text          []uint16
+	entries, read int
+}
+
+func (p *page) texts(t *Texts) (all groups) {
+	require.Zero(p.t, len(t.Groups)%2)
+	at, entries := 0, 0
+	for i := 0; i < len(t.Groups); i += 2 {
+		end, last := int(t.Groups[i]), int(t.Groups[i+1])
+		all = append(all, groups{{utf16Of(string(t.Bytes[at:end])), last - entries, 0}}...)
+		at, entries = end, last
+	}
+	require.Len(p.t, t.Bytes, at, "every text is in a group")
+	return all
+}
+
+// next returns the text up to the end, and forgets a group that has been read.
+func (g *groups) next(end uint32) string {
+	first := &(*g)[0]
+	text := stringOf(first.text[first.read:end])
+	first.read = int(end)
+	if first.entries--; first.entries == 0 && first.read == len(first.text) {
+		*g = (*g)[1:]
+	}
+	return text
 }
 
 // logs is a message with a piece of a log.
@@ -176,6 +201,20 @@ func TestLines(t *testing.T) {
 		{"web", 0, "漢字 \U0001f600\r", false},
 		{"web", 1, "never ended", false},
 	}, entries)
+}
+
+// What is beyond ASCII does not make strings of what is not, and lines keep their order.
+func TestTextsAreApart(t *testing.T) {
+	client, _ := newClient(answer{})
+	stream := client.NewStream("streamLogs", newCall())
+	_, f := stream.Connect()
+	require.Nil(t, f)
+	p := &page{t: t}
+	p.feed(stream, logs(t, "web", 0, "plain\nbeyond ✓\nplain too\n\xffbroken\n"))
+	assert.Equal(t, "plainplain too", string(p.batch.ASCII.Bytes))
+	assert.Equal(t, "beyond ✓\ufffdbroken", string(p.batch.UTF8.Bytes))
+	assert.Equal(t, []uint32{InASCII, 0, 5, 0, 0, 8, InASCII, 0, 14, 0, 0, 15}, p.batch.Index)
+	assert.Len(t, p.entries, 4)
 }
 
 func TestLinesThatAreNotText(t *testing.T) {
@@ -250,7 +289,7 @@ func TestBigMessage(t *testing.T) {
 	n := 0
 	for stream.Feed(len(piece), &b); ; stream.Feed(0, &b) {
 		n += len(b.Index) / 3
-		require.LessOrEqual(t, len(b.Text), 2*fullText)
+		require.LessOrEqual(t, len(b.ASCII.Bytes)+len(b.UTF8.Bytes), 2*fullText)
 		require.LessOrEqual(t, len(b.Index), fullIndex+3)
 		if b.State != HasMore {
 			break

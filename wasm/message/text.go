@@ -31,6 +31,9 @@ func AppendText(b, text []byte) (result []byte, utf16 int) {
 	return b, plain + utf16Len(b[start+plain:])
 }
 
+// IsASCII reports whether text is nothing but ASCII.
+func IsASCII(text []byte) bool { return asciiPrefix(text) == len(text) }
+
 // UTF16Len returns the length of valid UTF-8 in UTF-16 code units.
 func UTF16Len(text []byte) int {
 	plain := asciiPrefix(text)
