@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 # free. LISTEN=ADDRESS:PORT insists.
 LISTEN ?=
 
-# How `make bench` measures: QUICK=1 takes about two minutes, SCALE=1 adds how cost
+# How `make bench` measures: QUICK=1 takes few rounds, SCALE=1 adds how cost
 # grows with streams and providers, ONLY="bridge rest" measures those parts only.
 QUICK ?=
 SCALE ?=
@@ -128,7 +128,7 @@ test-web: ## Run the dashboard's tests outside a browser
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell
-	cd npm && CHROMIUM="$$(command -v chromium-headless-shell)" npx vitest run --config test/e2e/vitest.config.ts
+	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
 # The packed package in a small project for each bundler, built and run. The quick
 # ones belong to the tests, as do the packages of the programs.
@@ -174,7 +174,7 @@ size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; 
 	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
 
 .PHONY: bench
-bench: build $(EMPTY) $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: two minutes; SCALE=1: growth too); bin/bench.json
+bench: build $(EMPTY) $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: few rounds; SCALE=1: growth too); bin/bench.json
 	@.ci/need chromium=chromium
 	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 

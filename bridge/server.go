@@ -103,8 +103,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.calls.Done()
 		s.call.ServeHTTP(w, r)
 	case r.URL.Path == "/healthz":
-		// A page whose call failed learns here whether the bridge is away or refuses it
-		// (npm/src/diagnosis.ts): a browser does not tell the page.
+		// A page whose call failed learns by this, and by our public files, whether the
+		// bridge is away or refuses it (npm/src/diagnosis.ts): a browser does not tell.
 		w.Header().Add("Vary", "Origin")
 		if origin := r.Header.Get("Origin"); origin != "" && s.origins.Allows(r) {
 			w.Header().Set("Access-Control-Allow-Origin", origin)

@@ -100,6 +100,11 @@ func (b *Batch) add(service, replica uint32, text []byte) {
 		b.addASCII(service, replica, text)
 		return
 	}
+	b.addUTF8(service, replica, text)
+}
+
+// addUTF8 adds an entry of which it is known that its text is not ASCII.
+func (b *Batch) addUTF8(service, replica uint32, text []byte) {
 	var utf16 int
 	b.UTF8.Bytes, utf16 = message.AppendText(b.UTF8.Bytes, text)
 	b.Index = append(b.Index, service, replica, b.UTF8.close(utf16))

@@ -172,9 +172,9 @@ func (l *lines) line(b *Batch) {
 		}
 		if plain {
 			b.addASCII(r.service, r.number, line)
-			return
+		} else {
+			b.addUTF8(r.service, r.number, line)
 		}
-		r.emit(b, line, 0)
 		return
 	}
 	if r.replay != nil {
