@@ -34,7 +34,7 @@ async function profileBridge() {
   const run = async (command, profile, { at, heap = "" }) => {
     process.env.BENCH_PPROF = `127.0.0.1:${await freePort()}`;
     process.env.BENCH_HEAP = heap;
-    const { providers, header } = load.ready;
+    const { providers, header } = command.do === "flood" ? load.ready.floods : load.ready;
     const program = await start(
       bridge,
       "--listen=127.0.0.1:0",

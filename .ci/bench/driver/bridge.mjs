@@ -52,12 +52,10 @@ export const startLoad = () => start(programs.load);
 /** Starts our bridge before the load's provider. */
 export const startBridge = (load, ...flags) => bridges.ours(load.ready, ...flags);
 
-/** Measures everything; returns rows. */
-export async function measureBridge({ rounds, news, warm, seconds, times }) {
-  const load = await startLoad();
+/** Starts every bridge before providers; a command's contenders, and their end. */
+async function startAll(load, providers) {
   const all = {};
-  for (const [name, open] of Object.entries(bridges)) all[name] = await open(load.ready);
-
+  for (const [name, open] of Object.entries(bridges)) all[name] = await open(providers);
   const each = (command) => ({
     ...Object.fromEntries(
       Object.entries(all).map(([name, { target }]) => [
@@ -67,6 +65,17 @@ export async function measureBridge({ rounds, news, warm, seconds, times }) {
     ),
     native: () => load.ask({ ...command, target: {} }),
   });
+  const stop = async () => {
+    for (const { program } of Object.values(all)) await program.stop();
+  };
+  return { each, stop };
+}
+
+/** Measures everything; returns rows. */
+export async function measureBridge({ rounds, news, warm, seconds, times }) {
+  const load = await startLoad();
+  const { each, stop } = await startAll(load, load.ready);
+  const floods = await startAll(load, load.ready.floods);
   const rows = [];
 
   const unary = "bridge: unary, 64 callers";
@@ -97,7 +106,7 @@ export async function measureBridge({ rounds, news, warm, seconds, times }) {
   ]) {
     const name = `bridge: 32 streams of ${what} messages`;
     rows.push(
-      ...(await compare(name, rounds, each({ do: "flood", streams: 32, size, warm, seconds }), [
+      ...(await compare(name, rounds, floods.each({ do: "flood", streams: 32, size, warm, seconds }), [
         {
           name,
           unit: "messages/s",
@@ -128,7 +137,8 @@ export async function measureBridge({ rounds, news, warm, seconds, times }) {
       ])),
     );
   }
-  for (const { program } of Object.values(all)) await program.stop();
+  await stop();
+  await floods.stop();
 
   // Memory that a bridge once had it may keep: each round is a new one's.
   const idle = (name) => async () => {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"sync"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // handshakeTimeout bounds a TLS handshake.
@@ -14,6 +17,9 @@ const handshakeTimeout = 10 * time.Second
 // them: which one a connection is for, TLS negotiates.
 type doors struct {
 	h2, http *door
+
+	// native returns a connection that needs no bridge, always the same.
+	native func() (*grpc.ClientConn, error)
 }
 
 // door is the listener of one of them. Its connections have TLS behind them.
@@ -28,7 +34,8 @@ func openDoors(config *tls.Config) (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &doors{newDoor(listener), newDoor(listener)}
+	d := &doors{h2: newDoor(listener), http: newDoor(listener)}
+	d.native = sync.OnceValues(func() (*grpc.ClientConn, error) { return dialNative(d.address()) })
 	go func() {
 		for {
 			raw, err := listener.Accept()

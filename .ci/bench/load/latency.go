@@ -48,7 +48,7 @@ func openQuiet(p *provider, t target, name string) (*quietCall, error) {
 }
 
 func openQuietNative(p *provider, name string) (*quietCall, error) {
-	conn, err := p.native()
+	conn, err := p.doors[0].native()
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Command load is both ends of what the bridges are measured with: providers that
-// cost as little as a grpc-go server can, and pages that call them, through a bridge
-// or without one.
+// cost as little as a grpc-go server can, and less where they flood, and pages that
+// call them, through a bridge or without one.
 //
 // It prints one JSON line when the providers serve, then reads commands, a JSON
 // object a line, and answers each with one. Both ends share a process so that they

@@ -42,7 +42,6 @@ const (
 // provider is a provider whose streams do what the name of the service in the
 // request says, so that any bridge relays the instruction without knowing it:
 //
-//	flood/SIZE   messages of SIZE bytes until the call ends
 //	paced/RATE   RATE messages a second, of 200 bytes, until the call ends
 //	quiet/NAME   one message, then one whenever the stream is told to, until the
 //	             call ends
@@ -52,11 +51,8 @@ type provider struct {
 
 	certificate tls.Certificate
 	doors       []*doors
+	floods      *doors // of a flooder
 	status      []byte
-
-	// native returns a connection to the provider that needs no bridge, always the
-	// same.
-	native func() (*grpc.ClientConn, error)
 
 	mu    sync.Mutex
 	quiet map[string]*quietStream
@@ -89,7 +85,6 @@ func startProvider() (*provider, error) {
 		return nil, err
 	}
 	p := &provider{certificate: certificate, status: status, quiet: map[string]*quietStream{}}
-	p.native = sync.OnceValues(func() (*grpc.ClientConn, error) { return dialNative(p.doors[0].address()) })
 
 	calls := grpc.NewServer(grpc.ForceServerCodecV2(codec{}), grpc.UnaryInterceptor(p.answerStatus))
 	providerv1.RegisterProviderRPCServer(calls, p)
@@ -113,11 +108,20 @@ func startProvider() (*provider, error) {
 		go func() { log.Fatal(calls.Serve(d.h2)) }()
 		go func() { log.Fatal(http.Serve(d.http, rest)) }()
 	}
+	floods, err := newFlooder()
+	if err != nil {
+		return nil, err
+	}
+	if p.floods, err = openDoors(config); err != nil {
+		return nil, err
+	}
+	go floods.serve(p.floods.h2)
+	go func() { log.Fatal(http.Serve(p.floods.http, rest)) }()
 	return p, nil
 }
 
 // ready is the line that is printed once the providers serve: the first, and the
-// host URIs of all by their addresses.
+// host URIs of all by their addresses; and likewise the one for floods.
 func (p *provider) ready() answer {
 	uris := map[string]string{}
 	for i, d := range p.doors {
@@ -128,6 +132,11 @@ func (p *provider) ready() answer {
 		"providers": uris,
 		"grpc":      p.doors[0].address(),
 		"header":    p.header(0),
+		"floods": answer{
+			"providers": map[string]string{account(providers): "https://" + p.floods.address()},
+			"grpc":      p.floods.address(),
+			"header":    p.header(providers),
+		},
 	}
 }
 
@@ -162,12 +171,6 @@ func (p *provider) answerStatus(ctx context.Context, request any, info *grpc.Una
 func (p *provider) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
 	what, argument, _ := strings.Cut(r.GetFilter().GetName(), "/")
 	switch what {
-	case "flood":
-		size, err := strconv.Atoi(argument)
-		if err != nil {
-			return err
-		}
-		return flood(stream, size)
 	case "paced":
 		rate, err := strconv.ParseFloat(argument, 64)
 		if err != nil {
@@ -177,16 +180,7 @@ func (p *provider) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 	case "quiet":
 		return p.wait(stream, argument)
 	}
-	return fmt.Errorf("%q is neither flood, paced nor quiet", what)
-}
-
-func flood(stream grpc.ServerStream, size int) error {
-	message := encoded(logMessage(size))
-	for {
-		if err := stream.SendMsg(message); err != nil {
-			return err
-		}
-	}
+	return fmt.Errorf("%q is neither paced nor quiet", what)
 }
 
 func pace(stream grpc.ServerStream, interval time.Duration) error {

@@ -35,7 +35,7 @@ func measureUnary(p *provider, c command) (answer, error) {
 		}, nil
 	}
 	if c.Target.Address == "" {
-		conn, err := p.native()
+		conn, err := p.doors[0].native()
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func measureFlood(p *provider, c command) (answer, error) {
 		}, nil
 	}
 	if c.Target.Address == "" {
-		conn, err := p.native()
+		conn, err := p.floods.native()
 		if err != nil {
 			return nil, err
 		}
