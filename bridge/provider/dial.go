@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"akash-provider-web/bridge/pace"
 	"akash-provider-web/bridge/race"
 	"akash-provider-web/bridge/trust"
 )
@@ -98,7 +99,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		config.ServerName = ""
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil }
 	}
-	conn.Conn = tls.Client(raw, config)
+	conn.Conn = tls.Client(pace.NewConn(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -122,6 +123,9 @@ type securedConn struct {
 	recheck  *time.Timer
 	closed   bool
 }
+
+// pace has the connection read in few steps, for a log's many lines.
+func (c *securedConn) pace() { c.NetConn().(*pace.Conn).Pace() }
 
 // watch closes the connection with its pool and keeps its decision fresh.
 func (c *securedConn) watch() {

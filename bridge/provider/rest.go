@@ -69,8 +69,13 @@ func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			// A connection that was kept may not be trusted any more. Closed before a
 			// byte is sent, it makes the transport take another, which is judged in
 			// its own handshake.
-			if c, ok := got.Conn.(*securedConn); ok && c.fresh(ctx) != nil {
+			c, ok := got.Conn.(*securedConn)
+			switch {
+			case !ok:
+			case c.fresh(ctx) != nil:
 				c.Close()
+			case req.Header.Get("Upgrade") != "":
+				c.pace() // what becomes a WebSocket is used for nothing else
 			}
 		},
 	})))

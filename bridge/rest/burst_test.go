@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
+	"akash-provider-web/bridge/pace"
 	"akash-provider-web/bridge/provider"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
@@ -41,12 +43,13 @@ const (
 func BenchmarkBurst(b *testing.B) {
 	for _, way := range []struct {
 		name  string
+		dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 		serve func(*provider.Endpoint, http.ResponseWriter, *http.Request) error
-	}{{"adapter", serveAdapter}, {"plain", servePlain}} {
+	}{{"adapter", dialPaced, serveAdapter}, {"plain", dialPlain, servePlain}} {
 		b.Run(way.name, func(b *testing.B) {
 			gateway := startRole(b, "provider")
 			e := &provider.Endpoint{Method: provider.REST, HostURI: gateway.say(b, ""), Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true},
+				DialTLSContext: way.dial,
 			}}
 			bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/grpc-web+proto")
@@ -69,6 +72,23 @@ func BenchmarkBurst(b *testing.B) {
 			b.ReportMetric(spent.Seconds()*1e9/float64(b.N)/burstLines, "cpu-ns/line")
 		})
 	}
+}
+
+var burstTLS = &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}
+
+// dialPaced connects as package provider does to what becomes a WebSocket.
+func dialPaced(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := pace.NewConn(raw)
+	conn.Pace()
+	return tls.Client(conn, burstTLS), nil
+}
+
+func dialPlain(ctx context.Context, network, addr string) (net.Conn, error) {
+	return (&tls.Dialer{Config: burstTLS}).DialContext(ctx, network, addr)
 }
 
 func serveAdapter(e *provider.Endpoint, w http.ResponseWriter, r *http.Request) error {

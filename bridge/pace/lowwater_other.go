@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package pace
+
+func setLowWater(uintptr, int) {}

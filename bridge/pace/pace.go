@@ -1,0 +1,123 @@
+// Package pace reads a connection in fewer steps where much comes in little pieces.
+//
+// A REST gateway writes each log line as a TLS record of its own, and crypto/tls
+// reads little more than a record at a time. A busy log then costs a system call
+// and a wait for each line, several times what all else does that the bridge does
+// with it. So a connection on which reads follow each other that fast is read once
+// in a pause, and all that came meanwhile at once, as network cards do with their
+// interrupts.
+package pace
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// hurryReads within hurryTime are the beginning of a hurry: 2,000 a second.
+	hurryReads = 16
+	hurryTime  = 8 * time.Millisecond
+	// pause is how long a hurry leaves the connection alone between two reads. It is
+	// little beside the time that lines in a hurry wait for each other anyway.
+	pause = time.Millisecond
+	// quiet is how long nothing may come before a hurry is over.
+	quiet = 2 * time.Millisecond
+	// ahead is how much is read at once. Where there is as much, there is no pause.
+	ahead = 64 << 10
+)
+
+var buffers = sync.Pool{New: func() any { return new([ahead]byte) }}
+
+// Conn is a connection, below TLS, that can be paced. Until it is, it is read as it
+// would be without. It holds a buffer only while it is in a hurry.
+type Conn struct {
+	net.Conn
+	paced atomic.Bool
+
+	// The reader's own.
+	buffer *[ahead]byte // set in a hurry
+	unread []byte       // of it
+	full   bool         // the last read filled it
+	reads  int
+	since  time.Time // before the first of them
+}
+
+// NewConn returns conn as one that can be paced.
+func NewConn(conn net.Conn) *Conn { return &Conn{Conn: conn} }
+
+// Pace has the connection be paced from now on. Its read deadline is then no longer
+// the caller's to set.
+func (c *Conn) Pace() { c.paced.Store(true) }
+
+// Read implements [net.Conn]. What it returns may be a millisecond old in a hurry, and
+// three where that has just ended.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.unread) == 0 {
+		if c.buffer == nil {
+			return c.readOnce(p)
+		}
+		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
+			c.calm()
+			return c.readOnce(p)
+		} else if len(c.unread) == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, c.unread)
+	c.unread = c.unread[n:]
+	return n, nil
+}
+
+// readOnce reads without a hurry, and notices the beginning of one.
+func (c *Conn) readOnce(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil || !c.paced.Load() {
+		return n, err
+	}
+	if c.reads++; c.reads < hurryReads {
+		return n, nil
+	}
+	now := time.Now()
+	if now.Sub(c.since) < hurryTime {
+		c.buffer = buffers.Get().(*[ahead]byte)
+		c.wakeFrom(ahead)
+	}
+	c.reads, c.since = 0, now
+	return n, nil
+}
+
+// fill pauses and then reads ahead.
+func (c *Conn) fill() error {
+	if !c.full {
+		time.Sleep(pause)
+	}
+	_ = c.Conn.SetReadDeadline(time.Now().Add(quiet)) // where it fails, so does the read
+	n, err := c.Conn.Read(c.buffer[:])
+	c.unread, c.full = c.buffer[:n], n == ahead
+	return err
+}
+
+// wakeFrom has the network wake nobody while fewer bytes wait to be read. Without it
+// Go's poller would look up for each piece all the same.
+func (c *Conn) wakeFrom(n int) {
+	socket, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := socket.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { setLowWater(fd, n) })
+	}
+}
+
+// calm ends a hurry.
+func (c *Conn) calm() {
+	c.wakeFrom(1)
+	buffers.Put(c.buffer)
+	c.buffer, c.unread, c.full = nil, nil, false
+	_ = c.Conn.SetReadDeadline(time.Time{})
+}
