@@ -53,11 +53,11 @@ func call(args browser.Arguments) any {
 	scope := &client.Scope{}
 	module.calls[id] = scope
 	method, options, settle := args.Text(0), readCall(args), args.Function(3)
-	go func() {
+	do(func() {
 		result := module.client.Do(scope, method, options)
 		delete(module.calls, id)
 		settle.Call(string(result))
-	}()
+	})
 	return id
 }
 
@@ -82,14 +82,14 @@ func open(args browser.Arguments) any {
 // the body's reader.
 func connect(args browser.Arguments) any {
 	stream, settle := module.streams[uint32(args.Number(0))], args.Function(1)
-	go func() {
+	do(func() {
 		response, fault := stream.Connect()
 		if fault != nil {
 			settle.Call(string(fault.JSON()), nil)
 			return
 		}
 		settle.Call(string(stream.Trace()), response.(*browser.Response).Reader())
-	}()
+	})
 	return nil
 }
 

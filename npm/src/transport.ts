@@ -77,15 +77,18 @@ export function mayGoApart(url: string, transport: Transport): boolean {
 /** Which bridges have answered, by origin. Those do not refuse the page. */
 const met = new Set<string>();
 
+/** The URL to which an answer came last. */
+let latest = "";
+
 /** @internal send is fetch that knows of transports, and of what may stand in a page's way. */
 export async function send(url: string, init: Init): Promise<Response> {
-  const { origin } = new URL(url);
   try {
     const response = await carry(url, init);
-    met.add(origin);
+    if (url !== latest) met.add(new URL(url).origin);
+    latest = url;
     return response;
   } catch (error) {
-    if (init.signal.aborted || met.has(origin)) throw error;
+    if (init.signal.aborted || met.has(new URL(url).origin)) throw error;
     const found = await diagnose(url);
     if (!found) throw error;
     return refusal(found.code, found.reason, found.message);

@@ -12,7 +12,7 @@ import (
 func (c *Client) Do(scope *Scope, methodName string, call *Call) []byte {
 	call.method = methodOf(methodName)
 	answer, f := c.try(scope, call)
-	var j message.JSON
+	j := message.JSON{Text: make([]byte, 0, len(answer)+512)} // enough for most
 	j.Begin()
 	if f != nil {
 		j.Field("status", "error")
@@ -93,7 +93,8 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
 				return nil, call.fault(grpcweb.Error(grpcweb.Unimplemented, "the call has more than one answer"))
 			}
 			var err error
-			if answer, err = message.AppendJSON(nil, call.method.answer, wire); err != nil {
+			room := make([]byte, 0, 4*len(wire)+256) // enough for most
+			if answer, err = message.AppendJSON(room, call.method.answer, wire); err != nil {
 				return nil, call.fault(grpcweb.Error(grpcweb.Internal, "its answer cannot be read: "+err.Error()))
 			}
 		}

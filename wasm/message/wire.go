@@ -39,6 +39,14 @@ func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.bad {
 		return false
 	}
+	// The common shape, a tag and a length below 128, is worth reading without a call:
+	// messages are walked over once for each field that they may have.
+	if b := f.rest; len(b) >= 2 && b[0]&(0x80|7) == wireBytes && b[0] >= 1<<3 && int(b[1]) < 0x80 && int(b[1]) <= len(b)-2 {
+		end := 2 + int(b[1])
+		f.number, f.wire = uint32(b[0]>>3), wireBytes
+		f.bytes, f.rest = b[2:end], b[end:]
+		return true
+	}
 	tag, ok := f.uvarint()
 	number := tag >> 3
 	if !ok || number == 0 || number > maxFieldNumber {
