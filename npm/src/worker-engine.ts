@@ -224,8 +224,9 @@ class WorkerStream<T> implements EngineStream<T> {
         } else if ("batch" in report) {
           const { batch } = report;
           if (batch.names) this.#services.push(...batch.names);
-          this.#link?.send({ do: "more", id: this.#id });
-          return this.#read(unpack(batch, this.#services));
+          const items = this.#read(unpack(batch, this.#services));
+          this.#link?.send({ do: "more", id: this.#id, room: batch.data }, [batch.data]);
+          return items;
         } else if (!this.#tell(report)) {
           this.#forget();
           if ("failed" in report) throw failure(report.failed);

@@ -118,8 +118,8 @@ export class WorkerLink {
     this.#listeners.delete(id);
   }
 
-  send(order: Order): void {
-    if (!this.gone) this.#port.postMessage(order);
+  send(order: Order, transfer: Transferable[] = []): void {
+    if (!this.gone) this.#port.postMessage(order, transfer);
   }
 
   /** stop ends the worker if nobody uses it. */

@@ -32,8 +32,8 @@ export type Order =
   | { do: "call"; id: number; module: number; method: CallMethod; call: WorkerCall }
   /** Open a stream, and report what comes. */
   | { do: "open"; id: number; module: number; method: StreamMethod; call: WorkerCall }
-  /** Another batch of a stream may come: one has been read. */
-  | { do: "more"; id: number }
+  /** Another batch of a stream may come: one has been read, and this is what it came in. */
+  | { do: "more"; id: number; room: ArrayBuffer }
   /** End a call, which then reports its result, or a stream, which reports no more. */
   | { do: "end"; id: number; error: ErrorDetails }
   /** The token that was asked for. */
@@ -72,17 +72,42 @@ export interface Parcel {
   data: ArrayBuffer;
   /** How many numbers there are in the index and in the groups of both kinds of texts. */
   numbers: [index: number, ascii: number, utf8: number];
-  /** How long the texts are that are ASCII, in bytes. */
+  /** How long the texts of both kinds are, in bytes. */
   ascii: number;
+  utf8: number;
   /** The names of services that occur for the first time. */
   names?: string[];
 }
 
+/** The least that is made for parcels, in bytes. */
+const smallest = 4 * 1024;
+
+/**
+ * Rooms keeps what parcels came in for others. What a page leaves to its garbage
+ * collector instead, it frees many at a time, in which it does nothing else for long.
+ */
+export class Rooms {
+  readonly #free: ArrayBuffer[] = [];
+
+  /** take returns room for so many bytes, and not many times as many. */
+  take(size: number): ArrayBuffer {
+    const room = this.#free.pop();
+    if (room && size <= room.byteLength && room.byteLength <= Math.max(smallest, 8 * size)) {
+      return room;
+    }
+    return new ArrayBuffer(Math.max(smallest, 2 ** Math.ceil(Math.log2(size))));
+  }
+
+  give(room: ArrayBuffer): void {
+    this.#free.push(room);
+  }
+}
+
 /** pack copies a batch into a parcel; known tells how many names the page has. */
-export function pack({ index, ascii, utf8, services }: Batch, known: number): Parcel {
+export function pack({ index, ascii, utf8, services }: Batch, known: number, rooms: Rooms): Parcel {
   const numbers: Parcel["numbers"] = [index.length, ascii.groups.length, utf8.groups.length];
   const head = numbers[0] + numbers[1] + numbers[2];
-  const data = new ArrayBuffer(4 * head + ascii.bytes.length + utf8.bytes.length);
+  const data = rooms.take(4 * head + ascii.bytes.length + utf8.bytes.length);
   const first = new Uint32Array(data, 0, head);
   first.set(index);
   first.set(ascii.groups, numbers[0]);
@@ -90,13 +115,13 @@ export function pack({ index, ascii, utf8, services }: Batch, known: number): Pa
   const last = new Uint8Array(data, 4 * head);
   last.set(ascii.bytes);
   last.set(utf8.bytes, ascii.bytes.length);
-  const parcel: Parcel = { data, numbers, ascii: ascii.bytes.length };
+  const parcel: Parcel = { data, numbers, ascii: ascii.bytes.length, utf8: utf8.bytes.length };
   if (services.length > known) parcel.names = services.slice(known);
   return parcel;
 }
 
 /** unpack returns the batch in a parcel; services are all names, the new ones included. */
-export function unpack({ data, numbers, ascii }: Parcel, services: readonly string[]): Batch {
+export function unpack({ data, numbers, ascii, utf8 }: Parcel, services: readonly string[]): Batch {
   let at = 0;
   const next = (length: number) => {
     const array = new Uint32Array(data, 4 * at, length);
@@ -106,7 +131,7 @@ export function unpack({ data, numbers, ascii }: Parcel, services: readonly stri
   const [index, plain, others] = [next(numbers[0]), next(numbers[1]), next(numbers[2])];
   return {
     ascii: { bytes: new Uint8Array(data, 4 * at, ascii), groups: plain },
-    utf8: { bytes: new Uint8Array(data, 4 * at + ascii), groups: others },
+    utf8: { bytes: new Uint8Array(data, 4 * at + ascii, utf8), groups: others },
     index,
     services,
   };

@@ -7,6 +7,7 @@ import {
   type Parcel,
   pack,
   type Report,
+  Rooms,
   type WorkerCall,
   window,
 } from "./worker-protocol.js";
@@ -50,7 +51,7 @@ export function serve(port: MessagePort): void {
 interface Going {
   end(error: ProviderError): void;
   /** Lets another batch come. */
-  more?(): void;
+  more?(room: ArrayBuffer): void;
 }
 
 class Service {
@@ -77,7 +78,7 @@ class Service {
         this.#open(order);
         break;
       case "more":
-        this.#going.get(order.id)?.more?.();
+        this.#going.get(order.id)?.more?.(order.room);
         break;
       case "end":
         this.#going.get(order.id)?.end(new ProviderError(order.error));
@@ -113,8 +114,9 @@ class Service {
 
   #open({ id, module, method, call }: Order & { do: "open" }): void {
     let known = 0;
+    const rooms = new Rooms();
     const read = (batch: Batch): Parcel[] => {
-      const parcel = pack(batch, known);
+      const parcel = pack(batch, known, rooms);
       known = batch.services.length;
       return [parcel];
     };
@@ -128,7 +130,10 @@ class Service {
         this.#going.delete(id);
         stream.close(error);
       },
-      more: () => credit.give(),
+      more: (room) => {
+        rooms.give(room);
+        credit.give();
+      },
     });
     void this.#send(id, stream, credit);
   }

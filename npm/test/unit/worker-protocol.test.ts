@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import type { Batch, Texts } from "../../src/engine.js";
+import { type Parcel, pack, Rooms, unpack } from "../../src/worker-protocol.js";
+
+const encoder = new TextEncoder();
+
+function texts(text: string): Texts {
+  const bytes = encoder.encode(text);
+  return { bytes, groups: Uint32Array.of(bytes.length, 1) };
+}
+
+function batch(ascii: string, utf8: string): Batch {
+  return {
+    ascii: texts(ascii),
+    utf8: texts(utf8),
+    index: Uint32Array.of(0, 1, 2),
+    services: ["web"],
+  };
+}
+
+/** What a parcel has on the page's side. */
+function arrived(parcel: Parcel): Batch {
+  return unpack(structuredClone(parcel, { transfer: [parcel.data] }), ["web"]);
+}
+
+test("parcels come in what earlier ones came in, without their remains", () => {
+  const rooms = new Rooms();
+  const room = new ArrayBuffer(4096);
+  rooms.give(room);
+  new Uint8Array(room).fill(0xff);
+  for (const [ascii, utf8] of [
+    ["plain", "größer"],
+    ["", "日志"],
+    ["less", ""],
+  ] as const) {
+    const parcel = pack(batch(ascii, utf8), 1, rooms);
+    expect(parcel.data).toBe(room);
+    const { ascii: plain, utf8: others, index } = unpack(parcel, ["web"]);
+    expect(index).toEqual(Uint32Array.of(0, 1, 2));
+    expect(plain).toEqual(texts(ascii));
+    expect(others).toEqual(texts(utf8));
+    rooms.give(parcel.data);
+  }
+});
+
+test("a parcel that is larger gets a larger room, and a stream that is quiet keeps no large one", () => {
+  const rooms = new Rooms();
+  const size = (length: number) => {
+    const { ascii, ...rest } = arrived(pack(batch("x".repeat(length), ""), 1, rooms));
+    expect({ ...rest, ascii }).toEqual(batch("x".repeat(length), ""));
+    const { buffer } = ascii.bytes as Uint8Array<ArrayBuffer>;
+    rooms.give(buffer);
+    return buffer.byteLength;
+  };
+  expect([10, 5000, 100_000, 60_000, 100, 10].map(size)).toEqual([
+    4096, 8192, 131_072, 131_072, 4096, 4096,
+  ]);
+});
