@@ -1,17 +1,27 @@
 import { type Batch, continues, inAscii, type Texts } from "./engine.js";
+import { asciiPlace, makeStrings, room, type Strings, utf8Place } from "./strings.js";
 import type { LogEntry } from "./types.js";
 
-/** Made once, and not before it is needed. A byte order mark is text like any other. */
+/** Made once, and not before they are needed; null where the platform cannot. */
+let strings: Strings | undefined | null;
+let memory: Uint8Array;
+
+/** For what strings do not make. A byte order mark is text like any other. */
 let decoder: TextDecoder | undefined;
 
 /**
- * logEntries makes the lines of a batch. The lines of a group share one decoded
- * text, of about 4 KiB: that much memory a line keeps which is kept.
+ * logEntries makes the lines of a batch, each a string of its own. Where there must be
+ * a decoder, the lines of a group share one decoded text, of about 4 KiB or of the
+ * length of one line: that much memory a line keeps which is kept.
  */
 export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] {
   const entries = new Array<LogEntry>(index.length / 3);
-  const plain = new Reader(ascii);
-  const others = new Reader(utf8);
+  if (strings === undefined) {
+    strings = makeStrings() ?? null;
+    if (strings) memory = new Uint8Array(strings.memory.buffer);
+  }
+  const plain = new Reader(ascii, asciiPlace);
+  const others = new Reader(utf8, utf8Place);
   for (let i = 0, at = 0; i < entries.length; i++, at += 3) {
     const id = index[at] as number;
     const end = index[at + 2] as number;
@@ -29,33 +39,49 @@ export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] 
 /** Reads texts, a group at a time. */
 class Reader {
   readonly #texts: Texts;
+  readonly #place: number;
   /** The next group, and where it begins. */
   #group = 0;
   #byte = 0;
-  /** The text of the current one, and how much of it has been read. */
-  #text = "";
+  /** The text of the current one, undefined where its entries' are made one by one. */
+  #text: string | undefined;
+  /** How much of it has been read. */
   #start = 0;
   /** How many entries have been read, and how many up to the end of the group. */
   #read = 0;
   #last = 0;
 
-  constructor(texts: Texts) {
+  /** Texts that are to be at one of the places where strings are made. */
+  constructor(texts: Texts, place: number) {
     this.#texts = texts;
+    this.#place = place;
   }
 
   next(end: number): string {
-    if (this.#read === this.#last) this.#decode();
+    if (this.#read === this.#last) this.#begin();
     this.#read++;
-    const text = this.#text.substring(this.#start, end);
+    const start = this.#start;
     this.#start = end;
-    return text;
+    if (this.#text !== undefined) return this.#text.substring(start, end);
+    const made = strings as Strings;
+    return this.#place === asciiPlace
+      ? made.ascii(asciiPlace + start, end - start)
+      : made.utf8(end - start);
   }
 
-  #decode(): void {
+  /** begin begins the next group. */
+  #begin(): void {
     const { bytes, groups } = this.#texts;
     const end = groups[this.#group] as number;
-    decoder ??= new TextDecoder("utf-8", { ignoreBOM: true });
-    this.#text = decoder.decode(bytes.subarray(this.#byte, end));
+    const group = bytes.subarray(this.#byte, end);
+    if (strings && group.length <= room) {
+      memory.set(group, this.#place);
+      if (this.#place === utf8Place) strings.seek(utf8Place);
+      this.#text = undefined;
+    } else {
+      decoder ??= new TextDecoder("utf-8", { ignoreBOM: true });
+      this.#text = decoder.decode(group);
+    }
     this.#byte = end;
     this.#start = 0;
     this.#last = groups[this.#group + 1] as number;

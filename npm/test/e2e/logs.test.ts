@@ -217,6 +217,51 @@ describe.each<[Flavour, ClientOptions]>([
   });
 });
 
+test("text is as it was written, of every script and of any length, and made without a decoder", async () => {
+  const other = await Stage.open({ fake: ["--log-lines", "0"] });
+  try {
+    let scripts = "";
+    for (let code = 0x20; code <= 0x10ffff; code += 61) {
+      const character = String.fromCodePoint(code);
+      if (code < 0xd800 || code > 0xdfff) scripts += character + (code % 7 === 0 ? "\n" : "");
+    }
+    // About as long as what is made at once, and longer.
+    const lengths = [16_383, 16_384, 16_385, 70_000].flatMap((bytes) => [
+      "x".repeat(bytes),
+      "漢".repeat(bytes / 3),
+      `${"x".repeat(bytes - 4)}😀`,
+    ]);
+    const write = async (text: string) => {
+      for (const log of await other.fake.logs()) await other.fake.write(log, `${text}\n`);
+    };
+    await write(scripts);
+
+    const page = await other.page("module", { transport: "fetch" });
+    await page.evaluate(() => {
+      const { decode } = TextDecoder.prototype;
+      const decoded: number[] = [];
+      TextDecoder.prototype.decode = function (...args) {
+        const text = decode.apply(this, args);
+        decoded.push(text.length);
+        return text;
+      };
+      Object.assign(globalThis, { decoded });
+    });
+    await follow(page, other.fake, "in batches");
+    const arrived = async () => {
+      await seen(page, sum(await other.fake.logs()));
+      expect(await gathered(page)).toEqual(await written(other.fake));
+    };
+    await arrived();
+    const decoded = (await page.evaluate("decoded")) as number[];
+    expect(decoded.filter((length) => length > 1_000)).toEqual([]);
+    for (const line of lengths) await write(line);
+    await arrived();
+  } finally {
+    await other.close();
+  }
+});
+
 test("a provider that has only REST gives the same, in order and byte by byte", async () => {
   const other = await Stage.open({ fake: ["--lease-rpc", "none", "--log-lines", "20000"] });
   try {
