@@ -50,9 +50,8 @@ const quick = { rounds: 3, news: 1, warm: 0.3, seconds: 0.7, lines: 200_000 };
 const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 400_000 };
 const effort = {
   visits: 15,
-  ...(values.quick
-    ? { ...quick, times: 50, calls: 200, leaves: 15 }
-    : { ...whole, times: 200, calls: 500, leaves: 50 }),
+  leaves: 50,
+  ...(values.quick ? { ...quick, times: 50, calls: 200 } : { ...whole, times: 200, calls: 500 }),
 };
 
 const parts = {
