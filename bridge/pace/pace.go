@@ -1,11 +1,13 @@
-// Package pace reads a connection in fewer steps where much comes in little pieces.
+// Package pace reads connections in fewer steps where much comes.
 //
-// A REST gateway writes each log line as a TLS record of its own, and crypto/tls
-// reads little more than a record at a time. A busy log then costs a system call
-// and a wait for each line, several times what all else does that the bridge does
-// with it. So a connection on which reads follow each other that fast is read once
-// in a pause, and all that came meanwhile at once, as network cards do with their
-// interrupts.
+// What crypto/tls reads at a time is little more than a record, 16 KB at most. Where
+// more waits than that, it is read at once, which takes fewer system calls.
+//
+// A REST gateway writes each log line as a record of its own. A busy log then costs a
+// system call and a wait for each line, several times what all else does that the
+// bridge does with it. So a connection that is to be paced, and on which reads follow
+// each other that fast, is read once in a pause, and all that came meanwhile at once,
+// as network cards do with their interrupts.
 package pace
 
 import (
@@ -28,23 +30,26 @@ const (
 	// quiet is how long nothing may come before a hurry is over.
 	quiet = 2 * time.Millisecond
 	// ahead is how much is read at once. Where there is as much, there is no pause.
-	ahead = 64 << 10
+	ahead = 128 << 10
+	// plenty is how much a read that fills its room brings where there may be more, and
+	// one that has more room where there is more.
+	plenty = 16 << 10
 )
 
 var buffers = sync.Pool{New: func() any { return new([ahead]byte) }}
 
-// Conn is a connection, below TLS, that can be paced. Until it is, it is read as it
-// would be without. It holds a buffer only while it is in a hurry.
+// Conn is a connection, below TLS. It holds a buffer only while much comes.
 type Conn struct {
 	net.Conn
 	paced atomic.Bool
 
 	// The reader's own.
-	buffer *[ahead]byte // set in a hurry
-	unread []byte       // of it
-	full   bool         // the last read filled it
-	reads  int
-	since  time.Time // before the first of them
+	buffer  *[ahead]byte // what is read ahead, while there is
+	unread  []byte       // of it
+	full    bool         // the last read filled it
+	hurries bool         // the connection is paced, and in a hurry
+	reads   int
+	since   time.Time // before the first of them
 }
 
 // NewConn returns conn as one that can be paced.
@@ -54,14 +59,14 @@ func NewConn(conn net.Conn) *Conn { return &Conn{Conn: conn} }
 // the caller's to set.
 func (c *Conn) Pace() { c.paced.Store(true) }
 
-// Read implements [net.Conn]. What it returns may be a millisecond old in a hurry, and
-// three where that has just ended.
+// Read implements [net.Conn]. What it returns of a paced connection may be a
+// millisecond old in a hurry, and three where that has just ended.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.unread) == 0 {
 		if c.buffer == nil {
 			return c.readOnce(p)
 		}
-		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.fill(); c.hurries && errors.Is(err, os.ErrDeadlineExceeded) {
 			c.calm()
 			return c.readOnce(p)
 		} else if len(c.unread) == 0 {
@@ -70,35 +75,48 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n := copy(p, c.unread)
 	c.unread = c.unread[n:]
+	if len(c.unread) == 0 && !c.full && !c.hurries {
+		c.release()
+	}
 	return n, nil
 }
 
-// readOnce reads without a hurry, and notices the beginning of one.
+// readOnce reads without a buffer, and notices when there should be one.
 func (c *Conn) readOnce(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if err != nil || !c.paced.Load() {
+	if err != nil {
 		return n, err
+	}
+	if n == len(p) && n >= plenty {
+		c.buffer, c.full = buffers.Get().(*[ahead]byte), true
+	}
+	if !c.paced.Load() {
+		return n, nil
 	}
 	if c.reads++; c.reads < hurryReads {
 		return n, nil
 	}
 	now := time.Now()
-	if now.Sub(c.since) < hurryTime {
-		c.buffer = buffers.Get().(*[ahead]byte)
+	if now.Sub(c.since) < hurryTime && c.buffer == nil {
+		c.buffer, c.hurries = buffers.Get().(*[ahead]byte), true
 		c.wakeFrom(ahead)
 	}
 	c.reads, c.since = 0, now
 	return n, nil
 }
 
-// fill pauses and then reads ahead.
+// fill reads ahead, in a hurry after a pause.
 func (c *Conn) fill() error {
-	if !c.full {
-		time.Sleep(pause)
+	enough := plenty
+	if c.hurries {
+		if !c.full {
+			time.Sleep(pause)
+		}
+		_ = c.Conn.SetReadDeadline(time.Now().Add(quiet)) // where it fails, so does the read
+		enough = ahead
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(quiet)) // where it fails, so does the read
 	n, err := c.Conn.Read(c.buffer[:])
-	c.unread, c.full = c.buffer[:n], n == ahead
+	c.unread, c.full = c.buffer[:n], n >= enough
 	return err
 }
 
@@ -117,7 +135,13 @@ func (c *Conn) wakeFrom(n int) {
 // calm ends a hurry.
 func (c *Conn) calm() {
 	c.wakeFrom(1)
+	_ = c.Conn.SetReadDeadline(time.Time{})
+	c.hurries = false
+	c.release()
+}
+
+// release gives up the buffer, of which nothing is unread.
+func (c *Conn) release() {
 	buffers.Put(c.buffer)
 	c.buffer, c.unread, c.full = nil, nil, false
-	_ = c.Conn.SetReadDeadline(time.Time{})
 }

@@ -103,6 +103,57 @@ func TestEndComesAfterAllThatWasSent(t *testing.T) {
 	})
 }
 
+// filled is a connection on which all has come already.
+type filled struct {
+	net.Conn
+	bytes.Reader
+	reads int
+}
+
+func (c *filled) Read(p []byte) (int, error) {
+	c.reads++
+	return c.Reader.Read(p)
+}
+
+func TestMuchIsReadAtOnce(t *testing.T) {
+	want := bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)
+	under := &filled{Reader: *bytes.NewReader(want)}
+	conn := NewConn(under)
+	got := make([]byte, 0, len(want))
+	for {
+		var record [17 << 10]byte // as much as crypto/tls asks for
+		n, err := conn.Read(record[:])
+		got = append(got, record[:n]...)
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	assert.Equal(t, want, got)
+	assert.LessOrEqual(t, under.reads, len(want)/ahead+3)
+}
+
+func TestLittleIsReadWithoutABuffer(t *testing.T) {
+	conn := NewConn(&filled{Reader: *bytes.NewReader(make([]byte, 4<<10))})
+	for range 4 {
+		_, err := io.ReadFull(conn, make([]byte, 1<<10))
+		require.NoError(t, err)
+		assert.Nil(t, conn.buffer)
+	}
+}
+
+func TestWhatIsLeftOfMuchHoldsNoBuffer(t *testing.T) {
+	under := &filled{Reader: *bytes.NewReader(make([]byte, 20<<10))}
+	conn := NewConn(under)
+	p := make([]byte, 17<<10)
+	_, err := io.ReadFull(conn, p)
+	require.NoError(t, err)
+	assert.NotNil(t, conn.buffer, "there may be more")
+	_, err = io.ReadFull(conn, p[:3<<10])
+	require.NoError(t, err)
+	assert.Nil(t, conn.buffer, "there was not")
+}
+
 // counted counts the reads of a connection.
 type counted struct {
 	*net.TCPConn
