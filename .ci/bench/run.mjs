@@ -51,7 +51,8 @@ const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 400_000 };
 const effort = {
   visits: 15,
   leaves: 50,
-  ...(values.quick ? { ...quick, times: 50, calls: 200 } : { ...whole, times: 200, calls: 500 }),
+  calls: 500,
+  ...(values.quick ? { ...quick, times: 50 } : { ...whole, times: 200 }),
 };
 
 const parts = {

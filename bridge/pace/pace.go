@@ -31,6 +31,9 @@ const (
 	quiet = 2 * time.Millisecond
 	// ahead is how much is read at once. Where there is as much, there is no pause.
 	ahead = 128 << 10
+	// lowWater is how much wakes a hurry's reader before its pause is over. It is a
+	// quarter of what Linux gives a socket at first, which more would have it change.
+	lowWater = 32 << 10
 	// plenty is how much a read that fills its room brings where there may be more, and
 	// one that has more room where there is more.
 	plenty = 16 << 10
@@ -99,7 +102,7 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	now := time.Now()
 	if now.Sub(c.since) < hurryTime && c.buffer == nil {
 		c.buffer, c.hurries = buffers.Get().(*[ahead]byte), true
-		c.wakeFrom(ahead)
+		c.wakeFrom(lowWater)
 	}
 	c.reads, c.since = 0, now
 	return n, nil

@@ -5,7 +5,7 @@
 // The module is so small that it stands here as it is assembled. It uses WebAssembly's
 // arrays (https://webassembly.github.io/spec/core/) and the JS String Builtins
 // (https://github.com/WebAssembly/js-string-builtins), which browsers have from Chrome
-// 130, Firefox 134 and Safari 26 on.
+// 130, Firefox 134 and Safari 26.2 on.
 
 /** How many bytes a text may have that is made of one place's: each is at most a unit. */
 export const room = 16 * 1024;
