@@ -26,15 +26,21 @@ type writer struct {
 }
 
 // message writes an object. It walks over the message once for each field of
-// the table, which needs no memory; a message within is one step of that walk.
+// the table, which needs no memory; a message within is one step of that walk. Where
+// the fields stand in order, as encoders write them, each walk is over its own only.
 func (w *writer) message(table *Table, wire []byte) {
 	if len(w.Text) > w.limit {
 		w.bad = true
 		return
 	}
 	w.put('{')
+	sorted := len(*table) > 2 && ordered(wire)
+	rest := wire
 	for i := range *table {
 		field := &(*table)[i]
+		if sorted {
+			wire, rest = cut(rest, field.Number)
+		}
 		mark := len(w.Text)
 		w.Member(field.Name)
 		if !w.field(field, wire) {
@@ -42,6 +48,32 @@ func (w *writer) message(table *Table, wire []byte) {
 		}
 	}
 	w.put('}')
+}
+
+// ordered reports whether a message is well-formed and its fields stand in the order
+// of their numbers, which is that of tables.
+func ordered(wire []byte) bool {
+	f := fields{rest: wire}
+	for last := uint32(0); f.next(); last = f.number {
+		if f.number < last {
+			return false
+		}
+	}
+	return !f.bad
+}
+
+// cut returns the fields of a number in what is ordered, and what comes after them.
+func cut(wire []byte, number uint32) (run, rest []byte) {
+	f := fields{rest: wire}
+	for before := wire; f.next(); before = f.rest {
+		switch {
+		case f.number < number:
+			wire = f.rest
+		case f.number > number:
+			return wire[:len(wire)-len(before)], before
+		}
+	}
+	return wire, nil
 }
 
 // field writes a field's value and returns false where it is to be left out.
@@ -201,13 +233,17 @@ func (j *JSON) Begin() { j.put('{') }
 func (j *JSON) End() { j.put('}') }
 
 // Member writes the name of a member, after a comma unless it is the first.
+//
+//go:noinline
 func (j *JSON) Member(name string) {
-	if j.Text[len(j.Text)-1] != '{' {
-		j.put(',')
+	text := j.Text
+	if text[len(text)-1] == '{' {
+		text = append(text, '"')
+	} else {
+		text = append(text, `,"`...)
 	}
-	j.put('"')
-	j.raw(name)
-	j.raw(`":`)
+	text = append(text, name...)
+	j.Text = append(text, `":`...)
 }
 
 // Field writes a member that is a string, unless it is empty.

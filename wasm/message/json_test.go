@@ -146,6 +146,8 @@ func FuzzAppendJSON(f *testing.F) {
 	f.Add(0, wire)
 	f.Add(1, []byte("\x0a\x05\x0a\x03web"))
 	f.Add(2, []byte("\x0a\x04\x18\x01\x22\x00"))
+	f.Add(4, []byte(""))
+	f.Add(4, []byte("\x0a\x04[{}]"))
 	f.Add(0, []byte("\x12\x10\x12\x0e\x12\x0c\x12\x0a\x12\x08\x2a\x06\x0a\x01b\x12\x01\x0a"))
 	f.Fuzz(func(t *testing.T, which int, wire []byte) {
 		answer := answers[uint(which)%uint(len(answers))]
@@ -265,6 +267,10 @@ func expectedValue(fd protoreflect.FieldDescriptor, v protoreflect.Value) (value
 			number = json.Number(n)
 		}
 		return object{"text": text, "value": number}, true
+	}
+	if fd.Kind() == protoreflect.BytesKind {
+		text, _ := AppendText(nil, v.Bytes())
+		return string(text), true
 	}
 	return v.String(), true
 }

@@ -40,6 +40,9 @@ func requireTable(t *testing.T, message protoreflect.MessageDescriptor, table *T
 		fd := message.Fields().Get(i)
 		name := string(fd.FullName())
 		assert.EqualValues(t, fd.Number(), field.Number, name)
+		if i > 0 {
+			assert.Greater(t, field.Number, (*table)[i-1].Number, name)
+		}
 		assert.Equal(t, fd.JSONName(), field.Name, name)
 		assert.Equal(t, labelOf(fd), field.Label, name)
 
