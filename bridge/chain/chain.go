@@ -184,6 +184,11 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 
 func (c *Client) freshProvider(ctx context.Context, address string) (Record, error) {
 	return share(ctx, c, "provider/"+address, func(ctx context.Context) (Record, error) {
+		// The answer that others waited for may have come since the caller looked.
+		now := c.now()
+		if known, ok := c.records.get(address, now); ok && now.Sub(known.AsOf) < recordLifetime {
+			return known, nil
+		}
 		return c.askProvider(ctx, address)
 	})
 }
