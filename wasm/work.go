@@ -9,8 +9,7 @@ const maxIdle = 16
 var idle []chan func()
 
 // do calls f in a goroutine, one that has done something before if there is one: its
-// stack has grown by then to what a call needs, and growing it is a tenth of what
-// the module does for a short one.
+// stack has grown by then to what a call needs.
 func do(f func()) {
 	if last := len(idle) - 1; last >= 0 {
 		worker := idle[last]

@@ -159,7 +159,7 @@ func (c *Client) Close() {
 func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	now := c.now()
 	known, ok := c.records.get(address, now)
-	if ok && now.Sub(known.AsOf) < recordLifetime {
+	if ok && known.fresh(now) {
 		return known, nil
 	}
 	if _, absent := c.absent.get(address, now); absent {
@@ -182,11 +182,14 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	return fresh, err
 }
 
+// fresh reports whether a record that is known need not be asked for again.
+func (r Record) fresh(now time.Time) bool { return now.Sub(r.AsOf) < recordLifetime }
+
 func (c *Client) freshProvider(ctx context.Context, address string) (Record, error) {
 	return share(ctx, c, "provider/"+address, func(ctx context.Context) (Record, error) {
 		// The answer that others waited for may have come since the caller looked.
 		now := c.now()
-		if known, ok := c.records.get(address, now); ok && now.Sub(known.AsOf) < recordLifetime {
+		if known, ok := c.records.get(address, now); ok && known.fresh(now) {
 			return known, nil
 		}
 		return c.askProvider(ctx, address)

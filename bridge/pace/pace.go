@@ -34,8 +34,7 @@ const (
 	// lowWater is how much wakes a hurry's reader before its pause is over. It is a
 	// quarter of what Linux gives a socket at first, which more would have it change.
 	lowWater = 32 << 10
-	// plenty is how much a read that fills its room brings where there may be more, and
-	// one that has more room where there is more.
+	// plenty is how much a read brings, without a hurry, where it is worth reading ahead.
 	plenty = 16 << 10
 )
 
@@ -49,7 +48,7 @@ type Conn struct {
 	// The reader's own.
 	buffer  *[ahead]byte // what is read ahead, while there is
 	unread  []byte       // of it
-	full    bool         // the last read filled it
+	full    bool         // the last read brought so much that there may be more
 	hurries bool         // the connection is paced, and in a hurry
 	reads   int
 	since   time.Time // before the first of them

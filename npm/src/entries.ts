@@ -3,8 +3,7 @@ import { asciiPlace, makeStrings, room, type Strings, utf8Place } from "./string
 import type { LogEntry } from "./types.js";
 
 /** Made once, and not before they are needed; null where the platform cannot. */
-let strings: Strings | undefined | null;
-let memory: Uint8Array;
+let strings: Strings | null | undefined;
 
 /** For what strings do not make. A byte order mark is text like any other. */
 let decoder: TextDecoder | undefined;
@@ -16,10 +15,7 @@ let decoder: TextDecoder | undefined;
  */
 export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] {
   const entries = new Array<LogEntry>(index.length / 3);
-  if (strings === undefined) {
-    strings = makeStrings() ?? null;
-    if (strings) memory = new Uint8Array(strings.memory.buffer);
-  }
+  if (strings === undefined) strings = makeStrings();
   const plain = new Reader(ascii, asciiPlace);
   const others = new Reader(utf8, utf8Place);
   for (let i = 0, at = 0; i < entries.length; i++, at += 3) {
@@ -75,7 +71,7 @@ class Reader {
     const end = groups[this.#group] as number;
     const group = bytes.subarray(this.#byte, end);
     if (strings && group.length <= room) {
-      memory.set(group, this.#place);
+      strings.bytes.set(group, this.#place);
       if (this.#place === utf8Place) strings.seek(utf8Place);
       this.#text = undefined;
     } else {

@@ -64,8 +64,8 @@ async function answer(
   let text = "";
   let body: Uint8Array | BodyReader | null = null;
   try {
-    // Browsers note where a request was made. Below the module's frames that takes
-    // longer than all else that the module does for it.
+    // Browsers note where a request was made, which takes its time below the module's
+    // many frames.
     await undefined;
     const response = await send(url, init);
     text = `${response.status}\n`;

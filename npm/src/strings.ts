@@ -1,6 +1,6 @@
 // Strings out of bytes, made in the JavaScript engine's own memory. A TextDecoder makes
-// them in the browser's: that takes new pages for each, as much time again when they
-// are given back, and that all at once, while the page stands still.
+// them in the browser's: that takes new pages for each, and time again when they are
+// given back, many at once, while the page stands still.
 //
 // The module is so small that it stands here as it is assembled. It uses WebAssembly's
 // arrays (https://webassembly.github.io/spec/core/) and the JS String Builtins
@@ -14,9 +14,10 @@ export const room = 16 * 1024;
 export const asciiPlace = 0;
 export const utf8Place = room;
 
-/** What the module exports. */
-export interface Strings extends WebAssembly.Exports {
-  memory: WebAssembly.Memory;
+/** What the module does. */
+export interface Strings {
+  /** Its memory, for the bytes. */
+  bytes: Uint8Array;
   /** Returns n bytes of ASCII from an address on as a string. */
   ascii(at: number, n: number): string;
   /** Has utf8 begin at an address. */
@@ -28,14 +29,19 @@ export interface Strings extends WebAssembly.Exports {
   utf8(n: number): string;
 }
 
-/** makeStrings returns the module's functions, or undefined where the platform cannot. */
-export function makeStrings(): Strings | undefined {
+/** What the module exports. */
+type Exports = Omit<Strings, "bytes"> & { memory: WebAssembly.Memory };
+
+/** makeStrings makes the module, or null where the platform cannot. */
+export function makeStrings(): Strings | null {
   try {
     const Module = WebAssembly.Module as new (bytes: BufferSource, options: object) => object;
     const module = new Module(assemble(), { builtins: ["js-string"] });
-    return new WebAssembly.Instance(module as WebAssembly.Module).exports as Strings;
+    const instance = new WebAssembly.Instance(module as WebAssembly.Module);
+    const { memory, ...functions } = instance.exports as unknown as Exports;
+    return { ...functions, bytes: new Uint8Array(memory.buffer) };
   } catch {
-    return undefined; // it is older, or the page's policy forbids it
+    return null; // it is older, or the page's policy forbids it
   }
 }
 

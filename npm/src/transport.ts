@@ -74,21 +74,18 @@ export function mayGoApart(url: string, transport: Transport): boolean {
   return transport === "auto" && !takesSockets(url, "auto") && takesSockets(url, "apart");
 }
 
-/** Which bridges have answered, by origin. Those do not refuse the page. */
+/** Which bridges have answered, by scheme and host. Those do not refuse the page. */
 const met = new Set<string>();
-
-/** The URL to which an answer came last. */
-let latest = "";
 
 /** @internal send is fetch that knows of transports, and of what may stand in a page's way. */
 export async function send(url: string, init: Init): Promise<Response> {
+  const bridge = url.slice(0, url.indexOf("/", "https://".length)); // new URL takes longer
   try {
     const response = await carry(url, init);
-    if (url !== latest) met.add(new URL(url).origin);
-    latest = url;
+    met.add(bridge);
     return response;
   } catch (error) {
-    if (init.signal.aborted || met.has(new URL(url).origin)) throw error;
+    if (init.signal.aborted || met.has(bridge)) throw error;
     const found = await diagnose(url);
     if (!found) throw error;
     return refusal(found.code, found.reason, found.message);

@@ -93,7 +93,7 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
 				return nil, call.fault(grpcweb.Error(grpcweb.Unimplemented, "the call has more than one answer"))
 			}
 			var err error
-			room := make([]byte, 0, 4*len(wire)+256) // enough for most
+			room := make([]byte, 0, 4*min(len(wire), 16<<10)+256) // enough for most
 			if answer, err = message.AppendJSON(room, call.method.answer, wire); err != nil {
 				return nil, call.fault(grpcweb.Error(grpcweb.Internal, "its answer cannot be read: "+err.Error()))
 			}

@@ -206,18 +206,6 @@ func (p *LogPieces) Next() bool {
 	return false
 }
 
-// short reads a number below 2^14 that follows a tag of one byte, and tells the
-// size of both; 0 for any other number.
-func short(b []byte) (n, size int) {
-	if len(b) >= 2 && b[1] < 0x80 {
-		return int(b[1]), 2
-	}
-	if len(b) >= 3 && b[2] < 0x80 {
-		return int(b[1]&0x7f) | int(b[2])<<7, 3
-	}
-	return 0, 0
-}
-
 // piece reads one ServiceLogs.
 func (p *LogPieces) piece(b []byte) bool {
 	p.Service, p.Replica, p.Log, p.Pod = nil, 0, nil, nil

@@ -39,13 +39,14 @@ func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.bad {
 		return false
 	}
-	// The common shape, a tag and a length below 128, is worth reading without a call:
-	// messages are walked over once for each field that they may have.
-	if b := f.rest; len(b) >= 2 && b[0]&(0x80|7) == wireBytes && b[0] >= 1<<3 && int(b[1]) < 0x80 && int(b[1]) <= len(b)-2 {
-		end := 2 + int(b[1])
-		f.number, f.wire = uint32(b[0]>>3), wireBytes
-		f.bytes, f.rest = b[2:end], b[end:]
-		return true
+	// The common shape is worth reading without a call: messages are walked over once
+	// for each field that they may have.
+	if b := f.rest; b[0]&(0x80|7) == wireBytes && b[0] >= 1<<3 {
+		if n, size := short(b); size != 0 && n <= len(b)-size {
+			f.number, f.wire = uint32(b[0]>>3), wireBytes
+			f.bytes, f.rest = b[size:size+n], b[size+n:]
+			return true
+		}
 	}
 	tag, ok := f.uvarint()
 	number := tag >> 3
@@ -101,6 +102,18 @@ func (f *fields) uvarint() (value uint64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// short reads a number below 2^14 that follows a tag of one byte, and tells the
+// size of both; 0 for any other number.
+func short(b []byte) (n, size int) {
+	if len(b) >= 2 && b[1] < 0x80 {
+		return int(b[1]), 2
+	}
+	if len(b) >= 3 && b[2] < 0x80 {
+		return int(b[1]&0x7f) | int(b[2])<<7, 3
+	}
+	return 0, 0
 }
 
 // is reports whether the field has the number and wire type. A field with a

@@ -106,25 +106,30 @@ export async function measureBridge({ rounds, news, warm, seconds, times }) {
   ]) {
     const name = `bridge: 32 streams of ${what} messages`;
     rows.push(
-      ...(await compare(name, rounds, floods.each({ do: "flood", streams: 32, size, warm, seconds }), [
-        {
-          name,
-          unit: "messages/s",
-          better: "higher",
-          figure: "perSecond",
-          ours: "ours",
-          peers,
-          floor: "native",
-        },
-        {
-          name: `${name}, CPU`,
-          unit: "messages/CPU s",
-          better: "higher",
-          figure: "perCpuSecond",
-          ours: "ours",
-          peers,
-        },
-      ])),
+      ...(await compare(
+        name,
+        rounds,
+        floods.each({ do: "flood", streams: 32, size, warm, seconds }),
+        [
+          {
+            name,
+            unit: "messages/s",
+            better: "higher",
+            figure: "perSecond",
+            ours: "ours",
+            peers,
+            floor: "native",
+          },
+          {
+            name: `${name}, CPU`,
+            unit: "messages/CPU s",
+            better: "higher",
+            figure: "perCpuSecond",
+            ours: "ours",
+            peers,
+          },
+        ],
+      )),
     );
   }
   for (const [name, what] of [

@@ -51,9 +51,7 @@ func (p *page) close() { p.conn.Close() }
 // request returns the bytes of a call, which may be sent any number of times.
 func (p *page) request(method string, message []byte) []byte {
 	b := fmt.Appendf(nil, "POST %s%sContent-Length: %d\r\n\r\n", method, p.head, prefixSize+len(message))
-	b = append(b, 0)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(message)))
-	return append(b, message...)
+	return append(b, prefixed(message)...)
 }
 
 // send starts a call and returns its answer once the headers are there.
