@@ -10,12 +10,12 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
-	"akash-provider-web/bridge/watch"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Response headers of a call (design, contract 2).
@@ -35,7 +35,7 @@ const (
 type bridge struct {
 	reacher    provider.Reacher
 	rest       *rest.Adapter
-	watched    *watch.Hub
+	watched    *fanout.Hub
 	metadata   *guard.Metadata
 	allowed    permissions
 	maxStreams int64
@@ -83,7 +83,7 @@ func (b *bridge) admit(address string) error {
 		return nil
 	}
 	b.open.Add(-1)
-	return fault.About(address, codes.ResourceExhausted, fault.New(codes.ResourceExhausted, fault.ReasonBridgeBusy,
+	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
 		"this bridge has %d calls open, as many as it may (--max-streams); try again later", b.maxStreams))
 }
 
@@ -143,7 +143,7 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 		Authority:  endpoint.Addr,
 		Header:     header,
 		Downstream: b.metadata.Downstream,
-		Explain: func(code codes.Code, message string) *fault.Error {
+		Explain: func(code codes.Code, message string) *rpcerror.Error {
 			// What the call would be over REST tells a refusal's reason.
 			return rest.Explain(onREST(), code, message)
 		},
@@ -160,7 +160,7 @@ func (b *bridge) overREST(call *rest.Call) func(context.Context, []byte, *relay.
 
 // refused notes a call that was refused by its headers.
 func (b *bridge) refused(r *http.Request, err error) {
-	var known *fault.Error
+	var known *rpcerror.Error
 	errors.As(err, &known)
 	label := "unknown" // a path that anyone may have made up is no label
 	if m, ok := methods[r.URL.Path]; ok {

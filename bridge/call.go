@@ -12,10 +12,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/edge"
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -102,7 +102,7 @@ type permissions struct {
 func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	m, ok := methods[path]
 	if !ok {
-		return nil, fault.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
+		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
 	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.service}}
 	for _, read := range []func(http.Header, permissions) error{
@@ -110,7 +110,7 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat, c.readWindow,
 	} {
 		if err := read(h, allowed); err != nil {
-			return nil, fault.About(c.request.Address, codes.InvalidArgument, err)
+			return nil, rpcerror.About(c.request.Address, codes.InvalidArgument, err)
 		}
 	}
 	return c, nil
@@ -125,7 +125,7 @@ func (c *call) readProvider(h http.Header, _ permissions) error {
 		return malformed(headerProvider, "is missing: want the provider's bech32 address")
 	}
 	if err := provider.CheckAddress(address); err != nil {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress, "header akash-provider: %w", err)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "header akash-provider: %w", err)
 	}
 	c.request.Address = address
 	return nil
@@ -138,7 +138,7 @@ func (c *call) readHostURI(h http.Header, allowed permissions) error {
 		return err
 	}
 	if !allowed.hostOverride {
-		return fault.New(codes.PermissionDenied, fault.ReasonNotAllowed,
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonNotAllowed,
 			"this bridge does not let callers name a provider's host (akash-host-uri); its operator can: --allow-host-override")
 	}
 	if _, err := guard.ParseHostURI(uri); err != nil {
@@ -158,7 +158,7 @@ func (c *call) readTLS(h http.Header, allowed permissions) error {
 	switch {
 	case mode == "", mode == "verify":
 	case mode == "insecure" && !allowed.insecure:
-		return fault.New(codes.PermissionDenied, fault.ReasonNotAllowed,
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonNotAllowed,
 			"this bridge does not let callers skip the check of a certificate (akash-tls: insecure); its operator can: --allow-insecure")
 	case mode == "insecure":
 		c.request.TLS.Insecure = true
@@ -266,14 +266,14 @@ func (c *call) readHeartbeat(h http.Header, _ permissions) error {
 	return nil
 }
 
-// readWindow only refuses what is malformed: windows are the edge's business.
+// readWindow only refuses what is malformed: package grpcweb applies it.
 func (c *call) readWindow(h http.Header, _ permissions) error {
-	form := fmt.Sprintf("a number of bytes, %d to %d", edge.MinWindow, edge.MaxWindow)
+	form := fmt.Sprintf("a number of bytes, %d to %d", grpcweb.MinWindow, grpcweb.MaxWindow)
 	text, err := one(h, headerWindow, form)
 	if err != nil || text == "" {
 		return err
 	}
-	if _, ok := edge.ParseWindow(text); !ok {
+	if _, ok := grpcweb.ParseWindow(text); !ok {
 		return malformed(headerWindow, "is malformed: want "+form)
 	}
 	return nil
@@ -288,10 +288,10 @@ func (c *call) authorize(endpoint *provider.Endpoint) (string, error) {
 	case c.authorization == "":
 		return "", nil
 	case endpoint.Verified == "none":
-		return "", fault.New(codes.FailedPrecondition, fault.ReasonNotAllowed,
+		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
 			"a token only goes to a provider whose certificate was verified: call without akash-tls: insecure")
 	case endpoint.Method == provider.GRPC && !c.method.streaming && !endpoint.AuthorizationSafe():
-		return "", fault.New(codes.FailedPrecondition, fault.ReasonNotAllowed,
+		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
 			"a token on %s would crash providers before v0.16.0, and this one %s: authenticate with a client certificate instead",
 			c.method.name, describeVersion(endpoint.Version))
 	}
@@ -332,5 +332,5 @@ func onePEM(h http.Header, key string) ([]byte, error) {
 }
 
 func malformed(key, text string) error {
-	return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "header %s %s", strings.ToLower(key), text)
+	return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "header %s %s", strings.ToLower(key), text)
 }

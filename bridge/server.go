@@ -14,12 +14,12 @@ import (
 	"sync"
 	"time"
 
-	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/fanout"
+	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
-	"akash-provider-web/bridge/watch"
 )
 
 // Limits on connections from browsers. There is no limit on how long a request or
@@ -49,7 +49,7 @@ type server struct {
 
 	stopping context.Context // done when the bridge is to end
 	calls    sync.WaitGroup  // calls being served, hijacked connections included
-	watched  *watch.Hub
+	watched  *fanout.Hub
 	origins  *guard.Origins
 	call     http.Handler
 	web      http.Handler
@@ -76,7 +76,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		return nil, err
 	}
 	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web, origins: origins,
-		watched: watch.New(watch.Options{Logger: log})}
+		watched: fanout.New(fanout.Options{Logger: log})}
 	b := &bridge{
 		reacher:    d.reacher,
 		rest:       rest.New(rest.Options{Logger: log}),
@@ -87,9 +87,9 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		log:        log,
 		metrics:    s.metrics,
 	}
-	s.call = edge.Handler(
+	s.call = grpcweb.Handler(
 		&relay.Handler{Accept: b.accept, Stopping: stopping},
-		edge.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
+		grpcweb.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
 	return s, nil
 }
@@ -104,7 +104,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.call.ServeHTTP(w, r)
 	case r.URL.Path == "/healthz":
 		// A page whose call failed learns by this, and by our public files, whether the
-		// bridge is away or refuses it (npm/src/diagnosis.ts): a browser does not tell.
+		// bridge is away or refuses it (npm/src/transport/diagnosis.ts): a browser does not tell.
 		w.Header().Add("Vary", "Origin")
 		if origin := r.Header.Get("Origin"); origin != "" && s.origins.Allows(r) {
 			w.Header().Set("Access-Control-Allow-Origin", origin)

@@ -3,7 +3,7 @@
 // The client of akash-provider-web as a WebAssembly module. It publishes its
 // functions as one object, akashProviderWeb, on the global object that it is
 // given, and exports reserve and feed for the data of streams, which pass by
-// memory. npm/src/wasm-engine.ts is the other side of both.
+// memory. npm/src/engine/wasm-engine.ts is the other side of both.
 package main
 
 import (
@@ -33,14 +33,14 @@ var module = struct {
 
 func main() {
 	browser.Publish("akashProviderWeb", map[string]func(browser.Arguments) any{
-		"call":    call,
-		"cancel":  cancel,
-		"open":    open,
-		"connect": connect,
-		"move":    move,
-		"held":    held,
-		"finish":  finish,
-		"close":   shut,
+		"call":            call,
+		"cancel":          cancel,
+		"open":            open,
+		"connect":         connect,
+		"switchTransport": switchTransport,
+		"pending":         pending,
+		"finish":          finish,
+		"close":           closeStream,
 	})
 	select {}
 }
@@ -83,9 +83,9 @@ func open(args browser.Arguments) any {
 func connect(args browser.Arguments) any {
 	stream, settle := module.streams[uint32(args.Number(0))], args.Function(1)
 	do(func() {
-		response, fault := stream.Connect()
-		if fault != nil {
-			settle.Call(string(fault.JSON()), nil)
+		response, failure := stream.Connect()
+		if failure != nil {
+			settle.Call(string(failure.JSON()), nil)
 			return
 		}
 		settle.Call(string(stream.Trace()), response.(*browser.Response).Reader())
@@ -93,16 +93,16 @@ func connect(args browser.Arguments) any {
 	return nil
 }
 
-// held() returns how many calls and streams the module knows, and how many promises
+// pending() returns how many calls and streams the module knows, and how many promises
 // and timers they wait for: 0 when all is over.
-func held(browser.Arguments) any {
+func pending(browser.Arguments) any {
 	return len(module.calls) + len(module.streams) + browser.Waiting()
 }
 
-// move(id, transport) has a stream's next connection go another way.
-func move(args browser.Arguments) any {
+// switchTransport(id, transport) has a stream's next connection go another way.
+func switchTransport(args browser.Arguments) any {
 	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
-		stream.Move(args.Text(1))
+		stream.SwitchTransport(args.Text(1))
 	}
 	return nil
 }
@@ -116,18 +116,18 @@ func finish(args browser.Arguments) any {
 	if stream == nil {
 		return `{"status":"end"}`
 	}
-	again, fault := stream.Finish(args.Text(1), args.Flag(2))
+	again, failure := stream.Finish(args.Text(1), args.Flag(2))
 	switch {
 	case again:
 		return `{"status":"again"}`
-	case fault != nil:
-		return string(fault.JSON())
+	case failure != nil:
+		return string(failure.JSON())
 	}
 	return `{"status":"end"}`
 }
 
 // close(id, code, message) ends a stream and forgets it.
-func shut(args browser.Arguments) any {
+func closeStream(args browser.Arguments) any {
 	id := uint32(args.Number(0))
 	if stream := module.streams[id]; stream != nil {
 		delete(module.streams, id)

@@ -9,7 +9,7 @@ import (
 )
 
 // options are those of a call as one text, which costs less than an object does:
-// values with a NUL after each, in the order in which npm/src/flat.ts writes them,
+// values with a NUL after each, in the order in which npm/src/engine/flat.ts writes them,
 // which has checked them. What is absent is empty.
 type options string
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // How long answers live.
@@ -94,7 +94,7 @@ type Options struct {
 }
 
 // Client asks the chain. Its methods may be called concurrently. All errors are
-// *fault.Error.
+// *rpcerror.Error.
 type Client struct {
 	nodes   []*node
 	http    *http.Client
@@ -175,8 +175,8 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	patience, cancel := context.WithTimeout(ctx, stalePatience)
 	defer cancel()
 	fresh, err := c.freshProvider(patience, address)
-	var f *fault.Error
-	if errors.As(err, &f) && f.Reason == fault.ReasonChainUnavailable && ctx.Err() == nil {
+	var f *rpcerror.Error
+	if errors.As(err, &f) && f.Reason == rpcerror.ReasonChainUnavailable && ctx.Err() == nil {
 		return known, nil
 	}
 	return fresh, err
@@ -242,20 +242,20 @@ func share[V any](ctx context.Context, c *Client, key string, ask func(context.C
 		if errors.Is(ctx.Err(), context.Canceled) {
 			code = codes.Canceled
 		}
-		return none, fault.New(code, fault.ReasonChainUnavailable, "the call ended before the chain had answered (%w)", ctx.Err())
+		return none, rpcerror.New(code, rpcerror.ReasonChainUnavailable, "the call ended before the chain had answered (%w)", ctx.Err())
 	}
 }
 
 func unknownProvider(address string) error {
-	return &fault.Error{
-		Code: codes.NotFound, Reason: fault.ReasonUnknownProvider, Provider: address,
+	return &rpcerror.Error{
+		Code: codes.NotFound, Reason: rpcerror.ReasonUnknownProvider, Provider: address,
 		Message: "the chain knows no provider of this address; check the address and the network it belongs to",
 	}
 }
 
 // unavailable tells what each node said.
 func unavailable(failed []error) error {
-	return fault.New(codes.Unavailable, fault.ReasonChainUnavailable,
+	return rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
 		"no chain node answered (%w); try again later, or have the bridge's operator check --chain-rpc", failures(failed))
 }
 

@@ -23,7 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/chain"
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
@@ -45,9 +45,9 @@ func newClient(t *testing.T, o chain.Options) *chain.Client {
 	return c
 }
 
-func faultOf(t *testing.T, err error) *fault.Error {
+func faultOf(t *testing.T, err error) *rpcerror.Error {
 	t.Helper()
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	return f
 }
@@ -130,7 +130,7 @@ func TestAProvidersRecordAndCertificateAreFound(t *testing.T) {
 			_, err = c.Provider(t.Context(), ready.Lease.Owner)
 			f := faultOf(t, err)
 			assert.Equal(t, codes.NotFound, f.Code)
-			assert.Equal(t, fault.ReasonUnknownProvider, f.Reason)
+			assert.Equal(t, rpcerror.ReasonUnknownProvider, f.Reason)
 			assert.Contains(t, f.Error(), ready.Lease.Owner)
 		})
 	}
@@ -245,7 +245,7 @@ func TestANodeThatFailsIsStoodInFor(t *testing.T) {
 			_, err = c.Provider(t.Context(), address)
 			f := faultOf(t, err)
 			assert.Equal(t, codes.Unavailable, f.Code)
-			assert.Equal(t, fault.ReasonChainUnavailable, f.Reason)
+			assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 			assert.Contains(t, f.Error(), want)
 			assert.NotContains(t, f.Error(), "\n")
 		})
@@ -347,7 +347,7 @@ func TestARecordOutlivesTheChain(t *testing.T) {
 
 	clock.advance(25 * time.Hour)
 	_, err := c.Provider(t.Context(), address)
-	assert.Equal(t, fault.ReasonChainUnavailable, faultOf(t, err).Reason)
+	assert.Equal(t, rpcerror.ReasonChainUnavailable, faultOf(t, err).Reason)
 }
 
 func TestWhatTheChainDoesNotKnowIsForgottenInSeconds(t *testing.T) {
@@ -364,7 +364,7 @@ func TestWhatTheChainDoesNotKnowIsForgottenInSeconds(t *testing.T) {
 	c := newClient(t, chain.Options{Nodes: []string{node.URL}, Now: clock.now})
 	for range 3 {
 		_, err := c.Provider(t.Context(), address)
-		assert.Equal(t, fault.ReasonUnknownProvider, faultOf(t, err).Reason)
+		assert.Equal(t, rpcerror.ReasonUnknownProvider, faultOf(t, err).Reason)
 		cert, err := c.Certificate(t.Context(), address, "1")
 		require.NoError(t, err)
 		assert.Equal(t, chain.Absent, cert.State)
@@ -430,7 +430,7 @@ func TestNothingWaitsForever(t *testing.T) {
 		began := time.Now()
 		_, err = c.Certificate(t.Context(), address, "1")
 		f := faultOf(t, err)
-		assert.Equal(t, fault.ReasonChainUnavailable, f.Reason)
+		assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 		assert.Contains(t, f.Error(), "https://a.example")
 		assert.Contains(t, f.Error(), "https://b.example")
 		assert.LessOrEqual(t, time.Since(began), 10*time.Second)

@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/race"
+	"akash-provider-web/bridge/internal/happyeyeballs"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
@@ -155,7 +155,7 @@ func (c *Client) query(ctx context.Context, n *node, paths []string, message []b
 // ask puts one question to the nodes: to the next one too when the first is
 // slow, to the next one at once when it fails.
 func ask[V any](ctx context.Context, c *Client, question func(context.Context, *node) (V, error)) (V, error) {
-	v, failures := race.First(ctx, hedgeDelay, c.order(c.now()), func(ctx context.Context, n *node) (V, error) {
+	v, failures := happyeyeballs.First(ctx, hedgeDelay, c.order(c.now()), func(ctx context.Context, n *node) (V, error) {
 		limited, cancel := context.WithTimeout(ctx, nodeTimeout)
 		defer cancel()
 		v, err := question(limited, n)

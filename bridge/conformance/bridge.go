@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
@@ -75,7 +75,7 @@ func newBridge(addr string) (*bridge, error) {
 		}, nil
 	}
 	return &bridge{
-		Handler: edge.Handler(&relay.Handler{Accept: accept, MaxMessage: maxMessage}, edge.Options{
+		Handler: grpcweb.Handler(&relay.Handler{Accept: accept, MaxMessage: maxMessage}, grpcweb.Options{
 			Origins:    origins,
 			MaxRequest: maxMessage,
 		}),

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Destinations decides where the bridge may connect. Host URIs come from the
@@ -23,7 +23,7 @@ type Destinations struct {
 
 // Host checks a host name before it is resolved. It refuses IP literals, names
 // of one label and names that by their suffix are local. The error is a
-// *fault.Error.
+// *rpcerror.Error.
 func (d Destinations) Host(host string) error {
 	if d.AllowPrivate {
 		return nil
@@ -43,7 +43,7 @@ func (d Destinations) Host(host string) error {
 	return nil
 }
 
-// Addr checks an address. The error is a *fault.Error.
+// Addr checks an address. The error is a *rpcerror.Error.
 func (d Destinations) Addr(addr netip.Addr) error {
 	if d.AllowPrivate || public(addr) {
 		return nil
@@ -53,7 +53,7 @@ func (d Destinations) Addr(addr netip.Addr) error {
 
 // Control is a [net.Dialer.ControlContext]: it checks the address that is
 // dialled, after DNS, so that no answer given between a check and a dial (DNS
-// rebinding) can lead elsewhere. The error is a *fault.Error.
+// rebinding) can lead elsewhere. The error is a *rpcerror.Error.
 func (d Destinations) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	switch network {
 	case "tcp4", "tcp6":
@@ -68,7 +68,7 @@ func (d Destinations) Control(_ context.Context, network, address string, _ sysc
 }
 
 func refused(format string, args ...any) error {
-	return fault.New(codes.PermissionDenied, fault.ReasonDestinationRefused, format, args...)
+	return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonDestinationRefused, format, args...)
 }
 
 // looksLikeAddress tells a name that a resolver may take for an IP address:

@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 func assertRefused(t *testing.T, err error, msgAndArgs ...any) {
 	t.Helper()
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f, msgAndArgs...)
 	assert.Equal(t, codes.PermissionDenied, f.Code)
-	assert.Equal(t, fault.ReasonDestinationRefused, f.Reason)
+	assert.Equal(t, rpcerror.ReasonDestinationRefused, f.Reason)
 }
 
 func TestPublicAddressesPass(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 const (
@@ -17,15 +17,15 @@ const (
 )
 
 // CheckAddress tells a mistyped address from an unknown provider, before anyone
-// is asked: it reads the address as bech32 (BIP 173). Its error is a *fault.Error.
+// is asked: it reads the address as bech32 (BIP 173). Its error is a *rpcerror.Error.
 func CheckAddress(address string) error {
 	if address == "" {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress, "no provider address was given")
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "no provider address was given")
 	}
 	prefix, data, ok := strings.Cut(address, "1")
 	payload := len(data) - bech32Checksum
 	if !ok || prefix != addressPrefix || payload != accountSymbols && payload != contractSymbols || !validBech32(prefix, data) {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedAddress,
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress,
 			"%q is not an Akash address; one looks like akash1… and has 44 characters", clip(address, 80))
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"akash-provider-web/bridge/h2"
+	"akash-provider-web/bridge/internal/h2"
 )
 
 // grpcConn is one HTTP/2 connection.

@@ -22,9 +22,9 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/testserver/fake"
 )
 
@@ -38,21 +38,21 @@ func TestANameThatLeadsNowhereFailsAtOnceAndSaysSo(t *testing.T) {
 		name   string
 		answer names
 		code   codes.Code
-		reason fault.Reason
+		reason rpcerror.Reason
 		says   string
 	}{
 		{"unknown", func(host string) ([]netip.Addr, error) { return nil, &net.DNSError{IsNotFound: true, Name: host} },
-			codes.NotFound, fault.ReasonHostNotFound, "does not resolve"},
+			codes.NotFound, rpcerror.ReasonHostNotFound, "does not resolve"},
 		{"no address", func(string) ([]netip.Addr, error) { return nil, nil },
-			codes.NotFound, fault.ReasonHostNotFound, "no address"},
+			codes.NotFound, rpcerror.ReasonHostNotFound, "no address"},
 		{"slow", func(host string) ([]netip.Addr, error) {
 			return nil, &net.DNSError{IsTimeout: true, Name: host, Server: "10.0.0.53:53"}
-		}, codes.Unavailable, fault.ReasonHostNotFound, "in time"},
+		}, codes.Unavailable, rpcerror.ReasonHostNotFound, "in time"},
 		{"broken", func(string) ([]netip.Addr, error) { return nil, errors.New("server misbehaving on 10.0.0.53:53") },
-			codes.Unavailable, fault.ReasonHostNotFound, "try again"},
+			codes.Unavailable, rpcerror.ReasonHostNotFound, "try again"},
 		{"inside", func(string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.1")}, nil
-		}, codes.PermissionDenied, fault.ReasonDestinationRefused, "nothing usable"},
+		}, codes.PermissionDenied, rpcerror.ReasonDestinationRefused, "nothing usable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pool := newPool(t, "https://provider.example.com:8443", func(o *provider.Options) {
@@ -61,7 +61,7 @@ func TestANameThatLeadsNowhereFailsAtOnceAndSaysSo(t *testing.T) {
 			})
 			for _, check := range []bool{true, false} {
 				_, err := pool.Reach(t.Context(), provider.Request{Address: someone, CheckVersion: check})
-				var f *fault.Error
+				var f *rpcerror.Error
 				require.ErrorAs(t, err, &f)
 				assert.Equal(t, c.code, f.Code)
 				assert.Equal(t, c.reason, f.Reason)
@@ -83,13 +83,13 @@ func TestHostsInsideAreRefusedWithoutALookUp(t *testing.T) {
 			})
 		}
 		_, err := newPool(t, host, configure).Reach(t.Context(), provider.Request{Address: someone})
-		var f *fault.Error
+		var f *rpcerror.Error
 		require.ErrorAs(t, err, &f)
-		assert.Equal(t, fault.ReasonDestinationRefused, f.Reason, host)
+		assert.Equal(t, rpcerror.ReasonDestinationRefused, f.Reason, host)
 
 		_, err = newPool(t, "https://provider.example.com", configure).Reach(t.Context(), provider.Request{Address: someone, HostURI: host})
 		require.ErrorAs(t, err, &f)
-		assert.Equal(t, fault.ReasonDestinationRefused, f.Reason, host)
+		assert.Equal(t, rpcerror.ReasonDestinationRefused, f.Reason, host)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestConnectionsWithAClientCertificateAreNotShared(t *testing.T) {
 	r := pinned(id)
 	r.ClientCertificate = &tls.Certificate{Certificate: alice.Certificate.Certificate, PrivateKey: bob.PrivateKey}
 	_, err := pool.Reach(t.Context(), r)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, codes.InvalidArgument, f.Code)
 	for _, broken := range []*tls.Certificate{{}, {Certificate: [][]byte{{1}}}, {Certificate: alice.Certificate.Certificate}} {
@@ -222,10 +222,10 @@ func TestAClientCertificateThatTheProviderRefuses(t *testing.T) {
 
 	r.ClientCertificate = &alice.Certificate
 	_, err = pool.Reach(t.Context(), r)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, codes.Unauthenticated, f.Code)
-	assert.Equal(t, fault.ReasonCertificateNotOnChain, f.Reason)
+	assert.Equal(t, rpcerror.ReasonCertificateNotOnChain, f.Reason)
 }
 
 // Streams beyond what a server allows on a connection get another one, and when
@@ -343,7 +343,7 @@ func TestAProviderThatComesBackIsFound(t *testing.T) {
 		return err != nil
 	}, 10*time.Second, 10*time.Millisecond)
 	_, err := status(t.Context(), e)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f, "the transport says why it cannot connect")
 	assert.Equal(t, codes.Unavailable, f.Code)
 	assert.Equal(t, w.ready.Provider, f.Provider)
@@ -386,11 +386,11 @@ func TestARevokedCertificateEndsItsConnections(t *testing.T) {
 	clock.advance(2 * time.Minute)
 	for _, e := range []*provider.Endpoint{e, over} {
 		_, err := status(t.Context(), e)
-		var f *fault.Error
+		var f *rpcerror.Error
 		require.ErrorAs(t, err, &f)
-		assert.Equal(t, fault.ReasonRevoked, f.Reason)
+		assert.Equal(t, rpcerror.ReasonRevoked, f.Reason)
 	}
-	assert.Equal(t, fault.ReasonRevoked, w.refusal(w.request()).Reason)
+	assert.Equal(t, rpcerror.ReasonRevoked, w.refusal(w.request()).Reason)
 }
 
 // Nor does a stream outlive the certificate of its provider.
@@ -412,9 +412,9 @@ func TestAStreamEndsWithTheCertificate(t *testing.T) {
 	assert.Error(t, err)
 	assert.NoError(t, ctx.Err(), "the stream went on")
 	_, err = pool.Reach(t.Context(), provider.Request{Address: someone})
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonExpired, f.Reason)
+	assert.Equal(t, rpcerror.ReasonExpired, f.Reason)
 }
 
 // The chain may be down for a while: providers that are known stay reachable,
@@ -513,7 +513,7 @@ func TestWhatIsNotHTTP2IsToldFromWhatIs(t *testing.T) {
 			pool := newPool(t, uri(closedPort(t)), func(o *provider.Options) { o.GRPCPorts = []uint16{g.port} })
 			pool.ShortenPatience(50)
 			_, err := pool.Reach(t.Context(), pinned(id))
-			var f *fault.Error
+			var f *rpcerror.Error
 			require.ErrorAs(t, err, &f)
 			assert.Contains(t, f.Message, fmt.Sprintf("port %d", g.port))
 			assert.Contains(t, f.Message, c.says)

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"akash-provider-web/bridge/pace"
-	"akash-provider-web/bridge/race"
+	"akash-provider-web/bridge/internal/coalesce"
+	"akash-provider-web/bridge/internal/happyeyeballs"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -59,7 +59,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 		Timeout:        rt.pool.patience.connect,
 		ControlContext: rt.pool.destinations.Control,
 	}
-	raw, errs := race.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
+	raw, errs := happyeyeballs.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, port).String())
 	}, func(c net.Conn) { c.Close() })
 	if len(errs) > 0 {
@@ -99,7 +99,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		config.ServerName = ""
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil }
 	}
-	conn.Conn = tls.Client(pace.NewConn(raw), config)
+	conn.Conn = tls.Client(coalesce.NewConn(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ type securedConn struct {
 }
 
 // pace has the connection read in few steps, for a log's many lines.
-func (c *securedConn) pace() { c.NetConn().(*pace.Conn).Pace() }
+func (c *securedConn) pace() { c.NetConn().(*coalesce.Conn).Pace() }
 
 // watch closes the connection with its pool and keeps its decision fresh.
 func (c *securedConn) watch() {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/testserver/fake"
 )
 
@@ -36,7 +36,7 @@ func TestManyProvidersAreAskedAtOnce(t *testing.T) {
 		all.Go(func() {
 			e, err := pool.Reach(ctx, provider.Request{Address: p.Provider, CheckVersion: true})
 			if i%5 == 0 {
-				var f *fault.Error
+				var f *rpcerror.Error
 				if assert.ErrorAs(t, err, &f) {
 					assert.Equal(t, p.Provider, f.Provider)
 				}

@@ -14,32 +14,32 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
-	"akash-provider-web/bridge/h2"
+	"akash-provider-web/bridge/internal/h2"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // explain turns an error from a socket into one for a person: what the provider
-// did on which port during what. A *fault.Error stays as it is.
+// did on which port during what. A *rpcerror.Error stays as it is.
 func explain(ctx context.Context, err error, port uint16, during string) error {
-	var f *fault.Error
+	var f *rpcerror.Error
 	if errors.As(err, &f) {
 		return f
 	}
-	because := func(code codes.Code, reason fault.Reason, format string, args ...any) error {
-		return &fault.Error{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...), Err: err}
+	because := func(code codes.Code, reason rpcerror.Reason, format string, args ...any) error {
+		return &rpcerror.Error{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...), Err: err}
 	}
 	unreachable := func(format string, args ...any) error {
-		return because(codes.Unavailable, fault.ReasonProviderUnreachable, format, args...)
+		return because(codes.Unavailable, rpcerror.ReasonProviderUnreachable, format, args...)
 	}
 	protocol := func(format string, args ...any) error {
-		return because(codes.Internal, fault.ReasonProviderProtocol, format, args...)
+		return because(codes.Internal, rpcerror.ReasonProviderProtocol, format, args...)
 	}
 	var record tls.RecordHeaderError
 	var timeout net.Error
 	text := err.Error()
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
-		return because(codes.Canceled, fault.ReasonProviderUnreachable, "the call ended during %s on port %d", during, port)
+		return because(codes.Canceled, rpcerror.ReasonProviderUnreachable, "the call ended during %s on port %d", during, port)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unreachable("port %d refuses connections", port)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -69,16 +69,16 @@ func refusedClient(err error) bool {
 }
 
 func clientRefused(err error) error {
-	return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain,
+	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain,
 		"the provider does not accept the client certificate; check that it is published on the chain and neither expired nor revoked (%w)", err)
 }
 
 // cannotReach tells why neither gRPC nor REST led to the provider.
 func cannotReach(failures ...error) error {
 	err := joined(failures...)
-	var f *fault.Error
-	if errors.As(err, &f) && (f.Reason == fault.ReasonProviderUnreachable || f.Reason == fault.ReasonProviderProtocol) {
-		return &fault.Error{Code: f.Code, Reason: f.Reason, Message: "it cannot be reached: " + f.Message, Err: f.Err}
+	var f *rpcerror.Error
+	if errors.As(err, &f) && (f.Reason == rpcerror.ReasonProviderUnreachable || f.Reason == rpcerror.ReasonProviderProtocol) {
+		return &rpcerror.Error{Code: f.Code, Reason: f.Reason, Message: "it cannot be reached: " + f.Message, Err: f.Err}
 	}
 	return err
 }
@@ -86,9 +86,9 @@ func cannotReach(failures ...error) error {
 // joined makes one error of several ports'. What was judged weighs more than
 // what did not answer: a refused certificate must not hide behind a closed port.
 func joined(failures ...error) error {
-	var all []*fault.Error
+	var all []*rpcerror.Error
 	for _, err := range failures {
-		var f *fault.Error
+		var f *rpcerror.Error
 		if errors.As(err, &f) {
 			all = append(all, f)
 		}
@@ -103,7 +103,7 @@ func joined(failures ...error) error {
 	if len(all) == 0 {
 		return fmt.Errorf("unreachable: %w", errors.Join(failures...))
 	}
-	code, why := codes.Unavailable, fault.ReasonProviderUnreachable
+	code, why := codes.Unavailable, rpcerror.ReasonProviderUnreachable
 	var texts []string
 	for _, f := range all {
 		if !slices.Contains(texts, f.Message) {
@@ -111,19 +111,19 @@ func joined(failures ...error) error {
 		}
 		// That a port is not the gRPC port is no news of the provider; that it
 		// breaks the rules of TLS is, and trying again will not help.
-		if f.Reason == fault.ReasonProviderProtocol && !errors.Is(f, h2.ErrNotHTTP2) {
-			code, why = codes.Internal, fault.ReasonProviderProtocol
+		if f.Reason == rpcerror.ReasonProviderProtocol && !errors.Is(f, h2.ErrNotHTTP2) {
+			code, why = codes.Internal, rpcerror.ReasonProviderProtocol
 		}
 	}
-	return &fault.Error{Code: code, Reason: why, Message: strings.Join(texts, "; "), Err: errors.Join(failures...)}
+	return &rpcerror.Error{Code: code, Reason: why, Message: strings.Join(texts, "; "), Err: errors.Join(failures...)}
 }
 
 // weighty orders the failures that speak for themselves.
-var weighty = []func(*fault.Error) bool{
-	func(f *fault.Error) bool { return f.Code == codes.FailedPrecondition },
-	func(f *fault.Error) bool { return f.Code == codes.Unauthenticated },
-	func(f *fault.Error) bool { return f.Code == codes.PermissionDenied },
-	func(f *fault.Error) bool { return f.Reason == fault.ReasonHostNotFound },
-	func(f *fault.Error) bool { return f.Reason == fault.ReasonChainUnavailable },
-	func(f *fault.Error) bool { return f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded },
+var weighty = []func(*rpcerror.Error) bool{
+	func(f *rpcerror.Error) bool { return f.Code == codes.FailedPrecondition },
+	func(f *rpcerror.Error) bool { return f.Code == codes.Unauthenticated },
+	func(f *rpcerror.Error) bool { return f.Code == codes.PermissionDenied },
+	func(f *rpcerror.Error) bool { return f.Reason == rpcerror.ReasonHostNotFound },
+	func(f *rpcerror.Error) bool { return f.Reason == rpcerror.ReasonChainUnavailable },
+	func(f *rpcerror.Error) bool { return f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded },
 }

@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
-	"akash-provider-web/bridge/h2"
+	"akash-provider-web/bridge/internal/h2"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -38,12 +38,12 @@ type grpcTransport struct {
 func newGRPCTransport(p *peer) *grpcTransport { return &grpcTransport{peer: p} }
 
 // RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
-// are *fault.Error that name it.
+// are *rpcerror.Error that name it.
 func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		c, err := t.take(req.Context())
 		if err != nil {
-			return nil, fault.About(t.peer.route.key.address, codes.Unavailable, err)
+			return nil, rpcerror.About(t.peer.route.key.address, codes.Unavailable, err)
 		}
 		res, err := c.h2.RoundTrip(req)
 		if err == nil {
@@ -165,7 +165,7 @@ func (t *grpcTransport) take(ctx context.Context) (*grpcConn, error) {
 			}
 		}
 	}
-	return nil, fault.New(codes.Unavailable, fault.ReasonProviderGone, "it accepts connections but ends them at once")
+	return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it accepts connections but ends them at once")
 }
 
 // reserve takes a place on the best connection, or returns nil if there is none

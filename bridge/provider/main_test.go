@@ -19,9 +19,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/chain"
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -99,13 +99,13 @@ func (w *world) reach(r provider.Request) *provider.Endpoint {
 }
 
 // refusal reaches in vain and returns why.
-func (w *world) refusal(r provider.Request) *fault.Error {
+func (w *world) refusal(r provider.Request) *rpcerror.Error {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 	defer cancel()
 	e, err := w.pool.Reach(ctx, r)
 	require.Nil(w, e)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(w, err, &f)
 	require.NotEmpty(w, f.Message)
 	return f

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/chain"
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -140,11 +140,11 @@ func (p *Pool) Close() { p.close() }
 // provider is too old, or its version cannot be read, or it has not the service
 // asked for in the dialect that the bridge speaks, the way is its REST gateway.
 //
-// Errors are *fault.Error and name the provider.
+// Errors are *rpcerror.Error and name the provider.
 func (p *Pool) Reach(ctx context.Context, r Request) (*Endpoint, error) {
 	endpoint, err := p.reach(ctx, r)
 	if err != nil {
-		return nil, fault.About(r.Address, codes.Unavailable, err)
+		return nil, rpcerror.About(r.Address, codes.Unavailable, err)
 	}
 	return endpoint, nil
 }
@@ -191,7 +191,7 @@ func fingerprint(c *tls.Certificate) (clientKey, error) {
 		return clientKey{}, nil
 	}
 	malformed := func(text string) error {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "the client certificate %s", text)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the client certificate %s", text)
 	}
 	if len(c.Certificate) == 0 {
 		return clientKey{}, malformed("is empty")
@@ -244,8 +244,8 @@ func (p *Pool) peer(key routeKey, client clientKey, cert *tls.Certificate) (*pee
 }
 
 var (
-	errClosed  = fault.New(codes.Unavailable, fault.ReasonProviderUnreachable, "the bridge is shutting down")
-	errCrowded = fault.New(codes.ResourceExhausted, fault.ReasonProviderUnreachable, "the bridge knows too many providers at once; try again later")
+	errClosed  = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "the bridge is shutting down")
+	errCrowded = rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderUnreachable, "the bridge knows too many providers at once; try again later")
 )
 
 // sweep forgets, now and then, what has not been used for long and has no

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Strangers may ask for any number of providers. What is not used is forgotten,
@@ -27,7 +27,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	for i := range maxPeers / 2 { // each is a route and a peer
 		require.NoError(t, ask(i))
 	}
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, ask(maxPeers), &f)
 	assert.Equal(t, codes.ResourceExhausted, f.Code)
 	require.NoError(t, ask(0), "those who are known are served")

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"akash-provider-web/bridge/fault"
-	"akash-provider-web/bridge/race"
+	"akash-provider-web/bridge/internal/happyeyeballs"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 const (
@@ -63,7 +63,7 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 	if _, err := rt.addresses(ctx); err != nil {
 		return nil, err
 	}
-	conn, failures := race.First(ctx, portHeadStart, rt.candidates(), t.dial, (*grpcConn).discard)
+	conn, failures := happyeyeballs.First(ctx, portHeadStart, rt.candidates(), t.dial, (*grpcConn).discard)
 	if len(failures) == 0 {
 		rt.mu.Lock()
 		defer rt.mu.Unlock()
@@ -79,8 +79,8 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 
 // avoidGRPC remembers that the search for a gRPC port failed and what it took.
 func (rt *route) avoidGRPC(err error, took time.Duration) {
-	var f *fault.Error
-	if took < slowSearch || !errors.As(err, &f) || f.Reason != fault.ReasonProviderUnreachable {
+	var f *rpcerror.Error
+	if took < slowSearch || !errors.As(err, &f) || f.Reason != rpcerror.ReasonProviderUnreachable {
 		return
 	}
 	rt.mu.Lock()

@@ -67,7 +67,7 @@ type Endpoint struct {
 	Transport http.RoundTripper
 }
 
-// A Reacher finds the way to a provider. Its errors are *fault.Error.
+// A Reacher finds the way to a provider. Its errors are *rpcerror.Error.
 type Reacher interface {
 	Reach(ctx context.Context, r Request) (*Endpoint, error)
 }

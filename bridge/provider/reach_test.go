@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 	"akash-provider-web/testserver/fake"
@@ -189,38 +189,38 @@ func TestAPublicCACertificateForTheProvidersHost(t *testing.T) {
 		o.Roots.AddCert(ca.leaf)
 	})
 	_, err = elsewhere.Reach(t.Context(), provider.Request{Address: someone, HostURI: rest.uri})
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonNotSelfSigned, f.Reason)
+	assert.Equal(t, rpcerror.ReasonNotSelfSigned, f.Reason)
 }
 
 func TestPinnedAndInsecure(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1, Faults: []string{"cert-absent"}})
-	assert.Equal(t, fault.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
 
 	r := w.request()
 	r.TLS.Insecure = true
 	assert.Equal(t, "none", w.reach(r).Verified)
 
 	// What was learnt from a server that nobody verified counts for nothing.
-	assert.Equal(t, fault.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
 
 	r = w.request()
 	r.TLS.PinSHA256 = w.pin()
 	assert.Equal(t, "pin", w.reach(r).Verified)
 	r.TLS.PinSHA256 = make([]byte, 32)
-	assert.Equal(t, fault.ReasonFingerprintMismatch, w.refusal(r).Reason)
+	assert.Equal(t, rpcerror.ReasonFingerprintMismatch, w.refusal(r).Reason)
 }
 
 func TestEachWrongCertificateIsRefusedAndNothingSent(t *testing.T) {
-	for name, want := range map[string]fault.Reason{
-		"cert-expired":         fault.ReasonExpired,
-		"cert-not-yet-valid":   fault.ReasonNotYetValid,
-		"cert-foreign":         fault.ReasonWrongOwner,
-		"cert-revoked":         fault.ReasonRevoked,
-		"cert-absent":          fault.ReasonUnknownCertificate,
-		"cert-other-key":       fault.ReasonFingerprintMismatch,
-		"cert-not-self-signed": fault.ReasonNotSelfSigned,
+	for name, want := range map[string]rpcerror.Reason{
+		"cert-expired":         rpcerror.ReasonExpired,
+		"cert-not-yet-valid":   rpcerror.ReasonNotYetValid,
+		"cert-foreign":         rpcerror.ReasonWrongOwner,
+		"cert-revoked":         rpcerror.ReasonRevoked,
+		"cert-absent":          rpcerror.ReasonUnknownCertificate,
+		"cert-other-key":       rpcerror.ReasonFingerprintMismatch,
+		"cert-not-self-signed": rpcerror.ReasonNotSelfSigned,
 	} {
 		for _, check := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/check=%t", name, check), func(t *testing.T) {
@@ -288,7 +288,7 @@ func TestAHangingVersionIsNotWaitedForLongerThanTheCaller(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := w.pool.Reach(ctx, w.request())
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, codes.DeadlineExceeded, f.Code)
 	assert.Contains(t, f.Error(), w.ready.Provider)
@@ -304,20 +304,20 @@ func TestTheChainsTroublesAreTold(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1})
 	r := w.request()
 	r.Address = w.ready.Lease.Owner
-	assert.Equal(t, fault.ReasonUnknownProvider, w.refusal(r).Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownProvider, w.refusal(r).Reason)
 
 	for _, name := range []string{"chain-down", "chain-500", "chain-garbage"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, fake.Options{Seed: 1, Faults: []string{name}})
 			f := w.refusal(w.request())
 			assert.Equal(t, codes.Unavailable, f.Code)
-			assert.Equal(t, fault.ReasonChainUnavailable, f.Reason)
+			assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 			assert.Contains(t, f.Error(), w.ready.ChainRPC)
 
 			// With the host by another's word, the certificate still needs the chain.
 			r := w.request()
 			r.HostURI = w.ready.HostURI
-			assert.Equal(t, fault.ReasonChainUnavailable, w.refusal(r).Reason)
+			assert.Equal(t, rpcerror.ReasonChainUnavailable, w.refusal(r).Reason)
 		})
 	}
 }
@@ -334,13 +334,13 @@ func TestWithoutAChainAProviderIsReachedByItsOverride(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, provider.GRPC, e.Method)
 
-	var f *fault.Error
+	var f *rpcerror.Error
 	_, err = pool.Reach(t.Context(), w.request())
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonChainUnavailable, f.Reason)
+	assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 	_, err = pool.Reach(t.Context(), provider.Request{Address: someone})
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonUnknownProvider, f.Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownProvider, f.Reason)
 }
 
 func TestOptionsThatMakeNoSense(t *testing.T) {
@@ -354,15 +354,15 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	pool := newPool(t, "https://provider.example.com:8443", nil)
 	for _, c := range []struct {
 		r      provider.Request
-		reason fault.Reason
+		reason rpcerror.Reason
 	}{
-		{provider.Request{}, fault.ReasonMalformedAddress},
-		{provider.Request{Address: someone[:43] + "x"}, fault.ReasonMalformedAddress},
-		{provider.Request{Address: someone, HostURI: "http://provider.example.com"}, fault.ReasonMalformedMetadata},
-		{provider.Request{Address: someone, HostURI: "https://provider.example.com/x"}, fault.ReasonMalformedMetadata},
+		{provider.Request{}, rpcerror.ReasonMalformedAddress},
+		{provider.Request{Address: someone[:43] + "x"}, rpcerror.ReasonMalformedAddress},
+		{provider.Request{Address: someone, HostURI: "http://provider.example.com"}, rpcerror.ReasonMalformedMetadata},
+		{provider.Request{Address: someone, HostURI: "https://provider.example.com/x"}, rpcerror.ReasonMalformedMetadata},
 	} {
 		_, err := pool.Reach(t.Context(), c.r)
-		var f *fault.Error
+		var f *rpcerror.Error
 		require.ErrorAs(t, err, &f)
 		assert.Equal(t, codes.InvalidArgument, f.Code)
 		assert.Equal(t, c.reason, f.Reason)

@@ -9,8 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 const (
@@ -38,7 +38,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 	if hostURI != "" {
 		host, err := guard.ParseHostURI(hostURI)
 		if err != nil {
-			return place{}, fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "%w", err)
+			return place{}, rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "%w", err)
 		}
 		return place{host: host, chosen: true}, p.destinations.Host(host.Host)
 	}
@@ -46,7 +46,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		return place{host: host}, p.destinations.Host(host.Host)
 	}
 	if p.chain == nil {
-		return place{}, fault.New(codes.NotFound, fault.ReasonUnknownProvider,
+		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownProvider,
 			"the bridge has no chain to ask where this provider is; it needs --chain-rpc, or --provider %s=https://…", address)
 	}
 	record, err := p.chain.Provider(ctx, address)
@@ -55,7 +55,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 	}
 	host, err := guard.ParseHostURI(record.HostURI)
 	if err != nil {
-		return place{}, fault.New(codes.NotFound, fault.ReasonHostNotFound,
+		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound,
 			"its record on the chain leads nowhere: %w; the provider must correct it", err)
 	}
 	return place{host: host, stale: record.Stale}, p.destinations.Host(host.Host)
@@ -88,10 +88,10 @@ func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
 	found, err := rt.pool.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
-			return nil, fault.New(codes.NotFound, fault.ReasonHostNotFound,
+			return nil, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound,
 				"its host name %s does not resolve; the provider is gone or its record is wrong", host)
 		}
-		return nil, fault.New(codes.Unavailable, fault.ReasonHostNotFound,
+		return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonHostNotFound,
 			"its host name %s could not be looked up in DNS (%w); try again later", host, dnsTrouble(ctx, err))
 	}
 	var usable []netip.Addr
@@ -110,11 +110,11 @@ func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
 	case len(usable) > 0:
 		return usable, nil
 	case refusal != nil:
-		var f *fault.Error
+		var f *rpcerror.Error
 		errors.As(refusal, &f)
-		return nil, fault.New(f.Code, f.Reason, "its host name %s resolves to nothing usable: %s", host, f.Message)
+		return nil, rpcerror.New(f.Code, f.Reason, "its host name %s resolves to nothing usable: %s", host, f.Message)
 	default:
-		return nil, fault.New(codes.NotFound, fault.ReasonHostNotFound, "its host name %s resolves to no address", host)
+		return nil, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound, "its host name %s resolves to no address", host)
 	}
 }
 

@@ -58,7 +58,7 @@ func newRESTTransport(rt *route, cert *tls.Certificate) *restTransport {
 }
 
 // RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
-// are *fault.Error.
+// are *rpcerror.Error.
 func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" || !sameHost(req.URL.Host, t.route.key.host.Addr()) {
 		return nil, fmt.Errorf("provider: a request for %s://%s on a connection to %s", req.URL.Scheme, req.URL.Host, t.route.key.host)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -100,7 +100,7 @@ func share[V any](ctx context.Context, rt *route, key string, search func(contex
 		if errors.Is(ctx.Err(), context.Canceled) {
 			code = codes.Canceled
 		}
-		return none, fault.New(code, fault.ReasonProviderUnreachable, "the call ended before the provider was reached (%w)", ctx.Err())
+		return none, rpcerror.New(code, rpcerror.ReasonProviderUnreachable, "the call ended before the provider was reached (%w)", ctx.Err())
 	}
 }
 
@@ -139,7 +139,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
-		case asked.err != nil && (hopeless(asked.err) || because(asked.err, fault.ReasonChainUnavailable)):
+		case asked.err != nil && (hopeless(asked.err) || because(asked.err, rpcerror.ReasonChainUnavailable)):
 			return nil, asked.err
 		}
 		// A REST gateway that cannot be reached says nothing of the gRPC port.
@@ -204,13 +204,13 @@ func (p *peer) versionLifetime() time.Duration {
 // hopeless tells whether, after this failure of one port, the host's others
 // need not be tried.
 func hopeless(err error) bool {
-	var f *fault.Error
+	var f *rpcerror.Error
 	return errors.As(err, &f) && (f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded ||
-		f.Code == codes.Unauthenticated || f.Reason == fault.ReasonHostNotFound || f.Reason == fault.ReasonDestinationRefused)
+		f.Code == codes.Unauthenticated || f.Reason == rpcerror.ReasonHostNotFound || f.Reason == rpcerror.ReasonDestinationRefused)
 }
 
-func because(err error, reason fault.Reason) bool {
-	var f *fault.Error
+func because(err error, reason rpcerror.Reason) bool {
+	var f *rpcerror.Error
 	return errors.As(err, &f) && f.Reason == reason
 }
 

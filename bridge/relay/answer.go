@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // maxQueued is how many bytes of messages wait, at most, while others are being
@@ -48,7 +48,7 @@ func (a *Answer) Open() {
 // while the page accepts no more, and returns the error of an earlier write.
 func (a *Answer) Send(message []byte) error {
 	if len(message) > a.limit {
-		return fault.New(codes.ResourceExhausted, "", "an answer is larger than the bridge's limit of %d bytes", a.limit)
+		return rpcerror.New(codes.ResourceExhausted, "", "an answer is larger than the bridge's limit of %d bytes", a.limit)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

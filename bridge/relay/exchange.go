@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Headers that are the same in every request (gRPC over HTTP/2, "Requests").
@@ -225,7 +225,7 @@ func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 		case io.EOF:
 			return nil
 		case errTooLarge:
-			return fault.New(codes.ResourceExhausted, fault.ReasonProviderProtocol,
+			return rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderProtocol,
 				"the provider sent a message larger than the bridge's limit of %d bytes", x.limit)
 		case errGarbage, errCut:
 			return protocolError("the provider's answer is malformed: %w", err)
@@ -295,7 +295,7 @@ func examine(r *http.Response) error {
 	case r.StatusCode == http.StatusOK:
 		return protocolError("the provider answered with something other than gRPC (content type %.60q)", contentType)
 	}
-	return &fault.Error{Code: codeOfHTTP(r.StatusCode), Reason: fault.ReasonProviderProtocol,
+	return &rpcerror.Error{Code: codeOfHTTP(r.StatusCode), Reason: rpcerror.ReasonProviderProtocol,
 		Message: fmt.Sprintf("the provider answered with HTTP status %d instead of gRPC", r.StatusCode)}
 }
 
@@ -307,8 +307,8 @@ func gone(ctx context.Context) error {
 	return errCanceled
 }
 
-func protocolError(format string, args ...any) *fault.Error {
-	return fault.New(codes.Internal, fault.ReasonProviderProtocol, format, args...)
+func protocolError(format string, args ...any) *rpcerror.Error {
+	return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, format, args...)
 }
 
 // size returns how many bytes of names and values h holds.

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // A message on the wire is a flag byte, a length of four bytes, big endian, and
@@ -93,9 +93,9 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	case err == errTooLarge:
 		return nil, requestTooLarge(limit)
 	case err != nil:
-		return nil, fault.New(codes.InvalidArgument, "", "the request's body is malformed: %w", err)
+		return nil, rpcerror.New(codes.InvalidArgument, "", "the request's body is malformed: %w", err)
 	case whole < len(b):
-		return nil, fault.New(codes.InvalidArgument, "", "the request's body is cut short: %w", errCut)
+		return nil, rpcerror.New(codes.InvalidArgument, "", "the request's body is cut short: %w", errCut)
 	}
 	return b, nil
 }
@@ -105,7 +105,7 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 const drained = 4
 
 func requestTooLarge(limit int) error {
-	return fault.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
+	return rpcerror.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
 }
 
 // oneMessage returns the message of a request that has exactly one, which is not
@@ -113,11 +113,11 @@ func requestTooLarge(limit int) error {
 func oneMessage(request []byte) ([]byte, error) {
 	switch {
 	case len(request) == 0:
-		return nil, fault.New(codes.InvalidArgument, "", "the request has no message")
+		return nil, rpcerror.New(codes.InvalidArgument, "", "the request has no message")
 	case request[0] != flagPlain:
-		return nil, fault.New(codes.Unimplemented, "", "this provider's answers come over REST, for which the bridge takes no compressed requests")
+		return nil, rpcerror.New(codes.Unimplemented, "", "this provider's answers come over REST, for which the bridge takes no compressed requests")
 	case int(binary.BigEndian.Uint32(request[1:])) != len(request)-prefixSize:
-		return nil, fault.New(codes.InvalidArgument, "", "the request has more than one message")
+		return nil, rpcerror.New(codes.InvalidArgument, "", "the request has more than one message")
 	}
 	return request[prefixSize:], nil
 }

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 func frameOf(message []byte) []byte {
@@ -195,7 +195,7 @@ func TestWhatUpstreamFailuresMean(t *testing.T) {
 	}
 	assert.Equal(t, codes.Unavailable, upstreamError(io.ErrUnexpectedEOF).Code)
 	assert.Equal(t, codes.Internal, upstreamError(http2.ConnectionError(http2.ErrCodeProtocol)).Code)
-	refused := fault.New(codes.FailedPrecondition, fault.ReasonRevoked, "revoked")
+	refused := rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonRevoked, "revoked")
 	assert.Equal(t, refused, upstreamError(errors.Join(io.EOF, refused)), "what the transport knows better")
 
 	for status, want := range map[int]codes.Code{

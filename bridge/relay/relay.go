@@ -15,7 +15,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Handler relays calls. It expects requests and writes answers as
@@ -66,7 +66,7 @@ type Route struct {
 
 	// Explain, where set, is told the provider's status where it is an error, and
 	// may put one that says more in its place; nil keeps the provider's.
-	Explain func(code codes.Code, message string) *fault.Error
+	Explain func(code codes.Code, message string) *rpcerror.Error
 
 	// Serve, where set, answers the call, whose request is one message, instead of a
 	// provider at Transport. It returns an error of Answer.Send as it is.
@@ -76,8 +76,8 @@ type Route struct {
 // Result is the outcome of a call.
 type Result struct {
 	Code     codes.Code
-	Reason   fault.Reason
-	Err      *fault.Error // nil where Code is OK, or where the provider gave the status
+	Reason   rpcerror.Reason
+	Err      *rpcerror.Error // nil where Code is OK, or where the provider gave the status
 	Duration time.Duration
 	Received int64 // bytes of messages from the page
 	Sent     int64 // bytes of messages to the page
@@ -190,25 +190,25 @@ func (h *Handler) limit() int {
 
 func (h *Handler) read(ctx context.Context, body io.Reader) ([]byte, error) {
 	request, err := readRequest(body, h.limit())
-	var known *fault.Error
+	var known *rpcerror.Error
 	switch {
 	case err == nil || errors.As(err, &known):
 		return request, err
 	case ctx.Err() != nil:
 		return nil, contextError(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &fault.Error{Code: codes.DeadlineExceeded, Message: "the request's body did not arrive in time", Err: err}
+		return nil, &rpcerror.Error{Code: codes.DeadlineExceeded, Message: "the request's body did not arrive in time", Err: err}
 	}
-	return nil, &fault.Error{Code: codes.InvalidArgument, Message: "the request's body could not be read", Err: err}
+	return nil, &rpcerror.Error{Code: codes.InvalidArgument, Message: "the request's body could not be read", Err: err}
 }
 
 // stopCause is what to tell the callers of streams that end because the bridge does.
 func stopCause(stopping context.Context) error {
-	var known *fault.Error
+	var known *rpcerror.Error
 	if cause := context.Cause(stopping); errors.As(cause, &known) {
 		return known
 	}
-	return fault.New(codes.Unavailable, fault.ReasonBridgeStopping, "the bridge is shutting down; call again")
+	return rpcerror.New(codes.Unavailable, rpcerror.ReasonBridgeStopping, "the bridge is shutting down; call again")
 }
 
 // statusOf reads the grpc-status of trailers that have one.

@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/internal/grpcwebtest"
 	"akash-provider-web/bridge/relay"
@@ -119,7 +119,7 @@ func startFront(t testing.TB, addr string, options ...func(*front)) *front {
 	}
 	origins, err := guard.NewOrigins(nil)
 	require.NoError(t, err)
-	f.server = httptest.NewUnstartedServer(edge.Handler(f.handler, edge.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage}))
+	f.server = httptest.NewUnstartedServer(grpcweb.Handler(f.handler, grpcweb.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage}))
 	for _, option := range options {
 		option(f)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // A PieceWriter is an http.ResponseWriter that writes many pieces better than one by
@@ -187,7 +187,7 @@ func (r *reply) end() int64 {
 }
 
 // trailersOf tells err as trailers.
-func trailersOf(err *fault.Error) http.Header {
+func trailersOf(err *rpcerror.Error) http.Header {
 	h := http.Header{
 		headerStatus:  {strconv.Itoa(int(err.Code))},
 		headerMessage: {encodeMessage(err.Error())},
@@ -195,7 +195,7 @@ func trailersOf(err *fault.Error) http.Header {
 	if err.Reason != "" {
 		h[headerReason] = []string{string(err.Reason)}
 	}
-	if err.Reason == fault.ReasonBridgeBusy {
+	if err.Reason == rpcerror.ReasonBridgeBusy {
 		// Nothing was done, and a place may be free soon; not all come back at once.
 		h[headerPushback] = []string{strconv.Itoa(minPushback + rand.IntN(minPushback))}
 	}
@@ -203,13 +203,13 @@ func trailersOf(err *fault.Error) http.Header {
 }
 
 // faultOf returns err as the fault to tell the page, naming provider.
-func faultOf(err error, provider string) *fault.Error {
-	var known *fault.Error
+func faultOf(err error, provider string) *rpcerror.Error {
+	var known *rpcerror.Error
 	if !errors.As(err, &known) {
-		known = &fault.Error{Code: codes.Internal, Message: "the bridge failed to answer; its log says why", Err: err}
+		known = &rpcerror.Error{Code: codes.Internal, Message: "the bridge failed to answer; its log says why", Err: err}
 	}
 	if known.Provider == "" && provider != "" {
-		known = fault.About(provider, known.Code, known)
+		known = rpcerror.About(provider, known.Code, known)
 	}
 	return known
 }

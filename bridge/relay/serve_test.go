@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/internal/grpcwebtest"
 	"akash-provider-web/bridge/relay"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 type serve = func(ctx context.Context, request []byte, a *relay.Answer) error
@@ -85,7 +85,7 @@ func TestAnswersComeAtOnceAndInOrder(t *testing.T) {
 				return err
 			}
 		}
-		return fault.New(codes.NotFound, fault.ReasonUnknownLease, "gone")
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownLease, "gone")
 	}))
 	s, err := f.OpenRaw(t.Context(), pathLogs, nil, grpcwebtest.Frame(0, nil))
 	require.NoError(t, err)

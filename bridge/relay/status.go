@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Headers and trailers that carry a call's outcome (gRPC over HTTP/2,
@@ -65,30 +65,30 @@ func codeOfReset(code http2.ErrCode) codes.Code {
 }
 
 // upstreamError says what a failed exchange with the provider means.
-func upstreamError(err error) *fault.Error {
-	var known *fault.Error
+func upstreamError(err error) *rpcerror.Error {
+	var known *rpcerror.Error
 	if errors.As(err, &known) {
 		return known
 	}
 	var reset http2.StreamError
 	if errors.As(err, &reset) {
-		return &fault.Error{Code: codeOfReset(reset.Code), Reason: fault.ReasonProviderGone, Err: err,
+		return &rpcerror.Error{Code: codeOfReset(reset.Code), Reason: rpcerror.ReasonProviderGone, Err: err,
 			Message: fmt.Sprintf("the provider ended the call early (HTTP/2 %s)", reset.Code)}
 	}
 	var broken http2.ConnectionError
 	if errors.As(err, &broken) {
-		return &fault.Error{Code: codes.Internal, Reason: fault.ReasonProviderProtocol, Err: err,
+		return &rpcerror.Error{Code: codes.Internal, Reason: rpcerror.ReasonProviderProtocol, Err: err,
 			Message: fmt.Sprintf("the provider broke the rules of HTTP/2 (%s)", http2.ErrCode(broken))}
 	}
-	return &fault.Error{Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
+	return &rpcerror.Error{Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: err,
 		Message: "the connection to the provider was lost; try again"}
 }
 
 // contextError says why ctx ended: the call's deadline, the page, or the fault
 // that was its cause.
-func contextError(ctx context.Context) *fault.Error {
+func contextError(ctx context.Context) *rpcerror.Error {
 	cause := context.Cause(ctx)
-	var known *fault.Error
+	var known *rpcerror.Error
 	switch {
 	case errors.As(cause, &known):
 		return known
@@ -99,8 +99,8 @@ func contextError(ctx context.Context) *fault.Error {
 }
 
 var (
-	errDeadline = fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider had answered")
-	errCanceled = fault.New(codes.Canceled, "", "the caller ended the call")
+	errDeadline = rpcerror.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider had answered")
+	errCanceled = rpcerror.New(codes.Canceled, "", "the caller ended the call")
 )
 
 // decodeMessage reads the text of grpc-message. As the specification asks, what is

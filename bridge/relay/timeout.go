@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 const headerTimeout = "Grpc-Timeout"
@@ -36,7 +36,7 @@ func parseTimeout(h http.Header) (time.Duration, bool, error) {
 	if len(values) == 0 {
 		return 0, false, nil
 	}
-	malformed := fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata,
+	malformed := rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata,
 		"header grpc-timeout is malformed: want one to eight digits and a unit (H M S m u n), such as 30S")
 	if len(values) > 1 || len(values[0]) < 2 || len(values[0]) > maxTimeoutDigits+1 {
 		return 0, false, malformed

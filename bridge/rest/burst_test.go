@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/pace"
+	"akash-provider-web/bridge/internal/coalesce"
 	"akash-provider-web/bridge/provider"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
@@ -82,7 +82,7 @@ func dialPaced(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := pace.NewConn(raw)
+	conn := coalesce.NewConn(raw)
 	conn.Pace()
 	return tls.Client(conn, burstTLS), nil
 }

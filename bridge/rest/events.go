@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
@@ -78,7 +78,7 @@ func decodeEvent(data []byte) (*webv1.LeaseEvent, error) {
 		} `json:"object"`
 	}
 	if json.Unmarshal(data, &e) != nil {
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent an event that is not one")
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent an event that is not one")
 	}
 	return &webv1.LeaseEvent{
 		Type:   e.Type,
@@ -101,12 +101,12 @@ func (x *exchange) ended(ctx context.Context, id *marketv1.LeaseID, follow bool)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case isReason(err, fault.ReasonUnknownLease):
+	case isReason(err, rpcerror.ReasonUnknownLease):
 		return nil
-	case isReason(err, fault.ReasonProviderGone), isReason(err, fault.ReasonProviderUnreachable):
-		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it went away before it was done")
+	case isReason(err, rpcerror.ReasonProviderGone), isReason(err, rpcerror.ReasonProviderUnreachable):
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it went away before it was done")
 	case follow:
-		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it ended the connection, though the lease is still there")
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it ended the connection, though the lease is still there")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
@@ -56,15 +56,15 @@ func TestLeaseEventsEnd(t *testing.T) {
 		end    func(*stream)
 		status http.HandlerFunc
 		code   codes.Code
-		reason fault.Reason
+		reason rpcerror.Reason
 	}{
 		{"listed", false, bye, nil, codes.OK, ""},
 		{"listed, and dropped", false, drop, nil, codes.OK, ""},
 		{"the lease was closed", true, drop, says(404, ""), codes.OK, ""},
-		{"the provider shuts down", true, bye, nil, codes.Unavailable, fault.ReasonProviderGone},
-		{"the provider is gone", false, drop, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unavailable, fault.ReasonProviderGone},
-		{"no such lease", true, func(s *stream) { s.close(4001, "") }, nil, codes.NotFound, fault.ReasonUnknownLease},
-		{"garbage", true, func(s *stream) { _ = s.conn.Write(context.Background(), websocket.MessageText, []byte("[")); s.drop() }, nil, codes.Internal, fault.ReasonProviderProtocol},
+		{"the provider shuts down", true, bye, nil, codes.Unavailable, rpcerror.ReasonProviderGone},
+		{"the provider is gone", false, drop, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unavailable, rpcerror.ReasonProviderGone},
+		{"no such lease", true, func(s *stream) { s.close(4001, "") }, nil, codes.NotFound, rpcerror.ReasonUnknownLease},
+		{"garbage", true, func(s *stream) { _ = s.conn.Write(context.Background(), websocket.MessageText, []byte("[")); s.drop() }, nil, codes.Internal, rpcerror.ReasonProviderProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newLeaseGateway(t, services{"web": pods(1)})

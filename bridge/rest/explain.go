@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
@@ -21,7 +21,7 @@ var leaseScopes = map[string]string{
 // as a call over REST is told. It knows the words of the gateway, which the gRPC
 // server shares (reference sections 1.2 and 2.7); nil means that the provider's
 // status says all there is.
-func Explain(call *Call, code codes.Code, text string) *fault.Error {
+func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 	scope, ok := leaseScopes[call.Method]
 	if !ok {
 		return nil
@@ -43,15 +43,15 @@ func Explain(call *Call, code codes.Code, text string) *fault.Error {
 	case codes.NotFound:
 		switch {
 		case strings.Contains(text, "pods"):
-			return fault.New(code, fault.ReasonNoRunningPods, "no pod of the lease, or of the service asked for, is running%s", said(text))
+			return rpcerror.New(code, rpcerror.ReasonNoRunningPods, "no pod of the lease, or of the service asked for, is running%s", said(text))
 		case strings.Contains(text, "no service"):
-			return fault.New(code, fault.ReasonUnknownService, "the lease has no service of that name%s", said(text))
+			return rpcerror.New(code, rpcerror.ReasonUnknownService, "the lease has no service of that name%s", said(text))
 		case strings.Contains(text, "lease"), strings.Contains(text, "deployment"):
-			return fault.New(code, fault.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
+			return rpcerror.New(code, rpcerror.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
 		}
 	case codes.Unavailable:
 		if strings.Contains(text, "kube") {
-			return fault.New(code, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer%s", said(text))
+			return rpcerror.New(code, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer%s", said(text))
 		}
 	}
 	return nil

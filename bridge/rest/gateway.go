@@ -16,7 +16,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
@@ -57,7 +57,7 @@ type gateway struct {
 func newGateway(call *Call, patience time.Duration) (*gateway, error) {
 	base, err := url.Parse(call.Endpoint.HostURI)
 	if err != nil || base.Scheme != "https" || base.Host == "" {
-		return nil, fault.New(codes.FailedPrecondition, fault.ReasonProviderProtocol, "its host URI is not an https address")
+		return nil, rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonProviderProtocol, "its host URI is not an https address")
 	}
 	return &gateway{
 		base: &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")},
@@ -141,7 +141,7 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 	}
 	req, err := http.NewRequestWithContext(ctx, method, g.url(r), reader)
 	if err != nil {
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "no request can be made for its host URI")
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "no request can be made for its host URI")
 	}
 	req.Header = g.header(r)
 	if body != nil {
@@ -161,7 +161,7 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 		return nil, g.lost(ctx, err)
 	}
 	if int64(len(answer)) > limit {
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its answer to %s is longer than %d bytes", r.path, limit)
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its answer to %s is longer than %d bytes", r.path, limit)
 	}
 	return answer, nil
 }
@@ -171,20 +171,20 @@ var errPatience = errors.New("the provider took too long")
 
 // lost is the error of a request that got no answer.
 func (g *gateway) lost(ctx context.Context, err error) error {
-	var way *fault.Error
+	var way *rpcerror.Error
 	var neterr net.Error
 	switch {
-	case errors.As(err, &way) && (way.Reason != fault.ReasonCertificateNotOnChain || g.credential.certificate == nil):
+	case errors.As(err, &way) && (way.Reason != rpcerror.ReasonCertificateNotOnChain || g.credential.certificate == nil):
 		return way // the way to the provider knows better what failed
 	case context.Cause(ctx) == errPatience || errors.As(err, &neterr) && neterr.Timeout() && ctx.Err() == nil:
-		return fault.New(codes.Unavailable, fault.ReasonProviderUnreachable, "it did not answer within %s", g.patience)
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "it did not answer within %s", g.patience)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case g.credential.certificate != nil && (way != nil || isCertificateAlert(err)):
 		return g.certificateRefused()
 	}
-	return &fault.Error{
-		Code: codes.Unavailable, Reason: fault.ReasonProviderGone, Err: err,
+	return &rpcerror.Error{
+		Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: err,
 		Message: "the connection to its REST gateway broke: " + transportWords(err),
 	}
 }
@@ -192,7 +192,7 @@ func (g *gateway) lost(ctx context.Context, err error) error {
 // isConnectionLost reports whether err is a connection that ended with no word
 // why.
 func isConnectionLost(err error) bool {
-	return isReason(err, fault.ReasonProviderGone)
+	return isReason(err, rpcerror.ReasonProviderGone)
 }
 
 // transportWords is the text of a transport's error without the request's
@@ -218,7 +218,7 @@ func isCertificateAlert(err error) bool {
 // the credential's owner.
 func (x *exchange) checkLease(id *marketv1.LeaseID) error {
 	if id.GetGseq() == 0 || id.GetOseq() == 0 {
-		return fault.New(codes.InvalidArgument, fault.ReasonUnknownLease, "lease_id needs dseq, gseq and oseq")
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownLease, "lease_id needs dseq, gseq and oseq")
 	}
 	return x.checkDeployment(id)
 }
@@ -228,17 +228,17 @@ func (x *exchange) checkLease(id *marketv1.LeaseID) error {
 // lease with the same numbers.
 func (x *exchange) checkDeployment(id *marketv1.LeaseID) error {
 	if id.GetDseq() == 0 {
-		return fault.New(codes.InvalidArgument, fault.ReasonUnknownLease, "lease_id needs a dseq")
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownLease, "lease_id needs a dseq")
 	}
 	if p := id.GetProvider(); p != "" && x.call.Provider != "" && p != x.call.Provider {
-		return fault.New(codes.InvalidArgument, fault.ReasonUnknownLease, "lease %s is with provider %s", leaseName(id), words([]byte(p)))
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownLease, "lease %s is with provider %s", leaseName(id), words([]byte(p)))
 	}
 	if x.credential.ambiguous() {
-		return fault.New(codes.InvalidArgument, fault.ReasonAmbiguousCredentials, "the call carries both a token and a client certificate; providers refuse that: send one")
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonAmbiguousCredentials, "the call carries both a token and a client certificate; providers refuse that: send one")
 	}
 	owner := x.credential.owner()
 	if o := id.GetOwner(); o != "" && owner != "" && o != owner {
-		return fault.New(codes.InvalidArgument, fault.ReasonWrongTenant, "lease %s belongs to %s and the credential to %s", leaseName(id), words([]byte(o)), words([]byte(owner)))
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonWrongTenant, "lease %s belongs to %s and the credential to %s", leaseName(id), words([]byte(o)), words([]byte(owner)))
 	}
 	return nil
 }

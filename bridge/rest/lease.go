@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
@@ -65,11 +65,11 @@ func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leas
 		// A value of the wrong type costs itself only.
 		var mismatch *json.UnmarshalTypeError
 		if !errors.As(err, &mismatch) || mismatch.Field == "" {
-			return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status of the lease is not a JSON object")
+			return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status of the lease is not a JSON object")
 		}
 	}
 	if len(s.Services) == 0 && len(s.Errors) > 0 {
-		return nil, fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "it cannot tell the lease's status%s", said(x.providerText(s.Errors[0])))
+		return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "it cannot tell the lease's status%s", said(x.providerText(s.Errors[0])))
 	}
 	return &s, nil
 }
@@ -122,9 +122,9 @@ func (s *leaseStatus) unknownService(name string) error {
 		list += ", …"
 	}
 	if list == "" {
-		return fault.New(codes.NotFound, fault.ReasonUnknownService, "the lease has no service %q, nor any other", words([]byte(name)))
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownService, "the lease has no service %q, nor any other", words([]byte(name)))
 	}
-	return fault.New(codes.NotFound, fault.ReasonUnknownService, "the lease has no service %q; it has %s", words([]byte(name)), words([]byte(list)))
+	return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownService, "the lease has no service %q; it has %s", words([]byte(name)), words([]byte(list)))
 }
 
 // response is the status of some services as AEP-37's message.
@@ -183,7 +183,7 @@ func serviceStatus(ctx context.Context, x *exchange) error {
 	for {
 		status, err := topic.look(ctx, age, x.asksLease(request.GetLeaseId()))
 		age = x.leaseInterval / 2
-		if last != nil && isReason(err, fault.ReasonUnknownLease) {
+		if last != nil && isReason(err, rpcerror.ReasonUnknownLease) {
 			return nil
 		}
 		if err = poll.result(err); err != nil {
@@ -216,7 +216,7 @@ func serviceStatus(ctx context.Context, x *exchange) error {
 
 // serviceRestart answers LeaseRPC/ServiceRestart: no gateway can.
 func serviceRestart(_ context.Context, x *exchange) error {
-	return fault.New(codes.Unimplemented, fault.ReasonNotImplemented,
+	return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented,
 		"it%s cannot restart services: that needs a provider that serves ServiceRestart of LeaseRPC over gRPC, as AEP-37 drafts it, and no release up to v0.16 does; sending a new version of the deployment restarts them all", x.named())
 }
 
@@ -231,17 +231,17 @@ func checkServiceName(name string) error {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
 		case c == '-' && i > 0 && i < len(name)-1:
 		default:
-			return fault.New(codes.InvalidArgument, fault.ReasonUnknownService, "%q is not the name of a service: want lower-case letters, digits and inner hyphens", words([]byte(name)))
+			return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownService, "%q is not the name of a service: want lower-case letters, digits and inner hyphens", words([]byte(name)))
 		}
 	}
 	if len(name) > maxServiceName {
-		return fault.New(codes.InvalidArgument, fault.ReasonUnknownService, "the name of a service has at most %d characters", maxServiceName)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownService, "the name of a service has at most %d characters", maxServiceName)
 	}
 	return nil
 }
 
 // isReason reports whether err is a fault for that reason.
-func isReason(err error, reason fault.Reason) bool {
-	var e *fault.Error
+func isReason(err error, reason rpcerror.Reason) bool {
+	var e *rpcerror.Error
 	return errors.As(err, &e) && e.Reason == reason
 }

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
@@ -92,18 +92,18 @@ func TestServiceStatusFailures(t *testing.T) {
 		service string
 		status  http.HandlerFunc
 		code    codes.Code
-		reason  fault.Reason
+		reason  rpcerror.Reason
 		says    string
 	}{
-		{"unknown lease", "", says(http.StatusNotFound, ""), codes.NotFound, fault.ReasonUnknownLease, "holds no such lease"},
-		{"unknown service", "nope", nil, codes.NotFound, fault.ReasonUnknownService, `no service "nope"; it has web`},
-		{"not a name", "a,b", nil, codes.InvalidArgument, fault.ReasonUnknownService, `"a,b" is not the name of a service`},
-		{"kube unreachable", "", says(http.StatusServiceUnavailable, "kube: unreachable\n"), codes.Unavailable, fault.ReasonClusterUnavailable, "kube: unreachable"},
-		{"partial failure", "", says(http.StatusOK, `{"errors":["no ip operator"],"services":null}`), codes.Unavailable, fault.ReasonClusterUnavailable, "no ip operator"},
-		{"not JSON", "", says(http.StatusOK, "<html>"), codes.Internal, fault.ReasonProviderProtocol, "not a JSON object"},
-		{"a redirect", "", http.RedirectHandler("https://example.org/", http.StatusFound).ServeHTTP, codes.Internal, fault.ReasonProviderProtocol, "HTTP 302"},
-		{"no route", "", http.NotFound, codes.Unimplemented, fault.ReasonNotImplemented, "(v0.14.1) has no such route"},
-		{"failure", "", says(http.StatusInternalServerError, "boom"), codes.Internal, fault.ReasonProviderFailed, "boom"},
+		{"unknown lease", "", says(http.StatusNotFound, ""), codes.NotFound, rpcerror.ReasonUnknownLease, "holds no such lease"},
+		{"unknown service", "nope", nil, codes.NotFound, rpcerror.ReasonUnknownService, `no service "nope"; it has web`},
+		{"not a name", "a,b", nil, codes.InvalidArgument, rpcerror.ReasonUnknownService, `"a,b" is not the name of a service`},
+		{"kube unreachable", "", says(http.StatusServiceUnavailable, "kube: unreachable\n"), codes.Unavailable, rpcerror.ReasonClusterUnavailable, "kube: unreachable"},
+		{"partial failure", "", says(http.StatusOK, `{"errors":["no ip operator"],"services":null}`), codes.Unavailable, rpcerror.ReasonClusterUnavailable, "no ip operator"},
+		{"not JSON", "", says(http.StatusOK, "<html>"), codes.Internal, rpcerror.ReasonProviderProtocol, "not a JSON object"},
+		{"a redirect", "", http.RedirectHandler("https://example.org/", http.StatusFound).ServeHTTP, codes.Internal, rpcerror.ReasonProviderProtocol, "HTTP 302"},
+		{"no route", "", http.NotFound, codes.Unimplemented, rpcerror.ReasonNotImplemented, "(v0.14.1) has no such route"},
+		{"failure", "", says(http.StatusInternalServerError, "boom"), codes.Internal, rpcerror.ReasonProviderFailed, "boom"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newLeaseGateway(t, services{"web": pods(1)})
@@ -125,15 +125,15 @@ func TestLeaseOfSomebodyElse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*Call, *leasev1.ServiceStatusRequest)
-		reason fault.Reason
+		reason rpcerror.Reason
 	}{
-		{"another provider", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Provider = testOwner }, fault.ReasonUnknownLease},
+		{"another provider", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Provider = testOwner }, rpcerror.ReasonUnknownLease},
 		{"another owner", func(c *Call, _ *leasev1.ServiceStatusRequest) {
 			c.Authorization = bearer(map[string]any{"iss": testProvider})
-		}, fault.ReasonWrongTenant},
-		{"no dseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Dseq = 0 }, fault.ReasonUnknownLease},
-		{"no gseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Gseq = 0 }, fault.ReasonUnknownLease},
-		{"no lease", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId = nil }, fault.ReasonUnknownLease},
+		}, rpcerror.ReasonWrongTenant},
+		{"no dseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Dseq = 0 }, rpcerror.ReasonUnknownLease},
+		{"no gseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Gseq = 0 }, rpcerror.ReasonUnknownLease},
+		{"no lease", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId = nil }, rpcerror.ReasonUnknownLease},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			request := &leasev1.ServiceStatusRequest{LeaseId: testLease()}
@@ -175,6 +175,6 @@ func TestMalformedCalls(t *testing.T) {
 	for _, uri := range []string{"", "http://provider.example:8443", "://", "provider.example"} {
 		g.Endpoint.HostURI = uri
 		err = testAdapter().Serve(testContext(t), call, nil)
-		assert.Equal(t, fault.ReasonProviderProtocol, requireFault(t, err).Reason, uri)
+		assert.Equal(t, rpcerror.ReasonProviderProtocol, requireFault(t, err).Reason, uri)
 	}
 }

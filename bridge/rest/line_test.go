@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readLine reads a line as the journal does.
+// readLine reads a line as the merger does.
 func readLine(data []byte) (pod, text string, ok bool) {
 	if p, escaped, usual := splitLine(data); usual {
 		if t, ok := appendText(nil, escaped); ok {

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
@@ -53,7 +53,7 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		return err
 	}
 	if len(request.GetKnown()) > maxPods {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "at most %d replicas can be known", maxPods)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "at most %d replicas can be known", maxPods)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var services []string
@@ -65,10 +65,10 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		lease:    request.GetLeaseId(),
 		service:  service,
 		follow:   request.GetFollow(),
-		journal:  newJournal(services, request.GetFilter().GetReplicas(), request.GetFollow()),
+		merger:   newMerger(services, request.GetFilter().GetReplicas(), request.GetFollow()),
 	}
 	for _, k := range request.GetKnown() {
-		f.journal.known[k.GetPod()] = k.GetReplica()
+		f.merger.known[k.GetPod()] = k.GetReplica()
 	}
 	first, err := f.start(ctx)
 	if err != nil {
@@ -79,14 +79,14 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		x.opened()
 	}
 	var running sync.WaitGroup
-	running.Go(func() { f.journal.finish(f.run(ctx, first)) })
+	running.Go(func() { f.merger.finish(f.run(ctx, first)) })
 	defer func() {
 		cancel()
-		f.journal.finish(context.Canceled) // wakes a reader that waits for room
+		f.merger.finish(context.Canceled) // wakes a reader that waits for room
 		running.Wait()
 	}()
 	for {
-		message, err := f.journal.next(ctx)
+		message, err := f.merger.next(ctx)
 		if err == io.EOF {
 			return nil
 		}
@@ -99,13 +99,13 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 	}
 }
 
-// follower reads a lease's logs into a journal for as long as they go on.
+// follower reads a lease's logs into a merger for as long as they go on.
 type follower struct {
 	*exchange
 	lease   *marketv1.LeaseID
 	service string // the only one wanted, "" for all
 	follow  bool
-	journal *journal
+	merger  *merger
 }
 
 // source is an open socket of logs, and the lease's status when it was opened,
@@ -192,10 +192,10 @@ func (f *follower) route(tail int) route {
 	return r
 }
 
-// open prepares the journal for what s sends.
+// open prepares the merger for what s sends.
 func (f *follower) open(s *source) {
 	if s.status == nil {
-		f.journal.open(nil, nil, s.tail)
+		f.merger.open(nil, nil, s.tail)
 		return
 	}
 	running := make(map[string]int)
@@ -204,10 +204,10 @@ func (f *follower) open(s *source) {
 		service := s.status.Services[name]
 		running[name] = int(max(service.Total, service.Available, 1))
 	}
-	f.journal.open(s.status.names(), running, s.tail)
+	f.merger.open(s.status.names(), running, s.tail)
 }
 
-// read moves the lines of s into the journal until it ends, or until pods came
+// read moves the lines of s into the merger until it ends, or until pods came
 // that it does not have, and returns the source to go on with then. It closes s.
 func (f *follower) read(ctx context.Context, s *source) (next *source, err error) {
 	var watch sync.WaitGroup
@@ -226,14 +226,14 @@ func (f *follower) read(ctx context.Context, s *source) (next *source, err error
 	return next, err
 }
 
-// move moves the lines of s into the journal.
+// move moves the lines of s into the merger.
 func (f *follower) move(s *source) error {
 	for {
 		line, err := s.read()
 		if err != nil {
 			return err
 		}
-		if err := f.journal.add(line); err != nil {
+		if err := f.merger.add(line); err != nil {
 			return err
 		}
 	}
@@ -294,9 +294,9 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 		*pause = min(max(2**pause, f.leaseInterval/5), 2*f.leaseInterval)
 		status, err := f.leaseStatus(ctx, f.lease)
 		switch {
-		case isReason(err, fault.ReasonUnknownLease):
+		case isReason(err, rpcerror.ReasonUnknownLease):
 			return nil, errOver
-		case isReason(err, fault.ReasonScopeMissing):
+		case isReason(err, rpcerror.ReasonScopeMissing):
 			// The token permits logs and not the status. What cannot be known is
 			// not waited for.
 			return nil, errOver
@@ -315,7 +315,7 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 			continue
 		}
 		s, err := f.dial(ctx, ctx, f.route(reopenTail))
-		if isReason(err, fault.ReasonUnknownLease) {
+		if isReason(err, rpcerror.ReasonUnknownLease) {
 			return nil, errOver
 		}
 		return &source{socket: s, status: status, tail: reopenTail}, err
@@ -334,14 +334,14 @@ func (f *follower) closed(ctx context.Context, frame *closed) error {
 func (f *follower) noPods(ctx context.Context) error {
 	status, err := f.leaseStatus(ctx, f.lease)
 	switch {
-	case isReason(err, fault.ReasonUnknownLease):
+	case isReason(err, rpcerror.ReasonUnknownLease):
 		return err
 	case err == nil && f.service != "" && len(status.selected(f.service)) == 0:
 		return status.unknownService(f.service)
 	case f.service == "":
-		return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of the lease is running")
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of the lease is running")
 	case err == nil:
-		return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of service %q is running", f.service)
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of service %q is running", f.service)
 	}
-	return fault.New(codes.NotFound, fault.ReasonNoRunningPods, "no pod of service %q is running, if the lease has it; the token does not permit to ask (scope %q)", f.service, scopeStatus)
+	return rpcerror.New(codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of service %q is running, if the lease has it; the token does not permit to ask (scope %q)", f.service, scopeStatus)
 }

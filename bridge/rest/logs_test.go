@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
@@ -338,7 +338,7 @@ func TestLogWithoutTheStatusItAskedFor(t *testing.T) {
 	adapter.statusPatience = 100 * time.Millisecond
 	err := adapter.Serve(testContext(t), callOf(t, g.Endpoint, leasev1.LeaseRPC_ServiceLogs_FullMethodName,
 		&leasev1.ServiceLogsRequest{LeaseId: testLease(), Follow: true}), nil)
-	assert.Equal(t, fault.ReasonUnknownLease, requireFault(t, err).Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownLease, requireFault(t, err).Reason)
 	<-asked
 }
 
@@ -365,14 +365,14 @@ func TestFollowEnds(t *testing.T) {
 		name   string
 		status http.HandlerFunc
 		code   codes.Code
-		reason fault.Reason
+		reason rpcerror.Reason
 	}{
 		{"the lease was closed", says(http.StatusNotFound, ""), codes.OK, ""},
 		{"the service was taken out", says(http.StatusOK, `{"services":{"db":{"available":1,"total":1}}}`), codes.OK, ""},
 		{"the service was scaled to nothing", says(http.StatusOK, `{"services":{"web":{"available":0,"total":0}}}`), codes.OK, ""},
-		{"the provider went away", gone, codes.Unavailable, fault.ReasonProviderGone},
-		{"its cluster is away", says(http.StatusServiceUnavailable, "kube unreachable"), codes.Unavailable, fault.ReasonClusterUnavailable},
-		{"the token has expired", says(http.StatusBadRequest, `{"message":"JWT has invalid claims"}`), codes.Unauthenticated, fault.ReasonTokenInvalid},
+		{"the provider went away", gone, codes.Unavailable, rpcerror.ReasonProviderGone},
+		{"its cluster is away", says(http.StatusServiceUnavailable, "kube unreachable"), codes.Unavailable, rpcerror.ReasonClusterUnavailable},
+		{"the token has expired", says(http.StatusBadRequest, `{"message":"JWT has invalid claims"}`), codes.Unauthenticated, rpcerror.ReasonTokenInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newLeaseGateway(t, services{"web": pods(1)})
@@ -416,18 +416,18 @@ func TestLogThatDoesNotBegin(t *testing.T) {
 		reason  string
 		status  http.HandlerFunc // if not the lease's
 		code    codes.Code
-		want    fault.Reason
+		want    rpcerror.Reason
 		says    string
 	}{
-		{"no such service", "wbe", 4000, "no running pods", nil, codes.NotFound, fault.ReasonUnknownService, `the lease has no service "wbe"; it has db, web`},
-		{"none of its pods runs", "web", 4000, "no running pods", nil, codes.NotFound, fault.ReasonNoRunningPods, `no pod of service "web" is running`},
-		{"no pod at all runs", "", 4000, "no running pods", nil, codes.NotFound, fault.ReasonNoRunningPods, "no pod of the lease is running"},
-		{"no such lease", "", 4000, "no running pods", says(http.StatusNotFound, ""), codes.NotFound, fault.ReasonUnknownLease, "holds no such lease"},
-		{"who knows", "web", 4000, "no running pods", says(http.StatusUnauthorized, `{"message":"unauthorized access"}`), codes.NotFound, fault.ReasonNoRunningPods, "does not permit to ask"},
-		{"internal", "", 4000, "", nil, codes.Unavailable, fault.ReasonProviderFailed, "failed to open"},
-		{"not found", "", 4001, "", nil, codes.NotFound, fault.ReasonUnknownLease, "no lease 1234/1/1"},
-		{"cluster away", "", 4002, "", nil, codes.Unavailable, fault.ReasonClusterUnavailable, "cluster does not answer"},
-		{"going away", "", 1001, "bye", nil, codes.Unavailable, fault.ReasonProviderGone, "(1001): bye"},
+		{"no such service", "wbe", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonUnknownService, `the lease has no service "wbe"; it has db, web`},
+		{"none of its pods runs", "web", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonNoRunningPods, `no pod of service "web" is running`},
+		{"no pod at all runs", "", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of the lease is running"},
+		{"no such lease", "", 4000, "no running pods", says(http.StatusNotFound, ""), codes.NotFound, rpcerror.ReasonUnknownLease, "holds no such lease"},
+		{"who knows", "web", 4000, "no running pods", says(http.StatusUnauthorized, `{"message":"unauthorized access"}`), codes.NotFound, rpcerror.ReasonNoRunningPods, "does not permit to ask"},
+		{"internal", "", 4000, "", nil, codes.Unavailable, rpcerror.ReasonProviderFailed, "failed to open"},
+		{"not found", "", 4001, "", nil, codes.NotFound, rpcerror.ReasonUnknownLease, "no lease 1234/1/1"},
+		{"cluster away", "", 4002, "", nil, codes.Unavailable, rpcerror.ReasonClusterUnavailable, "cluster does not answer"},
+		{"going away", "", 1001, "bye", nil, codes.Unavailable, rpcerror.ReasonProviderGone, "(1001): bye"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, follow := range []bool{false, true} {
@@ -519,7 +519,7 @@ func TestGarbageInsteadOfALine(t *testing.T) {
 		book, err := g.listen(false).end()
 		assert.Equal(t, logBook{"web/0": text("fine")}, book)
 		assert.Equal(t, codes.Internal, requireFault(t, err).Code)
-		assert.Equal(t, fault.ReasonProviderProtocol, requireFault(t, err).Reason)
+		assert.Equal(t, rpcerror.ReasonProviderProtocol, requireFault(t, err).Reason)
 	}
 }
 

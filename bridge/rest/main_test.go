@@ -17,8 +17,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 func TestMain(m *testing.M) {
@@ -119,9 +119,9 @@ func callOf(t testing.TB, e *provider.Endpoint, method string, request proto.Mes
 }
 
 // requireFault checks what the page would see of err.
-func requireFault(t testing.TB, err error) *fault.Error {
+func requireFault(t testing.TB, err error) *rpcerror.Error {
 	t.Helper()
-	var e *fault.Error
+	var e *rpcerror.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, testProvider, e.Provider)
 	return e

@@ -14,7 +14,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
@@ -32,7 +32,7 @@ func sendManifest(ctx context.Context, x *exchange) error {
 		return err
 	}
 	if err := checkManifest(request.GetManifest()); err != nil {
-		return fault.New(codes.InvalidArgument, fault.ReasonManifestRefused, "the manifest %w", err)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "the manifest %w", err)
 	}
 	// Once the request is on its way nobody can tell whether it was heard, so a
 	// lost answer must not look like something to try again.
@@ -46,8 +46,8 @@ func sendManifest(ctx context.Context, x *exchange) error {
 	switch {
 	case err == nil:
 		return x.reply(&webv1.SendManifestResponse{})
-	case sent.Load() && (isReason(err, fault.ReasonProviderGone) || isReason(err, fault.ReasonProviderUnreachable)):
-		return fault.New(codes.Unknown, fault.ReasonOutcomeUnknown, "the manifest was sent and no answer came, so it may be in effect; ask for the lease's status before sending it again (%w)", err)
+	case sent.Load() && (isReason(err, rpcerror.ReasonProviderGone) || isReason(err, rpcerror.ReasonProviderUnreachable)):
+		return rpcerror.New(codes.Unknown, rpcerror.ReasonOutcomeUnknown, "the manifest was sent and no answer came, so it may be in effect; ask for the lease's status before sending it again (%w)", err)
 	}
 	return manifestRefusal(err)
 }
@@ -59,12 +59,12 @@ var refusedManifest = []string{"manifest cross-validation error:", "hostname not
 // manifestRefusal turns the error of a manifest that a provider refused into one
 // that says so with the provider's words.
 func manifestRefusal(err error) error {
-	var e *fault.Error
+	var e *rpcerror.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	refused := e.Reason == fault.ReasonRequestRefused
-	if e.Reason == fault.ReasonProviderFailed {
+	refused := e.Reason == rpcerror.ReasonRequestRefused
+	if e.Reason == rpcerror.ReasonProviderFailed {
 		for _, text := range refusedManifest {
 			refused = refused || strings.Contains(e.Message, text)
 		}
@@ -73,7 +73,7 @@ func manifestRefusal(err error) error {
 		return err
 	}
 	_, text, _ := strings.Cut(e.Message, ": ")
-	return fault.New(codes.InvalidArgument, fault.ReasonManifestRefused, "it refuses the manifest%s", said(text))
+	return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
 }
 
 // checkManifest returns an error if data is not what a manifest is at least: a
@@ -104,7 +104,7 @@ func getManifest(ctx context.Context, x *exchange) error {
 		return err
 	}
 	if err := checkManifest(manifest); err != nil {
-		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "the manifest that it sent %w", err)
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "the manifest that it sent %w", err)
 	}
 	return x.reply(&webv1.GetManifestResponse{Manifest: manifest})
 }

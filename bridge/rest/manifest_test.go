@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
@@ -53,17 +53,17 @@ func TestRefusedManifest(t *testing.T) {
 		name   string
 		answer http.HandlerFunc
 		code   codes.Code
-		reason fault.Reason
+		reason rpcerror.Reason
 		says   string
 	}{
-		{"version", says(422, "manifest version validation failed\n"), codes.InvalidArgument, fault.ReasonManifestRefused, "it refuses the manifest: manifest version validation failed"},
-		{"JSON", says(422, "invalid character 'x'"), codes.InvalidArgument, fault.ReasonManifestRefused, "invalid character 'x'"},
-		{"before v0.11.2", says(500, "manifest cross-validation error: group \"a\": service \"b\""), codes.InvalidArgument, fault.ReasonManifestRefused, `it refuses the manifest: manifest cross-validation error: group "a": service "b"`},
-		{"host name", says(500, "hostname not allowed: example.org"), codes.InvalidArgument, fault.ReasonManifestRefused, "hostname not allowed: example.org"},
-		{"no lease", says(404, "no lease for deployment"), codes.NotFound, fault.ReasonUnknownLease, "no lease for deployment"},
-		{"failure", says(500, "out of memory"), codes.Internal, fault.ReasonProviderFailed, "out of memory"},
-		{"no scope", says(401, `{"message":"unauthorized access"}`), codes.PermissionDenied, fault.ReasonScopeMissing, "send-manifest"},
-		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unknown, fault.ReasonOutcomeUnknown, "may be in effect"},
+		{"version", says(422, "manifest version validation failed\n"), codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest: manifest version validation failed"},
+		{"JSON", says(422, "invalid character 'x'"), codes.InvalidArgument, rpcerror.ReasonManifestRefused, "invalid character 'x'"},
+		{"before v0.11.2", says(500, "manifest cross-validation error: group \"a\": service \"b\""), codes.InvalidArgument, rpcerror.ReasonManifestRefused, `it refuses the manifest: manifest cross-validation error: group "a": service "b"`},
+		{"host name", says(500, "hostname not allowed: example.org"), codes.InvalidArgument, rpcerror.ReasonManifestRefused, "hostname not allowed: example.org"},
+		{"no lease", says(404, "no lease for deployment"), codes.NotFound, rpcerror.ReasonUnknownLease, "no lease for deployment"},
+		{"failure", says(500, "out of memory"), codes.Internal, rpcerror.ReasonProviderFailed, "out of memory"},
+		{"no scope", says(401, `{"message":"unauthorized access"}`), codes.PermissionDenied, rpcerror.ReasonScopeMissing, "send-manifest"},
+		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unknown, rpcerror.ReasonOutcomeUnknown, "may be in effect"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sent, err := sendTo(t, tt.answer, testManifest)
@@ -102,5 +102,5 @@ func TestGetManifest(t *testing.T) {
 	_, err = get(says(200, "<html>"))
 	assert.Equal(t, codes.Internal, requireFault(t, err).Code)
 	_, err = get(says(404, ""))
-	assert.Equal(t, fault.ReasonUnknownLease, requireFault(t, err).Reason)
+	assert.Equal(t, rpcerror.ReasonUnknownLease, requireFault(t, err).Reason)
 }

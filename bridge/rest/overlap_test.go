@@ -20,7 +20,7 @@ func remember(log []uint64, n int, whole bool) *history {
 }
 
 // replay reads a log that was opened anew, with all its lines or the last ones,
-// as the journal does, and returns what is taken to be new.
+// as the merger does, and returns what is taken to be new.
 func replay(h *history, tail int, log []uint64) []uint64 {
 	o := newOverlap(h, tail)
 	held := 0 // the first line that may be new

@@ -56,7 +56,7 @@ func ordinalOf(pod, service string) (uint32, bool) {
 
 func isOrdinal(s string) bool { return s != "" && len(s) <= 9 && strings.Trim(s, "0123456789") == "" }
 
-// pod is one replica as its log lines show it. All fields belong to the journal
+// pod is one replica as its log lines show it. All fields belong to the merger
 // that has it.
 type pod struct {
 	name    string
@@ -81,7 +81,7 @@ type pod struct {
 	// early says that there may be more history than the socket was asked for.
 	early bool
 
-	first, last int32 // of its segments in the journal's batch
+	first, last int32 // of its segments in the merger's batch
 	size        int   // their bytes
 }
 

@@ -13,15 +13,15 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// say adds a line of each of the pods to a journal.
-func say(t *testing.T, j *journal, pods ...string) {
+// say adds a line of each of the pods to a merger.
+func say(t *testing.T, j *merger, pods ...string) {
 	for _, pod := range pods {
 		require.NoError(t, j.add(fmt.Appendf(nil, `{"name":"%s","message":"%s speaks"}`+"\n", pod, pod)))
 	}
 }
 
 // told returns the pods that have been named since it was last asked, by replica, in order.
-func told(t *testing.T, j *journal) (names []string) {
+func told(t *testing.T, j *merger) (names []string) {
 	if j.batch.size() == 0 {
 		return nil
 	}
@@ -40,7 +40,7 @@ func told(t *testing.T, j *journal) (names []string) {
 // Each pod is named once, where its log begins, and once more where it began anew:
 // that tells a page which log it has, whatever number that has.
 func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
-	j := newJournal([]string{"web", "db"}, nil, true)
+	j := newMerger([]string{"web", "db"}, nil, true)
 	running := map[string]int{"web": 2, "db": 1}
 	j.open(nil, running, -1)
 	say(t, j, "web-1-b", "web-1-a", "db-0")
@@ -64,7 +64,7 @@ func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
 // Replicas keep the numbers that they had in an earlier call, whichever bridge that
 // was at, and whoever speaks first; what filters select stays the same.
 func TestNumbersLastFromCallToCall(t *testing.T) {
-	known := func(j *journal) *journal {
+	known := func(j *merger) *merger {
 		j.known["web-1-a"], j.known["web-1-b"], j.known["web-1-c"] = 0, 1, 2
 		return j
 	}
@@ -81,7 +81,7 @@ func TestNumbersLastFromCallToCall(t *testing.T) {
 		"one is selected":               {map[string]int{"web": 3}, []uint32{2}, []string{"web-1-a", "web-1-b", "web-1-c"}, []string{"web/2 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := known(newJournal([]string{"web"}, test.filter, true))
+			j := known(newMerger([]string{"web"}, test.filter, true))
 			j.open(nil, test.running, -1)
 			say(t, j, test.speak...)
 			require.NoError(t, j.decide(true, true))
@@ -101,7 +101,7 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 		"it says nothing": {nil, []string{"web/0 is web-1-a", "web/1 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := newJournal([]string{"web"}, nil, true)
+			j := newMerger([]string{"web"}, nil, true)
 			j.open(nil, map[string]int{"web": 3}, -1)
 			say(t, j, "web-1-a", "web-1-c")
 			require.NoError(t, j.decide(false, false))
@@ -116,7 +116,7 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 // A page is told of a gap where a pod that came meanwhile had written more than was
 // asked for: its log seems to begin anew.
 func TestMoreThanWasAskedFor(t *testing.T) {
-	j := newJournal([]string{"web"}, nil, true)
+	j := newMerger([]string{"web"}, nil, true)
 	j.open(nil, map[string]int{"web": 1}, -1)
 	say(t, j, "web-1-a", "web-1-a", "web-1-a")
 	told(t, j)

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // maxFailedPolls is how many looks may fail in a row before a stream ends.
@@ -38,7 +38,7 @@ func (p *poll) result(err error) error {
 
 // isFinal reports whether the same question can only get the same answer.
 func isFinal(err error) bool {
-	var e *fault.Error
+	var e *rpcerror.Error
 	if !errors.As(err, &e) {
 		return true // the context's
 	}

@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // maxWords is how much of a provider's own text goes into an error, in bytes.
@@ -30,7 +30,7 @@ const (
 
 // refusal turns an answer that is not a success into an error: whose fault it
 // is, why, and what to do. scope is what the route asks of a token.
-func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *fault.Error {
+func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *rpcerror.Error {
 	text := g.providerText(body)
 	if scope != scopeNone {
 		if e := g.unauthenticated(resp, text, scope); e != nil {
@@ -39,46 +39,46 @@ func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *fault
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusNotFound && text == textNoRoute:
-		return fault.New(codes.Unimplemented, fault.ReasonNotImplemented, "its REST gateway%s has no such route", g.named())
+		return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "its REST gateway%s has no such route", g.named())
 	case status == http.StatusNotFound:
-		return fault.New(codes.NotFound, fault.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
-		return fault.New(codes.InvalidArgument, fault.ReasonRequestRefused, "it refuses the request%s", said(text))
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonRequestRefused, "it refuses the request%s", said(text))
 	case status == http.StatusTooManyRequests:
-		return fault.New(codes.ResourceExhausted, fault.ReasonProviderFailed, "it asks for fewer requests%s", said(text))
+		return rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderFailed, "it asks for fewer requests%s", said(text))
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
-		return fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer (HTTP %d)%s", status, said(text))
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer (HTTP %d)%s", status, said(text))
 	case status >= http.StatusInternalServerError:
-		return fault.New(codes.Internal, fault.ReasonProviderFailed, "its REST gateway failed (HTTP %d)%s", status, said(text))
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderFailed, "its REST gateway failed (HTTP %d)%s", status, said(text))
 	default:
-		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "its REST gateway answered with HTTP %d%s", status, said(text))
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its REST gateway answered with HTTP %d%s", status, said(text))
 	}
 }
 
 // unauthenticated returns the error of an answer that is about the credential,
 // or nil if it is about something else.
-func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *fault.Error {
+func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpcerror.Error {
 	c := g.credential
 	switch status := resp.StatusCode; {
 	case strings.Contains(text, textAmbiguous):
-		return fault.New(codes.InvalidArgument, fault.ReasonAmbiguousCredentials, "the call carries both a token and a client certificate: send one")
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonAmbiguousCredentials, "the call carries both a token and a client certificate: send one")
 	case strings.Contains(text, textInvalidHeader):
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenInvalid, "it cannot read the authorization header: send \"Bearer <token>\"")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot read the authorization header: send \"Bearer <token>\"")
 	case strings.Contains(text, textTokenFailed) && c.authorization == "" && c.certificate != nil:
-		return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain, "it cannot tell the owner of the client certificate: the common name must be an Akash address")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it cannot tell the owner of the client certificate: the common name must be an Akash address")
 	case strings.Contains(text, textInvalidClaims), strings.Contains(text, textExpiredToken), strings.Contains(text, textTokenFailed):
 		return g.claimsRefused(resp, text)
 	case strings.Contains(text, textInvalidToken):
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenInvalid, "it cannot verify the token's signature: sign it with the owner's key (ES256K or ES256KADR36), and with an account that has sent a transaction, so that the chain knows the key")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot verify the token's signature: sign it with the owner's key (ES256K or ES256KADR36), and with an account that has sent a transaction, so that the chain knows the key")
 	case status != http.StatusUnauthorized:
 		return nil
 	case c.authorization == "" && c.certificate == nil:
-		return fault.New(codes.Unauthenticated, fault.ReasonCredentialMissing, "the call needs a credential of the lease's owner: a token (provider v0.7.0 and later) or a client certificate")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "the call needs a credential of the lease's owner: a token (provider v0.7.0 and later) or a client certificate")
 	case c.authorization == "":
-		return fault.New(codes.Unauthenticated, fault.ReasonCredentialMissing, "it did not ask for the client certificate, as where it serves a certificate of a public authority: use a token")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "it did not ask for the client certificate, as where it serves a certificate of a public authority: use a token")
 	case text == "":
 		// Before v0.7.0 a gateway knows no tokens and answers without a word.
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenUnsupported, "it%s does not know tokens (provider v0.7.0 and later do): use a client certificate", g.named())
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenUnsupported, "it%s does not know tokens (provider v0.7.0 and later do): use a client certificate", g.named())
 	}
 	return g.scopeMissing(scope)
 }
@@ -86,10 +86,10 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *faul
 // claimsRefused tells why a provider refused what a token says of itself. The
 // provider's words are the same for an expired token, one that is not yet valid
 // and one that asks for an unknown scope, so the token's own dates decide.
-func (g *gateway) claimsRefused(resp *http.Response, text string) *fault.Error {
+func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Error {
 	c := g.credential.claims
 	if c == nil {
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenInvalid, "it cannot read the token: it is not a JWT")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot read the token: it is not a JWT")
 	}
 	// Its clock is the one that judged; ours stands in where it does not say.
 	now := time.Now().UTC()
@@ -100,40 +100,40 @@ func (g *gateway) claimsRefused(resp *http.Response, text string) *fault.Error {
 	const format = time.RFC3339
 	switch {
 	case c.Expires == nil || c.NotBefore == nil || c.IssuedAt == nil:
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenInvalid, "the token lacks a date: it needs iat, nbf and exp")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "the token lacks a date: it needs iat, nbf and exp")
 	case !c.Expires.After(now), strings.Contains(text, "expired"):
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenExpired, "the token expired at %s, and it is %s %s: sign a new one", c.Expires.Format(format), now.Format(format), clock)
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenExpired, "the token expired at %s, and it is %s %s: sign a new one", c.Expires.Format(format), now.Format(format), clock)
 	case c.NotBefore.After(now), strings.Contains(text, "not valid yet"):
-		return fault.New(codes.Unauthenticated, fault.ReasonTokenNotYetValid, "the token is valid from %s on, and it is %s %s: set the clock, or date nbf back some seconds", c.NotBefore.Format(format), now.Format(format), clock)
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenNotYetValid, "the token is valid from %s on, and it is %s %s: set the clock, or date nbf back some seconds", c.NotBefore.Format(format), now.Format(format), clock)
 	}
-	return fault.New(codes.Unauthenticated, fault.ReasonTokenInvalid, "it refuses the token's claims, though the dates are right: a provider%s knows only some scopes, and version must be \"v1\"", g.named())
+	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token's claims, though the dates are right: a provider%s knows only some scopes, and version must be \"v1\"", g.named())
 }
 
 // scopeMissing tells which permission a token that was understood lacks.
-func (g *gateway) scopeMissing(scope string) *fault.Error {
+func (g *gateway) scopeMissing(scope string) *rpcerror.Error {
 	c := g.credential.claims
 	switch {
 	case c == nil:
-		return fault.New(codes.PermissionDenied, fault.ReasonScopeMissing, "the token does not permit %q on this lease", scope)
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token does not permit %q on this lease", scope)
 	case !c.names(g.provider):
-		return fault.New(codes.PermissionDenied, fault.ReasonScopeMissing, "the token grants nothing at this provider: name it in leases.permissions")
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token grants nothing at this provider: name it in leases.permissions")
 	case !c.grants(scope, g.provider):
-		return fault.New(codes.PermissionDenied, fault.ReasonScopeMissing, "the token lacks the scope %q", scope)
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token lacks the scope %q", scope)
 	}
-	return fault.New(codes.PermissionDenied, fault.ReasonScopeMissing, "the token grants %q, but not on this lease: check the dseq it names, and that the lease is its issuer's", scope)
+	return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token grants %q, but not on this lease: check the dseq it names, and that the lease is its issuer's", scope)
 }
 
 // certificateRefused tells why a provider may have ended the handshake over the
 // client certificate; the alert is the same for every cause.
-func (g *gateway) certificateRefused() *fault.Error {
+func (g *gateway) certificateRefused() *rpcerror.Error {
 	leaf, now := g.credential.certificate, time.Now()
 	switch {
 	case !leaf.NotAfter.IsZero() && now.After(leaf.NotAfter):
-		return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain, "it refuses the client certificate, which expired at %s: publish a new one on the chain", leaf.NotAfter.UTC().Format(time.RFC3339))
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate, which expired at %s: publish a new one on the chain", leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):
-		return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain, "it refuses the client certificate, which is valid from %s on", leaf.NotBefore.UTC().Format(time.RFC3339))
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate, which is valid from %s on", leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
-	return fault.New(codes.Unauthenticated, fault.ReasonCertificateNotOnChain, "it refuses the client certificate: it is not on the chain, or revoked; publish it and try again")
+	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate: it is not on the chain, or revoked; publish it and try again")
 }
 
 // named is the provider's version as part of a sentence, or nothing.

@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
@@ -69,25 +69,25 @@ func TestRefusedCredentials(t *testing.T) {
 		status int
 		body   string
 		code   codes.Code
-		reason fault.Reason
+		reason rpcerror.Reason
 		says   string
 	}{
-		{"none", "", 401, unauthorized, codes.Unauthenticated, fault.ReasonCredentialMissing, "needs a credential"},
-		{"expired", bearer(token(map[string]any{"exp": now - 5})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenExpired, "expired at"},
-		{"not yet valid", bearer(token(map[string]any{"nbf": now + 300})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenNotYetValid, "set the clock"},
-		{"without a date", bearer(token(map[string]any{"nbf": nil})), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "lacks a date"},
-		{"an unknown scope", bearer(token(nil)), 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "knows only some scopes"},
-		{"expired, before v0.11.2", bearer(token(map[string]any{"exp": now - 5})), 500, `{"message":"unknown error while processing JWT. token has invalid claims: token is expired"}`, codes.Unauthenticated, fault.ReasonTokenExpired, "sign a new one"},
-		{"expired by its clock alone", bearer(token(nil)), 500, `{"message":"unknown error while processing JWT. token is expired"}`, codes.Unauthenticated, fault.ReasonTokenExpired, "expired"},
-		{"a wrong signature", bearer(token(nil)), 401, `{"message":"JWT is invalid"}`, codes.Unauthenticated, fault.ReasonTokenInvalid, "cannot verify the token's signature"},
-		{"not a token", "Bearer abc", 400, invalidClaims, codes.Unauthenticated, fault.ReasonTokenInvalid, "not a JWT"},
-		{"not a bearer", "Basic dXNlcjpwYXNzd29yZA==", 400, `{"message":"invalid authorization header"}`, codes.Unauthenticated, fault.ReasonTokenInvalid, "cannot read the authorization header"},
-		{"no scope", bearer(token(map[string]any{"leases": map[string]any{"access": "scoped", "scope": []string{"shell"}}})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, "lacks the scope"},
-		{"another provider's", bearer(token(map[string]any{"leases": granular(testOwner, "logs")})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, "grants nothing at this provider"},
-		{"another deployment's", bearer(token(map[string]any{"leases": granular(testProvider, "logs")})), 401, unauthorized, codes.PermissionDenied, fault.ReasonScopeMissing, ""},
-		{"a token before v0.7.0", bearer(token(nil)), 401, "", codes.Unauthenticated, fault.ReasonTokenUnsupported, "does not know tokens"},
-		{"both", bearer(token(nil)), 400, `{"message":"auth: ambiguous authentication. may not use mTLS and JWT at the same time"}`, codes.InvalidArgument, fault.ReasonAmbiguousCredentials, "send one"},
-		{"a parameter", bearer(token(nil)), 400, `parameter "tail" contains invalid value`, codes.InvalidArgument, fault.ReasonRequestRefused, "invalid value"},
+		{"none", "", 401, unauthorized, codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "needs a credential"},
+		{"expired", bearer(token(map[string]any{"exp": now - 5})), 400, invalidClaims, codes.Unauthenticated, rpcerror.ReasonTokenExpired, "expired at"},
+		{"not yet valid", bearer(token(map[string]any{"nbf": now + 300})), 400, invalidClaims, codes.Unauthenticated, rpcerror.ReasonTokenNotYetValid, "set the clock"},
+		{"without a date", bearer(token(map[string]any{"nbf": nil})), 400, invalidClaims, codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "lacks a date"},
+		{"an unknown scope", bearer(token(nil)), 400, invalidClaims, codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "knows only some scopes"},
+		{"expired, before v0.11.2", bearer(token(map[string]any{"exp": now - 5})), 500, `{"message":"unknown error while processing JWT. token has invalid claims: token is expired"}`, codes.Unauthenticated, rpcerror.ReasonTokenExpired, "sign a new one"},
+		{"expired by its clock alone", bearer(token(nil)), 500, `{"message":"unknown error while processing JWT. token is expired"}`, codes.Unauthenticated, rpcerror.ReasonTokenExpired, "expired"},
+		{"a wrong signature", bearer(token(nil)), 401, `{"message":"JWT is invalid"}`, codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "cannot verify the token's signature"},
+		{"not a token", "Bearer abc", 400, invalidClaims, codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "not a JWT"},
+		{"not a bearer", "Basic dXNlcjpwYXNzd29yZA==", 400, `{"message":"invalid authorization header"}`, codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "cannot read the authorization header"},
+		{"no scope", bearer(token(map[string]any{"leases": map[string]any{"access": "scoped", "scope": []string{"shell"}}})), 401, unauthorized, codes.PermissionDenied, rpcerror.ReasonScopeMissing, "lacks the scope"},
+		{"another provider's", bearer(token(map[string]any{"leases": granular(testOwner, "logs")})), 401, unauthorized, codes.PermissionDenied, rpcerror.ReasonScopeMissing, "grants nothing at this provider"},
+		{"another deployment's", bearer(token(map[string]any{"leases": granular(testProvider, "logs")})), 401, unauthorized, codes.PermissionDenied, rpcerror.ReasonScopeMissing, ""},
+		{"a token before v0.7.0", bearer(token(nil)), 401, "", codes.Unauthenticated, rpcerror.ReasonTokenUnsupported, "does not know tokens"},
+		{"both", bearer(token(nil)), 400, `{"message":"auth: ambiguous authentication. may not use mTLS and JWT at the same time"}`, codes.InvalidArgument, rpcerror.ReasonAmbiguousCredentials, "send one"},
+		{"a parameter", bearer(token(nil)), 400, `parameter "tail" contains invalid value`, codes.InvalidArgument, rpcerror.ReasonRequestRefused, "invalid value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +123,7 @@ func TestTokenAndTheProvidersClock(t *testing.T) {
 	call := callOf(t, e, leasev1.LeaseRPC_ServiceStatus_FullMethodName, &leasev1.ServiceStatusRequest{LeaseId: testLease()})
 	call.Authorization = bearer(token(nil))
 	err := requireFault(t, testAdapter().Serve(testContext(t), call, nil))
-	assert.Equal(t, fault.ReasonTokenNotYetValid, err.Reason)
+	assert.Equal(t, rpcerror.ReasonTokenNotYetValid, err.Reason)
 	assert.Contains(t, err.Error(), "by the provider's clock")
 }
 
@@ -163,12 +163,12 @@ func TestRefusedClientCertificate(t *testing.T) {
 			call.ClientCertificate = certificate
 			err := requireFault(t, testAdapter().Serve(testContext(t), call, nil))
 			assert.Equal(t, codes.Unauthenticated, err.Code)
-			assert.Equal(t, fault.ReasonCertificateNotOnChain, err.Reason, err)
+			assert.Equal(t, rpcerror.ReasonCertificateNotOnChain, err.Reason, err)
 			assert.Contains(t, err.Error(), tt.says)
 
 			call.Authorization = bearer(token(nil))
 			err = requireFault(t, testAdapter().Serve(testContext(t), call, nil))
-			assert.Equal(t, fault.ReasonAmbiguousCredentials, err.Reason)
+			assert.Equal(t, rpcerror.ReasonAmbiguousCredentials, err.Reason)
 		}
 	}
 }

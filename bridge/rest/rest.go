@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"akash-provider-web/bridge/fault"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -134,16 +134,16 @@ func Serves(method string) bool {
 // owns the message until it returns. Reading from the provider stops meanwhile.
 //
 // Serve returns nil for a call that ended well, the error of send as it is, and
-// otherwise a *fault.Error that names the provider. No credential outlives it.
+// otherwise a *rpcerror.Error that names the provider. No credential outlives it.
 func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byte) error) error {
 	answer, ok := methods[call.Method]
 	if !ok {
-		return fault.About(call.Provider, codes.Unimplemented,
-			fault.New(codes.Unimplemented, fault.ReasonNotImplemented, "%s is not a method that the bridge can answer over REST", call.Method))
+		return rpcerror.About(call.Provider, codes.Unimplemented,
+			rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "%s is not a method that the bridge can answer over REST", call.Method))
 	}
 	gw, err := newGateway(call, a.patience)
 	if err != nil {
-		return fault.About(call.Provider, codes.Internal, err)
+		return rpcerror.About(call.Provider, codes.Internal, err)
 	}
 	var refused error
 	err = answer(ctx, &exchange{Adapter: a, gateway: gw, call: call, send: func(message []byte) error {
@@ -156,17 +156,17 @@ func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byt
 	case refused != nil && errors.Is(err, refused):
 		return refused
 	case ctx.Err() != nil:
-		return fault.About(call.Provider, codes.Internal, ended(ctx))
+		return rpcerror.About(call.Provider, codes.Internal, ended(ctx))
 	}
-	return fault.About(call.Provider, codes.Internal, err)
+	return rpcerror.About(call.Provider, codes.Internal, err)
 }
 
 // ended is the error of a call whose context is over.
 func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider was done: %w", ctx.Err())
+		return rpcerror.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider was done: %w", ctx.Err())
 	}
-	return fault.New(codes.Canceled, "", "the call was cancelled: %w", ctx.Err())
+	return rpcerror.New(codes.Canceled, "", "the call was cancelled: %w", ctx.Err())
 }
 
 // opened tells the caller that the stream stands.
@@ -179,7 +179,7 @@ func (x *exchange) opened() {
 // request decodes the call's message into m.
 func (x *exchange) request(m proto.Message) error {
 	if err := proto.Unmarshal(x.call.Message, m); err != nil {
-		return fault.New(codes.InvalidArgument, fault.ReasonMalformedMetadata, "the request message of %s cannot be decoded", x.call.Method)
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the request message of %s cannot be decoded", x.call.Method)
 	}
 	return nil
 }

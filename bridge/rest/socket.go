@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
@@ -37,7 +37,7 @@ type socket struct {
 // ctx, and must be closed.
 func (g *gateway) dial(ctx, opening context.Context, r route) (*socket, error) {
 	s, err := g.dialOnce(ctx, opening, r)
-	if err != nil && g.credential.certificate != nil && isReason(err, fault.ReasonProviderGone) {
+	if err != nil && g.credential.certificate != nil && isReason(err, rpcerror.ReasonProviderGone) {
 		s, err = g.dialOnce(ctx, opening, r) // see gateway.get
 	}
 	return s, err
@@ -48,7 +48,7 @@ func (g *gateway) dialOnce(ctx, opening context.Context, r route) (*socket, erro
 	defer cancel()
 	req, err := http.NewRequestWithContext(opening, http.MethodGet, g.url(r), nil)
 	if err != nil {
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "no request can be made for its host URI")
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "no request can be made for its host URI")
 	}
 	// No Origin is sent: a gateway refuses any but its own (reference section 2).
 	req.Header = g.header(r)
@@ -65,7 +65,7 @@ func (g *gateway) dialOnce(ctx, opening context.Context, r route) (*socket, erro
 	conn, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || !accepted(resp.Header) {
 		resp.Body.Close()
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its WebSocket handshake is malformed")
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its WebSocket handshake is malformed")
 	}
 	s := &socket{gateway: g, ctx: ctx, conn: conn, frames: newFrames(conn, maxSocketMessage)}
 	s.frames.pinged = func() { s.pings.Add(1) }
@@ -133,7 +133,7 @@ func (s *socket) close() {
 
 // read returns the next message, which is valid until the next call. At the end
 // it returns a *closed if the provider said so, io.EOF if the connection just
-// ended, and otherwise the context's error or a *fault.Error.
+// ended, and otherwise the context's error or a *rpcerror.Error.
 func (s *socket) read() ([]byte, error) {
 	s.started.Add(1)
 	message, err := s.frames.next()
@@ -151,14 +151,14 @@ func (s *socket) end(err error) error {
 	case s.ctx.Err() != nil:
 		return s.ctx.Err()
 	case s.silent.Load():
-		return fault.New(codes.Unavailable, fault.ReasonProviderGone, "nothing came from it for %s, not even a ping", s.gateway.patience)
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "nothing came from it for %s, not even a ping", s.gateway.patience)
 	case errors.As(err, &frame):
 		frame.reason = words([]byte(s.gateway.credential.scrub(frame.reason)))
 		return frame
 	case err == errFrameSize:
-		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent a WebSocket message longer than %d bytes", maxSocketMessage)
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent a WebSocket message longer than %d bytes", maxSocketMessage)
 	case err == errFrame:
-		return fault.New(codes.Internal, fault.ReasonProviderProtocol, "it sent %w", err)
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent %w", err)
 	case err == io.EOF:
 		return err
 	}
@@ -169,12 +169,12 @@ func (s *socket) end(err error) error {
 func (x *exchange) closed(id *marketv1.LeaseID, frame *closed) error {
 	switch frame.code {
 	case closeInternal:
-		return fault.New(codes.Unavailable, fault.ReasonProviderFailed, "it failed to open what was asked for%s", said(frame.reason))
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderFailed, "it failed to open what was asked for%s", said(frame.reason))
 	case closeNotFound:
-		return fault.New(codes.NotFound, fault.ReasonUnknownLease, "it holds no lease %s of this owner, or not yet its manifest", leaseName(id))
+		return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownLease, "it holds no lease %s of this owner, or not yet its manifest", leaseName(id))
 	case closeUnreachable:
-		return fault.New(codes.Unavailable, fault.ReasonClusterUnavailable, "its Kubernetes cluster does not answer")
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer")
 	}
 	// A gateway that shuts down says goodbye properly.
-	return fault.New(codes.Unavailable, fault.ReasonProviderGone, "it closed the connection (%d)%s", frame.code, said(frame.reason))
+	return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it closed the connection (%d)%s", frame.code, said(frame.reason))
 }

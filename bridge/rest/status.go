@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
@@ -129,12 +129,12 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 		// A value of the wrong type is skipped and the rest decoded.
 		var mismatch *json.UnmarshalTypeError
 		if !errors.As(err, &mismatch) || mismatch.Field == "" {
-			return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status is not a JSON object")
+			return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status is not a JSON object")
 		}
 		notes = append(notes, strange(mismatch.Field))
 	}
 	if b.Cluster == nil && b.BidEngine == nil && b.Manifest == nil && b.Address == "" {
-		return nil, fault.New(codes.Internal, fault.ReasonProviderProtocol, "its status holds nothing that a status has")
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status holds nothing that a status has")
 	}
 	if b.Address != "" && provider != "" && b.Address != provider {
 		notes = append(notes, "bridge: the host says that it is "+words([]byte(b.Address)))

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
@@ -149,10 +149,10 @@ func TestStatusOfAnotherProvider(t *testing.T) {
 func TestStatusThatIsNone(t *testing.T) {
 	for _, body := range []string{"", "null", "[]", "7", "{}", "<html>", `{"cluster":`, `{"message":"no"}`} {
 		_, err := decodeStatus([]byte(body), "")
-		var e *fault.Error
+		var e *rpcerror.Error
 		require.ErrorAs(t, err, &e, body)
 		assert.Equal(t, codes.Internal, e.Code, body)
-		assert.Equal(t, fault.ReasonProviderProtocol, e.Reason, body)
+		assert.Equal(t, rpcerror.ReasonProviderProtocol, e.Reason, body)
 	}
 }
 
@@ -272,7 +272,7 @@ func TestStreamStatusIsShared(t *testing.T) {
 // call with its own words.
 func TestStreamStatusEndsWithTheProvider(t *testing.T) {
 	up, down := says(200, `{"address":"a"}`), says(503, "kube unreachable")
-	call := func(a *script) (*fault.Error, int) {
+	call := func(a *script) (*rpcerror.Error, int) {
 		var got received[providerv1.Status, *providerv1.Status]
 		err := testAdapter().Serve(testContext(t), callOf(t, gatewayOf(t, a), providerv1.ProviderRPC_StreamStatus_FullMethodName, &emptypb.Empty{}), got.take)
 		return requireFault(t, err), len(got.messages)
@@ -283,7 +283,7 @@ func TestStreamStatusEndsWithTheProvider(t *testing.T) {
 
 	err, messages = call(answers(down))
 	assert.Equal(t, codes.Unavailable, err.Code)
-	assert.Equal(t, fault.ReasonClusterUnavailable, err.Reason)
+	assert.Equal(t, rpcerror.ReasonClusterUnavailable, err.Reason)
 	assert.Contains(t, err.Error(), "kube unreachable")
 	assert.Zero(t, messages)
 }

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/chain"
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Basis is what a certificate was accepted for.
@@ -104,7 +104,7 @@ func New(o Options) *Verifier {
 }
 
 // Decide judges the certificates that a server presented, its own first. Errors
-// are *fault.Error: a refusal is FAILED_PRECONDITION with its own reason.
+// are *rpcerror.Error: a refusal is FAILED_PRECONDITION with its own reason.
 func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Policy) (Decision, error) {
 	now := v.now()
 	until := now.Add(decisionLifetime)
@@ -112,14 +112,14 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 		return Decision{ByNone, until}, nil
 	}
 	if len(certs) == 0 {
-		return Decision{}, refuse(fault.ReasonUnknownCertificate, "the server showed no certificate")
+		return Decision{}, refuse(rpcerror.ReasonUnknownCertificate, "the server showed no certificate")
 	}
 	leaf := certs[0]
 	fingerprint := sha256.Sum256(leaf.Raw)
 
 	if p.PinSHA256 != nil {
 		if string(p.PinSHA256) != string(fingerprint[:]) {
-			return Decision{}, refuse(fault.ReasonFingerprintMismatch,
+			return Decision{}, refuse(rpcerror.ReasonFingerprintMismatch,
 				"the server's certificate has the SHA-256 fingerprint %x, not the pinned one; pin the new one if the provider changed it, and connect no further if it did not", fingerprint)
 		}
 		return Decision{ByPin, until}, nil
@@ -132,7 +132,7 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 		case err != nil:
 			return Decision{}, err
 		case !its:
-			return Decision{}, refuse(fault.ReasonNotSelfSigned,
+			return Decision{}, refuse(rpcerror.ReasonNotSelfSigned,
 				"the server's certificate is a public CA's for the host %q, which is not the provider's host by its record; use the host of the record, or pin the certificate", p.ServerName)
 		}
 	}
@@ -162,16 +162,16 @@ func (v *Verifier) vouched(certs []*x509.Certificate, serverName string, now tim
 func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fingerprint [sha256.Size]byte, p Policy, now time.Time) (Decision, error) {
 	switch {
 	case now.After(leaf.NotAfter):
-		return Decision{}, refuse(fault.ReasonExpired,
+		return Decision{}, refuse(rpcerror.ReasonExpired,
 			"the server's certificate expired on %s; the provider must publish a new one", date(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
-		return Decision{}, refuse(fault.ReasonNotYetValid,
+		return Decision{}, refuse(rpcerror.ReasonNotYetValid,
 			"the server's certificate is valid only from %s; wait, or check the bridge's clock", date(leaf.NotBefore))
 	case !selfSigned(leaf):
-		return Decision{}, refuse(fault.ReasonNotSelfSigned,
+		return Decision{}, refuse(rpcerror.ReasonNotSelfSigned,
 			"the server's certificate is neither from a public CA for the host %q nor self-signed; the host may not be the provider's", p.ServerName)
 	case leaf.Subject.CommonName != p.Address:
-		return Decision{}, refuse(fault.ReasonWrongOwner,
+		return Decision{}, refuse(rpcerror.ReasonWrongOwner,
 			"the server's certificate belongs to %q; the host may be another provider's", clip(leaf.Subject.CommonName))
 	}
 
@@ -180,7 +180,7 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 		return Decision{ByChain, until}, nil
 	}
 	if v.chain == nil {
-		return Decision{}, fault.New(codes.Unavailable, fault.ReasonChainUnavailable,
+		return Decision{}, rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
 			"the server's certificate is self-signed and there is no chain to ask about it; the bridge needs --chain-rpc, or the caller must pin the certificate")
 	}
 	serial := leaf.SerialNumber.String() // decimal, as the chain writes it
@@ -191,15 +191,15 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 	switch published.State {
 	case chain.Valid:
 	case chain.Revoked:
-		return Decision{}, refuse(fault.ReasonRevoked,
+		return Decision{}, refuse(rpcerror.ReasonRevoked,
 			"the server's certificate (serial number %s) was revoked on the chain; the provider must serve its new one", serial)
 	default:
-		return Decision{}, refuse(fault.ReasonUnknownCertificate,
+		return Decision{}, refuse(rpcerror.ReasonUnknownCertificate,
 			"the server's certificate (serial number %s) is not on the chain; the provider must publish it, or the host is not the provider's", serial)
 	}
 	block, _ := pem.Decode(published.PEM)
 	if block == nil || sha256.Sum256(block.Bytes) != fingerprint {
-		return Decision{}, refuse(fault.ReasonFingerprintMismatch,
+		return Decision{}, refuse(rpcerror.ReasonFingerprintMismatch,
 			"the server's certificate (serial number %s) is not the one that the provider published under this number; someone may be posing as the provider", serial)
 	}
 	until := earlier(now.Add(decisionLifetime), leaf.NotAfter)
@@ -235,14 +235,14 @@ func (v *Verifier) remember(who subject, until, now time.Time) {
 	v.decisions[who] = until
 }
 
-func refuse(reason fault.Reason, format string, args ...any) error {
-	return fault.New(codes.FailedPrecondition, reason, format, args...)
+func refuse(reason rpcerror.Reason, format string, args ...any) error {
+	return rpcerror.New(codes.FailedPrecondition, reason, format, args...)
 }
 
 // IsRefusal tells whether err says that a certificate was judged and refused,
 // rather than that it could not be judged.
 func IsRefusal(err error) bool {
-	var f *fault.Error
+	var f *rpcerror.Error
 	return errors.As(err, &f) && f.Code == codes.FailedPrecondition
 }
 

@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/chain"
-	"akash-provider-web/bridge/fault"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -183,17 +183,17 @@ func TestEachRefusalHasItsOwnReason(t *testing.T) {
 		name   string
 		cert   *x509.Certificate
 		state  chain.State
-		reason fault.Reason
+		reason rpcerror.Reason
 		says   string
 	}{
-		{"expired", changed(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }), chain.Valid, fault.ReasonExpired, "2027-01-15T11:59:59Z"},
-		{"not yet valid", changed(func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }), chain.Valid, fault.ReasonNotYetValid, "2027-01-15T12:00:01Z"},
-		{"another account's", changed(func(c *x509.Certificate) { c.Subject.CommonName = stranger }), chain.Valid, fault.ReasonWrongOwner, stranger},
-		{"not on the chain", changed(func(c *x509.Certificate) { c.SerialNumber = big.NewInt(7) }), chain.Absent, fault.ReasonUnknownCertificate, "serial number 7"},
-		{"revoked", changed(func(c *x509.Certificate) { c.SerialNumber = big.NewInt(8) }), chain.Revoked, fault.ReasonRevoked, "serial number 8"},
-		{"same number, another key", selfSigned(t, nil), chain.Absent, fault.ReasonFingerprintMismatch, "posing"},
-		{"from a CA of no standing", anotherCA.issue(t, host, now.Add(time.Hour)), chain.Absent, fault.ReasonNotSelfSigned, host},
-		{"signed by another under the same name", sign(t, template(address), template(address), newKey(t), newKey(t)), chain.Valid, fault.ReasonNotSelfSigned, host},
+		{"expired", changed(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }), chain.Valid, rpcerror.ReasonExpired, "2027-01-15T11:59:59Z"},
+		{"not yet valid", changed(func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }), chain.Valid, rpcerror.ReasonNotYetValid, "2027-01-15T12:00:01Z"},
+		{"another account's", changed(func(c *x509.Certificate) { c.Subject.CommonName = stranger }), chain.Valid, rpcerror.ReasonWrongOwner, stranger},
+		{"not on the chain", changed(func(c *x509.Certificate) { c.SerialNumber = big.NewInt(7) }), chain.Absent, rpcerror.ReasonUnknownCertificate, "serial number 7"},
+		{"revoked", changed(func(c *x509.Certificate) { c.SerialNumber = big.NewInt(8) }), chain.Revoked, rpcerror.ReasonRevoked, "serial number 8"},
+		{"same number, another key", selfSigned(t, nil), chain.Absent, rpcerror.ReasonFingerprintMismatch, "posing"},
+		{"from a CA of no standing", anotherCA.issue(t, host, now.Add(time.Hour)), chain.Absent, rpcerror.ReasonNotSelfSigned, host},
+		{"signed by another under the same name", sign(t, template(address), template(address), newKey(t), newKey(t)), chain.Valid, rpcerror.ReasonNotSelfSigned, host},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := &ledger{}
@@ -202,7 +202,7 @@ func TestEachRefusalHasItsOwnReason(t *testing.T) {
 				l.publish(c.cert, c.state)
 			}
 			_, err := newVerifier(l, nil, nil).Decide(t.Context(), []*x509.Certificate{c.cert}, policy)
-			var f *fault.Error
+			var f *rpcerror.Error
 			require.ErrorAs(t, err, &f)
 			assert.Equal(t, codes.FailedPrecondition, f.Code)
 			assert.Equal(t, c.reason, f.Reason)
@@ -234,9 +234,9 @@ func TestAPublicCAVouchesForTheHostName(t *testing.T) {
 	assert.True(t, trust.IsRefusal(err), "a CA's certificate for another host name")
 
 	_, err = v.Decide(t.Context(), []*x509.Certificate{ca.issue(t, host, now.Add(-time.Minute))}, policy)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonExpired, f.Reason)
+	assert.Equal(t, rpcerror.ReasonExpired, f.Reason)
 }
 
 // Whoever chooses the host can get a CA's certificate for it. That says nothing
@@ -249,9 +249,9 @@ func TestACAsWordCountsOnlyForTheProvidersOwnHost(t *testing.T) {
 	p := policy
 	p.HostIsProviders = func(context.Context) (bool, error) { return false, nil }
 	_, err := v.Decide(t.Context(), certs, p)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonNotSelfSigned, f.Reason)
+	assert.Equal(t, rpcerror.ReasonNotSelfSigned, f.Reason)
 
 	p.HostIsProviders = func(context.Context) (bool, error) { return true, nil }
 	d, err := v.Decide(t.Context(), certs, p)
@@ -277,9 +277,9 @@ func TestAPinAcceptsOneCertificateAndNoOther(t *testing.T) {
 	for _, pin := range [][]byte{make([]byte, sha256.Size), {}, print[:31]} {
 		p.PinSHA256 = pin
 		_, err = v.Decide(t.Context(), []*x509.Certificate{cert}, p)
-		var f *fault.Error
+		var f *rpcerror.Error
 		require.ErrorAs(t, err, &f)
-		assert.Equal(t, fault.ReasonFingerprintMismatch, f.Reason)
+		assert.Equal(t, rpcerror.ReasonFingerprintMismatch, f.Reason)
 	}
 }
 
@@ -293,10 +293,10 @@ func TestInsecureAcceptsAnythingAndSaysSo(t *testing.T) {
 
 func TestWithoutAChainASelfSignedCertificateCannotBeJudged(t *testing.T) {
 	_, err := newVerifier(nil, nil, nil).Decide(t.Context(), []*x509.Certificate{selfSigned(t, nil)}, policy)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, codes.Unavailable, f.Code)
-	assert.Equal(t, fault.ReasonChainUnavailable, f.Reason)
+	assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 	assert.False(t, trust.IsRefusal(err))
 }
 
@@ -333,7 +333,7 @@ func TestARevokedCertificateStopsWorkingWithinHalfAnHour(t *testing.T) {
 }
 
 func TestAChainThatIsDownIsNotARefusal(t *testing.T) {
-	l := &ledger{err: fault.New(codes.Unavailable, fault.ReasonChainUnavailable, "down")}
+	l := &ledger{err: rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable, "down")}
 	_, err := newVerifier(l, nil, nil).Decide(t.Context(), []*x509.Certificate{selfSigned(t, nil)}, policy)
 	require.Error(t, err)
 	assert.False(t, trust.IsRefusal(err))
@@ -345,7 +345,7 @@ func TestWhatTheChainHoldsNeedNotBeACertificate(t *testing.T) {
 	l.publish(cert, chain.Valid)
 	l.published[address+"/"+cert.SerialNumber.String()] = chain.Certificate{State: chain.Valid, PEM: []byte("nonsense")}
 	_, err := newVerifier(l, nil, nil).Decide(t.Context(), []*x509.Certificate{cert}, policy)
-	var f *fault.Error
+	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
-	assert.Equal(t, fault.ReasonFingerprintMismatch, f.Reason)
+	assert.Equal(t, rpcerror.ReasonFingerprintMismatch, f.Reason)
 }

@@ -1,8 +1,15 @@
-import { mixedContent } from "./diagnosis.js";
-import type { CallMethod, Engine, EngineCall, ReadBatch, Stop, StreamMethod } from "./engine.js";
-import { jsonItems, logEntries } from "./entries.js";
+import type {
+  CallMethod,
+  Engine,
+  EngineCall,
+  ReadBatch,
+  Stop,
+  StreamMethod,
+} from "./engine/engine.js";
+import { jsonItems, logEntries } from "./engine/entries.js";
+import { loadModule, type ModuleSource } from "./engine/loader.js";
+import { WasmEngine } from "./engine/wasm-engine.js";
 import { ProviderError } from "./errors.js";
-import { loadModule, type ModuleSource } from "./loader.js";
 import {
   type CallOptions,
   type ClientOptions,
@@ -22,7 +29,8 @@ import {
   type StreamOptions,
 } from "./options.js";
 import { asyncDispose, Stream } from "./stream.js";
-import { maxAsked, takesSockets } from "./transport.js";
+import { mixedContent } from "./transport/diagnosis.js";
+import { maxAsked, takesSockets } from "./transport/transport.js";
 import type {
   CallResult,
   LeaseEvent,
@@ -32,9 +40,8 @@ import type {
   RestartStatus,
   ServiceStatus,
 } from "./types.js";
-import { WasmEngine } from "./wasm-engine.js";
-import { WorkerEngine } from "./worker-engine.js";
-import type { WorkerScript } from "./worker-link.js";
+import { WorkerEngine } from "./worker/worker-engine.js";
+import type { WorkerScript } from "./worker/worker-link.js";
 
 /** How much longer a restart may take than the provider waits, in milliseconds. */
 const restartGrace = 10_000;

@@ -1,7 +1,7 @@
-import type { EngineCall } from "./engine.js";
-import type { LoadProgress } from "./loader.js";
+import type { EngineCall } from "./engine/engine.js";
+import type { LoadProgress } from "./engine/loader.js";
 import { tokensOf } from "./token.js";
-import type { Transport } from "./transport.js";
+import type { Transport } from "./transport/transport.js";
 import type { LogGap, ManifestGroup, StreamState } from "./types.js";
 
 /** How a client is made. */

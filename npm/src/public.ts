@@ -1,7 +1,7 @@
 // What both entries of the package export.
 export type { Client, DiscoverOptions, DiscoverResult } from "./client.js";
+export type { LoadProgress } from "./engine/loader.js";
 export { type ErrorCode, type ErrorDetails, type ErrorReason, ProviderError } from "./errors.js";
-export type { LoadProgress } from "./loader.js";
 export type {
   Auth,
   CallOptions,
@@ -21,7 +21,7 @@ export type {
   TokenSourceAuth,
 } from "./options.js";
 export type { Batches, Stream } from "./stream.js";
-export type { Transport } from "./transport.js";
+export type { Transport } from "./transport/transport.js";
 export type {
   Attribute,
   CallResult,

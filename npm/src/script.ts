@@ -2,8 +2,8 @@
 // runs the same script.
 import { type Client, createClientFrom } from "./client.js";
 import type { ClientOptions } from "./options.js";
-import { workerName } from "./worker-protocol.js";
-import { listen } from "./worker-service.js";
+import { workerName } from "./worker/worker-protocol.js";
+import { listen } from "./worker/worker-service.js";
 
 export * from "./public.js";
 

@@ -1,6 +1,6 @@
-import type { EngineStream, StreamEvents } from "./engine.js";
+import type { EngineStream, StreamEvents } from "./engine/engine.js";
+import { sliceIsOver, yieldToPage } from "./engine/yielding.js";
 import { ProviderError } from "./errors.js";
-import { breathe, tired } from "./slice.js";
 import type { LogGap, StreamState } from "./types.js";
 
 declare global {
@@ -35,7 +35,7 @@ export interface Batches<T> extends AsyncIterator<T[], undefined> {
  * for await (const item of stream) show(item);
  * ```
  *
- * It asks for more only as fast as it is read, and lets the page breathe about
+ * It asks for more only as fast as it is read, and yields to the page about
  * every 8 ms. Failures throw a {@link ProviderError}.
  */
 export class Stream<T> implements AsyncIterable<T> {
@@ -122,7 +122,7 @@ export class Stream<T> implements AsyncIterable<T> {
 
     const waits = () => next < items.length && !this.#closed;
     const read = async (): Promise<IteratorResult<T, undefined>> => {
-      if (next > 0 && tired()) await breathe();
+      if (next > 0 && sliceIsOver()) await yieldToPage();
       while (!waits()) {
         const result = await this.#next();
         if (result.done) return result;

@@ -16,7 +16,7 @@ var (
 )
 
 // Fetch is a client.Transport on the function request of the global object, which
-// calls the browser's fetch (npm/src/request.ts). Each value that crosses between Go
+// calls the browser's fetch (npm/src/transport/request.ts). Each value that crosses between Go
 // and JavaScript costs about as much as reading a short message, so a request is one
 // call and its response another, whose headers are one text.
 type Fetch struct{}

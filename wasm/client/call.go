@@ -80,16 +80,16 @@ func (t *trace) read(r Response) {
 }
 
 // open sends the call's request and returns a response that is gRPC-Web. The
-// scope ends the attempt; if it did, its cause is the fault.
-func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
+// scope ends the attempt; if it did, its cause is the failure.
+func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	call.sent = false
 	token, status := c.token(scope, call)
 	if status != nil {
-		return nil, call.fault(status)
+		return nil, call.rpcError(status)
 	}
 	request, status := call.request(token)
 	if status != nil {
-		return nil, call.fault(status)
+		return nil, call.rpcError(status)
 	}
 	call.sent = true
 	response, err := c.Transport.Open(scope, request)
@@ -97,7 +97,7 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
 		if err == nil {
 			response.Close()
 		}
-		return nil, call.fault(cause)
+		return nil, call.rpcError(cause)
 	}
 	if err != nil {
 		return nil, c.unreachable(call, err)
@@ -105,7 +105,7 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *Fault) {
 	call.trace.read(response)
 	if status := Refused(response); status != nil {
 		response.Close()
-		return nil, call.fault(status)
+		return nil, call.rpcError(status)
 	}
 	return response, nil
 }
@@ -161,7 +161,7 @@ func statusHeaders(r Response) grpcweb.Fields {
 
 // unreachable explains why no answer came. A browser does not say whether the
 // bridge is down or forbids the page's origin, so the text names both.
-func (c *Client) unreachable(call *Call, err error) *Fault {
+func (c *Client) unreachable(call *Call, err error) *RPCError {
 	text := "cannot reach the bridge at " + call.Bridge
 	switch {
 	case c.Origin == "":
@@ -171,7 +171,7 @@ func (c *Client) unreachable(call *Call, err error) *Fault {
 	default:
 		text += " from " + c.Origin + ": is it running, and does it allow this origin (--allow-origin " + c.Origin + ")?"
 	}
-	f := call.fault(grpcweb.Error(grpcweb.Unavailable, text+" ("+err.Error()+")"))
+	f := call.rpcError(grpcweb.Error(grpcweb.Unavailable, text+" ("+err.Error()+")"))
 	f.network = true
 	return f
 }

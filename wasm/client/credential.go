@@ -19,7 +19,7 @@ type Credentials struct {
 	CertPEM, KeyPEM string
 }
 
-// Reasons why a token is not sent. They are those that package bridge/fault has
+// Reasons why a token is not sent. They are those that package bridge/rpcerror has
 // for a provider's refusal.
 const (
 	tokenInvalid     = "tokenInvalid"
@@ -106,7 +106,7 @@ func refuse(code grpcweb.Code, reason, text string) *grpcweb.Status {
 // renew reports whether a call that failed is worth an attempt with another token:
 // once, where the provider refused the one that it was shown. Nothing can have
 // happened then, so that goes for calls with an effect, too.
-func (c *Call) renew(f *Fault) bool {
+func (c *Call) renew(f *RPCError) bool {
 	if f.Code != grpcweb.Unauthenticated || !c.Credentials.Renewable || c.refused != "" || !c.sent {
 		return false
 	}

@@ -69,12 +69,12 @@ func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 				continue
 			}
 			require.Equal(t, "error", result["status"], test.name)
-			fault := result["error"].(object)
-			assert.Equal(t, test.code, fault["code"], test.name)
-			assert.Equal(t, test.reason, fault["reason"], test.name)
-			assert.Contains(t, fault["message"], test.says, test.name)
-			assert.Contains(t, fault["message"], provider, test.name)
-			assert.NotContains(t, fault["message"], test.token, test.name)
+			failure := result["error"].(object)
+			assert.Equal(t, test.code, failure["code"], test.name)
+			assert.Equal(t, test.reason, failure["reason"], test.name)
+			assert.Contains(t, failure["message"], test.says, test.name)
+			assert.Contains(t, failure["message"], provider, test.name)
+			assert.NotContains(t, failure["message"], test.token, test.name)
 			assert.Empty(t, bridge.requests, test.name)
 		}
 	})
@@ -140,8 +140,8 @@ func TestRefusedTokensAreExchangedOnce(t *testing.T) {
 				}
 				return old, nil
 			}}
-			_, fault := readStream(t, client.NewStream("streamLeaseEvents", call))
-			assert.Equal(t, test.status == "success", fault == nil)
+			_, failure := readStream(t, client.NewStream("streamLeaseEvents", call))
+			assert.Equal(t, test.status == "success", failure == nil)
 			assert.Len(t, bridge.requests, len(test.sent))
 		})
 	}
@@ -167,9 +167,9 @@ func TestOutcomesThatAreNotKnown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, method := range []string{"sendManifest", "restartServices"} {
 					client, bridge := newClient(test.answer)
-					fault := parse(t, client.Do(&Scope{}, method, newCall()))["error"].(object)
-					assert.Equal(t, test.code, fault["code"])
-					assert.Equal(t, test.reason, fault["reason"])
+					failure := parse(t, client.Do(&Scope{}, method, newCall()))["error"].(object)
+					assert.Equal(t, test.code, failure["code"])
+					assert.Equal(t, test.reason, failure["reason"])
 					assert.Len(t, bridge.requests, 1)
 				}
 			})

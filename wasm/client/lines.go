@@ -40,11 +40,11 @@ type lines struct {
 
 	// What a log that comes again is recognised by, where remembers is set.
 	remembers bool
-	seed      print // of every line
-	tail      int   // lines of history that each log begins with, negative for all
-	ignores   bool  // of replicas that come now, lines from before are not wanted
-	misses    bool  // of replicas that come now, lines may have been missed
-	early     bool  // a log that comes now may have more history than was asked for
+	seed      fingerprint // of every line
+	tail      int         // lines of history that each log begins with, negative for all
+	ignores   bool        // of replicas that come now, lines from before are not wanted
+	misses    bool        // of replicas that come now, lines may have been missed
+	early     bool        // a log that comes now may have more history than was asked for
 	releases  []release
 	kept      int      // bytes in all replays
 	gaps      []uint32 // services and numbers of replicas, to be told
@@ -62,15 +62,15 @@ type replica struct {
 	history
 	window  []uint32 // fingerprints of the last lines, limit at most
 	limit   int
-	oldest  int      // in the window, once that is full
-	replay  *replay  // while lines may have been delivered; otherwise nil
-	moved   bool     // the lines of a replay do not have the places that they had
-	anew    bool     // the next connection's lines are all new
-	former  *replica // what it was before its log was found to be another one
-	current print    // the part of the current line that was delivered
-	gone    int      // its length
-	skip    int      // how much of it is still to come again
-	unusual bool     // replay or gone are set
+	oldest  int         // in the window, once that is full
+	replay  *replay     // while lines may have been delivered; otherwise nil
+	moved   bool        // the lines of a replay do not have the places that they had
+	anew    bool        // the next connection's lines are all new
+	former  *replica    // what it was before its log was found to be another one
+	current fingerprint // the part of the current line that was delivered
+	gone    int         // its length
+	skip    int         // how much of it is still to come again
+	unusual bool        // replay or gone are set
 }
 
 // start begins with a message, which must stay valid until take has taken all of
@@ -158,7 +158,7 @@ func (l *lines) name(b *Batch, r *replica) {
 // line takes one line off the current piece, or what there is of it.
 func (l *lines) line(b *Batch) {
 	r := l.current
-	end, plain, print := lineEnd(l.log, l.seed.sum)
+	end, plain, fingerprint := lineEnd(l.log, l.seed.sum)
 	if end == len(l.log) {
 		l.hold(b, r, l.log)
 		l.log = nil
@@ -168,7 +168,7 @@ func (l *lines) line(b *Batch) {
 	l.log = l.log[end+1:]
 	if len(r.partial) == 0 && end <= maxLine && !r.unusual {
 		if l.remembers {
-			r.remember(print)
+			r.remember(fingerprint)
 		}
 		if plain {
 			b.addASCII(r.service, r.number, line)
@@ -320,9 +320,9 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 }
 
 // lineEnd returns the position of the first line feed, or the length of log, and
-// whether the bytes before it are known to be ASCII, and their print. It looks at
+// whether the bytes before it are known to be ASCII, and their fingerprint. It looks at
 // eight bytes at a time.
-func lineEnd(log []byte, seed uint64) (end int, ascii bool, print uint64) {
+func lineEnd(log []byte, seed uint64) (end int, ascii bool, fingerprint uint64) {
 	const ones, highs, feeds = 0x0101010101010101, 0x8080808080808080, 0x0a0a0a0a0a0a0a0a
 	seen := uint64(0)
 	i := 0

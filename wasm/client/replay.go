@@ -77,8 +77,8 @@ func (h *history) whole() bool { return h.tail < 0 || h.lines < uint64(h.tail) }
 // A replay is a replica's log on a connection on which it may begin with lines
 // that were delivered before.
 type replay struct {
-	history       // of the lines on this connection
-	current print // the line that is coming
+	history             // of the lines on this connection
+	current fingerprint // the line that is coming
 
 	placed  bool     // each line has its place
 	ignored bool     // all lines are old until it is quiet

@@ -114,7 +114,7 @@ func (p *logProvider) Open(_ *Scope, request *Request) (Response, error) {
 }
 
 // read follows the logs to their end, as a page does.
-func (p *logProvider) read(change func(*Call)) (*page, *Fault) {
+func (p *logProvider) read(change func(*Call)) (*page, *RPCError) {
 	call := newCall()
 	call.Reconnect, call.Lease.Follow = true, true
 	if change != nil {
@@ -388,7 +388,7 @@ func TestResumeAfterManyFailures(t *testing.T) {
 	})
 }
 
-// A print does not depend on the pieces that a line comes in.
+// A fingerprint does not depend on the pieces that a line comes in.
 func TestPrint(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	seen := map[uint64]string{}
@@ -397,7 +397,7 @@ func TestPrint(t *testing.T) {
 		for i := range line {
 			line[i] = "abc"[random.IntN(3)]
 		}
-		whole, pieces := print{sum: 5}, print{sum: 5}
+		whole, pieces := fingerprint{sum: 5}, fingerprint{sum: 5}
 		whole.write(line)
 		for rest := line; len(rest) > 0; {
 			n := 1 + random.IntN(len(rest))
@@ -405,11 +405,11 @@ func TestPrint(t *testing.T) {
 			rest = rest[n:]
 		}
 		require.Equal(t, whole.end(), pieces.end())
-		end, _, print := lineEnd(append(slices.Clone(line), "\nmore of the log"...), 5)
+		end, _, fingerprint := lineEnd(append(slices.Clone(line), "\nmore of the log"...), 5)
 		require.Equal(t, len(line), end)
-		require.Equal(t, whole.end(), print)
-		_, _, print = lineEnd(append(slices.Clone(line), '\n'), 5)
-		require.Equal(t, whole.end(), print)
+		require.Equal(t, whole.end(), fingerprint)
+		_, _, fingerprint = lineEnd(append(slices.Clone(line), '\n'), 5)
+		require.Equal(t, whole.end(), fingerprint)
 		if other, ok := seen[whole.end()]; ok {
 			require.Equal(t, other, string(line))
 		}

@@ -17,7 +17,7 @@ const (
 
 // retry decides whether a failed call may be tried again after its nth attempt,
 // and when.
-func (c *Client) retry(call *Call, f *Fault, n int) (ms int, again bool) {
+func (c *Client) retry(call *Call, f *RPCError, n int) (ms int, again bool) {
 	if n > call.Retries || !call.repeatable(f) {
 		return 0, false
 	}
@@ -42,7 +42,7 @@ func (c *Client) backoff(n int) (ms int) {
 }
 
 // repeatable reports whether the failed call may be made again without harm.
-func (c *Call) repeatable(f *Fault) bool {
+func (c *Call) repeatable(f *RPCError) bool {
 	if c.method.effect {
 		return false // it may have been done
 	}
@@ -61,7 +61,7 @@ func (c *Call) repeatable(f *Fault) bool {
 }
 
 // neverSent reports whether the bridge failed before anything of the call went
-// to the provider. The reasons are those of package bridge/fault.
+// to the provider. The reasons are those of package bridge/rpcerror.
 func neverSent(reason string) bool {
 	switch reason {
 	case "chainUnavailable", "providerUnreachable":

@@ -110,8 +110,8 @@ func TestCredentialsAreNotShownTwice(t *testing.T) {
 				client, bridge := newClient(c.answer)
 				call := newCall()
 				call.Credentials.CertPEM = "certificate"
-				_, fault := readStream(t, client.NewStream("streamLogs", call))
-				assert.NotNil(t, fault)
+				_, failure := readStream(t, client.NewStream("streamLogs", call))
+				assert.NotNil(t, failure)
 				assert.Len(t, bridge.requests, c.attempts)
 			})
 		})

@@ -334,15 +334,15 @@ func TestResumeOfEvents(t *testing.T) {
 
 // What is remembered of events is bounded.
 func TestManyEvents(t *testing.T) {
-	told := told{limit: maxTold, once: true}
-	for i := range 3 * maxTold {
-		require.False(t, told.again([]byte(strconv.Itoa(i))))
+	seen := seenMessages{limit: maxSeen, once: true}
+	for i := range 3 * maxSeen {
+		require.False(t, seen.again([]byte(strconv.Itoa(i))))
 	}
-	assert.Len(t, told.messages, maxTold)
-	told.reopen()
-	assert.False(t, told.again([]byte("0")))
-	assert.True(t, told.again([]byte(strconv.Itoa(3*maxTold-1))))
-	assert.Equal(t, maxTold-2, told.waiting)
+	assert.Len(t, seen.messages, maxSeen)
+	seen.reopen()
+	assert.False(t, seen.again([]byte("0")))
+	assert.True(t, seen.again([]byte(strconv.Itoa(3*maxSeen-1))))
+	assert.Equal(t, maxSeen-2, seen.waiting)
 }
 
 // A status that is the same as before the connection broke is not told again, one

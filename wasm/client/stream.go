@@ -24,7 +24,7 @@ type Stream struct {
 	response Response
 	body     grpcweb.Decoder
 	lines    lines
-	told     told
+	seen     seenMessages
 	within   bool            // within a message that did not fit the last batch
 	broken   *grpcweb.Status // why the body cannot be read on
 	flushing bool
@@ -46,20 +46,20 @@ func (c *Client) NewStream(methodName string, call *Call) *Stream {
 	s := &Stream{client: c, call: call, asked: call.Tail, notDue: func() {}}
 	s.lines.remembers = call.Reconnect
 	s.lines.seed.sum = uint64(c.Random() * (1 << 52))
-	s.told.limit = maxTold
+	s.seen.limit = maxSeen
 	if call.endless() && call.method != streamLeaseEvents {
-		s.told.limit = 1 // it tells how things stand
+		s.seen.limit = 1 // it tells how things stand
 	}
-	s.told.once = call.endless()
+	s.seen.once = call.endless()
 	return s
 }
 
 // Connect opens the stream and returns its response, of which only the body is
 // left to read. It tries again as the call says.
-func (s *Stream) Connect() (Response, *Fault) {
+func (s *Stream) Connect() (Response, *RPCError) {
 	for {
 		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait) {
-			return nil, s.failed(s.call.fault(s.scope.Cause()))
+			return nil, s.failed(s.call.rpcError(s.scope.Cause()))
 		}
 		s.call.trace.attempts++
 		f := s.connect()
@@ -72,12 +72,12 @@ func (s *Stream) Connect() (Response, *Fault) {
 	}
 }
 
-// Move has the next connection go another way, in the platform's words.
-func (s *Stream) Move(transport string) { s.call.Transport = transport }
+// SwitchTransport has the next connection go another way, in the platform's words.
+func (s *Stream) SwitchTransport(transport string) { s.call.Transport = transport }
 
 // again decides whether to connect again after a connection that failed or, where
 // f is nil, ended well.
-func (s *Stream) again(f *Fault) bool {
+func (s *Stream) again(f *RPCError) bool {
 	s.failures++
 	again := false
 	lasting := s.call.method.lasting
@@ -108,12 +108,12 @@ func (s *Stream) again(f *Fault) bool {
 	return s.failures <= s.call.Retries && (f == nil || f.passing())
 }
 
-func (s *Stream) failed(f *Fault) *Fault {
+func (s *Stream) failed(f *RPCError) *RPCError {
 	f.Attempts = s.call.trace.attempts
 	return f
 }
 
-func (s *Stream) connect() *Fault {
+func (s *Stream) connect() *RPCError {
 	logs := s.call.method == streamLogs && s.delivered
 	if logs && s.asked != nil || logs && s.call.trace.method == "rest" {
 		s.call.Tail = s.tail()
@@ -172,14 +172,14 @@ func (s *Stream) reopen() {
 	s.lines.misses = none && tail == 0
 	s.lines.early = s.delivered && !none && tail >= 0 && len(s.lines.order) > 0
 	s.lines.reopen(tail)
-	s.told.reopen()
+	s.seen.reopen()
 	s.watch()
 }
 
 // watch sees to it that there is a look at what cannot be decided by lines alone.
 func (s *Stream) watch() {
 	s.notDue()
-	if s.lines.ignores || s.lines.early || s.lines.replays() || s.told.expects() {
+	if s.lines.ignores || s.lines.early || s.lines.replays() || s.seen.expects() {
 		s.notDue = s.client.Clock.AfterFunc(settleTime, func() { s.due.Store(true) })
 	}
 }
@@ -218,7 +218,7 @@ func (s *Stream) Feed(n int, b *Batch) {
 	if done && s.due.CompareAndSwap(true, false) {
 		s.lines.look()
 		s.lines.early = s.lines.early && len(b.Index) > 0 // or it is quiet by now
-		s.told.look()
+		s.seen.look()
 		s.watch()
 		done = s.fill(b)
 	}
@@ -292,7 +292,7 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 	if err != nil {
 		return grpcweb.Error(grpcweb.Internal, "its stream cannot be read: "+err.Error())
 	}
-	if s.call.Reconnect && s.told.again(text[start:]) {
+	if s.call.Reconnect && s.seen.again(text[start:]) {
 		if s.call.endless() {
 			s.failures = 0
 		}
@@ -308,7 +308,7 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 // broke off as the text says, or is stalled: nothing came for two heartbeats. It
 // tells whether to Connect again; and otherwise how the stream ended, nil if well.
 // In that case one more Feed gives the lines whose end never came.
-func (s *Stream) Finish(broke string, stalled bool) (again bool, f *Fault) {
+func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 	f = s.ending(broke)
 	if stalled && f != nil {
 		f.Reason = reasonStalled
@@ -341,22 +341,22 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *Fault) {
 }
 
 // ending returns how the connection ended.
-func (s *Stream) ending(broke string) *Fault {
+func (s *Stream) ending(broke string) *RPCError {
 	switch cause := s.scope.Cause(); {
 	case cause != nil:
-		return s.call.fault(cause)
+		return s.call.rpcError(cause)
 	case s.broken != nil:
-		return s.call.fault(s.broken)
+		return s.call.rpcError(s.broken)
 	case broke != "":
 		return s.client.lost(s.call, brokenError(broke))
 	}
 	return s.call.end(&s.body, s.response)
 }
 
-// passing reports whether a stream that ended with the fault may well work when
+// passing reports whether a stream that ended with the failure may well work when
 // it is opened again. A provider that shuts down ends its streams with CANCELLED
 // or UNKNOWN.
-func (f *Fault) passing() bool {
+func (f *RPCError) passing() bool {
 	switch f.Code {
 	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
 		return true
@@ -364,9 +364,9 @@ func (f *Fault) passing() bool {
 	return f.transient() || f.Reason == "noRunningPods"
 }
 
-// transient reports whether the fault is of the way to the provider, or of the
+// transient reports whether the failure is of the way to the provider, or of the
 // provider not being there at the moment: who follows a log waits that out.
-func (f *Fault) transient() bool {
+func (f *RPCError) transient() bool {
 	switch f.Code {
 	case grpcweb.Unavailable, grpcweb.DeadlineExceeded:
 		return true

@@ -27,14 +27,14 @@ type entry struct {
 }
 
 // readStream drives a stream to its end, as a page does.
-func readStream(t *testing.T, s *Stream) (entries []entry, f *Fault) {
+func readStream(t *testing.T, s *Stream) (entries []entry, f *RPCError) {
 	t.Helper()
 	page := page{t: t}
 	f = page.readAll(s)
 	return page.entries, f
 }
 
-func (page *page) readAll(s *Stream) *Fault {
+func (page *page) readAll(s *Stream) *RPCError {
 	t := page.t
 	defer s.Close(grpcweb.Error(grpcweb.Canceled, "read"))
 	for {
@@ -161,7 +161,7 @@ func logs(t *testing.T, service string, replica uint32, text string) []byte {
 
 var wellEnded = trailers("grpc-status: 0\r\n")
 
-func streamOf(t *testing.T, body ...[]byte) (entries []entry, f *Fault) {
+func streamOf(t *testing.T, body ...[]byte) (entries []entry, f *RPCError) {
 	t.Helper()
 	client, bridge := newClient(answer{body: body})
 	call := newCall()
@@ -496,8 +496,8 @@ func FuzzStream(f *testing.F) {
 			n = min(n, len(body))
 			pieces, body = append(pieces, body[:n]), body[n:]
 		}
-		entries, fault := streamOf(t, pieces...)
-		require.Nil(t, fault)
+		entries, failure := streamOf(t, pieces...)
+		require.Nil(t, failure)
 
 		whole := string(first) + string(second) + string(third)
 		lines := strings.Split(whole, "\n")

@@ -32,7 +32,7 @@ func (c *Client) Do(scope *Scope, methodName string, call *Call) []byte {
 
 // try makes attempts at a call until one succeeds, the call may not be repeated,
 // or the scope ends.
-func (c *Client) try(scope *Scope, call *Call) ([]byte, *Fault) {
+func (c *Client) try(scope *Scope, call *Call) ([]byte, *RPCError) {
 	for n := 1; ; n++ {
 		call.trace.attempts = n
 		answer, f := c.answer(scope, call)
@@ -52,7 +52,7 @@ func (c *Client) try(scope *Scope, call *Call) ([]byte, *Fault) {
 			return nil, f
 		}
 		if !sleep(scope, c.Clock, ms) {
-			f = call.fault(scope.Cause())
+			f = call.rpcError(scope.Cause())
 			f.Attempts = n
 			return nil, f
 		}
@@ -72,7 +72,7 @@ func (t *trace) write(j *message.JSON) {
 }
 
 // answer makes one attempt and returns the answer as JSON.
-func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
+func (c *Client) answer(parent *Scope, call *Call) ([]byte, *RPCError) {
 	scope, _, release := parent.attempt(c.Clock, call.Timeout)
 	defer release()
 	response, f := c.open(scope, call)
@@ -90,20 +90,20 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
 				break
 			}
 			if messages++; messages > 1 {
-				return nil, call.fault(grpcweb.Error(grpcweb.Unimplemented, "the call has more than one answer"))
+				return nil, call.rpcError(grpcweb.Error(grpcweb.Unimplemented, "the call has more than one answer"))
 			}
 			var err error
 			room := make([]byte, 0, 4*min(len(wire), 16<<10)+256) // enough for most
 			if answer, err = message.AppendJSON(room, call.method.answer, wire); err != nil {
-				return nil, call.fault(grpcweb.Error(grpcweb.Internal, "its answer cannot be read: "+err.Error()))
+				return nil, call.rpcError(grpcweb.Error(grpcweb.Internal, "its answer cannot be read: "+err.Error()))
 			}
 		}
 		if body.Err() != nil {
-			return nil, call.fault(body.Err())
+			return nil, call.rpcError(body.Err())
 		}
 		piece, err := response.Read(scope)
 		if cause := scope.Cause(); cause != nil {
-			return nil, call.fault(cause)
+			return nil, call.rpcError(cause)
 		}
 		if err != nil {
 			return nil, c.lost(call, err)
@@ -113,7 +113,7 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
 				return nil, f
 			}
 			if messages == 0 {
-				return nil, call.fault(grpcweb.Error(grpcweb.Unimplemented, "the call has no answer"))
+				return nil, call.rpcError(grpcweb.Error(grpcweb.Unimplemented, "the call has no answer"))
 			}
 			return answer, nil
 		}
@@ -122,13 +122,13 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *Fault) {
 }
 
 // end returns how a response ended whose body is complete, or nil for success.
-func (c *Call) end(body *grpcweb.Decoder, response Response) *Fault {
+func (c *Call) end(body *grpcweb.Decoder, response Response) *RPCError {
 	headers := statusHeaders(response)
 	status := body.End(headers)
 	if status == nil {
 		return nil
 	}
-	f := c.fault(status)
+	f := c.rpcError(status)
 	if !body.Ended() && headers == nil && body.Err() == nil {
 		// The bridge was lost, or a proxy before it cut the response.
 		f.network, f.Code = true, grpcweb.Unavailable
@@ -142,8 +142,8 @@ func expired(ms int) *grpcweb.Status {
 }
 
 // lost explains that a response broke off.
-func (c *Client) lost(call *Call, err error) *Fault {
-	f := call.fault(grpcweb.Error(grpcweb.Unavailable,
+func (c *Client) lost(call *Call, err error) *RPCError {
+	f := call.rpcError(grpcweb.Error(grpcweb.Unavailable,
 		"the connection to the bridge at "+call.Bridge+" broke off ("+err.Error()+")"))
 	f.network = true
 	return f

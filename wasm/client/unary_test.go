@@ -116,8 +116,8 @@ func TestRestart(t *testing.T) {
 	}, &request))
 }
 
-// requireFault makes a call that is tried once and returns its error.
-func requireFault(t *testing.T, a answer) object {
+// requireError makes a call that is tried once and returns its error.
+func requireError(t *testing.T, a answer) object {
 	t.Helper()
 	client, bridge := newClient(a)
 	call := newCall()
@@ -126,14 +126,14 @@ func requireFault(t *testing.T, a answer) object {
 	require.Equal(t, "error", result["status"])
 	require.Equal(t, 1.0, result["attempts"])
 	require.Zero(t, bridge.open, "a response was left open")
-	fault := result["error"].(object)
-	require.Equal(t, provider, fault["provider"])
-	require.Contains(t, fault["message"], provider)
-	return fault
+	failure := result["error"].(object)
+	require.Equal(t, provider, failure["provider"])
+	require.Contains(t, failure["message"], provider)
+	return failure
 }
 
 // Every way to fail has its code, and a text that says what to do.
-func TestFaults(t *testing.T) {
+func TestErrors(t *testing.T) {
 	ok := trailers("grpc-status: 0\r\n")
 	for name, c := range map[string]struct {
 		answer answer
@@ -164,12 +164,12 @@ func TestFaults(t *testing.T) {
 		"a message that would fill it": {answer{body: [][]byte{{0, 0x7f, 0xff, 0xff, 0xff}}, unending: true}, "RESOURCE_EXHAUSTED", "longer than the limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fault := requireFault(t, c.answer)
-			assert.Equal(t, c.code, fault["code"])
-			assert.Contains(t, fault["message"], c.text)
+			failure := requireError(t, c.answer)
+			assert.Equal(t, c.code, failure["code"])
+			assert.Contains(t, failure["message"], c.text)
 		})
 	}
-	assert.Equal(t, "unknownProvider", requireFault(t, refusal("5", "no", "unknownProvider"))["reason"])
+	assert.Equal(t, "unknownProvider", requireError(t, refusal("5", "no", "unknownProvider"))["reason"])
 }
 
 // An attempt is over when its time is, whether headers or the body do not come.
@@ -182,9 +182,9 @@ func TestTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				fault := requireFault(t, a)
-				assert.Equal(t, "DEADLINE_EXCEEDED", fault["code"])
-				assert.Contains(t, fault["message"], "no answer within 1000 ms")
+				failure := requireError(t, a)
+				assert.Equal(t, "DEADLINE_EXCEEDED", failure["code"])
+				assert.Contains(t, failure["message"], "no answer within 1000 ms")
 				assert.Equal(t, time.Second, time.Since(began))
 			})
 		})
@@ -220,8 +220,8 @@ func TestTokenIsNotToBeHad(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
 	call.Credentials.Token = func(*Scope, string) (string, error) { return "", assert.AnError }
-	fault := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
-	assert.Equal(t, "UNAUTHENTICATED", fault["code"])
+	failure := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
+	assert.Equal(t, "UNAUTHENTICATED", failure["code"])
 	assert.Empty(t, bridge.requests)
 }
 
@@ -230,17 +230,17 @@ func TestSecretsWithLineFeeds(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
 	call.Credentials.Token = func(*Scope, string) (string, error) { return "secret\n", nil }
-	fault := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
-	assert.Equal(t, "UNAUTHENTICATED", fault["code"])
-	assert.Equal(t, "tokenInvalid", fault["reason"])
-	assert.NotContains(t, fault["message"], "secret")
+	failure := parse(t, client.Do(&Scope{}, "restartServices", call))["error"].(object)
+	assert.Equal(t, "UNAUTHENTICATED", failure["code"])
+	assert.Equal(t, "tokenInvalid", failure["reason"])
+	assert.NotContains(t, failure["message"], "secret")
 	assert.Empty(t, bridge.requests)
 
 	call = newCall()
 	call.Provider = "akash1\r\nsecret: header"
-	fault = parse(t, client.Do(&Scope{}, "getProviderStatus", call))["error"].(object)
-	assert.Equal(t, "INVALID_ARGUMENT", fault["code"])
-	assert.Contains(t, fault["message"], "akash-provider")
+	failure = parse(t, client.Do(&Scope{}, "getProviderStatus", call))["error"].(object)
+	assert.Equal(t, "INVALID_ARGUMENT", failure["code"])
+	assert.Contains(t, failure["message"], "akash-provider")
 	assert.Empty(t, bridge.requests)
 }
 

@@ -3,7 +3,7 @@
 
 import "wasm_exec.js"; // Go's, which defines globalThis.Go
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
-import { makeRequest } from "../../../npm/src/request.ts";
+import { makeRequest } from "../../../npm/src/transport/request.ts";
 import {
   baseUrl,
   cancellation,

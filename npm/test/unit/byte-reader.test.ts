@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { bodyReader } from "../../src/byte-reader.js";
-import { SharedBody } from "../../src/shared-body.js";
+import { bodyReader } from "../../src/transport/byte-reader.js";
+import { SharedBody } from "../../src/transport/shared-body.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

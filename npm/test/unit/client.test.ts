@@ -4,7 +4,7 @@ import type { Client } from "../../src/client.js";
 import { ProviderError } from "../../src/errors.js";
 import { createClient } from "../../src/index.js";
 import type { LogEntry } from "../../src/types.js";
-import { window } from "../../src/worker-protocol.js";
+import { window } from "../../src/worker/worker-protocol.js";
 import { answer, fakeBridge, frame, logs, refusal, trailers } from "./bridge.js";
 import { wasmModule } from "./module.js";
 import { makeToken } from "./token.js";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Instance } from "../../src/engine/instance.js";
 import { createClient } from "../../src/index.js";
-import { Instance } from "../../src/instance.js";
 import { answer, fakeBridge, frame, logs, trailers } from "./bridge.js";
 import { compile } from "./module.js";
 

@@ -1,7 +1,7 @@
 // What streams leave behind, however they end. STREAMS=1000 is the long form.
 
 import { afterEach, expect, test, vi } from "vitest";
-import type { Functions } from "../../src/instance.js";
+import type { Functions } from "../../src/engine/instance.js";
 import { answer, fakeBridge, frame, logs, trailers } from "./bridge.js";
 import { compile } from "./module.js";
 
@@ -127,7 +127,7 @@ test("streams leave nothing behind in the page and its module, however they end"
     for (let i = 0; i < streams; i++) await end();
     const after = await collected();
     figures.push(`${way}: ${before} → ${after}`);
-    expect(program.functions().held(), `calls, streams and waits after ${way}`).toBe(0);
+    expect(program.functions().pending(), `calls, streams and waits after ${way}`).toBe(0);
     expect(after, `values that Go holds after ${way}`).toBeLessThan(before + streams / 2);
   }
   expect(page.listeners).toBe(0);

@@ -6,7 +6,7 @@ const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
 /** The lines of a directory's sources, without its tests. */
 const sources = (path: string) =>
-  readdirSync(new URL(path, root))
+  readdirSync(new URL(path, root), { recursive: true, encoding: "utf8" })
     .filter((name) => /(?<!_test)\.go$|\.ts$/.test(name))
     .map((name) => read(`${path}/${name}`))
     .join("\n");
@@ -15,7 +15,7 @@ test("the types know every reason that the bridge, the module and the package gi
   const [, union = ""] = /export type ErrorReason =(.*?);/s.exec(read("npm/src/errors.ts")) ?? [];
   const known = [...union.matchAll(/"(\w+)"/g)].map(([, reason]) => reason);
   const given = [
-    [read("bridge/fault/fault.go"), /^\tReason\w+ +Reason = "(\w+)"$/gm],
+    [read("bridge/rpcerror/rpcerror.go"), /^\tReason\w+ +Reason = "(\w+)"$/gm],
     [
       sources("wasm/client"),
       /^(?:const |\t)(?:reason\w+|token[A-Z]\w+|scope\w+|outcome\w+) += "(\w+)"$/gm,

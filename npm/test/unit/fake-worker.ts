@@ -1,4 +1,4 @@
-import { serve } from "../../src/worker-service.js";
+import { serve } from "../../src/worker/worker-service.js";
 
 /** Stands in for Worker, and does in this thread what one does in its own. */
 export class FakeWorker implements Pick<Worker, "postMessage" | "terminate"> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { SharedBody } from "../../src/shared-body.js";
+import { SharedBody } from "../../src/transport/shared-body.js";
 
 const kilobytes = (n: number) => new Uint8Array(n * 1024);
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createClient } from "../../src/index.js";
-import { type Init, send, takesSockets } from "../../src/transport.js";
+import { type Init, send, takesSockets } from "../../src/transport/transport.js";
 import { logs, trailers } from "./bridge.js";
 import { wasmModule } from "./module.js";
 

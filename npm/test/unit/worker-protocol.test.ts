@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Batch, Texts } from "../../src/engine.js";
-import { type Parcel, pack, Rooms, unpack } from "../../src/worker-protocol.js";
+import type { Batch, Texts } from "../../src/engine/engine.js";
+import { type Parcel, pack, Rooms, unpack } from "../../src/worker/worker-protocol.js";
 
 const encoder = new TextEncoder();
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createClientFrom } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
 import type { LogGap, StreamState } from "../../src/types.js";
-import { window } from "../../src/worker-protocol.js";
+import { window } from "../../src/worker/worker-protocol.js";
 import { answer, fakeBridge, frame, logs, trailers } from "./bridge.js";
 import { FakeWorker } from "./fake-worker.js";
 import { wasmModule } from "./module.js";

@@ -1,0 +1,53 @@
+package fanout
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/rpcerror"
+)
+
+// prefixSize is that of a message's flag and length (gRPC over HTTP/2,
+// "Length-Prefixed-Message").
+const prefixSize = 5
+
+// readMessage reads one message, its prefix included, and returns io.EOF between
+// two. Messages are not compressed, since the bridge did not offer to take such.
+func readMessage(r io.Reader, limit int) ([]byte, error) {
+	var prefix [prefixSize]byte
+	if _, err := io.ReadFull(r, prefix[:]); err != nil {
+		return nil, cut(err)
+	}
+	length := binary.BigEndian.Uint32(prefix[1:])
+	switch {
+	case prefix[0] != 0:
+		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol,
+			"the provider's answer is malformed: a message's first byte is %#02x", prefix[0])
+	case uint64(length) > uint64(limit):
+		return nil, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderProtocol,
+			"the provider sent a message larger than the bridge's limit of %d bytes", limit)
+	}
+	// It grows as bytes arrive, and not as the length promises.
+	var message bytes.Buffer
+	message.Grow(min(prefixSize+int(length), 8<<10))
+	message.Write(prefix[:])
+	if _, err := io.CopyN(&message, r, int64(length)); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, cut(err)
+	}
+	return message.Bytes(), nil
+}
+
+// cut names an end within a message, which is that of the connection.
+func cut(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "the provider's stream broke off: %w", err)
+	}
+	return err
+}

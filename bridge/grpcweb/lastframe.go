@@ -1,0 +1,75 @@
+package grpcweb
+
+import (
+	"encoding/binary"
+	"net"
+)
+
+// opClose is the opcode of the frame that ends a WebSocket (RFC 6455, section 5.5.1).
+const opClose = 8
+
+// lastFrame is the server's side of a WebSocket on which nothing follows the first
+// Close frame. WrapHandler's WebSocket library answers the peer's answer to its own
+// Close with another one, which browsers report to the page's console as a failure.
+type lastFrame struct {
+	net.Conn
+	head    []byte // of a frame, as far as it has been written
+	payload uint64 // bytes of the frame's payload that are still to come
+	closing bool   // the frame is a Close
+	closed  bool   // a Close has been written
+}
+
+// Write implements net.Conn. What is left out counts as written.
+func (c *lastFrame) Write(p []byte) (int, error) {
+	if end := c.scan(p); end > 0 {
+		if n, err := c.Conn.Write(p[:end]); err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
+}
+
+// scan returns how much of p goes up to the end of the first Close.
+func (c *lastFrame) scan(p []byte) int {
+	at := 0
+	for at < len(p) && !c.closed {
+		if c.payload > 0 {
+			n := min(c.payload, uint64(len(p)-at))
+			c.payload -= n
+			at += int(n)
+		} else {
+			c.head = append(c.head, p[at])
+			at++
+			length, ok := payloadLength(c.head)
+			if !ok {
+				continue
+			}
+			c.closing = c.head[0]&0x0f == opClose
+			c.head, c.payload = c.head[:0], length
+		}
+		c.closed = c.closing && c.payload == 0
+	}
+	return at
+}
+
+// payloadLength returns the length of the payload after a server's frame header,
+// which is never masked, and whether the header is whole.
+func payloadLength(head []byte) (uint64, bool) {
+	if len(head) < 2 {
+		return 0, false
+	}
+	switch length := head[1] & 0x7f; length {
+	case 126:
+		if len(head) < 4 {
+			return 0, false
+		}
+		return uint64(binary.BigEndian.Uint16(head[2:])), true
+	case 127:
+		if len(head) < 10 {
+			return 0, false
+		}
+		return binary.BigEndian.Uint64(head[2:]), true
+	default:
+		return uint64(length), true
+	}
+}

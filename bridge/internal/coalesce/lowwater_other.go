@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package coalesce
+
+func setLowWater(uintptr, int) {}

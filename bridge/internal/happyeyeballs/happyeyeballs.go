@@ -1,0 +1,96 @@
+// Package happyeyeballs tries alternatives the way RFC 8305 (Happy Eyeballs) tries
+// addresses: in order, each with a head start over the next, the first to
+// succeed wins. The bridge races chain nodes, a host's addresses and a
+// provider's ports.
+package happyeyeballs
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var errNoCandidate = errors.New("nothing to try")
+
+// First tries the candidates in order. The next one starts when its predecessor
+// has failed or headStart has passed, whichever comes first. First returns the
+// result of the first try to succeed and cancels the others; what they still
+// bring is given to discard, which may be nil.
+//
+// If all fail, ctx ends or there is no candidate, errs is not empty: it holds
+// the error of each candidate that was tried, in their order.
+func First[C, R any](ctx context.Context, headStart time.Duration, candidates []C, try func(context.Context, C) (R, error), discard func(R)) (result R, errs []error) {
+	if err := ctx.Err(); err != nil {
+		return result, []error{err}
+	}
+	if len(candidates) == 0 {
+		return result, []error{errNoCandidate}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	type outcome struct {
+		index  int
+		result R
+		err    error
+	}
+	outcomes := make(chan outcome, len(candidates))
+	started, running := 0, 0
+	start := func() {
+		i := started
+		started++
+		running++
+		go func() {
+			r, err := try(ctx, candidates[i])
+			outcomes <- outcome{i, r, err}
+		}()
+	}
+	// Losers are not waited for: a provider that hangs must not slow the winner.
+	abandon := func() {
+		if running == 0 {
+			return
+		}
+		go func(n int) {
+			for range n {
+				if o := <-outcomes; o.err == nil && discard != nil {
+					discard(o.result)
+				}
+			}
+		}(running)
+	}
+
+	timer := time.NewTimer(headStart)
+	defer timer.Stop()
+	failed := make([]error, len(candidates))
+	for start(); running > 0; {
+		var next <-chan time.Time
+		if started < len(candidates) {
+			next = timer.C
+		}
+		select {
+		case o := <-outcomes:
+			running--
+			if o.err == nil {
+				abandon()
+				return o.result, nil
+			}
+			failed[o.index] = o.err
+			if started < len(candidates) && ctx.Err() == nil {
+				start()
+				timer.Reset(headStart)
+			}
+		case <-next:
+			start()
+			timer.Reset(headStart)
+		case <-ctx.Done():
+			abandon()
+			for i, err := range failed[:started] {
+				if err == nil {
+					failed[i] = ctx.Err()
+				}
+			}
+			return result, failed[:started]
+		}
+	}
+	return result, failed[:started]
+}

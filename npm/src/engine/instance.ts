@@ -1,0 +1,197 @@
+import { makeGo } from "wasm-exec";
+import { ProviderError } from "../errors.js";
+import { type BodyReader, makeRequest } from "../transport/request.js";
+import { send } from "../transport/transport.js";
+import type { EngineCall, Texts } from "./engine.js";
+
+/** What the module publishes; wasm/main.go is the other side. */
+export interface Functions {
+  call(
+    method: string,
+    call: string,
+    getToken: EngineCall["getToken"],
+    settle: (result: string) => void,
+  ): number;
+  cancel(id: number, code: number, message: string): void;
+  open(method: string, call: string, getToken: EngineCall["getToken"]): number;
+  connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
+  switchTransport(id: number, transport: string): void;
+  pending(): number;
+  finish(id: number, broke: string, stalled: boolean): string;
+  close(id: number, code: number, message: string): void;
+}
+
+/** What the module exports; wasm/export.go is the other side. */
+interface Exports extends WebAssembly.Exports {
+  mem: WebAssembly.Memory;
+  reserve(stream: number, n: number): number;
+  feed(stream: number, n: number): number;
+}
+
+/** A batch as it lies in the module's memory, where the next call overwrites it. */
+export interface BatchView {
+  ascii: Texts;
+  utf8: Texts;
+  index: Uint32Array;
+  services: Uint8Array;
+  gaps: Uint32Array;
+  state: number;
+}
+
+/** How many numbers there are in a view, which tells where the parts of a batch are. */
+const viewSize = 15;
+
+/** The states of a stream after a batch, as wasm/client has them. */
+export const hasMore = 1;
+export const hasEnded = 2;
+
+/**
+ * A running module. It runs until its program panics, which is an error of ours;
+ * from then on everything that is asked of it fails.
+ */
+export class Instance {
+  /** Why the program ended, undefined while it runs. */
+  crash: ProviderError | undefined;
+  readonly functions: Functions;
+  readonly #exports: Exports;
+  readonly #onCrash = new Set<(error: ProviderError) => void>();
+  #bytes = new Uint8Array(0);
+
+  private constructor(global: Sandbox, exports: Exports) {
+    this.#exports = exports;
+    const functions = global.akashProviderWeb;
+    if (functions === undefined) throw this.crash ?? crashed("it published nothing");
+    this.functions = functions;
+  }
+
+  /** start runs the module, which sees nothing of the page but its sandbox. */
+  static async start(module: WebAssembly.Module): Promise<Instance> {
+    const global = sandbox();
+    const go = new (makeGo(global))();
+    // A trace has addresses only, for wasm/symbolize, and at this level it has them.
+    go.env = { GOTRACEBACK: "system" };
+    const wasm = await WebAssembly.instantiate(module, go.importObject);
+    let instance: Instance | undefined;
+    go.exit = () => {
+      console.error(global.output());
+      instance?.fail(crashed(global.output()));
+    };
+    void go.run(wasm);
+    instance = new Instance(global, wasm.exports as Exports);
+    return instance;
+  }
+
+  /** enter calls into the program. What it throws is the end of it. */
+  enter<T>(f: (functions: Functions) => T): T {
+    if (this.crash) throw this.crash;
+    let result: T;
+    try {
+      result = f(this.functions);
+    } catch (cause) {
+      this.fail(crashed(String(cause)));
+    }
+    if (this.crash) throw this.crash;
+    // biome-ignore lint/style/noNonNullAssertion: assigned, or there was a crash
+    return result!;
+  }
+
+  /** feed gives a stream a piece of its body and returns what comes of it. */
+  feed(stream: number, piece: Uint8Array): BatchView {
+    return this.enter(() => {
+      if (piece.length > 0) {
+        const address = this.#exports.reserve(stream, piece.length) >>> 0;
+        this.#memory().set(piece, address);
+      }
+      const address = this.#exports.feed(stream, piece.length) >>> 0;
+      // The memory may have grown: views are made after the call.
+      const memory = this.#memory();
+      const view = new Uint32Array(memory.buffer, address, viewSize);
+      let at = 0;
+      const next = () => view[at++] as number;
+      const bytes = () => new Uint8Array(memory.buffer, next(), next());
+      const numbers = () => new Uint32Array(memory.buffer, next(), next());
+      // In the order of the view.
+      return {
+        ascii: { bytes: bytes(), groups: numbers() },
+        utf8: { bytes: bytes(), groups: numbers() },
+        index: numbers(),
+        services: bytes(),
+        gaps: numbers(),
+        state: next(),
+      };
+    });
+  }
+
+  #memory(): Uint8Array<ArrayBuffer> {
+    const { buffer } = this.#exports.mem;
+    if (this.#bytes.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
+    return this.#bytes;
+  }
+
+  /** onCrash calls f if the program ends, until the function returned is called. */
+  onCrash(f: (error: ProviderError) => void): () => void {
+    this.#onCrash.add(f);
+    return () => this.#onCrash.delete(f);
+  }
+
+  private fail(error: ProviderError): void {
+    if (this.crash) return;
+    this.crash = error;
+    for (const f of this.#onCrash) f(error);
+    this.#onCrash.clear();
+  }
+}
+
+function crashed(output: string): ProviderError {
+  const first = output.trim().split("\n", 1)[0] || "no output";
+  return new ProviderError({
+    code: "INTERNAL",
+    message: `the WebAssembly module has crashed, which is a bug of akash-provider-web (${first}); the next call starts it afresh`,
+  });
+}
+
+/** The global object of a program. */
+type Sandbox = ReturnType<typeof sandbox>;
+
+/**
+ * sandbox makes the global object that the program sees: what it needs of the
+ * platform, bound to the page's own, and room for what it publishes.
+ */
+function sandbox() {
+  const decoder = new TextDecoder();
+  let output = "";
+  return {
+    akashProviderWeb: undefined as Functions | undefined,
+    origin: globalThis.location?.origin,
+    output: () => output,
+
+    Array,
+    // Looked up at each call, so that a page under test may set its clock.
+    Date: { now: () => Date.now() },
+    Math,
+    Object,
+    Promise,
+    TextDecoder,
+    TextEncoder,
+    Uint8Array,
+    console,
+    crypto,
+    performance,
+    clearTimeout: (id: number) => clearTimeout(id),
+    // Looks fetch up at each call, so that a page may wrap its own at any time.
+    request: makeRequest(send),
+    setTimeout: (f: (...args: unknown[]) => void, ms: number, ...args: unknown[]) =>
+      setTimeout(f, ms, ...args),
+
+    // A Go program writes its panics to file 2.
+    fs: {
+      constants: {},
+      writeSync(_file: number, bytes: Uint8Array) {
+        if (output.length < 65_536) output += decoder.decode(bytes);
+        return bytes.length;
+      },
+    },
+    path: {},
+    process: {},
+  };
+}

@@ -1,0 +1,194 @@
+import { ProviderError } from "../errors.js";
+
+/** Where an entry of the package has its module from. */
+export interface ModuleSource {
+  /** url returns where the module is unless the page says otherwise. */
+  url(): URL;
+  /** Fetches the module, where the platform's fetch cannot. */
+  fetch?: (url: URL, init?: RequestInit) => Promise<Response>;
+  /** The hash that the module must have (Subresource Integrity), if any. */
+  integrity?: string | undefined;
+}
+
+/** How much of the module has been loaded. */
+export interface LoadProgress {
+  /** In bytes, after decompression. */
+  loaded: number;
+  /**
+   * How many bytes there are, as far as that is known: a module of another version,
+   * from a `wasmUrl`, may be longer or shorter. At the end it is what was loaded.
+   */
+  total: number;
+}
+
+/** Takes progress. */
+export type OnProgress = (progress: LoadProgress) => void;
+
+/**
+ * The length of the module that the package was built with; build.mjs sets it. A
+ * response does not tell: its Content-Length is that of what is transferred, compressed.
+ */
+declare const MODULE_SIZE: number | undefined;
+const moduleSize = typeof MODULE_SIZE === "number" ? MODULE_SIZE : 0;
+
+/** A module that is being loaded, or has been. */
+interface Loading {
+  module: Promise<WebAssembly.Module>;
+  listeners: Set<OnProgress>;
+  loaded: number;
+}
+
+/** Modules by their URL: compiling takes longer than everything after it. */
+const modules = new Map<string, Loading>();
+
+/**
+ * loadModule fetches and compiles the module once for each URL. A failure is not
+ * kept: the next call tries again.
+ */
+export async function loadModule(
+  url: URL,
+  source: ModuleSource,
+  onProgress?: OnProgress,
+): Promise<WebAssembly.Module> {
+  let loading = modules.get(url.href);
+  if (!loading) {
+    const listeners = new Set<OnProgress>();
+    if (onProgress) listeners.add(onProgress);
+    const started = { listeners, loaded: 0 } as Loading;
+    started.module = load(url, source, started);
+    started.module.catch(() => modules.delete(url.href));
+    modules.set(url.href, started);
+    loading = started;
+  } else if (onProgress) {
+    loading.listeners.add(onProgress);
+  }
+  const module = await loading.module;
+  if (onProgress) {
+    loading.listeners.delete(onProgress);
+    const size = loading.loaded || moduleSize;
+    tell(onProgress, { loaded: size, total: size });
+  }
+  return module;
+}
+
+async function load(url: URL, source: ModuleSource, loading: Loading): Promise<WebAssembly.Module> {
+  const response = await request(url, source);
+  const type = response.headers.get("content-type") ?? "";
+  try {
+    if (/^application\/wasm\s*(;|$)/i.test(type) && WebAssembly.compileStreaming) {
+      return await WebAssembly.compileStreaming(counted(response, loading));
+    }
+    const bytes = new Uint8Array(await counted(response, loading).arrayBuffer());
+    if (!isModule(bytes)) throw notModule(url, type);
+    // Some servers do not know the MIME type of WebAssembly, without which the
+    // module cannot be compiled while it arrives.
+    console.warn(
+      `akash-provider-web: ${url} is served as ${JSON.stringify(type)}. Have the server say Content-Type: application/wasm for .wasm files: the module is then compiled while it loads.`,
+    );
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw failure(url, type, cause);
+  }
+}
+
+/** request returns the response with the module, or throws what stands in its way. */
+async function request(url: URL, { fetch, integrity }: ModuleSource): Promise<Response> {
+  const get = fetch ?? globalThis.fetch;
+  let response: Response;
+  try {
+    response = await get(url, integrity ? { integrity } : {});
+  } catch (cause) {
+    const { location } = globalThis;
+    if (location && url.origin !== location.origin && (await isThere(url))) {
+      throw unavailable(
+        `cannot load ${url}: its server does not let pages of ${location.origin} read it, which takes the header Access-Control-Allow-Origin${integrity ? "; or it is not of the same version as the script" : ""}`,
+        cause,
+      );
+    }
+    const hint = integrity ? "and of the same version as the script" : "where wasmUrl says";
+    throw unavailable(`cannot load ${url}: is it ${hint}?`, cause);
+  }
+  if (!response.ok) {
+    throw unavailable(
+      `cannot load ${url}: the server answered HTTP ${response.status}. Put akash-provider-web.wasm there, or say with wasmUrl where it is`,
+    );
+  }
+  return response;
+}
+
+/** isThere reports whether a URL of another origin can be fetched, though not read. */
+async function isThere(url: URL): Promise<boolean> {
+  try {
+    await fetch(url, { mode: "no-cors", signal: AbortSignal.timeout(3_000) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * counted returns the response, telling the progress of its body. Where nobody wants to
+ * know it is the response itself, which browsers keep compiled in their caches.
+ */
+function counted(response: Response, loading: Loading): Response {
+  if (loading.listeners.size === 0 || !response.body) return response;
+  const report = () => {
+    const { loaded } = loading;
+    const total = Math.max(moduleSize, loaded);
+    for (const listener of [...loading.listeners]) tell(listener, { loaded, total });
+  };
+  report();
+  const body = response.body.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(chunk, out) {
+        loading.loaded += chunk.length;
+        report();
+        out.enqueue(chunk);
+      },
+    }),
+  );
+  return new Response(body, { headers: response.headers });
+}
+
+/** tell calls a listener. What it throws is the page's, not the loader's. */
+function tell(listener: OnProgress, progress: LoadProgress): void {
+  try {
+    listener(progress);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** isModule reports whether bytes begin as a WebAssembly module does. */
+function isModule(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d;
+}
+
+/** failure tells why what was loaded cannot be compiled. */
+function failure(url: URL, type: string, cause: unknown): ProviderError {
+  if (cause instanceof ProviderError) return cause;
+  const { message = "" } = cause instanceof Error ? cause : {};
+  if (/unsafe-eval|Content.Security.Policy/i.test(message)) {
+    return unavailable(
+      "cannot compile the module: the page's Content-Security-Policy must allow it, with 'wasm-unsafe-eval' in its script-src",
+      cause,
+    );
+  }
+  if (cause instanceof WebAssembly.CompileError) return notModule(url, type, cause);
+  return unavailable(`cannot load ${url}: the connection broke`, cause);
+}
+
+/** notModule is the error of a server that answers with something else. */
+function notModule(url: URL, type: string, cause?: unknown): ProviderError {
+  const page = /^text\/html\b/i.test(type);
+  return unavailable(
+    `cannot compile ${url}: ${page ? "the server answered with a page, as many do for what they do not have" : "it is not the module"}. Put akash-provider-web.wasm there, or say with wasmUrl where it is`,
+    cause,
+  );
+}
+
+function unavailable(message: string, cause?: unknown): ProviderError {
+  return new ProviderError({ code: "UNAVAILABLE", message, cause });
+}

@@ -1,0 +1,255 @@
+import type {
+  CallMethod,
+  Engine,
+  EngineCall,
+  EngineResult,
+  EngineStream,
+  ReadBatch,
+  Stop,
+  StreamEvents,
+  StreamMethod,
+} from "../engine/engine.js";
+import { sliceIsOver, yieldToPage } from "../engine/yielding.js";
+import { asProviderError, detailsOf, failure, type ProviderError } from "../errors.js";
+import { linked, type WorkerLink, type WorkerScript } from "./worker-link.js";
+import {
+  type Question,
+  type Report,
+  unpack,
+  type WorkerCall,
+  type WorkerResult,
+} from "./worker-protocol.js";
+
+/** The engine whose module runs in a worker. */
+export class WorkerEngine implements Engine {
+  readonly #script: WorkerScript;
+  readonly #module: WebAssembly.Module;
+  #link: WorkerLink | undefined;
+  /** Calls and streams that are not over; each is kept until it is. */
+  readonly #going = new Set<Promise<unknown>>();
+
+  private constructor(script: WorkerScript, module: WebAssembly.Module) {
+    this.#script = script;
+    this.#module = module;
+  }
+
+  /** start starts the worker while the module is being loaded, and then both. */
+  static async start(
+    script: WorkerScript,
+    loading: WebAssembly.Module | Promise<WebAssembly.Module>,
+  ): Promise<WorkerEngine> {
+    const starter = {};
+    const starting = linked(script, starter);
+    starting.catch(() => {}); // It is awaited below, or does not matter.
+    try {
+      const engine = new WorkerEngine(script, await loading);
+      await starting;
+      await engine.running();
+      return engine;
+    } finally {
+      starting.then(
+        (link) => {
+          link.owners.delete(starter);
+          link.stop();
+        },
+        () => {},
+      );
+    }
+  }
+
+  /** running returns the worker and the number of the module in it, which runs. */
+  async running(): Promise<[WorkerLink, number]> {
+    this.#link = await linked(this.#script, this);
+    return [this.#link, await this.#link.load(this.#module)];
+  }
+
+  async call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult> {
+    const result = this.#call(method, call, stop).catch(
+      (error): EngineResult => ({
+        status: "error",
+        error: asProviderError(error, call.provider),
+        attempts: 0,
+      }),
+    );
+    this.#follow(result);
+    return result;
+  }
+
+  async #call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult> {
+    let stopped: ProviderError | undefined;
+    stop.now = (error) => {
+      stopped ??= error;
+    };
+    const [link, module] = await this.running();
+    if (stopped) throw stopped;
+    const { error, ...result } = await new Promise<WorkerResult>((resolve, reject) => {
+      const id = link.begin({
+        take: (report) => {
+          if ("ask" in report) void answer(link, call, report);
+          if (!("result" in report)) return;
+          link.forget(id);
+          resolve(report.result);
+        },
+        lost: reject,
+      });
+      link.send({ do: "call", id, module, method, call: portable(call) });
+      stop.now = (error) => {
+        stopped ??= error;
+        link.send({ do: "end", id, error: detailsOf(error) });
+      };
+    });
+    return error ? { ...result, error: failure(error, stopped) } : result;
+  }
+
+  open<T>(
+    method: StreamMethod,
+    call: EngineCall,
+    read: ReadBatch<T>,
+    events: StreamEvents,
+  ): EngineStream<T> {
+    const stream = new WorkerStream(this, method, call, read, events);
+    this.#follow(stream.over);
+    return stream;
+  }
+
+  /** release ends the worker, once the client's calls are over, unless it is used again. */
+  async release(): Promise<void> {
+    await Promise.all(this.#going);
+    if (this.#going.size > 0) return;
+    this.#link?.owners.delete(this);
+    this.#link?.stop();
+  }
+
+  #follow(over: Promise<unknown>): void {
+    this.#going.add(over);
+    over.then(() => this.#going.delete(over));
+  }
+}
+
+/** portable returns a call without what cannot cross. */
+function portable({ getToken, ...call }: EngineCall): WorkerCall {
+  return getToken ? { ...call, renewable: true } : call;
+}
+
+/** answer gets the worker a token of the page's. */
+async function answer(
+  link: WorkerLink,
+  { getToken }: EngineCall,
+  { ask, refused }: Question,
+): Promise<void> {
+  try {
+    const token = (await getToken?.(refused)) ?? "";
+    link.send({ do: "token", ask, token });
+  } catch (error) {
+    const message = (error as Error | undefined)?.message;
+    const failure = typeof message === "string" ? message : String(error);
+    link.send({ do: "token", ask, failure });
+  }
+}
+
+/** A stream whose batches come from the worker, no more than it may send unread. */
+class WorkerStream<T> implements EngineStream<T> {
+  /** Fulfilled when the stream is over, and has nothing to do with the worker any more. */
+  readonly over: Promise<unknown>;
+  readonly #provider: string;
+  readonly #read: ReadBatch<T>;
+  readonly #events: StreamEvents;
+  readonly #begun: Promise<void>;
+  readonly #services: string[] = [];
+  /** What has come and waits for its turn. */
+  readonly #reports: Report[] = [];
+  #link: WorkerLink | undefined;
+  #id = 0;
+  #stopped: ProviderError | undefined;
+  #wake: () => void = () => {};
+  #finish: () => void = () => {};
+
+  constructor(
+    engine: WorkerEngine,
+    method: StreamMethod,
+    call: EngineCall,
+    read: ReadBatch<T>,
+    events: StreamEvents,
+  ) {
+    this.#provider = call.provider;
+    this.#read = read;
+    this.#events = events;
+    this.#begun = this.#begin(engine, method, call);
+    const finished = new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+    this.over = Promise.allSettled([this.#begun, finished]);
+  }
+
+  async #begin(engine: WorkerEngine, method: StreamMethod, call: EngineCall): Promise<void> {
+    const [link, module] = await engine.running();
+    if (this.#stopped) return;
+    this.#link = link;
+    this.#id = link.begin({
+      take: (report) => {
+        if ("ask" in report) void answer(link, call, report);
+        else this.#take(report);
+      },
+      // After what has come before.
+      lost: (error) => this.#take({ id: this.#id, failed: detailsOf(error) }),
+    });
+    link.send({ do: "open", id: this.#id, module, method, call: portable(call) });
+  }
+
+  #take(report: Report): void {
+    // What happened after batches that nobody has read is told when they have been.
+    if (this.#reports.length > 0 || !this.#tell(report)) this.#reports.push(report);
+    this.#wake();
+  }
+
+  /** tell tells of an event, and reports whether it was one. */
+  #tell(report: Report): boolean {
+    if ("state" in report) this.#events.state(report.state);
+    else if ("gap" in report) this.#events.gap(report.gap);
+    else return false;
+    return true;
+  }
+
+  async read(): Promise<T[] | undefined> {
+    try {
+      await this.#begun;
+      if (sliceIsOver()) await yieldToPage();
+      for (;;) {
+        if (this.#stopped) throw this.#stopped;
+        const report = this.#reports.shift();
+        if (!report) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        } else if ("batch" in report) {
+          const { batch } = report;
+          if (batch.names) this.#services.push(...batch.names);
+          const items = this.#read(unpack(batch, this.#services));
+          this.#link?.send({ do: "more", id: this.#id, room: batch.data }, [batch.data]);
+          return items;
+        } else if (!this.#tell(report)) {
+          this.#forget();
+          if ("failed" in report) throw failure(report.failed);
+          return undefined;
+        }
+      }
+    } catch (error) {
+      throw this.#stopped ?? asProviderError(error, this.#provider);
+    }
+  }
+
+  close(error: ProviderError): void {
+    if (this.#stopped) return;
+    this.#stopped = error;
+    this.#reports.length = 0;
+    this.#link?.send({ do: "end", id: this.#id, error: detailsOf(error) });
+    this.#forget();
+    this.#wake();
+  }
+
+  #forget(): void {
+    this.#link?.forget(this.#id);
+    this.#link = undefined;
+    this.#finish();
+  }
+}

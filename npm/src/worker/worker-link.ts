@@ -1,0 +1,218 @@
+import { asProviderError, failure, ProviderError } from "../errors.js";
+import { type Greeting, type Order, type Report, workerName } from "./worker-protocol.js";
+
+/** What a worker runs. */
+export interface WorkerScript {
+  url: URL;
+  type: WorkerType;
+  /** The hash that the script must have (Subresource Integrity), if any. */
+  integrity?: string | undefined;
+}
+
+/** How long a worker may take to start, in milliseconds. */
+const startTimeout = 30_000;
+
+/** Who is told of what has a number. */
+export interface Listener {
+  take(report: Report): void;
+  /** The worker is gone, and nothing more comes. */
+  lost(error: ProviderError): void;
+}
+
+/** A worker that runs, and what is under way in it. */
+export class WorkerLink {
+  /** Why the worker is gone, undefined while it is there. */
+  gone: ProviderError | undefined;
+  /** The engines that use it. */
+  readonly owners = new Set<object>();
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #listeners = new Map<number, Listener>();
+  readonly #modules = new Map<WebAssembly.Module, Promise<number>>();
+  /** Ends the wait for the worker's lock. */
+  readonly #unlock = new AbortController();
+  #last = 0;
+
+  private constructor(worker: Worker, port: MessagePort) {
+    this.#worker = worker;
+    this.#port = port;
+  }
+
+  /** start starts a worker, and returns when it listens. */
+  static async start(script: WorkerScript): Promise<WorkerLink> {
+    const { worker, started } = await spawn(script);
+    const { port1, port2 } = new MessageChannel();
+    const link = new WorkerLink(worker, port1);
+    const lock = globalThis.navigator?.locks && `${workerName} ${crypto.randomUUID()}`;
+    let late: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        late = setTimeout(
+          () => reject(cannotStart(script, `it did not answer within ${startTimeout} ms`)),
+          startTimeout,
+        );
+        // What a policy or the network forbids has no message.
+        worker.onerror = ({ message }) => reject(cannotStart(script, message));
+        port1.onmessage = () => resolve();
+        worker.postMessage({ lock } satisfies Greeting, [port2]);
+      });
+    } catch (error) {
+      link.#close(error as ProviderError);
+      throw error;
+    } finally {
+      clearTimeout(late);
+      started();
+    }
+    link.#attend(lock);
+    return link;
+  }
+
+  /** attend listens, and looks out for the worker's end. */
+  #attend(lock: string | undefined): void {
+    const crash = (why: string) => this.#close(crashed(why));
+    this.#worker.onerror = ({ message }) => crash(message);
+    this.#worker.onmessageerror = () => crash("a message could not be read");
+    this.#port.onmessageerror = () => crash("a message could not be read");
+    this.#port.onmessage = ({ data }: MessageEvent<Report>) =>
+      this.#listeners.get(data.id)?.take(data);
+    if (!lock) return;
+    navigator.locks
+      .request(lock, { signal: this.#unlock.signal }, () => crash("it was ended"))
+      .catch(() => {});
+  }
+
+  /** load has the worker start a module, once, and returns by what number it knows it. */
+  load(module: WebAssembly.Module): Promise<number> {
+    let loading = this.#modules.get(module);
+    if (!loading) {
+      loading = this.#load(module);
+      this.#modules.set(module, loading);
+      loading.catch(() => this.#modules.delete(module));
+    }
+    return loading;
+  }
+
+  #load(module: WebAssembly.Module): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const id = this.begin({
+        take: (report) => {
+          this.forget(id);
+          if ("failed" in report) reject(failure(report.failed));
+          else resolve(id);
+        },
+        lost: reject,
+      });
+      this.send({ do: "load", id, module });
+    });
+  }
+
+  /** begin gives something a number, under which it is told what comes. */
+  begin(listener: Listener): number {
+    if (this.gone) throw this.gone;
+    this.#last++;
+    this.#listeners.set(this.#last, listener);
+    return this.#last;
+  }
+
+  forget(id: number): void {
+    this.#listeners.delete(id);
+  }
+
+  send(order: Order, transfer: Transferable[] = []): void {
+    if (!this.gone) this.#port.postMessage(order, transfer);
+  }
+
+  /** stop ends the worker if nobody uses it. */
+  stop(): void {
+    if (this.owners.size > 0) return;
+    this.#close(new ProviderError({ code: "CANCELLED", message: "the worker was ended" }));
+  }
+
+  #close(error: ProviderError): void {
+    if (this.gone) return;
+    this.gone = error;
+    this.#unlock.abort();
+    this.#worker.terminate();
+    this.#port.close();
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    for (const listener of listeners) listener.lost(error);
+  }
+}
+
+/** spawn makes a worker; started is to be called when its script has been loaded. */
+async function spawn(script: WorkerScript): Promise<{ worker: Worker; started: () => void }> {
+  const { url, type } = script;
+  if (typeof Worker !== "function") {
+    throw new ProviderError({
+      code: "UNIMPLEMENTED",
+      message:
+        "there are no Web Workers here: leave out worker, and the client works where it is called",
+    });
+  }
+  const options: WorkerOptions = { type, name: workerName };
+  try {
+    if (isOwn(script)) return { worker: new Worker(url, options), started: () => {} };
+    const code = new Blob([await proxy(script)], { type: "text/javascript" });
+    const blob = URL.createObjectURL(code);
+    return { worker: new Worker(blob, options), started: () => URL.revokeObjectURL(blob) };
+  } catch (error) {
+    throw cannotStart(script, String(error), error);
+  }
+}
+
+/** isOwn reports whether a worker may be the script itself. */
+function isOwn({ url, integrity }: WorkerScript): boolean {
+  return !integrity && (url.origin === globalThis.location?.origin || url.protocol === "blob:");
+}
+
+/**
+ * proxy returns a script that does what another does. Browsers start no worker of
+ * another origin, and check no hashes of workers, but a worker of the page's own may
+ * load what is elsewhere.
+ */
+async function proxy({ url, type, integrity }: WorkerScript): Promise<string> {
+  if (integrity) return (await fetch(url, { integrity })).text();
+  const text = JSON.stringify(url.href);
+  return type === "module" ? `import ${text};` : `importScripts(${text});`;
+}
+
+function cannotStart(script: WorkerScript, why: string | undefined, cause?: unknown) {
+  const policy = isOwn(script) ? "worker-src 'self'" : "worker-src blob:";
+  return new ProviderError({
+    code: "UNAVAILABLE",
+    message: `cannot start a worker from ${script.url}${why ? ` (${why})` : ""}: is it there, or where workerUrl says, and does the page's Content-Security-Policy allow it (${policy})?`,
+    cause,
+  });
+}
+
+function crashed(why: string): ProviderError {
+  return new ProviderError({
+    code: "INTERNAL",
+    message: `the worker has crashed (${why || "no message"}); the next call starts another one`,
+  });
+}
+
+/** Workers that run, one for each script, which all clients share. */
+const links = new Map<string, Promise<WorkerLink>>();
+
+/** linked returns the worker that runs a script, a new one if there is none, for an owner. */
+export async function linked(script: WorkerScript, owner: object): Promise<WorkerLink> {
+  const { href } = script.url;
+  for (;;) {
+    let starting = links.get(href);
+    if (!starting) {
+      starting = WorkerLink.start(script);
+      links.set(href, starting);
+    }
+    const link = await starting.catch((error) => {
+      if (links.get(href) === starting) links.delete(href);
+      throw asProviderError(error);
+    });
+    if (!link.gone) {
+      link.owners.add(owner);
+      return link;
+    }
+    if (links.get(href) === starting) links.delete(href);
+  }
+}

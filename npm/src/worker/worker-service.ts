@@ -1,0 +1,194 @@
+import type { Batch, EngineCall, EngineStream, Stop } from "../engine/engine.js";
+import { WasmEngine } from "../engine/wasm-engine.js";
+import { asProviderError, detailsOf, ProviderError } from "../errors.js";
+import {
+  type Greeting,
+  type Order,
+  type Parcel,
+  pack,
+  type Report,
+  Rooms,
+  type WorkerCall,
+  window,
+} from "./worker-protocol.js";
+
+/** listen waits for the page's port, which comes with the first message, and serves it. */
+export function listen(): void {
+  globalThis.addEventListener(
+    "message",
+    async ({ data, ports: [port] }: MessageEvent<Greeting>) => {
+      if (!port) return;
+      if (data.lock) await hold(data.lock);
+      serve(port);
+    },
+    { once: true },
+  );
+}
+
+/**
+ * hold returns with a lock, which the worker loses by its end only: nothing else
+ * tells a page of that.
+ */
+function hold(name: string): Promise<void> {
+  return new Promise((resolve) => {
+    const forever = () => {
+      resolve();
+      return new Promise(() => {});
+    };
+    // Where a page may have no locks, it gets none either, and does without.
+    navigator.locks.request(name, forever).catch(() => resolve());
+  });
+}
+
+/** serve has engines do what the page orders. */
+export function serve(port: MessagePort): void {
+  const service = new Service(port);
+  port.onmessage = ({ data }: MessageEvent<Order>) => service.take(data);
+  port.postMessage({ id: 0, ready: true } satisfies Report);
+}
+
+/** What goes on and has a number. */
+interface Going {
+  end(error: ProviderError): void;
+  /** Lets another batch come. */
+  more?(room: ArrayBuffer): void;
+}
+
+class Service {
+  readonly #port: MessagePort;
+  readonly #engines = new Map<number, WasmEngine>();
+  readonly #going = new Map<number, Going>();
+  /** Who waits for which token. */
+  readonly #asked = new Map<number, (answer: Order & { do: "token" }) => void>();
+  #asks = 0;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  take(order: Order): void {
+    switch (order.do) {
+      case "load":
+        void this.#load(order);
+        break;
+      case "call":
+        void this.#call(order);
+        break;
+      case "open":
+        this.#open(order);
+        break;
+      case "more":
+        this.#going.get(order.id)?.more?.(order.room);
+        break;
+      case "end":
+        this.#going.get(order.id)?.end(new ProviderError(order.error));
+        break;
+      case "token":
+        this.#asked.get(order.ask)?.(order);
+        this.#asked.delete(order.ask);
+        break;
+    }
+  }
+
+  #report(report: Report, transfer: Transferable[] = []): void {
+    this.#port.postMessage(report, transfer);
+  }
+
+  async #load({ id, module }: Order & { do: "load" }): Promise<void> {
+    try {
+      this.#engines.set(id, await WasmEngine.start(module));
+      this.#report({ id, loaded: true });
+    } catch (error) {
+      this.#report({ id, failed: detailsOf(asProviderError(error)) });
+    }
+  }
+
+  async #call({ id, module, method, call }: Order & { do: "call" }): Promise<void> {
+    const stop: Stop = {};
+    this.#going.set(id, { end: (error) => stop.now?.(error) });
+    const result = await this.#engine(module).call(method, this.#withTokens(id, call), stop);
+    this.#going.delete(id);
+    const { error, ...rest } = result;
+    this.#report({ id, result: error ? { ...rest, error: detailsOf(error) } : rest });
+  }
+
+  #open({ id, module, method, call }: Order & { do: "open" }): void {
+    let known = 0;
+    const rooms = new Rooms();
+    const read = (batch: Batch): Parcel[] => {
+      const parcel = pack(batch, known, rooms);
+      known = batch.services.length;
+      return [parcel];
+    };
+    const stream = this.#engine(module).open(method, this.#withTokens(id, call), read, {
+      state: (state) => this.#report({ id, state }),
+      gap: (gap) => this.#report({ id, gap }),
+    });
+    const credit = new Credit();
+    this.#going.set(id, {
+      end: (error) => {
+        this.#going.delete(id);
+        stream.close(error);
+      },
+      more: (room) => {
+        rooms.give(room);
+        credit.give();
+      },
+    });
+    void this.#send(id, stream, credit);
+  }
+
+  /** send reports what a stream brings, until it ends or is not wanted any more. */
+  async #send(id: number, stream: EngineStream<Parcel>, credit: Credit): Promise<void> {
+    let last: Report = { id, ended: true };
+    try {
+      for (;;) {
+        await credit.take();
+        const parcels = await stream.read();
+        if (!parcels) break;
+        for (const batch of parcels) this.#report({ id, batch }, [batch.data]);
+      }
+    } catch (error) {
+      last = { id, failed: detailsOf(error as ProviderError) };
+    }
+    if (this.#going.delete(id)) this.#report(last);
+  }
+
+  #engine(module: number): WasmEngine {
+    return this.#engines.get(module) as WasmEngine;
+  }
+
+  /** withTokens gives a call its getToken, which asks the page. */
+  #withTokens(id: number, { renewable, ...call }: WorkerCall): EngineCall {
+    if (!renewable) return call;
+    const getToken = (refused: string) =>
+      new Promise<string>((resolve, reject) => {
+        const ask = ++this.#asks;
+        this.#asked.set(ask, (answer) =>
+          "token" in answer ? resolve(answer.token) : reject(new Error(answer.failure)),
+        );
+        this.#report({ id, ask, refused });
+      });
+    return { ...call, getToken };
+  }
+}
+
+/** Counts how many batches may be sent. */
+class Credit {
+  #left = window;
+  #wake = () => {};
+
+  async take(): Promise<void> {
+    while (this.#left === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#left--;
+  }
+
+  give(): void {
+    this.#left++;
+    this.#wake();
+  }
+}
