@@ -18,7 +18,7 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Response headers of a call (design, contract 2).
+// Response headers of a call (bridge/README.md, "Headers").
 const (
 	headerMethod   = "Akash-Method"
 	headerEndpoint = "Akash-Endpoint"

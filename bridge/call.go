@@ -21,7 +21,7 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// Request headers of a call (design, contract 2), as net/http writes them.
+// Request headers of a call (bridge/README.md, "Headers"), as net/http writes them.
 const (
 	headerProvider     = "Akash-Provider"
 	headerHostURI      = "Akash-Host-Uri"

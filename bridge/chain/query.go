@@ -16,7 +16,7 @@ import (
 )
 
 // The paths of a query, today's first, then the one before the chain's v1.0:
-// the messages are the same (reference section 5).
+// the messages are the same (proto/akash-provider-api.md, section 5).
 var (
 	providerPaths = []string{
 		"/akash.provider.v1beta4.Query/Provider",

@@ -1,6 +1,6 @@
 // Package fanout lets any number of pages watch one stream of a provider. Every
 // stream that is opened costs a real provider memory until it restarts, and a
-// dashboard is open in many tabs (reference section 1.5): so one is opened for
+// dashboard is open in many tabs (proto/akash-provider-api.md, section 1.5): so one is opened for
 // all, what it says is handed to each, and it is opened again when it breaks.
 //
 // It stands between the choice of a provider's connection and the relay, as a

@@ -32,7 +32,7 @@ type grpcConn struct {
 func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error) {
 	rt := t.peer.route
 	// Versions 0.7 to 0.8.4 negotiate no protocol, so ALPN is offered but not
-	// insisted on (reference section 1.3).
+	// insisted on (proto/akash-provider-api.md, section 1.3).
 	secured, err := rt.dial(ctx, port, []string{http2.NextProtoTLS}, t.peer.cert)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type patience struct {
 }
 
 // standardPatience holds the defaults. Providers punish pings that come more
-// often than every 30 s (reference section 1.2).
+// often than every 30 s (proto/akash-provider-api.md, section 1.2).
 var standardPatience = patience{
 	connect:   5 * time.Second,
 	handshake: 8 * time.Second,
@@ -80,7 +80,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 
 	conn := &securedConn{route: rt}
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS13, // reference section 1.3
+		MinVersion: tls.VersionTLS13, // proto/akash-provider-api.md, section 1.3
 		NextProtos: protocols,
 		ServerName: rt.key.host.Host,
 		// The certificate is judged below, by other rules than crypto/tls knows.
@@ -95,7 +95,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 	}
 	if client != nil {
 		// With SNI a provider may serve its CA certificate, and then it asks for no
-		// client certificate (reference section 1.3).
+		// client certificate (proto/akash-provider-api.md, section 1.3).
 		config.ServerName = ""
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil }
 	}

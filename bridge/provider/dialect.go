@@ -62,7 +62,7 @@ func drafted(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescripto
 
 // leasesOverGRPC tells whether the provider's LeaseRPC is the one of AEP-37.
 // The SDK's service has the same name and other fields, which decode without an
-// error and mean something else (reference section 6.4), so only the provider's
+// error and mean something else (proto/akash-provider-api.md, section 6.4), so only the provider's
 // own descriptor counts. It is remembered for the connection.
 func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
 	c.mu.Lock()

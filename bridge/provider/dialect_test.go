@@ -14,7 +14,7 @@ import (
 
 // Only a provider whose own descriptor agrees in every field is spoken to in
 // AEP-37's LeaseRPC: the SDK's decodes without an error and means something else
-// (reference section 6.4).
+// (proto/akash-provider-api.md, section 6.4).
 func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
 	message := func(f *descriptorpb.FileDescriptorProto, name string) *descriptorpb.DescriptorProto {
 		for _, m := range f.MessageType {

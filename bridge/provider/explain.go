@@ -62,7 +62,7 @@ func explain(ctx context.Context, err error, port uint16, during string) error {
 
 // refusedClient tells whether a server ended the connection because of the
 // client's certificate. In TLS 1.3 that alert comes after the handshake, with
-// the first read (reference section 1.3).
+// the first read (proto/akash-provider-api.md, section 1.3).
 func refusedClient(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate")

@@ -26,7 +26,7 @@ const (
 )
 
 // candidates lists the ports that may speak gRPC, the likeliest first. The chain
-// does not tell (reference section 1.1).
+// does not tell (proto/akash-provider-api.md, section 1.1).
 func (rt *route) candidates() []uint16 {
 	own := rt.key.host.Port
 	ports := rt.pool.ports

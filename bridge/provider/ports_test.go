@@ -9,7 +9,7 @@ import (
 	"akash-provider-web/bridge/guard"
 )
 
-// The chain names the REST gateway only (reference section 1.1).
+// The chain names the REST gateway only (proto/akash-provider-api.md, section 1.1).
 func TestPortsThatMaySpeakGRPC(t *testing.T) {
 	for _, c := range []struct {
 		own        uint16

@@ -38,7 +38,7 @@ func newRESTTransport(rt *route, cert *tls.Certificate) *restTransport {
 	t := &restTransport{route: rt}
 	t.http = &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			// No ALPN: a real gateway negotiates none (reference section 1.3).
+			// No ALPN: a real gateway negotiates none (proto/akash-provider-api.md, section 1.3).
 			conn, err := rt.dial(ctx, rt.key.host.Port, nil, cert)
 			if err != nil {
 				return nil, err

@@ -16,10 +16,10 @@ import (
 
 const (
 	// firstGRPC is the first version with a gRPC port; the suffix lets its
-	// pre-releases count (reference section 1.1).
+	// pre-releases count (proto/akash-provider-api.md, section 1.1).
 	firstGRPC = "v0.5.0-0"
 	// firstSafe is the first version that survives an authorization header on a
-	// unary gRPC call (reference section 1.4).
+	// unary gRPC call (proto/akash-provider-api.md, section 1.4).
 	firstSafe = "v0.16.0"
 )
 
@@ -63,7 +63,7 @@ func speaksGRPC(version string) bool {
 
 // AuthorizationSafe tells whether a provider of this version is known to survive
 // authorization metadata on a unary gRPC call. Versions from 0.7 to 0.15 crash
-// (reference section 1.4), so what is not known for sure is not safe.
+// (proto/akash-provider-api.md, section 1.4), so what is not known for sure is not safe.
 func AuthorizationSafe(version string) bool {
 	v := canonical(version)
 	if v == "" {

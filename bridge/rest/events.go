@@ -16,7 +16,7 @@ import (
 )
 
 // streamLeaseEvents answers LeaseREST/StreamLeaseEvents from the WebSocket of a
-// lease's Kubernetes events (reference section 2.9). Followed events end well
+// lease's Kubernetes events (proto/akash-provider-api.md, section 2.9). Followed events end well
 // with the lease, and otherwise with UNAVAILABLE.
 func streamLeaseEvents(ctx context.Context, x *exchange) error {
 	var request webv1.StreamLeaseEventsRequest

@@ -244,7 +244,7 @@ func cut(err error) error {
 }
 
 // Close codes (section 7.4.1), and those that gateways use of their own
-// (reference section 2.8).
+// (proto/akash-provider-api.md, section 2.8).
 const (
 	closeNormal      = 1000
 	closeNoStatus    = 1005

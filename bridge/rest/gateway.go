@@ -44,7 +44,7 @@ const (
 )
 
 // gateway is a provider's REST gateway as one call uses it: the provider's own
-// routes with the caller's credential (reference section 2.1).
+// routes with the caller's credential (proto/akash-provider-api.md, section 2.1).
 type gateway struct {
 	base       *url.URL
 	client     *http.Client
@@ -98,7 +98,7 @@ func (g *gateway) url(r route) string {
 }
 
 // header returns what goes with a request to r. A public route gets no
-// credential: it would judge one all the same (reference section 2.1).
+// credential: it would judge one all the same (proto/akash-provider-api.md, section 2.1).
 func (g *gateway) header(r route) http.Header {
 	h := http.Header{"User-Agent": {userAgent}}
 	if r.scope != scopeNone && g.credential.authorization != "" {

@@ -17,7 +17,7 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// leaseStatus is what a gateway says of a lease (reference section 2.4). The
+// leaseStatus is what a gateway says of a lease (proto/akash-provider-api.md, section 2.4). The
 // keys' case is theirs: ports in camel case, addresses capitalised, the rest in
 // snake case.
 type leaseStatus struct {

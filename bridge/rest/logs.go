@@ -26,7 +26,7 @@ const reopenTail = 10_000
 const maxNoPods = 5
 
 // serviceLogs answers LeaseRPC/ServiceLogs from the WebSocket of a lease's logs
-// (reference section 2.8).
+// (proto/akash-provider-api.md, section 2.8).
 //
 // A gateway sends the logs of the pods that run when the socket is opened, and
 // of no others. While a log is followed, the lease's status is therefore looked

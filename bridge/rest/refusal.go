@@ -15,7 +15,7 @@ import (
 // maxWords is how much of a provider's own text goes into an error, in bytes.
 const maxWords = 1 << 10
 
-// The texts by which a gateway's authentication is known (reference section
+// The texts by which a gateway's authentication is known (proto/akash-provider-api.md, section
 // 2.7); they are all there is to tell one failure from another.
 const (
 	textUnauthorized  = "unauthorized access"

@@ -51,7 +51,7 @@ func token(change map[string]any) map[string]any {
 	return claims
 }
 
-// Each way of being refused reaches the page as what it is (reference section
+// Each way of being refused reaches the page as what it is (proto/akash-provider-api.md, section
 // 2.7), on a request and on a WebSocket, and never with the credential in it.
 func TestRefusedCredentials(t *testing.T) {
 	const (

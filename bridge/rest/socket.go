@@ -50,7 +50,7 @@ func (g *gateway) dialOnce(ctx, opening context.Context, r route) (*socket, erro
 	if err != nil {
 		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "no request can be made for its host URI")
 	}
-	// No Origin is sent: a gateway refuses any but its own (reference section 2).
+	// No Origin is sent: a gateway refuses any but its own (proto/akash-provider-api.md, section 2).
 	req.Header = g.header(r)
 	accepted := handshake(req.Header)
 	resp, err := g.client.Do(req)

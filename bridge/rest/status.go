@@ -90,7 +90,7 @@ func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
 	return status, nil
 }
 
-// statusBody is a /status answer of any provider (reference section 2.3).
+// statusBody is a /status answer of any provider (proto/akash-provider-api.md, section 2.3).
 type statusBody struct {
 	Cluster *struct {
 		Leases    amount `json:"leases"`

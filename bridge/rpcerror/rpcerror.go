@@ -38,7 +38,7 @@ const (
 	ReasonRequestRefused      Reason = "requestRefused"
 	ReasonClusterUnavailable  Reason = "clusterUnavailable"
 
-	// The provider's certificate (reference section 4.2).
+	// The provider's certificate (proto/akash-provider-api.md, section 4.2).
 	ReasonExpired             Reason = "expired"
 	ReasonNotYetValid         Reason = "notYetValid"
 	ReasonWrongOwner          Reason = "wrongOwner"
@@ -47,7 +47,7 @@ const (
 	ReasonFingerprintMismatch Reason = "fingerprintMismatch"
 	ReasonNotSelfSigned       Reason = "notSelfSigned"
 
-	// The caller's credential, as the provider judged it (reference section 2.7).
+	// The caller's credential, as the provider judged it (proto/akash-provider-api.md, section 2.7).
 	ReasonCredentialMissing     Reason = "credentialMissing"
 	ReasonTokenExpired          Reason = "tokenExpired"
 	ReasonTokenNotYetValid      Reason = "tokenNotYetValid"

@@ -157,7 +157,7 @@ func (v *Verifier) vouched(certs []*x509.Certificate, serverName string, now tim
 	return err == nil
 }
 
-// decideByChain follows reference section 4.2, and compares what the provider's
+// decideByChain follows proto/akash-provider-api.md, section 4.2, and compares what the provider's
 // own Go client leaves out: that the certificate is this provider's.
 func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fingerprint [sha256.Size]byte, p Policy, now time.Time) (Decision, error) {
 	switch {

@@ -40,7 +40,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// template is a certificate as Akash's tools make it (reference section 4.1).
+// template is a certificate as Akash's tools make it (proto/akash-provider-api.md, section 4.1).
 func template(owner string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(1795177602491491899),

@@ -21,7 +21,7 @@ import (
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 )
 
-// What a provider says to callers whom it refuses (reference section 2.7).
+// What a provider says to callers whom it refuses (proto/akash-provider-api.md, section 2.7).
 const (
 	messageUnauthorized  = "unauthorized access"
 	messageInvalidHeader = "invalid authorization header"
@@ -244,7 +244,7 @@ func writeRefusal(w http.ResponseWriter, r *refusal) {
 	w.Write(body)
 }
 
-// verifyClient accepts a client certificate that the chain holds (reference section
+// verifyClient accepts a client certificate that the chain holds (proto/akash-provider-api.md, section
 // 3.1). Within a handshake an error becomes the alert bad_certificate.
 func (p *provider) verifyClient(raw [][]byte) error {
 	if len(raw) == 0 {

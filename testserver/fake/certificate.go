@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// PEM block types that the chain demands (reference section 4.2).
+// PEM block types that the chain demands (proto/akash-provider-api.md, section 4.2).
 const (
 	pemCertificate = "CERTIFICATE"
 	pemPublicKey   = "EC PUBLIC KEY"
@@ -54,7 +54,7 @@ type certificate struct {
 }
 
 // newCertificate signs a certificate of the shape that akash's own tools make
-// (reference section 4.1).
+// (proto/akash-provider-api.md, section 4.1).
 func newCertificate(spec certificateSpec) (*certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: spec.serial,

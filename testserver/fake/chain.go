@@ -21,7 +21,7 @@ import (
 	secp256k1pb "akash-provider-web/proto/cosmos/crypto/secp256k1"
 )
 
-// ABCI codes of the codespace "sdk" (reference section 5.1).
+// ABCI codes of the codespace "sdk" (proto/akash-provider-api.md, section 5.1).
 const (
 	abciUnknownRequest = 6
 	abciInvalidRequest = 18

@@ -44,7 +44,7 @@ type rpcError struct {
 	Data    string `json:"data"`
 }
 
-// queryResult is the result of abci_query (reference section 5.1).
+// queryResult is the result of abci_query (proto/akash-provider-api.md, section 5.1).
 type queryResult struct {
 	Response queryResponse `json:"response"`
 }

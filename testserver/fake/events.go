@@ -1,6 +1,6 @@
 package fake
 
-// event is what Kubernetes has to say about a pod (reference section 2.9).
+// event is what Kubernetes has to say about a pod (proto/akash-provider-api.md, section 2.9).
 type event struct {
 	service string
 

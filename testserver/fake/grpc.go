@@ -189,7 +189,7 @@ func (s *providerRPC) GetStatus(context.Context, *emptypb.Empty) (*providerv1.St
 }
 
 // StreamStatus implements ProviderRPC: the status at once, and again at every
-// change (reference section 1.5).
+// change (proto/akash-provider-api.md, section 1.5).
 func (s *providerRPC) StreamStatus(_ *emptypb.Empty, stream grpc.ServerStreamingServer[providerv1.Status]) error {
 	for first := true; ; first = false {
 		now, changed := s.provider.status()

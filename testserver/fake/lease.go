@@ -36,7 +36,7 @@ type Lease struct {
 }
 
 // namespace is the lease's Kubernetes namespace: base32hex of the SHA-224 of its
-// path (reference section 2.9).
+// path (proto/akash-provider-api.md, section 2.9).
 func (l Lease) namespace() string {
 	sum := sha256.Sum224(fmt.Appendf(nil, "%s/%d/%d/%d/%s", l.Owner, l.DSeq, l.GSeq, l.OSeq, l.Provider))
 	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))

@@ -31,7 +31,7 @@ type leaseRPC struct {
 }
 
 // admitCall refuses a call whose caller may not do this to a lease, and a lease
-// that the provider does not hold. No release has a stream interceptor (reference
+// that the provider does not hold. No release has a stream interceptor (proto/akash-provider-api.md,
 // section 1.2), so AEP-37's streams authenticate here.
 func (p *provider) admitCall(ctx context.Context, id *marketv1.LeaseID, scope string) error {
 	who, refused := p.authenticateCall(ctx)

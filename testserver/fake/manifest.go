@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// A manifest is what a tenant wants to run (reference section 2.5). Quantities are
+// A manifest is what a tenant wants to run (proto/akash-provider-api.md, section 2.5). Quantities are
 // decimal strings.
 
 type manifestGroup struct {

@@ -306,7 +306,7 @@ func (p *provider) certificate() *certificate {
 }
 
 // tlsConfig returns what a port serves, as the hello and the faults demand
-// (reference section 1.3). A client that names the host gets the certificate of
+// (proto/akash-provider-api.md, section 1.3). A client that names the host gets the certificate of
 // the authority, where there is one, and is not asked for its own.
 func (p *provider) tlsConfig(protocols []string, public *authority) *tls.Config {
 	config := &tls.Config{

@@ -12,7 +12,7 @@ import (
 // contentJSON is the REST gateway's own spelling.
 const contentJSON = "application/json; charset=UTF-8"
 
-// restHandler serves the REST gateway (reference section 2): no CORS, no body
+// restHandler serves the REST gateway (proto/akash-provider-api.md, section 2): no CORS, no body
 // limit, 405 without a body for a wrong method.
 func (p *provider) restHandler() http.Handler {
 	routes := http.NewServeMux()

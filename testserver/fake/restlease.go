@@ -13,7 +13,7 @@ const kubeUnreachable = "kube api unreachable: dial tcp 10.43.0.1:443: connect: 
 // leaseHandler serves a route about one lease.
 type leaseHandler func(http.ResponseWriter, *http.Request, Lease)
 
-// routeLeases adds the routes that belong to a tenant (reference section 2.1).
+// routeLeases adds the routes that belong to a tenant (proto/akash-provider-api.md, section 2.1).
 func (p *provider) routeLeases(routes *http.ServeMux) {
 	const lease = "/lease/{dseq}/{gseq}/{oseq}"
 	for route, one := range map[string]struct {
@@ -106,7 +106,7 @@ func (p *provider) hasLease(w http.ResponseWriter, id Lease) (held, answered boo
 	return id == p.work.lease, false
 }
 
-// leaseStatusJSON is a lease's status (reference section 2.4).
+// leaseStatusJSON is a lease's status (proto/akash-provider-api.md, section 2.4).
 type leaseStatusJSON struct {
 	Services map[string]serviceStatusJSON     `json:"services"`
 	Ports    map[string][]forwardedPortJSON   `json:"forwarded_ports"`

@@ -20,7 +20,7 @@ import (
 )
 
 // The SDK has a LeaseRPC of the same name and package as AEP-37's, with other
-// fields (reference section 6.4). Both cannot be in protobuf's global registry, so
+// fields (proto/akash-provider-api.md, section 6.4). Both cannot be in protobuf's global registry, so
 // this one is built by hand into a registry of its own.
 
 const (

@@ -65,11 +65,11 @@ func (v version) atLeast(major, minor, patch int) bool {
 func (v version) servesGRPC() bool { return v.atLeast(0, 5, 0) }
 
 // negotiatesALPN: v0.7.0 to v0.8.4 pin a grpc-go that, given GetConfigForClient,
-// answers no ALPN on the gRPC port (reference section 1.3).
+// answers no ALPN on the gRPC port (proto/akash-provider-api.md, section 1.3).
 func (v version) negotiatesALPN() bool { return !v.atLeast(0, 7, 0) || v.atLeast(0, 9, 0) }
 
 // diesOfAuthorization: one authorization value on a unary gRPC call ends the
-// process from v0.7.0 until v0.16.0-rc0 (reference section 1.4).
+// process from v0.7.0 until v0.16.0-rc0 (proto/akash-provider-api.md, section 1.4).
 func (v version) diesOfAuthorization() bool { return v.atLeast(0, 7, 0) && !v.atLeast(0, 16, 0) }
 
 // authenticatesUnary: the interceptor of unary gRPC calls reads tokens rightly
@@ -84,7 +84,7 @@ func (v version) readsTokens() bool { return v.atLeast(0, 7, 0) }
 func (v version) readsADR36() bool { return v.atLeast(0, 10, 0) }
 
 // plainErrors: since v0.11.2 refusals and cluster errors have the status codes
-// of the table in reference section 2.7; before, most are 500.
+// of the table in proto/akash-provider-api.md, section 2.7; before, most are 500.
 func (v version) plainErrors() bool { return v.atLeast(0, 11, 2) }
 
 // reportsNodeNames: /status has named nodes with allocatable and available since

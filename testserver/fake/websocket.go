@@ -15,7 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Close codes of the gateway (reference section 2.8).
+// Close codes of the gateway (proto/akash-provider-api.md, section 2.8).
 const (
 	closeInternal    = 4000
 	closeNoLease     = 4001
