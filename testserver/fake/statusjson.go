@@ -2,7 +2,7 @@ package fake
 
 import "time"
 
-// The types below are the REST gateway's /status and /version (reference sections
+// The types below are the REST gateway's /status and /version (proto/akash-provider-api.md, sections
 // 2.2 and 2.3). CPU is in thousandths of a core, the rest in bytes.
 
 type statusJSON struct {
