@@ -50,6 +50,9 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 			return rpcerror.New(code, rpcerror.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
 		}
 	case codes.Unavailable:
+		if strings.Contains(text, "waiting to start") {
+			return rpcerror.New(code, rpcerror.ReasonPodStarting, "the log cannot be read while a pod is starting: follow the log to wait for it, or try again%s", said(text))
+		}
 		if strings.Contains(text, "kube") {
 			return rpcerror.New(code, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer%s", said(text))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -113,12 +114,45 @@ func (s *leaseStatus) grew(before *leaseStatus, name string) bool {
 	return false
 }
 
+// starting returns those of the selected services of which some pods are not
+// ready: they may still be pulling an image or waiting for a node.
+func (s *leaseStatus) starting(name string) []string {
+	var starting []string
+	for _, name := range s.selected(name) {
+		if service := s.Services[name]; service.ready() < service.Total {
+			starting = append(starting, name)
+		}
+	}
+	return starting
+}
+
+// ready is how many pods are ready. For a StatefulSet, available counts the pods
+// of the current revision, ready or not.
+func (s leaseService) ready() int32 { return min(s.Available, s.ReadyReplicas) }
+
+// podStarting is the error of a log that cannot be read because pods of these
+// services are still starting.
+func (s *leaseStatus) podStarting(names []string) error {
+	list := make([]string, 0, maxNamed)
+	for _, name := range names[:min(len(names), maxNamed)] {
+		service := s.Services[name]
+		list = append(list, fmt.Sprintf("%s (%d of %d pods ready)", name, service.ready(), service.Total))
+	}
+	if len(names) > maxNamed {
+		list = append(list, "…")
+	}
+	return rpcerror.New(codes.Unavailable, rpcerror.ReasonPodStarting,
+		"the log cannot be read while pods are starting: %s; follow the log to wait for them, or try again, and see the lease's events for what they wait for", words([]byte(strings.Join(list, ", "))))
+}
+
+// maxNamed is how many services a text names at most.
+const maxNamed = 20
+
 // unknownService is the error of a filter that names no service of the lease.
 func (s *leaseStatus) unknownService(name string) error {
-	const most = 20
 	names := s.names()
-	list := strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
+	list := strings.Join(names[:min(len(names), maxNamed)], ", ")
+	if len(names) > maxNamed {
 		list += ", …"
 	}
 	if list == "" {

@@ -81,7 +81,9 @@ func (g *leaseGateway) answerStatus(h http.HandlerFunc) {
 type services map[string]leaseService
 
 // pods is a service of which n pods run, as they should.
-func pods(n int32) leaseService { return leaseService{Available: n, Total: n, Replicas: n} }
+func pods(n int32) leaseService {
+	return leaseService{Available: n, Total: n, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
+}
 
 // setStatus sets the services of the lease's status.
 func (g *leaseGateway) setStatus(lease services) {
@@ -90,6 +92,7 @@ func (g *leaseGateway) setStatus(lease services) {
 		body[name] = map[string]any{
 			"name": name, "available": s.Available, "total": s.Total, "uris": nil,
 			"replicas": s.Replicas, "observed_generation": s.ObservedGeneration,
+			"updated_replicas": s.UpdatedReplicas, "ready_replicas": s.ReadyReplicas, "available_replicas": s.AvailableReplicas,
 		}
 	}
 	text, err := json.Marshal(map[string]any{"services": body, "forwarded_ports": nil, "ips": nil})

@@ -322,22 +322,35 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 	}
 }
 
-// closed tells what a close frame means for a log that had not begun.
+// closed returns the error of a close frame on a log that had not begun.
 func (f *follower) closed(ctx context.Context, frame *closed) error {
-	if frame.code == closeInternal && frame.reason == closeNoPods {
-		return f.noPods(ctx)
+	if frame.code == closeInternal {
+		return f.notOpened(ctx, frame)
 	}
 	return f.exchange.closed(f.lease, frame)
 }
 
-// noPods tells apart the causes of there being no pod: the gateway does not.
-func (f *follower) noPods(ctx context.Context) error {
+// notOpened finds out why a gateway could not open a log. It closes with the same
+// code, and often without a reason, whatever the cause, so the lease's status has
+// to tell: a gateway fails every log of a call when one pod's container has not
+// started (proto/akash-provider-api.md, section 2.8).
+func (f *follower) notOpened(ctx context.Context, frame *closed) error {
 	status, err := f.leaseStatus(ctx, f.lease)
-	switch {
-	case isReason(err, rpcerror.ReasonUnknownLease):
+	if isReason(err, rpcerror.ReasonUnknownLease) {
 		return err
-	case err == nil && f.service != "" && len(status.selected(f.service)) == 0:
+	}
+	if err == nil && f.service != "" && len(status.selected(f.service)) == 0 {
 		return status.unknownService(f.service)
+	}
+	if err == nil {
+		if starting := status.starting(f.service); len(starting) > 0 {
+			return status.podStarting(starting)
+		}
+	}
+	if frame.reason != closeNoPods {
+		return f.exchange.closed(f.lease, frame)
+	}
+	switch {
 	case f.service == "":
 		return rpcerror.New(codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of the lease is running")
 	case err == nil:

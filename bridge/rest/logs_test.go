@@ -409,6 +409,7 @@ func TestHistoryOfAProviderThatDies(t *testing.T) {
 
 // Close frames before the first line say why there is no log.
 func TestLogThatDoesNotBegin(t *testing.T) {
+	running := says(http.StatusOK, `{"services":{"web":{"available":1,"total":1,"ready_replicas":1},"db":{"available":0,"total":0}}}`)
 	for _, tt := range []struct {
 		name    string
 		service string
@@ -420,11 +421,13 @@ func TestLogThatDoesNotBegin(t *testing.T) {
 		says    string
 	}{
 		{"no such service", "wbe", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonUnknownService, `the lease has no service "wbe"; it has db, web`},
-		{"none of its pods runs", "web", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonNoRunningPods, `no pod of service "web" is running`},
-		{"no pod at all runs", "", 4000, "no running pods", nil, codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of the lease is running"},
+		{"all its pods are starting", "web", 4000, "no running pods", nil, codes.Unavailable, rpcerror.ReasonPodStarting, "web (0 of 1 pods ready); follow"},
+		{"one of its pods is starting", "", 4000, "", says(http.StatusOK, `{"services":{"web":{"available":2,"total":2,"ready_replicas":2},"db":{"available":2,"total":2,"ready_replicas":1}}}`), codes.Unavailable, rpcerror.ReasonPodStarting, "starting: db (1 of 2 pods ready); follow"},
+		{"none of its pods runs", "web", 4000, "no running pods", running, codes.NotFound, rpcerror.ReasonNoRunningPods, `no pod of service "web" is running`},
+		{"no pod at all runs", "", 4000, "no running pods", running, codes.NotFound, rpcerror.ReasonNoRunningPods, "no pod of the lease is running"},
 		{"no such lease", "", 4000, "no running pods", says(http.StatusNotFound, ""), codes.NotFound, rpcerror.ReasonUnknownLease, "holds no such lease"},
 		{"who knows", "web", 4000, "no running pods", says(http.StatusUnauthorized, `{"message":"unauthorized access"}`), codes.NotFound, rpcerror.ReasonNoRunningPods, "does not permit to ask"},
-		{"internal", "", 4000, "", nil, codes.Unavailable, rpcerror.ReasonProviderFailed, "failed to open"},
+		{"internal", "", 4000, "", running, codes.Unavailable, rpcerror.ReasonProviderFailed, "failed to open"},
 		{"not found", "", 4001, "", nil, codes.NotFound, rpcerror.ReasonUnknownLease, "no lease 1234/1/1"},
 		{"cluster away", "", 4002, "", nil, codes.Unavailable, rpcerror.ReasonClusterUnavailable, "cluster does not answer"},
 		{"going away", "", 1001, "bye", nil, codes.Unavailable, rpcerror.ReasonProviderGone, "(1001): bye"},

@@ -62,6 +62,7 @@ const (
 	ReasonUnknownLease    Reason = "unknownLease"
 	ReasonUnknownService  Reason = "unknownService"
 	ReasonNoRunningPods   Reason = "noRunningPods"
+	ReasonPodStarting     Reason = "podStarting"
 	ReasonManifestRefused Reason = "manifestRefused"
 	ReasonOutcomeUnknown  Reason = "outcomeUnknown"
 	ReasonNotImplemented  Reason = "notImplemented"

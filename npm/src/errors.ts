@@ -35,6 +35,7 @@ export type ErrorCode =
  * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate; nothing was sent |
  * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credential |
  * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
+ * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or try again |
  * | `outcomeUnknown` | the answer was lost of a call that may have had its effect |
  */
 export type ErrorReason =
@@ -78,6 +79,7 @@ export type ErrorReason =
   | "unknownLease"
   | "unknownService"
   | "noRunningPods"
+  | "podStarting"
   | "manifestRefused"
   | "notImplemented"
   | "outcomeUnknown"

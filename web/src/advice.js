@@ -41,6 +41,7 @@ const byReason = {
 
   unknownLease: "Check the lease’s fields, and that it is open and with this provider.",
   unknownService: "Check the service’s name, or leave it empty for all.",
+  podStarting: "The service is still starting. Its log can be read once it runs.",
   noRunningPods: "The service is not running yet, or no longer. Try again in a moment.",
   manifestRefused: "Check the manifest against the deployment on the chain.",
   outcomeUnknown: "Look at the status before you try again.",
