@@ -5,107 +5,17 @@ package main
 import (
 	"akash-provider-web/wasm/browser"
 	"akash-provider-web/wasm/client"
-	"akash-provider-web/wasm/message"
 )
-
-// options are those of a call as one text, which costs less than an object does:
-// values with a NUL after each, in the order in which npm/src/engine/flat.ts writes them,
-// which has checked them. What is absent is empty.
-type options string
-
-//go:noinline
-func (o *options) text() string {
-	text := string(*o)
-	for i := range len(text) {
-		if text[i] == 0 {
-			*o = options(text[i+1:])
-			return text[:i]
-		}
-	}
-	*o = ""
-	return text
-}
-
-func (o *options) flag() bool { return o.text() != "" }
-
-// number returns a whole number, and whether it is there.
-func (o *options) number() (n uint64, ok bool) { return number(o.text()) }
-
-func number(text string) (n uint64, ok bool) {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			break // a fraction, which does not count
-		}
-		n = n*10 + uint64(text[i]-'0')
-	}
-	return n, text != ""
-}
-
-//go:noinline
-func (o *options) int() int {
-	n, _ := o.number()
-	return int(n)
-}
-
-//go:noinline
-func (o *options) uint32() uint32 {
-	n, _ := o.number()
-	return uint32(n)
-}
 
 // readCall reads the options of a call: the text is argument 1, and getToken, if there
 // is one, argument 2.
 func readCall(args browser.Arguments) *client.Call {
-	o := options(args.Text(1))
-	c := &client.Call{}
-	c.Bridge = o.text()
-	c.Provider = o.text()
-	c.Transport = o.text()
-	c.Timeout = o.int()
-	c.Retries = o.int()
-	c.Heartbeat = o.int()
-	c.Reconnect = o.flag()
-	c.Insecure = o.flag()
-	c.SkipVersion = o.flag()
-	c.Lease.Lease = message.LeaseID{Owner: o.text()}
-	c.Lease.Lease.DSeq, _ = o.number()
-	c.Lease.Lease.GSeq = o.uint32()
-	c.Lease.Lease.OSeq = o.uint32()
-	c.Lease.Lease.BSeq = o.uint32()
-	c.Lease.Lease.Provider = o.text()
-	c.Lease.Filter.Name = o.text()
-	for replicas := options(o.text()); replicas != ""; {
-		c.Lease.Filter.Replicas = append(c.Lease.Filter.Replicas, replicas.item())
-	}
-	c.Lease.Follow = o.flag()
-	if tail, ok := o.number(); ok {
-		n := uint32(tail)
-		c.Tail = &n
-	}
-	c.Lease.Timeout, _ = o.number()
-	c.Lease.Manifest = o.text()
-	token := o.text()
-	c.Credentials.CertPEM = o.text()
-	c.Credentials.KeyPEM = o.text()
+	c := client.ReadCall(args.Text(1))
 	if getToken, ok := args.Optional(2); ok {
 		c.Credentials.Renewable = true
 		c.Credentials.Token = func(scope *client.Scope, refused string) (string, error) {
 			return getToken.Text(scope, refused)
 		}
-	} else if token != "" {
-		c.Credentials.Token = func(*client.Scope, string) (string, error) { return token, nil }
 	}
 	return c
-}
-
-// item takes the first of some numbers, with commas between them.
-func (o *options) item() uint32 {
-	text := string(*o)
-	end := 0
-	for end < len(text) && text[end] != ',' {
-		end++
-	}
-	*o = options(text[min(end+1, len(text)):])
-	n, _ := number(text[:end])
-	return uint32(n)
 }

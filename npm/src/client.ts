@@ -1,3 +1,4 @@
+import { maxTimeout } from "./checks.js";
 import type {
   CallMethod,
   Engine,
@@ -10,23 +11,16 @@ import { jsonItems, logEntries } from "./engine/entries.js";
 import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { ProviderError } from "./errors.js";
-import {
-  type CallOptions,
-  type ClientOptions,
-  type GetManifestOptions,
-  type LeaseEventOptions,
-  type LogOptions,
-  maxTimeout,
-  type RestartOptions,
-  readCall,
-  readClientOptions,
-  readEventCall,
-  readLeaseCall,
-  readManifestCall,
-  type SendManifestOptions,
-  type ServiceStatusOptions,
-  type Settings,
-  type StreamOptions,
+import type {
+  CallOptions,
+  ClientOptions,
+  GetManifestOptions,
+  LeaseEventOptions,
+  LogOptions,
+  RestartOptions,
+  SendManifestOptions,
+  ServiceStatusOptions,
+  StreamOptions,
 } from "./options.js";
 import { asyncDispose, Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
@@ -40,6 +34,14 @@ import type {
   RestartStatus,
   ServiceStatus,
 } from "./types.js";
+import {
+  readCall,
+  readClientOptions,
+  readEventCall,
+  readLeaseCall,
+  readManifestCall,
+  type Settings,
+} from "./validation.js";
 import { WorkerEngine } from "./worker/worker-engine.js";
 import type { WorkerScript } from "./worker/worker-link.js";
 

@@ -1,6 +1,7 @@
 import { makeGo } from "wasm-exec";
 import { ProviderError } from "../errors.js";
-import { type BodyReader, makeRequest } from "../transport/request.js";
+import type { BodyReader } from "../transport/byte-reader.js";
+import { makeRequest } from "../transport/request.js";
 import { send } from "../transport/transport.js";
 import type { EngineCall, Texts } from "./engine.js";
 

@@ -1,5 +1,5 @@
 import { asProviderError, failure, ProviderError } from "../errors.js";
-import type { BodyReader } from "../transport/request.js";
+import type { BodyReader } from "../transport/byte-reader.js";
 import { SharedBody } from "../transport/shared-body.js";
 import { mayGoApart } from "../transport/transport.js";
 import type {

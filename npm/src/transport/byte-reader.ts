@@ -1,4 +1,9 @@
-import type { BodyReader } from "./request.js";
+/** What a body is read from. */
+export interface BodyReader
+  extends Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
+  /** Takes back a piece that was read and is not needed any more. */
+  recycle?(piece: Uint8Array<ArrayBuffer>): void;
+}
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,12 +1,5 @@
-import { bodyReader } from "./byte-reader.js";
+import { type BodyReader, bodyReader } from "./byte-reader.js";
 import type { Init, Way } from "./transport.js";
-
-/** What a body is read from. */
-export interface BodyReader
-  extends Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
-  /** Takes back a piece that was read and is not needed any more. */
-  recycle?(piece: Uint8Array<ArrayBuffer>): void;
-}
 
 /**
  * What the module is told of a request: its number; the status, the headers and an

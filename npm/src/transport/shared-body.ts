@@ -4,7 +4,7 @@
 // everything else on the connection. So streams that are behind are told to go apart,
 // over a connection of their own.
 
-import type { BodyReader } from "./request.js";
+import type { BodyReader } from "./byte-reader.js";
 
 type Result = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
-import { readCall, readClientOptions, readLeaseCall } from "../../src/options.js";
 import type { Auth } from "../../src/public.js";
+import { readCall, readClientOptions, readLeaseCall } from "../../src/validation.js";
 import { wasmModule } from "./module.js";
 
 const settings = {

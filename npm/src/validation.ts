@@ -1,0 +1,206 @@
+// Checks what callers pass, and makes of it what the engine takes.
+import {
+  kind,
+  readCount,
+  readHeartbeat,
+  readTimeout,
+  readTransport,
+  readUint64,
+  requireFlag,
+  requireFunction,
+  requireObject,
+  requireSignal,
+  requireText,
+} from "./checks.js";
+import type { EngineCall } from "./engine/engine.js";
+import type {
+  ClientOptions,
+  LeaseEventOptions,
+  LeaseOptions,
+  LogOptions,
+  SendManifestOptions,
+  StreamOptions,
+} from "./options.js";
+import { tokensOf } from "./token.js";
+import type { Transport } from "./transport/transport.js";
+
+/** A client's own settings, checked and complete. */
+export interface Settings {
+  bridge: string;
+  timeoutMs: number;
+  retries: number;
+  heartbeat: number;
+  transport: Transport;
+}
+
+/** readClientOptions checks a client's options and fills in the defaults. */
+export function readClientOptions(options: ClientOptions): Settings {
+  requireObject("options", options);
+  requireFlag("worker", options.worker);
+  requireFunction("onProgress", options.onProgress);
+  return {
+    bridge: readBridgeUrl(options.bridgeUrl),
+    timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
+    retries: readCount("retries", options.retries, 100) ?? 3,
+    heartbeat: readHeartbeat(options.heartbeatMs) ?? 15_000,
+    transport: readTransport(options.transport) ?? "auto",
+  };
+}
+
+function readBridgeUrl(bridgeUrl: unknown): string {
+  const page = globalThis.location?.href;
+  if (bridgeUrl === undefined && page === undefined) {
+    throw new TypeError("bridgeUrl is required outside a web page");
+  }
+  if (bridgeUrl !== undefined && typeof bridgeUrl !== "string" && !(bridgeUrl instanceof URL)) {
+    throw new TypeError(`bridgeUrl must be a string or a URL, not ${kind(bridgeUrl)}`);
+  }
+  let url: URL;
+  try {
+    url = bridgeUrl === undefined ? new URL("/", page) : new URL(bridgeUrl, page);
+  } catch {
+    throw new TypeError(`bridgeUrl is not a URL: ${bridgeUrl}`);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`bridgeUrl must begin with http: or https:, not ${url.protocol}`);
+  }
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/** readCall checks the options of a call to a provider. */
+export function readCall(
+  settings: Settings,
+  provider: unknown,
+  options: StreamOptions = {},
+): EngineCall {
+  requireObject("options", options);
+  requireText("provider", provider);
+  requireFlag("insecure", options.insecure);
+  requireFlag("checkVersion", options.checkVersion);
+  requireFlag("reconnect", options.reconnect);
+  readTransport(options.transport);
+  requireFunction("onState", options.onState);
+  requireFunction("onGap", (options as LogOptions).onGap);
+  requireSignal(options.signal);
+  const timeout = readTimeout(options.timeoutMs) ?? settings.timeoutMs;
+  return {
+    bridge: settings.bridge,
+    provider,
+    transport: "fetch",
+    timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
+    retries: readCount("retries", options.retries, 100) ?? settings.retries,
+    heartbeat: readHeartbeat(options.heartbeatMs) ?? settings.heartbeat,
+    reconnect: options.reconnect ?? true,
+    insecure: options.insecure ?? false,
+    skipVersion: options.checkVersion === false,
+  };
+}
+
+/** readLeaseCall checks the options of a call about a lease. */
+export function readLeaseCall(
+  settings: Settings,
+  options: LeaseOptions & { follow?: boolean; tail?: number },
+): EngineCall {
+  requireObject("options", options);
+  const { lease, filter = {}, provider } = options;
+  const call = readCall(settings, provider, options);
+  requireObject("lease", lease);
+  requireText("lease.owner", lease.owner);
+  if (lease.provider !== undefined) requireText("lease.provider", lease.provider);
+  call.owner = lease.owner;
+  call.dseq = readUint64("lease.dseq", lease.dseq);
+  call.gseq = readCount("lease.gseq", lease.gseq) ?? 1;
+  call.oseq = readCount("lease.oseq", lease.oseq) ?? 1;
+  call.bseq = readCount("lease.bseq", lease.bseq) ?? 0;
+  call.leaseProvider = lease.provider ?? provider;
+
+  requireObject("filter", filter);
+  if (filter.name !== undefined) {
+    requireText("filter.name", filter.name);
+    call.service = filter.name;
+  }
+  if (filter.replicas !== undefined) {
+    if (!Array.isArray(filter.replicas)) {
+      throw new TypeError(`filter.replicas must be an array, not ${kind(filter.replicas)}`);
+    }
+    call.replicas = filter.replicas.map((replica) => {
+      const index = readCount("filter.replicas", replica);
+      if (index === undefined) throw new TypeError("filter.replicas must hold numbers");
+      return index;
+    });
+  }
+  requireFlag("follow", options.follow);
+  call.follow = options.follow ?? false;
+  const tail = readCount("tail", options.tail);
+  if (tail !== undefined) call.tail = tail;
+  readAuth(call, options.auth);
+  return call;
+}
+
+/** readEventCall checks the options of a call for events. */
+export function readEventCall(settings: Settings, options: LeaseEventOptions): EngineCall {
+  requireObject("options", options);
+  if (options.service !== undefined) requireText("service", options.service);
+  return readLeaseCall(settings, {
+    ...options,
+    filter: options.service === undefined ? {} : { name: options.service },
+  });
+}
+
+/** How long a manifest may take, in milliseconds: a provider waits for two minutes. */
+const manifestTimeout = 150_000;
+
+/** readManifestCall checks the options of a call that sends a manifest. */
+export function readManifestCall(settings: Settings, options: SendManifestOptions): EngineCall {
+  requireObject("options", options);
+  const { provider, dseq, lease, manifest } = options;
+  const call = lease
+    ? readLeaseCall(settings, { ...options, lease })
+    : readCall(settings, provider, options);
+  if (!lease) {
+    call.dseq = readUint64("dseq", dseq);
+    call.leaseProvider = provider;
+    readAuth(call, options.auth);
+  } else if (dseq !== undefined) {
+    throw new TypeError("lease and dseq exclude each other");
+  }
+  if (options.timeoutMs === undefined) call.timeout = manifestTimeout;
+  call.manifest = readManifest(manifest);
+  return call;
+}
+
+function readManifest(manifest: unknown): string {
+  let groups = manifest;
+  if (typeof manifest === "string") {
+    try {
+      groups = JSON.parse(manifest);
+    } catch {
+      throw new TypeError("manifest is not JSON");
+    }
+  }
+  if (!Array.isArray(groups)) throw new TypeError("manifest must be an array of groups");
+  return typeof manifest === "string" ? manifest : JSON.stringify(manifest);
+}
+
+function readAuth(call: EngineCall, auth: unknown): void {
+  if (auth === undefined) return;
+  requireObject("auth", auth);
+  const { type, token, getToken, certPem, keyPem } = auth as Record<string, unknown>;
+  const given = [token ?? getToken, certPem ?? keyPem].filter((value) => value !== undefined);
+  if (given.length > 1 || (token !== undefined && getToken !== undefined)) {
+    throw new TypeError("auth must hold one of token, getToken, and certPem with keyPem");
+  }
+  if (type === "jwt" && typeof getToken === "function") {
+    call.getToken = tokensOf(getToken as () => string);
+  } else if (type === "jwt") {
+    requireText("auth.token", token);
+    call.token = token;
+  } else if (type === "mtls") {
+    requireText("auth.certPem", certPem);
+    requireText("auth.keyPem", keyPem);
+    call.certPem = certPem;
+    call.keyPem = keyPem;
+  } else {
+    throw new TypeError('auth.type must be "jwt" or "mtls"');
+  }
+}
