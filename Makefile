@@ -42,8 +42,8 @@ NODE_MODULES := npm/node_modules/.package-lock.json
 PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
-DOCS_MODULES := .ci/docs/node_modules/.package-lock.json
-BENCH_MODULES := .ci/bench/node_modules/.package-lock.json
+DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
+BENCH_MODULES := testserver/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
 BRIDGE := bin/akash-provider-bridge
@@ -51,8 +51,9 @@ TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
 # JavaScript and CSS outside the npm package, for the same linter.
-WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts .ci/*.mjs \
-  .ci/conformance/*.mjs .ci/conformance/client/*.ts .ci/chaos/*.mjs .ci/chaos/page/*.js)
+WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts \
+  testserver/*.mjs testserver/*.mts testserver/bench/*.mjs testserver/bench/driver/*.mjs testserver/bench/page/*.ts \
+  testserver/chaos/*.mjs testserver/chaos/page/*.js testserver/conformance/*.mjs testserver/conformance/client/*.ts)
 
 # How many times an empty Go program's size the module may have, both as brotli.
 SIZE_BUDGET := 0.95
@@ -93,7 +94,7 @@ lint-go: $(STATICCHECK)
 	GOOS=js GOARCH=wasm go vet ./wasm/...
 	$(STATICCHECK) ./...
 	GOOS=js GOARCH=wasm $(STATICCHECK) -checks=inherit,-U1000 ./wasm/...
-	cd .ci/bench && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
+	cd testserver/bench && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
 
 .PHONY: lint-npm
 lint-npm: $(NODE_MODULES)
@@ -146,7 +147,7 @@ test-package: build
 .PHONY: test-conformance
 test-conformance: ## Run each mode of the conformance suite once
 	@.ci/need chromium=chromium
-	@node .ci/conformance/run.mjs --short
+	@node testserver/conformance/run.mjs --short
 
 .PHONY: npm-packages
 npm-packages: build ## Pack the package and, for every platform, the programs into bin/npm/
@@ -157,32 +158,32 @@ npm-packages: build ## Pack the package and, for every platform, the programs in
 .PHONY: conformance
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json
 	@.ci/need chromium=chromium
-	@node .ci/conformance/run.mjs --repeat $(REPEAT)
+	@node testserver/conformance/run.mjs --repeat $(REPEAT)
 
 .PHONY: test-chaos
 test-chaos: build $(TOXIPROXY) ## Run a short part of make chaos
 	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
-	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs --short
+	@TOXIPROXY='$(TOXIPROXY)' node testserver/chaos/run.mjs --short
 
 .PHONY: chaos
 chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, connections cut and stalled; bin/chaos.json
 	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
-	@TOXIPROXY='$(TOXIPROXY)' node .ci/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
+	@TOXIPROXY='$(TOXIPROXY)' node testserver/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
-	@node .ci/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
+	@node testserver/bench/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)
 
 .PHONY: bench
 bench: build $(EMPTY) $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the peers (QUICK=1: few rounds; SCALE=1: growth too); bin/bench.json
 	@.ci/need chromium=chromium
-	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node .ci/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
+	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node testserver/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 
 # It is made of the doc comments, which the package ships, so that editors show them. A
 # copy in the repository would be stale, and one in the package twice its weight.
 .PHONY: docs
 docs: $(NODE_MODULES) $(DOCS_MODULES) ## Write the API reference into bin/docs
-	@cd .ci/docs && npx typedoc --logLevel Warn
+	@cd npm/typedoc && npx typedoc --logLevel Warn
 
 .PHONY: proto
 proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .proto files
@@ -190,7 +191,8 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf bin npm/{LICENSE,dist,node_modules} npm/test/{package,react-18,readme}/node_modules .tools .ci/{bench,conformance,docs}/{dist,gen,node_modules}
+	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{package,react-18,readme}/node_modules
+	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # What reads a crash of the module is kept beside it, and not loaded by pages.
@@ -215,12 +217,12 @@ $(README_MODULES): npm/test/readme/package.json npm/test/readme/package-lock.jso
 	cd npm/test/readme && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(DOCS_MODULES): .ci/docs/package.json .ci/docs/package-lock.json
-	cd .ci/docs && npm ci --no-audit --no-fund --loglevel=error
+$(DOCS_MODULES): npm/typedoc/package.json npm/typedoc/package-lock.json
+	cd npm/typedoc && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(BENCH_MODULES): .ci/bench/package.json .ci/bench/package-lock.json
-	cd .ci/bench && npm ci --no-audit --no-fund --loglevel=error
+$(BENCH_MODULES): testserver/bench/package.json testserver/bench/package-lock.json
+	cd testserver/bench && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(NPM): $(WASM) $(NODE_MODULES) npm/build.mjs $(shell find npm/src -type f 2>/dev/null)
@@ -235,11 +237,11 @@ $(BRIDGE): $(call go_files,bridge) $(PROTO_GO) $(wildcard web/*.go) $(WEB)
 	@mkdir -p $(@D)
 	$(GO_BUILD) -o $@ ./bridge
 
-$(TESTSERVER): $(call go_files,testserver) $(PROTO_GO)
+$(TESTSERVER): $(call go_files,testserver/main.go testserver/fake) $(PROTO_GO)
 	@mkdir -p $(@D)
 	$(GO_BUILD) -o $@ ./testserver
 
-$(EMPTY): .ci/empty/main.go go.mod
+$(EMPTY): testserver/bench/empty/main.go go.mod
 	@mkdir -p $(@D)
 	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ $<
 

@@ -1,12 +1,17 @@
-// Conformance is the bridge as connectrpc's conformance suite tests it: edge, relay
-// and transport are those of akash-provider-bridge, and one of the suite's own gRPC
-// servers stands in the place of a provider.
+// Conformance puts the bridge before connectrpc's conformance suite
+// (testserver/conformance): the gRPC-Web edge, relay and transport are those of
+// akash-provider-bridge, and one of the suite's own gRPC servers stands in for a
+// provider.
 //
 //	conformance PROGRAM
 //
-// The suite's driver starts it, says on stdin which server it wants and reads on
-// stdout where that listens. PROGRAM is referenceserver or grpcserver; it is told
-// the same, but to speak native gRPC. SIGTERM ends both.
+// PROGRAM is referenceserver or grpcserver. The suite's driver starts this command,
+// writes to its stdin which server it wants, and reads from its stdout where that
+// server listens. PROGRAM gets the same request, except that it always speaks native
+// gRPC. SIGTERM ends both.
+//
+// The command stays below bridge because its tests use packages under
+// bridge/internal.
 package main
 
 import (

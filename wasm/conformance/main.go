@@ -1,9 +1,11 @@
 //go:build js
 
-// The client's transport as connectrpc's conformance suite tests it: packages
-// grpcweb and browser, without what package client knows of Akash. It is built
-// for that suite only, whose messages pass through it as bytes
-// (.ci/conformance/client/akash.ts is the other side).
+// Conformance puts the client's transport before connectrpc's conformance suite
+// (testserver/conformance, whose client/akash.ts is the other side): packages grpcweb
+// and browser, without package client's methods. Messages pass through as bytes.
+//
+// It is built for that suite only. It stays below wasm because it needs js build tags
+// and what checks wasm for them: go vet and staticcheck with GOOS=js.
 package main
 
 import (

@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { advice } from "../src/advice.js";
 
 test("there is advice for every reason that the bridge can give", async () => {
-  const source = await readFile(new URL("../../bridge/rpcerror/rpcerror.go", import.meta.url), "utf8");
+  const source = await readFile(
+    new URL("../../bridge/rpcerror/rpcerror.go", import.meta.url),
+    "utf8",
+  );
   const reasons = [...source.matchAll(/Reason = "(\w+)"/g)].map(([, reason]) => reason);
   assert.ok(reasons.length > 10);
   assert.deepEqual(

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { launchOptions } from "../../../.ci/chromium.mjs";
+import { launchOptions } from "../../../testserver/chromium.mjs";
 import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type PluginBuild } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { executablePath } from "../../../.ci/chromium.mjs";
+import { executablePath } from "../../../testserver/chromium.mjs";
 import { root, Stage, until } from "./harness.js";
 
 let stage: Stage;

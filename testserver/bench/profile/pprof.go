@@ -1,4 +1,4 @@
-// Profiles of the bridge, for .ci/bench/profile.mjs, which builds the bridge with
+// Profiles of the bridge, for testserver/bench/profile.mjs, which builds the bridge with
 // this file laid over it. The product has nothing of the kind.
 
 package main

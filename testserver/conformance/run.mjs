@@ -2,7 +2,7 @@
 // one line per suite. A run of all suites writes bin/conformance.json. Exits 1 if a
 // case failed.
 //
-//   node .ci/conformance/run.mjs [--short] [--repeat N] [NAME…]
+//   node testserver/conformance/run.mjs [--short] [--repeat N] [NAME…]
 //
 //   --short      each mode once, as `make test` does
 //   --repeat N   every suite N times in a row; a line tells its worst run

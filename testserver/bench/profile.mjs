@@ -1,6 +1,6 @@
 // Says where the time goes that run.mjs measures:
 //
-//   node .ci/bench/profile.mjs [bridge] [client]
+//   node testserver/bench/profile.mjs [bridge] [client]
 //
 // `make bench ONLY=rest` installs what it needs. It prints the functions that take the most and leaves the profiles in bin/profile:
 // of the bridge for `go tool pprof`, of the client for the performance panel of

@@ -1,7 +1,7 @@
 // Follows logs in Chromium while bridges and the provider are killed and connections
 // are cut and stalled, and compares every line that came with what was written.
 //
-//   node .ci/chaos/run.mjs [--short] [--seed N] [--streams N] [--kills N] [--verbose] [WORD…]
+//   node testserver/chaos/run.mjs [--short] [--seed N] [--streams N] [--kills N] [--verbose] [WORD…]
 //
 //   --short    a part of it that takes half a minute, as `make test` does: always the same
 //   --seed N   what goes wrong, and when; a failed run tells its own

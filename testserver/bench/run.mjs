@@ -3,7 +3,7 @@
 //
 // `make bench` installs what this needs and runs it:
 //
-//   node .ci/bench/run.mjs [--quick] [--scale] [PART…]
+//   node testserver/bench/run.mjs [--quick] [--scale] [PART…]
 //
 //   --quick   few rounds, with wider spreads
 //   --scale   also how cost grows with streams and providers

@@ -1,7 +1,7 @@
 // Prints the size of the client's module beside an empty Go program's, and
 // writes the figures:
 //
-//   node .ci/size.mjs MODULE EMPTY OUT.json BUDGET
+//   node testserver/bench/size.mjs MODULE EMPTY OUT.json BUDGET
 //
 // Brotli is at quality 11, as files are served; gzip at level 9. The ratio is
 // that of the brotli sizes; above the budget it is a failure.
