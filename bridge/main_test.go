@@ -492,6 +492,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	assert.Contains(t, body, `akash_bridge_open_calls{method="`+pathGetStatus+`"} 0`)
 	assert.Contains(t, body, `akash_bridge_reach_duration_seconds_count{outcome="grpc"} 1`)
 	assert.Contains(t, body, `akash_bridge_message_bytes_total{direction="sent"}`)
+	assert.Contains(t, body, `akash_bridge_skipped_frames_total{kind="event"} 0`)
 	assert.NotContains(t, body, w.fake.Provider, "an address is no label")
 
 	require.NoError(t, server.Close())

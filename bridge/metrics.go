@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"akash-provider-web/bridge/rest"
 )
 
 // metrics are what the bridge counts. Labels take values from the bridge's own
@@ -17,6 +19,7 @@ type metrics struct {
 	duration *prometheus.HistogramVec // by method
 	bytes    *prometheus.CounterVec   // by direction: received, sent
 	reach    *prometheus.HistogramVec // by outcome: grpc, rest, failed
+	skipped  *prometheus.CounterVec   // by kind: event, logLine
 }
 
 func newMetrics() *metrics {
@@ -44,11 +47,18 @@ func newMetrics() *metrics {
 			Help:    "Time to find, connect to and verify a provider, by outcome: grpc, rest or failed.",
 			Buckets: []float64{.0001, .001, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"outcome"}),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_skipped_frames_total",
+			Help: "WebSocket frames of providers that could not be read and were skipped, by what was expected: event or logLine.",
+		}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach,
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for path := range methods {
 		m.open.WithLabelValues(path) // present from the start, at 0
+	}
+	for _, kind := range rest.Frames {
+		m.skipped.WithLabelValues(string(kind))
 	}
 	return m
 }

@@ -75,11 +75,15 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	s := &server{config: c, log: log, metrics: newMetrics(), ready: d.ready, stopping: stopping, web: d.web, origins: origins,
+	counted := newMetrics()
+	s := &server{config: c, log: log, metrics: counted, ready: d.ready, stopping: stopping, web: d.web, origins: origins,
 		watched: fanout.New(fanout.Options{Logger: log})}
 	b := &bridge{
-		reacher:    d.reacher,
-		rest:       rest.New(rest.Options{Logger: log}),
+		reacher: d.reacher,
+		rest: rest.New(rest.Options{
+			Logger:  log,
+			Skipped: func(kind rest.Frame) { counted.skipped.WithLabelValues(string(kind)).Inc() },
+		}),
 		watched:    s.watched,
 		metadata:   metadata,
 		allowed:    permissions{insecure: c.allowInsecure, hostOverride: c.allowHostOverride},

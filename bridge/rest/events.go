@@ -53,9 +53,10 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 		case err != nil:
 			return err
 		}
-		event, err := decodeEvent(data)
-		if err != nil {
-			return err
+		event, ok := decodeEvent(data)
+		if !ok {
+			x.skip(FrameEvent, data)
+			continue
 		}
 		if err := x.reply(event); err != nil {
 			return err
@@ -63,8 +64,9 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 	}
 }
 
-// decodeEvent reads an event as a gateway sends it.
-func decodeEvent(data []byte) (*webv1.LeaseEvent, error) {
+// decodeEvent reads an event as a gateway sends it, and reports whether data is one:
+// a JSON object that says what happened, or to what.
+func decodeEvent(data []byte) (*webv1.LeaseEvent, bool) {
 	var e struct {
 		Type                string `json:"type"`
 		ReportingController string `json:"reportingController"`
@@ -78,7 +80,10 @@ func decodeEvent(data []byte) (*webv1.LeaseEvent, error) {
 		} `json:"object"`
 	}
 	if json.Unmarshal(data, &e) != nil {
-		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent an event that is not one")
+		return nil, false
+	}
+	if e.Type == "" && e.Reason == "" && e.Note == "" && e.Object.Name == "" {
+		return nil, false
 	}
 	return &webv1.LeaseEvent{
 		Type:   e.Type,
@@ -89,7 +94,7 @@ func decodeEvent(data []byte) (*webv1.LeaseEvent, error) {
 		},
 		ReportingController: e.ReportingController,
 		ReportingInstance:   e.ReportingInstance,
-	}, nil
+	}, true
 }
 
 // ended tells what the end of a socket means that nothing was said about: nil if

@@ -64,7 +64,6 @@ func TestLeaseEventsEnd(t *testing.T) {
 		{"the provider shuts down", true, bye, nil, codes.Unavailable, rpcerror.ReasonProviderGone},
 		{"the provider is gone", false, drop, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unavailable, rpcerror.ReasonProviderGone},
 		{"no such lease", true, func(s *stream) { s.close(4001, "") }, nil, codes.NotFound, rpcerror.ReasonUnknownLease},
-		{"garbage", true, func(s *stream) { _ = s.conn.Write(context.Background(), websocket.MessageText, []byte("[")); s.drop() }, nil, codes.Internal, rpcerror.ReasonProviderProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newLeaseGateway(t, services{"web": pods(1)})

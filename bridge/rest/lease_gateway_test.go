@@ -113,8 +113,13 @@ func (s *stream) line(pod, format string, args ...any) {
 		Message string `json:"message"`
 	}{pod, fmt.Sprintf(format, args...)})
 	if err == nil {
-		_ = s.conn.Write(context.Background(), websocket.MessageText, append(message, '\n'))
+		s.raw(string(message) + "\n")
 	}
+}
+
+// raw sends a frame.
+func (s *stream) raw(text string) {
+	_ = s.conn.Write(context.Background(), websocket.MessageText, []byte(text))
 }
 
 // drop ends the socket as gateways do at the end of a log, without a frame.

@@ -233,7 +233,11 @@ func (f *follower) move(s *source) error {
 		if err != nil {
 			return err
 		}
-		if err := f.merger.add(line); err != nil {
+		switch err := f.merger.add(line); err {
+		case nil:
+		case errLine:
+			f.skip(FrameLogLine, line)
+		default:
 			return err
 		}
 	}

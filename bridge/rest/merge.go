@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -130,8 +131,9 @@ func (m *merger) open(services []string, running map[string]int, tail int) {
 	}
 }
 
-// add takes one line as the gateway sends it. It waits while too much is pending
-// and returns an error if the line is none, or if nobody wants more.
+// add takes one line as the gateway sends it. It waits while too much is pending.
+// It returns errLine if data is no line, after which it takes further ones, and
+// another error if nobody wants more.
 func (m *merger) add(data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -182,10 +184,10 @@ func (m *merger) pod(data []byte) (p *pod, escaped []byte, usual bool, err error
 	return p, escaped, usual, nil
 }
 
-// meet makes a pod's acquaintance.
+// meet adds a pod that has not been heard of yet.
 func (m *merger) meet(name []byte) (*pod, error) {
 	if !isPodName(name) {
-		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent a log line of a pod without a proper name")
+		return nil, errLine
 	}
 	if len(m.pods) == maxPods {
 		return nil, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderProtocol, "the lease's log is of more than %d pods: ask for one service", maxPods)
@@ -203,8 +205,8 @@ func (m *merger) meet(name []byte) (*pod, error) {
 	return p, nil
 }
 
-// errLine is a message that is not a log line.
-var errLine = rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent a log line that is not one")
+// errLine is the error of a frame that is not a pod's log line.
+var errLine = errors.New("the frame is not a log line")
 
 // decode appends a line's text and the end of the line.
 func decode(dst, data, escaped []byte, usual bool) ([]byte, error) {

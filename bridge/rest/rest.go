@@ -10,8 +10,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -65,7 +65,22 @@ type Options struct {
 	// how long a WebSocket may be silent (a provider pings every 10 s), 45 s by
 	// default.
 	Patience time.Duration
+	// Skipped, if set, is called for each frame of a WebSocket that is not what was
+	// asked for, and is passed over. It may be called from several goroutines.
+	Skipped func(kind Frame)
 }
+
+// Frame is a kind of frame that a provider sends on a WebSocket.
+type Frame string
+
+// The kinds of frames.
+const (
+	FrameEvent   Frame = "event"
+	FrameLogLine Frame = "logLine"
+)
+
+// Frames are all kinds.
+var Frames = []Frame{FrameEvent, FrameLogLine}
 
 // Adapter answers gRPC calls from the REST gateways of providers. It is safe for
 // concurrent use, and keeps nothing that no call is using.
@@ -75,6 +90,7 @@ type Adapter struct {
 	leaseInterval  time.Duration
 	patience       time.Duration
 	statusPatience time.Duration // that an open log has for its lease's status
+	skipped        func(Frame)
 
 	statuses shared[*providerv1.Status]
 	leases   shared[*leaseStatus]
@@ -83,7 +99,10 @@ type Adapter struct {
 // New returns an Adapter.
 func New(o Options) *Adapter {
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Skipped == nil {
+		o.Skipped = func(Frame) {}
 	}
 	return &Adapter{
 		log:            o.Logger,
@@ -91,6 +110,7 @@ func New(o Options) *Adapter {
 		leaseInterval:  positive(o.LeaseInterval, 5*time.Second),
 		patience:       positive(o.Patience, 45*time.Second),
 		statusPatience: 5 * time.Second,
+		skipped:        o.Skipped,
 	}
 }
 
@@ -109,6 +129,8 @@ type exchange struct {
 	// send hands one encoded message to the caller and returns when it is
 	// accepted; the slice may be reused then.
 	send func(message []byte) error
+
+	skipping sync.Once // logs the first frame that is skipped
 }
 
 // methods are the calls that the adapter answers.
@@ -174,6 +196,17 @@ func (x *exchange) opened() {
 	if x.call.Opened != nil {
 		x.call.Opened()
 	}
+}
+
+// skip passes over a frame that cannot be read as its kind: one bad frame is no
+// reason to end a stream. Each is counted, and a call's first is logged, without its
+// content, which is the tenant's.
+func (x *exchange) skip(kind Frame, frame []byte) {
+	x.skipped(kind)
+	x.skipping.Do(func() {
+		x.log.Warn("skipped a frame that cannot be read; more of this call are not logged",
+			"kind", string(kind), "bytes", len(frame), "provider", x.call.Provider, "method", x.call.Method)
+	})
 }
 
 // request decodes the call's message into m.
