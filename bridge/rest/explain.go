@@ -19,7 +19,7 @@ var leaseScopes = map[string]string{
 
 // Explain tells why a provider refused a call of LeaseRPC over gRPC, as precisely
 // as a call over REST is told. It knows the words of the gateway, which the gRPC
-// server shares (proto/akash-provider-api.md, section 1.2 and 2.7); nil means that the provider's
+// server shares (proto/akash-provider-api.md, sections 1.2 and 2.7); nil means that the provider's
 // status says all there is.
 func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 	scope, ok := leaseScopes[call.Method]
