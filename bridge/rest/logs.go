@@ -11,15 +11,11 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/rest/logs"
 	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
-
-// reopenTail is how many lines of history, per pod, are asked for when a log is
-// opened again of which everything has been read: what a new pod may have
-// written by then, and more than what the others may have written meanwhile.
-const reopenTail = 10_000
 
 // maxNoPods is how often in a row a log that is followed may turn out to have no
 // pods, though the lease's status has some. The status lags behind by seconds.
@@ -52,8 +48,8 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 	if err := checkServiceName(service); err != nil {
 		return err
 	}
-	if len(request.GetKnown()) > maxPods {
-		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "at most %d replicas can be known", maxPods)
+	if len(request.GetKnown()) > logs.MaxPods {
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "at most %d replicas can be known", logs.MaxPods)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var services []string
@@ -65,10 +61,10 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		lease:    request.GetLeaseId(),
 		service:  service,
 		follow:   request.GetFollow(),
-		merger:   newMerger(services, request.GetFilter().GetReplicas(), request.GetFollow()),
+		merger:   logs.NewMerger(services, request.GetFilter().GetReplicas(), request.GetFollow()),
 	}
 	for _, k := range request.GetKnown() {
-		f.merger.known[k.GetPod()] = k.GetReplica()
+		f.merger.Know(k.GetPod(), k.GetReplica())
 	}
 	first, err := f.start(ctx)
 	if err != nil {
@@ -79,14 +75,14 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		x.opened()
 	}
 	var running sync.WaitGroup
-	running.Go(func() { f.merger.finish(f.run(ctx, first)) })
+	running.Go(func() { f.merger.Finish(f.run(ctx, first)) })
 	defer func() {
 		cancel()
-		f.merger.finish(context.Canceled) // wakes a reader that waits for room
+		f.merger.Finish(context.Canceled) // wakes a reader that waits for room
 		running.Wait()
 	}()
 	for {
-		message, err := f.merger.next(ctx)
+		message, err := f.merger.Next(ctx)
 		if err == io.EOF {
 			return nil
 		}
@@ -105,7 +101,7 @@ type follower struct {
 	lease   *marketv1.LeaseID
 	service string // the only one wanted, "" for all
 	follow  bool
-	merger  *merger
+	merger  *logs.Merger
 }
 
 // source is an open socket of logs, and the lease's status when it was opened,
@@ -195,7 +191,7 @@ func (f *follower) route(tail int) route {
 // open prepares the merger for what s sends.
 func (f *follower) open(s *source) {
 	if s.status == nil {
-		f.merger.open(nil, nil, s.tail)
+		f.merger.Open(nil, nil, s.tail)
 		return
 	}
 	running := make(map[string]int)
@@ -204,7 +200,7 @@ func (f *follower) open(s *source) {
 		service := s.status.Services[name]
 		running[name] = int(max(service.Total, service.Available, 1))
 	}
-	f.merger.open(s.status.names(), running, s.tail)
+	f.merger.Open(s.status.names(), running, s.tail)
 }
 
 // read moves the lines of s into the merger until it ends, or until pods came
@@ -233,9 +229,9 @@ func (f *follower) move(s *source) error {
 		if err != nil {
 			return err
 		}
-		switch err := f.merger.add(line); err {
+		switch err := f.merger.Add(line); err {
 		case nil:
-		case errLine:
+		case logs.ErrLine:
 			f.skip(FrameLogLine, line)
 		default:
 			return err
@@ -265,7 +261,7 @@ func (f *follower) watch(ctx, life context.Context, current *source) *source {
 			last = status
 			continue
 		}
-		tail := reopenTail
+		tail := logs.ReopenTail
 		if !current.drained(ctx) {
 			tail = -1 // there is no telling how much has not been read yet
 		}
@@ -318,11 +314,11 @@ func (f *follower) again(ctx context.Context, pause *time.Duration) (*source, er
 		if available == 0 {
 			continue
 		}
-		s, err := f.dial(ctx, ctx, f.route(reopenTail))
+		s, err := f.dial(ctx, ctx, f.route(logs.ReopenTail))
 		if isReason(err, rpcerror.ReasonUnknownLease) {
 			return nil, errOver
 		}
-		return &source{socket: s, status: status, tail: reopenTail}, err
+		return &source{socket: s, status: status, tail: logs.ReopenTail}, err
 	}
 }
 

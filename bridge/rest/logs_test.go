@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"akash-provider-web/bridge/rest/logs"
 	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
@@ -570,4 +571,26 @@ func TestPageThatGoesAway(t *testing.T) {
 	assert.Equal(t, gone, <-result)
 	_, _, err := s.conn.Read(testContext(t))
 	assert.ErrorIs(t, err, io.EOF, "the provider's side is closed")
+}
+
+// What a page claims to know is bounded.
+func TestKnownReplicas(t *testing.T) {
+	g := newLeaseGateway(t, services{"web": pods(2)})
+	g.sockets = []func(*stream){func(s *stream) {
+		s.line("web-1-a", "ant")
+		s.line("web-1-b", "bee")
+		s.drop()
+	}}
+	book, err := g.listen(false, func(_ *Call, r *leasev1.ServiceLogsRequest) {
+		r.Known = []*leasev1.KnownReplica{{Pod: "web-1-b", Replica: 0}, {Pod: strings.Repeat("x", 5000), Replica: 1}}
+	}).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{"web/0": text("bee"), "web/1": text("ant")}, book)
+
+	_, err = g.listen(false, func(_ *Call, r *leasev1.ServiceLogsRequest) {
+		for range logs.MaxPods + 1 {
+			r.Known = append(r.Known, &leasev1.KnownReplica{Pod: "web-1-b"})
+		}
+	}).end()
+	assert.Equal(t, codes.InvalidArgument, requireFault(t, err).Code)
 }

@@ -1,4 +1,4 @@
-package rest
+package logs
 
 import (
 	"math/rand/v2"
@@ -56,10 +56,10 @@ func TestOverlapOfDistinctLines(t *testing.T) {
 		for _, whole := range []bool{true, false} {
 			log := lines(n+5, count)
 			h := remember(log, n, whole)
-			assert.Equal(t, log[n:], replay(h, reopenTail, log), "opened from the first line, %d", n)
-			assert.Empty(t, replay(h, reopenTail, log[:n]), "nothing new, %d", n)
+			assert.Equal(t, log[n:], replay(h, ReopenTail, log), "opened from the first line, %d", n)
+			assert.Empty(t, replay(h, ReopenTail, log[:n]), "nothing new, %d", n)
 			if !whole {
-				assert.Equal(t, log[n:], replay(h, reopenTail, log[n-min(n, rememberedLines):]), "just the remembered lines, %d", n)
+				assert.Equal(t, log[n:], replay(h, ReopenTail, log[n-min(n, rememberedLines):]), "just the remembered lines, %d", n)
 			}
 		}
 	}
@@ -80,17 +80,17 @@ func TestOverlapOfEqualLines(t *testing.T) {
 func TestOverlapOfEqualLinesInTheMiddle(t *testing.T) {
 	log := append(lines(500, func(int) int { return 0 }), 77, 78)
 	h := remember(log[400:], 100, false)
-	assert.Equal(t, []uint64{77, 78}, replay(h, reopenTail, log))
+	assert.Equal(t, []uint64{77, 78}, replay(h, ReopenTail, log))
 }
 
 // A rotated log begins in the midst of what is remembered.
 func TestOverlapOfARotatedLog(t *testing.T) {
 	log := lines(120, count)
 	h := remember(log, 100, false)
-	assert.Equal(t, log[100:], replay(h, reopenTail, log[80:]))
+	assert.Equal(t, log[100:], replay(h, ReopenTail, log[80:]))
 	h = remember(log, 100, true)
 	h.bytes = unrotated
-	assert.Equal(t, log[100:], replay(h, reopenTail, log[80:]))
+	assert.Equal(t, log[100:], replay(h, ReopenTail, log[80:]))
 }
 
 // A container that was started anew has a log of its own, even where a line or
@@ -98,22 +98,22 @@ func TestOverlapOfARotatedLog(t *testing.T) {
 func TestOverlapOfARestartedContainer(t *testing.T) {
 	h := remember([]uint64{10, 11, 12, 13}, 4, true)
 	for _, again := range [][]uint64{{13, 20, 21}, {10, 20}, {10, 11, 12, 20}, {20}} {
-		assert.Equal(t, again, replay(h, reopenTail, again))
+		assert.Equal(t, again, replay(h, ReopenTail, again))
 	}
 	long := remember(lines(1000, count), 1000, true)
 	again := append([]uint64{1}, lines(1000, func(i int) int { return 5000 + i })...)
-	assert.Equal(t, again, replay(long, reopenTail, again))
+	assert.Equal(t, again, replay(long, ReopenTail, again))
 
 	long = remember(lines(20_000, count), 20_000, true)
-	again = lines(reopenTail+10, func(i int) int { return 50_000 + i })
-	assert.Equal(t, again, replay(long, reopenTail, again))
+	again = lines(ReopenTail+10, func(i int) int { return 50_000 + i })
+	assert.Equal(t, again, replay(long, ReopenTail, again))
 }
 
 // A log that is longer than what is repeated is continued as well.
 func TestOverlapOfALongLog(t *testing.T) {
 	log := lines(30_000, count)
-	assert.Equal(t, log[20_000:], replay(remember(log, 20_000, true), reopenTail, log[15_000:]))
-	assert.Empty(t, replay(remember(log, 30_000, true), reopenTail, log[20_000:]))
+	assert.Equal(t, log[20_000:], replay(remember(log, 20_000, true), ReopenTail, log[15_000:]))
+	assert.Empty(t, replay(remember(log, 30_000, true), ReopenTail, log[20_000:]))
 	assert.Equal(t, log[20_000:], replay(remember(log, 20_000, true), -1, log))
 	assert.Equal(t, log[20_000:], replay(remember(log, 20_000, false), -1, log))
 }

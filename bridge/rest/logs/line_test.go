@@ -1,8 +1,9 @@
-package rest
+package logs
 
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -24,7 +25,9 @@ func readLine(data []byte) (pod, text string, ok bool) {
 
 // Lines of a real provider take the short way.
 func TestRealLines(t *testing.T) {
-	lines := bytes.SplitAfter(fixture(t, "ws.logs.jsonl"), []byte("\n"))
+	data, err := os.ReadFile("../testdata/ws.logs.jsonl")
+	require.NoError(t, err)
+	lines := bytes.SplitAfter(data, []byte("\n"))
 	for _, line := range lines[:3] {
 		pod, escaped, ok := splitLine(line)
 		require.True(t, ok)

@@ -1,7 +1,8 @@
-package rest
+package logs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,10 +17,10 @@ import (
 )
 
 // drain takes messages until the merger ends, and returns what they hold.
-func drain(t *testing.T, j *merger) (map[string]string, error) {
+func drain(t *testing.T, j *Merger) (map[string]string, error) {
 	book := make(map[string]string)
 	for {
-		message, err := j.next(context.Background())
+		message, err := j.Next(context.Background())
 		if err != nil {
 			return book, err
 		}
@@ -32,10 +33,16 @@ func drain(t *testing.T, j *merger) (map[string]string, error) {
 }
 
 // numbered adds lines from ≤ i < to of a pod.
-func numbered(t *testing.T, j *merger, pod string, from, to int) {
+func numbered(t *testing.T, j *Merger, pod string, from, to int) {
 	for i := from; i < to; i++ {
-		require.NoError(t, j.add(fmt.Appendf(nil, `{"name":"%s","message":"line %d, of a length that adds up %s"}`+"\n", pod, i, strings.Repeat("x", 60))))
+		require.NoError(t, j.Add(fmt.Appendf(nil, `{"name":"%s","message":"line %d, of a length that adds up %s"}`+"\n", pod, i, strings.Repeat("x", 60))))
 	}
+}
+
+// isReason reports whether err is a fault for that reason.
+func isReason(err error, reason rpcerror.Reason) bool {
+	var e *rpcerror.Error
+	return errors.As(err, &e) && e.Reason == reason
 }
 
 func countLines(text string) (n, first, last int) {
@@ -50,7 +57,7 @@ func countLines(text string) (n, first, last int) {
 func TestLongRepetition(t *testing.T) {
 	const repeated = 4 * maxHeld / 100
 	for _, tail := range []int{-1, 10} {
-		j := newMerger([]string{"web"}, nil, true)
+		j := NewMerger([]string{"web"}, nil, true)
 		type result struct {
 			book map[string]string
 			err  error
@@ -60,15 +67,15 @@ func TestLongRepetition(t *testing.T) {
 			book, err := drain(t, j)
 			taken <- result{book, err}
 		}()
-		j.open(nil, map[string]int{"web": 1}, tail)
+		j.Open(nil, map[string]int{"web": 1}, tail)
 		start := 0
 		if tail > 0 {
 			start = repeated - tail
 		}
 		numbered(t, j, "web-1-a", start, repeated)
-		j.open(nil, map[string]int{"web": 1}, -1)
+		j.Open(nil, map[string]int{"web": 1}, -1)
 		numbered(t, j, "web-1-a", 0, repeated+1000)
-		j.finish(nil)
+		j.Finish(nil)
 
 		r := <-taken
 		assert.Equal(t, io.EOF, r.err)
@@ -80,34 +87,34 @@ func TestLongRepetition(t *testing.T) {
 // Where so much came that nothing could be kept, and it was not a repetition
 // after all, the log ends rather than have a gap.
 func TestRepetitionThatWasNone(t *testing.T) {
-	j := newMerger([]string{"web"}, nil, true)
+	j := NewMerger([]string{"web"}, nil, true)
 	taken := make(chan error)
 	go func() {
 		_, err := drain(t, j)
 		taken <- err
 	}()
-	j.open(nil, map[string]int{"web": 1}, 10)
+	j.Open(nil, map[string]int{"web": 1}, 10)
 	numbered(t, j, "web-1-a", 0, 100)
-	j.open(nil, map[string]int{"web": 1}, -1)
+	j.Open(nil, map[string]int{"web": 1}, -1)
 	numbered(t, j, "web-1-a", 1000, 1000+2*maxHeld/100)
-	j.finish(nil)
+	j.Finish(nil)
 	assert.True(t, isReason(<-taken, rpcerror.ReasonProviderGone))
 }
 
 // A batch never holds much more than it may, however many replicas mix.
 func TestManyReplicas(t *testing.T) {
 	const replicas, each = 300, 200
-	j := newMerger([]string{"db"}, nil, false)
+	j := NewMerger([]string{"db"}, nil, false)
 	go func() {
-		j.open(nil, nil, -1)
+		j.Open(nil, nil, -1)
 		for i := range each {
 			for r := range replicas {
-				if j.add(fmt.Appendf(nil, `{"name":"db-%d","message":"%d"}`, r, i)) != nil {
+				if j.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"%d"}`, r, i)) != nil {
 					return
 				}
 			}
 		}
-		j.finish(nil)
+		j.Finish(nil)
 	}()
 	book, err := drain(t, j)
 	assert.Equal(t, io.EOF, err)
@@ -119,29 +126,10 @@ func TestManyReplicas(t *testing.T) {
 		require.Equal(t, want.String(), book[fmt.Sprintf("db/%d", r)])
 	}
 
-	crowd := newMerger([]string{"db"}, nil, false)
-	for r := range maxPods {
-		require.NoError(t, crowd.add(fmt.Appendf(nil, `{"name":"db-%d","message":"x"}`, r)))
+	crowd := NewMerger([]string{"db"}, nil, false)
+	for r := range MaxPods {
+		require.NoError(t, crowd.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"x"}`, r)))
 		_, _, _ = crowd.take()
 	}
-	assert.True(t, isReason(crowd.add([]byte(`{"name":"one-more","message":"x"}`)), rpcerror.ReasonProviderProtocol))
-}
-
-func TestServiceOf(t *testing.T) {
-	known := []string{"web", "web-api", "db", "a"}
-	for pod, want := range map[string]string{
-		"web-7f8b9c6d5-x2x9p":     "web",
-		"web-api-7f8b9c6d5-x2x9p": "web-api",
-		"web-api":                 "web",
-		"db-0":                    "db",
-		"a-b":                     "a",
-		"other-7f8b9c6d5-x2x9p":   "other",
-		"my-other-7f8b9c6-x2x9p":  "my-other",
-		"my-other-3":              "my-other",
-		"webx-1":                  "webx",
-		"alone":                   "alone",
-		"two-parts":               "two",
-	} {
-		assert.Equal(t, want, serviceOf(pod, known), pod)
-	}
+	assert.True(t, isReason(crowd.Add([]byte(`{"name":"one-more","message":"x"}`)), rpcerror.ReasonProviderProtocol))
 }

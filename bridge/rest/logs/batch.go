@@ -1,4 +1,4 @@
-package rest
+package logs
 
 import "google.golang.org/protobuf/encoding/protowire"
 

@@ -1,31 +1,29 @@
-package rest
+package logs
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
 // say adds a line of each of the pods to a merger.
-func say(t *testing.T, j *merger, pods ...string) {
+func say(t *testing.T, j *Merger, pods ...string) {
 	for _, pod := range pods {
-		require.NoError(t, j.add(fmt.Appendf(nil, `{"name":"%s","message":"%s speaks"}`+"\n", pod, pod)))
+		require.NoError(t, j.Add(fmt.Appendf(nil, `{"name":"%s","message":"%s speaks"}`+"\n", pod, pod)))
 	}
 }
 
 // told returns the pods that have been named since it was last asked, by replica, in order.
-func told(t *testing.T, j *merger) (names []string) {
+func told(t *testing.T, j *Merger) (names []string) {
 	if j.batch.size() == 0 {
 		return nil
 	}
-	message, err := j.next(t.Context())
+	message, err := j.Next(t.Context())
 	require.NoError(t, err)
 	var m leasev1.ServiceLogsResponse
 	require.NoError(t, proto.Unmarshal(message, &m))
@@ -40,9 +38,9 @@ func told(t *testing.T, j *merger) (names []string) {
 // Each pod is named once, where its log begins, and once more where it began anew:
 // that tells a page which log it has, whatever number that has.
 func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
-	j := newMerger([]string{"web", "db"}, nil, true)
+	j := NewMerger([]string{"web", "db"}, nil, true)
 	running := map[string]int{"web": 2, "db": 1}
-	j.open(nil, running, -1)
+	j.Open(nil, running, -1)
 	say(t, j, "web-1-b", "web-1-a", "db-0")
 	assert.Equal(t, []string{"web/0 is web-1-a", "web/1 is web-1-b", "db/0 is db-0"}, told(t, j))
 	say(t, j, "web-1-b", "web-1-a", "db-0")
@@ -50,13 +48,13 @@ func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
 
 	// b goes and c comes, which takes its number; a goes on where it was, and db-0's
 	// container was started anew.
-	j.open(nil, running, -1)
+	j.Open(nil, running, -1)
 	say(t, j, "web-1-a", "web-2-c", "web-1-a", "web-1-a")
-	require.NoError(t, j.add([]byte(`{"name":"db-0","message":"I begin"}`)))
+	require.NoError(t, j.Add([]byte(`{"name":"db-0","message":"I begin"}`)))
 	assert.Equal(t, []string{"web/1 is web-2-c", "db/0 is db-0"}, told(t, j))
 
 	// b is back, in a's place: it goes on, and a page has to know with what.
-	j.open(nil, running, -1)
+	j.Open(nil, running, -1)
 	say(t, j, "web-2-c", "web-2-c", "web-1-b", "web-1-b", "web-1-b")
 	assert.Equal(t, []string{"web/0 is web-1-b"}, told(t, j))
 }
@@ -64,7 +62,7 @@ func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
 // Replicas keep the numbers that they had in an earlier call, whichever bridge that
 // was at, and whoever speaks first; what filters select stays the same.
 func TestNumbersLastFromCallToCall(t *testing.T) {
-	known := func(j *merger) *merger {
+	known := func(j *Merger) *Merger {
 		j.known["web-1-a"], j.known["web-1-b"], j.known["web-1-c"] = 0, 1, 2
 		return j
 	}
@@ -81,8 +79,8 @@ func TestNumbersLastFromCallToCall(t *testing.T) {
 		"one is selected":               {map[string]int{"web": 3}, []uint32{2}, []string{"web-1-a", "web-1-b", "web-1-c"}, []string{"web/2 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := known(newMerger([]string{"web"}, test.filter, true))
-			j.open(nil, test.running, -1)
+			j := known(NewMerger([]string{"web"}, test.filter, true))
+			j.Open(nil, test.running, -1)
 			say(t, j, test.speak...)
 			require.NoError(t, j.decide(true, true))
 			assert.Equal(t, test.want, told(t, j))
@@ -101,8 +99,8 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 		"it says nothing": {nil, []string{"web/0 is web-1-a", "web/1 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := newMerger([]string{"web"}, nil, true)
-			j.open(nil, map[string]int{"web": 3}, -1)
+			j := NewMerger([]string{"web"}, nil, true)
+			j.Open(nil, map[string]int{"web": 3}, -1)
 			say(t, j, "web-1-a", "web-1-c")
 			require.NoError(t, j.decide(false, false))
 			assert.Empty(t, told(t, j))
@@ -116,37 +114,15 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 // A page is told of a gap where a pod that came meanwhile had written more than was
 // asked for: its log seems to begin anew.
 func TestMoreThanWasAskedFor(t *testing.T) {
-	j := newMerger([]string{"web"}, nil, true)
-	j.open(nil, map[string]int{"web": 1}, -1)
+	j := NewMerger([]string{"web"}, nil, true)
+	j.Open(nil, map[string]int{"web": 1}, -1)
 	say(t, j, "web-1-a", "web-1-a", "web-1-a")
 	told(t, j)
-	j.open(nil, map[string]int{"web": 2}, 3)
+	j.Open(nil, map[string]int{"web": 2}, 3)
 	say(t, j, "web-1-a", "web-1-a", "web-1-a", "web-1-b", "web-1-b")
 	assert.Equal(t, []string{"web/1 is web-1-b"}, told(t, j))
 	say(t, j, "web-1-b")
 	assert.Equal(t, []string{"web/1 is web-1-b"}, told(t, j))
 	say(t, j, "web-1-b")
 	assert.Empty(t, told(t, j))
-}
-
-// What a page claims to know is bounded.
-func TestKnownReplicas(t *testing.T) {
-	g := newLeaseGateway(t, services{"web": pods(2)})
-	g.sockets = []func(*stream){func(s *stream) {
-		s.line("web-1-a", "ant")
-		s.line("web-1-b", "bee")
-		s.drop()
-	}}
-	book, err := g.listen(false, func(_ *Call, r *leasev1.ServiceLogsRequest) {
-		r.Known = []*leasev1.KnownReplica{{Pod: "web-1-b", Replica: 0}, {Pod: strings.Repeat("x", 5000), Replica: 1}}
-	}).end()
-	require.NoError(t, err)
-	assert.Equal(t, logBook{"web/0": text("bee"), "web/1": text("ant")}, book)
-
-	_, err = g.listen(false, func(_ *Call, r *leasev1.ServiceLogsRequest) {
-		for range maxPods + 1 {
-			r.Known = append(r.Known, &leasev1.KnownReplica{Pod: "web-1-b"})
-		}
-	}).end()
-	assert.Equal(t, codes.InvalidArgument, requireFault(t, err).Code)
 }

@@ -1,8 +1,6 @@
-package rest
+package logs
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -89,27 +87,4 @@ type pod struct {
 type heldLine struct {
 	end   int
 	print uint64
-}
-
-// number gives the unnumbered among the present pods of one service their replicas:
-// in the order of their names, the lowest numbers that no other present pod has and
-// that are not kept for a pod that is not there.
-func number(pods []*pod, kept map[uint32]bool, assign func(*pod, uint32)) {
-	slices.SortFunc(pods, func(a, b *pod) int { return cmp.Compare(a.name, b.name) })
-	for _, p := range pods {
-		if p.numbered {
-			kept[p.replica] = true
-		}
-	}
-	next := uint32(0)
-	for _, p := range pods {
-		if p.numbered || !p.present {
-			continue
-		}
-		for kept[next] {
-			next++
-		}
-		assign(p, next)
-		next++
-	}
 }

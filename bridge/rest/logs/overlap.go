@@ -1,4 +1,4 @@
-package rest
+package logs
 
 import (
 	"hash/maphash"
@@ -9,6 +9,11 @@ import (
 // anew, it starts with a part that was sent before, and the only way to tell is
 // to recognise it: history remembers the last lines of a pod, and overlap finds
 // where they end in what comes again.
+
+// ReopenTail is how many lines of history to ask for, per pod, when a log is opened
+// again of which everything has been read: what a new pod may have written by then,
+// and more than what the others may have written meanwhile.
+const ReopenTail = 10_000
 
 const (
 	// rememberedLines is how many lines of a pod are remembered: enough that a

@@ -1,0 +1,242 @@
+package logs
+
+import (
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/rpcerror"
+)
+
+// How lines are held back while it is not known which replica they belong to,
+// or whether they were sent before.
+const (
+	// settleQuiet is how long no held line may come before all pods are taken to
+	// have spoken that will, so that their replicas are numbered.
+	settleQuiet = 250 * time.Millisecond
+	// settleLimit is how long that may take altogether.
+	settleLimit = 2 * time.Second
+	// absentQuiet and absentLimit are the same where the lease's status tells of more
+	// pods than have spoken: a provider that is busy may be slow to open their logs,
+	// and numbers once given stay.
+	absentQuiet = time.Second
+	absentLimit = 5 * time.Second
+	// overlapQuiet and overlapLimit are the same for a log that was opened anew
+	// and in which nothing is recognised. It would be sent twice if the rest were
+	// only slow to come.
+	overlapQuiet = 2 * time.Second
+	overlapLimit = 30 * time.Second
+	// maxHeld bounds the held lines of a call, in bytes.
+	maxHeld = 1 << 20
+)
+
+// examine holds a line back, and finds out what can be found out with it.
+func (m *Merger) examine(p *pod, data, escaped []byte, usual bool) (err error) {
+	start := len(p.held)
+	if p.held, err = decode(p.held, data, escaped, usual); err != nil {
+		return err
+	}
+	m.held += len(p.held) - start
+	line := heldLine{end: len(p.held)}
+	if p.history != nil {
+		line.print = fingerprint(p.held[start:])
+	}
+	p.lines = append(p.lines, line)
+	m.arm()
+	if p.overlap != nil {
+		if err := m.judge(p, line.print); err != nil {
+			return err
+		}
+	}
+	if !p.present {
+		p.present = true
+		n, ok := ordinalOf(p.name, p.service)
+		if !ok {
+			n, ok = m.known[p.name]
+			ok = ok && !m.occupied(p.service, n)
+		}
+		if ok {
+			m.assign(p, n)
+		}
+	}
+	if !p.numbered {
+		m.number(p.service, false)
+	}
+	m.releaseIfKnown(p)
+	if m.held > maxHeld {
+		m.relieve()
+	}
+	return nil
+}
+
+// judge tells by the next line of a log that was opened anew whether its held
+// lines were sent before.
+func (m *Merger) judge(p *pod, line uint64) error {
+	o := p.overlap
+	switch o.next(line) {
+	case repeated:
+		o.blind = false // what was not kept is not missed
+		m.hold(p, 0)
+	case caughtUp:
+		m.hold(p, 0)
+		p.overlap = nil
+	case different:
+		return m.startAnew(p)
+	case unsure:
+		if o.blind {
+			m.hold(p, 0)
+		}
+	}
+	return nil
+}
+
+// startAnew takes a pod's held lines for the first of another log.
+func (m *Merger) startAnew(p *pod) error {
+	if p.overlap.blind {
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
+	}
+	p.overlap = nil
+	p.named = false
+	*p.history = history{tail: m.tail}
+	return nil
+}
+
+// arm sees to it that there will be a decision on the lines held back.
+func (m *Merger) arm() {
+	m.lastHeld = time.Now()
+	if !m.armed {
+		m.armed, m.since = true, m.lastHeld
+		m.settle.Reset(settleQuiet)
+	}
+}
+
+// hold leaves the first n of a pod's held lines.
+func (m *Merger) hold(p *pod, n int) {
+	end := 0
+	if n > 0 {
+		end = p.lines[n-1].end
+	}
+	m.held -= len(p.held) - end
+	p.held, p.lines = p.held[:end], p.lines[:n]
+	if n == 0 && cap(p.held) > flushBytes {
+		p.held = nil
+	}
+}
+
+// releaseIfKnown moves a pod's held lines to the batch once nothing about them
+// is open any more.
+func (m *Merger) releaseIfKnown(p *pod) {
+	if !p.numbered || p.overlap != nil || len(p.lines) == 0 {
+		return
+	}
+	if p.wanted {
+		before := m.batch.size()
+		m.batch.text = append(m.batch.text, p.held...)
+		if p.history != nil {
+			start := 0
+			for _, line := range p.lines {
+				p.history.add(line.print, line.end-start)
+				start = line.end
+			}
+			if p.early {
+				m.checkStart(p)
+			}
+		}
+		m.batch.extend(p, before)
+		m.announce(before)
+	}
+	m.hold(p, 0)
+}
+
+// relieve makes room when too much is held back.
+func (m *Merger) relieve() {
+	for _, p := range m.pods {
+		if o := p.overlap; o != nil && !o.found {
+			// A log that repeats so much is most likely not a new one.
+			o.blind = true
+			m.hold(p, 0)
+			continue
+		}
+		p.overlap = nil
+		if p.present && !p.numbered {
+			m.number(p.service, true)
+		}
+		m.releaseIfKnown(p)
+	}
+}
+
+// tick decides on held lines when it has become quiet, or late.
+func (m *Merger) tick() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return
+	}
+	now := time.Now()
+	if m.roomWaits {
+		m.lastHeld = now // it is not the provider who is quiet
+	}
+	quiet, since := now.Sub(m.lastHeld), now.Sub(m.since)
+	var err error
+	if quiet >= settleQuiet || since >= settleLimit {
+		err = m.decide(quiet >= overlapQuiet || since >= overlapLimit, quiet >= absentQuiet || since >= absentLimit)
+	}
+	switch {
+	case err != nil:
+		m.end(err)
+	case m.held > 0 || m.overlapping():
+		m.settle.Reset(settleQuiet)
+	default:
+		m.armed = false
+	}
+}
+
+// overlapping reports whether a pod that has spoken may still repeat itself.
+func (m *Merger) overlapping() bool {
+	for _, p := range m.pods {
+		if p.present && p.overlap != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// decide settles what is open about the held lines with what is known. Where
+// nothing was recognised it waits for more, unless that is over, too; and where
+// not all pods have spoken, unless it is late.
+func (m *Merger) decide(over, late bool) error {
+	for _, p := range m.pods {
+		if !p.present {
+			continue
+		}
+		if o := p.overlap; o != nil && (o.found || over) {
+			switch sent := o.rest(); {
+			case o.found:
+				p.overlap = nil
+			case sent > 0 && !o.blind:
+				p.overlap = nil
+				m.skip(p, sent)
+			default:
+				if err := m.startAnew(p); err != nil {
+					return err
+				}
+			}
+		}
+		if !p.numbered {
+			m.number(p.service, late || !m.awaits(p.service))
+		}
+		m.releaseIfKnown(p)
+	}
+	return nil
+}
+
+// skip drops the first n of a pod's held lines.
+func (m *Merger) skip(p *pod, n int) {
+	cut := p.lines[n-1].end
+	m.held -= cut
+	p.held = append(p.held[:0], p.held[cut:]...)
+	p.lines = append(p.lines[:0], p.lines[n:]...)
+	for i := range p.lines {
+		p.lines[i].end -= cut
+	}
+}

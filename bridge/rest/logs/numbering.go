@@ -1,0 +1,106 @@
+package logs
+
+import (
+	"cmp"
+	"slices"
+)
+
+// replica names one by service and number.
+type replica struct {
+	service string
+	number  uint32
+}
+
+// number gives the pods of a service their replicas, if all have spoken that
+// should, or if now, since no more can be waited for.
+func (m *Merger) number(service string, now bool) {
+	var pods []*pod
+	present := 0
+	for _, p := range m.pods {
+		if p.service == service {
+			pods = append(pods, p)
+			if p.present {
+				present++
+			}
+		}
+	}
+	if running, ok := m.running[service]; !now && !m.settled[service] && !(ok && present >= running) {
+		return
+	}
+	m.settled[service] = true
+	kept := make(map[uint32]bool)
+	if running, ok := m.running[service]; !ok || present < running {
+		// Who has not spoken yet may be one that has a number.
+		for name, n := range m.known {
+			if p := m.pods[name]; (p == nil || !p.present) && serviceOf(name, m.services) == service {
+				kept[n] = true
+			}
+		}
+	}
+	number(pods, kept, m.assign)
+	for _, p := range pods {
+		m.releaseIfKnown(p)
+	}
+}
+
+// assign gives a pod its number.
+func (m *Merger) assign(p *pod, n uint32) {
+	p.replica, p.numbered, p.wanted = n, true, m.wants(n)
+	m.known[p.name] = n
+	name := replica{p.service, n}
+	if before := m.spoken[name]; before != p {
+		if before != nil {
+			before.named = false
+		}
+		p.named = false
+		m.spoken[name] = p
+	}
+}
+
+// occupied reports whether a present pod of the service has the number.
+func (m *Merger) occupied(service string, n uint32) bool {
+	for _, p := range m.pods {
+		if p.numbered && p.replica == n && p.service == service {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Merger) wants(replica uint32) bool {
+	return len(m.replicas) == 0 || slices.Contains(m.replicas, replica)
+}
+
+// awaits reports whether a service is said to have more pods than have spoken.
+func (m *Merger) awaits(service string) bool {
+	running, ok := m.running[service]
+	for _, p := range m.pods {
+		if p.service == service && p.present {
+			running--
+		}
+	}
+	return ok && running > 0
+}
+
+// number gives the unnumbered among the present pods of one service their replicas:
+// in the order of their names, the lowest numbers that no other present pod has and
+// that are not kept for a pod that is not there.
+func number(pods []*pod, kept map[uint32]bool, assign func(*pod, uint32)) {
+	slices.SortFunc(pods, func(a, b *pod) int { return cmp.Compare(a.name, b.name) })
+	for _, p := range pods {
+		if p.numbered {
+			kept[p.replica] = true
+		}
+	}
+	next := uint32(0)
+	for _, p := range pods {
+		if p.numbered || !p.present {
+			continue
+		}
+		for kept[next] {
+			next++
+		}
+		assign(p, next)
+		next++
+	}
+}
