@@ -86,16 +86,16 @@ func TestManyPagesWatchAProviderThroughOneStream(t *testing.T) {
 		more := []string{"Authorization", "Bearer " + w.fake.JWT, "X-Request-Id", "1"}
 		switch i % 3 {
 		case 1:
-			more = []string{headerCheckVersion, "false", headerHeartbeat, "60"}
+			more = []string{"Akash-Check-Version", "false", "Akash-Heartbeat", "60"}
 		case 2:
-			more = []string{headerClientCert, encode(certificate), headerClientKey, encode(key), "Grpc-Timeout", "60S"}
+			more = []string{"Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", encode(key), "Grpc-Timeout", "60S"}
 		}
 		s := w.watch(t, more...)
 		_, err := s.Next()
 		require.NoError(t, err)
-		assert.Equal(t, "grpc", s.Header.Get(headerMethod))
-		assert.Equal(t, "chain", s.Header.Get(headerVerified))
-		assert.Equal(t, strings.Replace(w.fake.GRPC, "127.0.0.1", "localhost", 1), s.Header.Get(headerEndpoint))
+		assert.Equal(t, "grpc", s.Header.Get("Akash-Method"))
+		assert.Equal(t, "chain", s.Header.Get("Akash-Verified"))
+		assert.Equal(t, strings.Replace(w.fake.GRPC, "127.0.0.1", "localhost", 1), s.Header.Get("Akash-Endpoint"))
 		watchers = append(watchers, s)
 	}
 	total, open := w.streams(t)
@@ -106,9 +106,9 @@ func TestManyPagesWatchAProviderThroughOneStream(t *testing.T) {
 	for _, s := range watchers {
 		awaitActive(t, s, held)
 	}
-	unchecked := w.watch(t, headerTLS, "insecure")
+	unchecked := w.watch(t, "Akash-Tls", "insecure")
 	awaitActive(t, unchecked, held)
-	assert.Equal(t, "none", unchecked.Header.Get(headerVerified))
+	assert.Equal(t, "none", unchecked.Header.Get("Akash-Verified"))
 	total, _ = w.streams(t)
 	assert.Equal(t, 2, total, "who does not verify is not served what others verified, nor the reverse")
 
@@ -141,7 +141,7 @@ func TestPagesDoNotNoticeThatAProvidersStreamBreaks(t *testing.T) {
 
 func TestEachWatcherHasItsOwnDeadlineAndHeartbeat(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"})
-	quiet, beating := w.watch(t), w.watch(t, headerHeartbeat, "1")
+	quiet, beating := w.watch(t), w.watch(t, "Akash-Heartbeat", "1")
 	brief := w.watch(t, "Grpc-Timeout", "300m")
 	_, err := brief.Rest()
 	require.NoError(t, err)

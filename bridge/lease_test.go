@@ -82,7 +82,7 @@ func (w *world) withCertificate(t *testing.T, kind string, more ...string) http.
 	t.Helper()
 	var made struct{ CertPem, KeyPem string }
 	w.control(t, http.MethodPost, "/client-certificate?kind="+kind, "", &made)
-	return w.to(append([]string{headerClientCert, encode([]byte(made.CertPem)), headerClientKey, encode([]byte(made.KeyPem))}, more...)...)
+	return w.to(append([]string{"Akash-Client-Cert-Bin", encode([]byte(made.CertPem)), "Akash-Client-Key-Bin", encode([]byte(made.KeyPem))}, more...)...)
 }
 
 // read adds the log of a message to what arrived by replica.
@@ -149,7 +149,7 @@ func TestALeaseIsTheSameOverEveryDialect(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					logs, s := w.history(t, header, nil)
 					require.Equal(t, codes.OK, s.Code(), s.Message())
-					assert.Equal(t, dialect.method, s.Header.Get(headerMethod))
+					assert.Equal(t, dialect.method, s.Header.Get("Akash-Method"))
 					requireLogs(t, written, logs)
 
 					logs, s = w.history(t, header, &leasev1.ServiceFilter{Name: "web", Replicas: []uint32{0, 2}})
@@ -158,7 +158,7 @@ func TestALeaseIsTheSameOverEveryDialect(t *testing.T) {
 
 					if dialect.method == "rest" {
 						tailed := header.Clone()
-						tailed.Set(headerTail, "7")
+						tailed.Set("Akash-Tail", "7")
 						logs, s = w.history(t, tailed, &leasev1.ServiceFilter{Name: "db"})
 						require.Equal(t, codes.OK, s.Code(), s.Message())
 						requireLogs(t, map[string]string{"db/0": last(written["db/0"], 7), "db/1": last(written["db/1"], 7)}, logs)
@@ -196,7 +196,7 @@ func TestALogIsFollowedOverREST(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
 	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
 	defer leave()
-	s := w.follow(t, ctx, w.withToken(headerTail, "3"))
+	s := w.follow(t, ctx, w.withToken("Akash-Tail", "3"))
 	logs := make(map[string]string)
 	until := func(replica, text string) {
 		t.Helper()
@@ -355,7 +355,7 @@ func TestManifests(t *testing.T) {
 		s, messages, err := w.Call(t.Context(), pathGetManifest, w.withToken(), &webv1.GetManifestRequest{LeaseId: w.lease()})
 		require.NoError(t, err)
 		require.Equal(t, codes.OK, s.Code(), s.Message())
-		assert.Equal(t, "rest", s.Header.Get(headerMethod), "whatever else it speaks")
+		assert.Equal(t, "rest", s.Header.Get("Akash-Method"), "whatever else it speaks")
 		var m webv1.GetManifestResponse
 		require.NoError(t, proto.Unmarshal(messages[0], &m))
 		return m.GetManifest()

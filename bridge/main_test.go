@@ -157,7 +157,7 @@ func startWorld(t *testing.T, o fake.Options, args ...string) *world {
 
 // to returns the headers of a call to the fake provider.
 func (w *world) to(more ...string) http.Header {
-	h := http.Header{headerProvider: {w.fake.Provider}}
+	h := http.Header{"Akash-Provider": {w.fake.Provider}}
 	for i := 0; i < len(more); i += 2 {
 		h.Add(more[i], more[i+1])
 	}
@@ -201,11 +201,11 @@ func TestAPageGetsTheStatusOfAProvider(t *testing.T) {
 		var status providerv1.Status
 		require.NoError(t, proto.Unmarshal(messages[0], &status))
 		assert.NotEmpty(t, status.GetCluster().GetInventory().GetCluster().GetNodes())
-		assert.Equal(t, "grpc", s.Header.Get(headerMethod))
-		assert.Equal(t, "v0.16.0", s.Header.Get(headerVersion))
-		assert.Equal(t, "chain", s.Header.Get(headerVerified))
+		assert.Equal(t, "grpc", s.Header.Get("Akash-Method"))
+		assert.Equal(t, "v0.16.0", s.Header.Get("Akash-Provider-Version"))
+		assert.Equal(t, "chain", s.Header.Get("Akash-Verified"))
 		_, port, _ := strings.Cut(w.fake.GRPC, ":")
-		assert.Equal(t, "localhost:"+port, s.Header.Get(headerEndpoint))
+		assert.Equal(t, "localhost:"+port, s.Header.Get("Akash-Endpoint"))
 	}
 }
 
@@ -215,8 +215,8 @@ func TestAPageGetsTheStatusOfAnOldProviderOverREST(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, codes.OK, s.Code(), s.Message())
 	require.Len(t, messages, 1)
-	assert.Equal(t, "rest", s.Header.Get(headerMethod))
-	assert.Equal(t, "v0.4.8", s.Header.Get(headerVersion))
+	assert.Equal(t, "rest", s.Header.Get("Akash-Method"))
+	assert.Equal(t, "v0.4.8", s.Header.Get("Akash-Provider-Version"))
 }
 
 func TestAPageGetsTheLogsOfALease(t *testing.T) {
@@ -243,7 +243,7 @@ func TestAProviderOfAnyAgeSurvivesATokenFromAPage(t *testing.T) {
 				w := startWorld(t, fake.Options{ProviderVersion: version, LeaseRPC: dialect, LogLines: 10})
 				token := "Bearer " + w.fake.JWT
 				for _, check := range []string{"true", "false"} {
-					header := w.to("Authorization", token, headerCheckVersion, check, "Grpc-Timeout", "10S", "Cookie", "a=b")
+					header := w.to("Authorization", token, "Akash-Check-Version", check, "Grpc-Timeout", "10S", "Cookie", "a=b")
 					for path, message := range map[string]proto.Message{
 						pathGetStatus: &emptypb.Empty{},
 						pathLogs:      &leasev1.ServiceLogsRequest{LeaseId: w.lease()},
@@ -278,7 +278,7 @@ func TestATokenThatMayNotBeSentIsRefusedWithTheWayOut(t *testing.T) {
 	assert.Contains(t, s.Message(), "v0.14.0")
 	assert.Contains(t, s.Message(), "client certificate")
 
-	s, _, err = w.Call(t.Context(), pathLogs, w.to("Authorization", token, headerTLS, "insecure"), &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
+	s, _, err = w.Call(t.Context(), pathLogs, w.to("Authorization", token, "Akash-Tls", "insecure"), &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
 	require.NoError(t, err)
 	assert.Equal(t, codes.FailedPrecondition, s.Code())
 	assert.Contains(t, s.Message(), "verified")
@@ -290,7 +290,7 @@ func TestATokenThatMayNotBeSentIsRefusedWithTheWayOut(t *testing.T) {
 func TestAClientCertificateReachesTheProvider(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", LogLines: 10})
 	certificate, key := w.clientCertificate(t)
-	header := w.to(headerClientCert, encode(certificate), headerClientKey, encode(key))
+	header := w.to("Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", encode(key))
 	s, messages, err := w.Call(t.Context(), pathRestart, header, &leasev1.ServiceRestartRequest{LeaseId: w.lease()})
 	require.NoError(t, err)
 	require.Equal(t, codes.OK, s.Code(), s.Message())
@@ -314,12 +314,12 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		w.to("Authorization", "Bearer "+w.fake.JWT),
 		w.to("Authorization", "Basic "+w.fake.JWT),
 		w.to("Authorization", "Bearer "+w.fake.JWT, "Authorization", "Bearer "+w.fake.JWT),
-		w.to("Authorization", "Bearer "+w.fake.JWT, headerTLS, "sha256="+strings.Repeat("00", 32)),
-		w.to(headerClientCert, encode(certificate), headerClientKey, encode(key)),
-		w.to(headerClientCert, encode(key), headerClientKey, encode(key)),
-		w.to(headerClientCert, encode(certificate), headerClientKey, "!"+encode(key)),
-		w.to(headerClientKey, encode(key)),
-		w.to("Authorization", "Bearer "+w.fake.JWT, headerClientCert, encode(certificate), headerClientKey, encode(key)),
+		w.to("Authorization", "Bearer "+w.fake.JWT, "Akash-Tls", "sha256="+strings.Repeat("00", 32)),
+		w.to("Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", encode(key)),
+		w.to("Akash-Client-Cert-Bin", encode(key), "Akash-Client-Key-Bin", encode(key)),
+		w.to("Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", "!"+encode(key)),
+		w.to("Akash-Client-Key-Bin", encode(key)),
+		w.to("Authorization", "Bearer "+w.fake.JWT, "Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", encode(key)),
 	} {
 		for path, message := range map[string]proto.Message{
 			pathGetStatus: &emptypb.Empty{},
@@ -390,7 +390,7 @@ func TestOneValueAHeader(t *testing.T) {
 
 func TestWhatTheOperatorDoesNotAllowIsRefused(t *testing.T) {
 	w := startWorld(t, fake.Options{})
-	for name, value := range map[string]string{headerHostURI: w.fake.HostURI, headerTLS: "insecure"} {
+	for name, value := range map[string]string{"Akash-Host-Uri": w.fake.HostURI, "Akash-Tls": "insecure"} {
 		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(name, value), &emptypb.Empty{})
 		require.NoError(t, err)
 		assert.Equal(t, codes.PermissionDenied, s.Code())
@@ -406,10 +406,10 @@ func TestWhatTheOperatorAllowsWorks(t *testing.T) {
 		{"insecure", "none"},
 		{"sha256=" + w.fake.CertSHA256, "pin"},
 	} {
-		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(headerTLS, test.mode, headerHostURI, w.fake.HostURI), &emptypb.Empty{})
+		s, _, err := w.Call(t.Context(), pathGetStatus, w.to("Akash-Tls", test.mode, "Akash-Host-Uri", w.fake.HostURI), &emptypb.Empty{})
 		require.NoError(t, err)
 		assert.Equal(t, codes.OK, s.Code(), s.Message())
-		assert.Equal(t, test.verified, s.Header.Get(headerVerified))
+		assert.Equal(t, test.verified, s.Header.Get("Akash-Verified"))
 	}
 	s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
 	require.NoError(t, err)
@@ -589,7 +589,7 @@ func TestEveryVersionOfHTTPIsServed(t *testing.T) {
 			assert.Equal(t, codes.OK, s.Code(), s.Message())
 			assert.NotEmpty(t, messages)
 			assert.Equal(t, w.URL, s.Header.Get("Access-Control-Allow-Origin"))
-			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), headerMethod)
+			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), "Akash-Method")
 		}
 		w.HTTP.CloseIdleConnections()
 		control.CloseIdleConnections()
@@ -599,7 +599,7 @@ func TestEveryVersionOfHTTPIsServed(t *testing.T) {
 func TestAQuietStreamBeatsWhereItIsAskedTo(t *testing.T) {
 	for _, version := range []string{"0.14.0", "0.4.8"} {
 		w := startWorld(t, fake.Options{ProviderVersion: version})
-		s, err := w.Open(t.Context(), pathStreamStatus, w.to(headerHeartbeat, "1"), &emptypb.Empty{})
+		s, err := w.Open(t.Context(), pathStreamStatus, w.to("Akash-Heartbeat", "1"), &emptypb.Empty{})
 		require.NoError(t, err)
 		first, err := s.Next()
 		require.NoError(t, err)

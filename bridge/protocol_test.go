@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"akash-provider-web/bridge/gateway"
 	"akash-provider-web/bridge/internal/grpcwebtest"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	"akash-provider-web/testserver/fake"
@@ -81,7 +82,7 @@ func TestEveryProviderAnswersOrSaysWhyNot(t *testing.T) {
 				kind := kindOf[p.Provider]
 				t.Run(fmt.Sprintf("%s, %s, %s, check version %s", ports.name, p.Version, kind, check), func(t *testing.T) {
 					s, messages, err := w.Call(t.Context(), pathGetStatus,
-						http.Header{headerProvider: {p.Provider}, headerCheckVersion: {check}, "Grpc-Timeout": {"20S"}}, &emptypb.Empty{})
+						http.Header{"Akash-Provider": {p.Provider}, "Akash-Check-Version": {check}, "Grpc-Timeout": {"20S"}}, &emptypb.Empty{})
 					require.NoError(t, err)
 					if reason := refusals[kind]; reason != "" {
 						assert.Equal(t, codes.FailedPrecondition, s.Code(), s.Message())
@@ -99,11 +100,11 @@ func TestEveryProviderAnswersOrSaysWhyNot(t *testing.T) {
 					if ports.grpc && p.GRPC != "" {
 						method, endpoint = "grpc", p.GRPC
 					}
-					assert.Equal(t, method, s.Header.Get(headerMethod))
-					assert.Equal(t, strings.Replace(endpoint, "127.0.0.1", "localhost", 1), s.Header.Get(headerEndpoint))
-					assert.Equal(t, "chain", s.Header.Get(headerVerified))
+					assert.Equal(t, method, s.Header.Get("Akash-Method"))
+					assert.Equal(t, strings.Replace(endpoint, "127.0.0.1", "localhost", 1), s.Header.Get("Akash-Endpoint"))
+					assert.Equal(t, "chain", s.Header.Get("Akash-Verified"))
 					if check == "true" || method == "rest" {
-						assert.Equal(t, "v"+strings.TrimPrefix(p.Version, "v"), s.Header.Get(headerVersion))
+						assert.Equal(t, "v"+strings.TrimPrefix(p.Version, "v"), s.Header.Get("Akash-Provider-Version"))
 					}
 				})
 			}
@@ -126,11 +127,11 @@ func TestAGRPCPortThatTheOperatorNames(t *testing.T) {
 			fake:    ready,
 		}
 		for _, check := range []string{"true", "false"} {
-			s, _, err := w.Call(t.Context(), pathGetStatus, w.to(headerCheckVersion, check), &emptypb.Empty{})
+			s, _, err := w.Call(t.Context(), pathGetStatus, w.to("Akash-Check-Version", check), &emptypb.Empty{})
 			require.NoError(t, err)
 			assert.Equal(t, codes.OK, s.Code(), s.Message())
-			assert.Equal(t, "grpc", s.Header.Get(headerMethod), version)
-			assert.Equal(t, "localhost:"+port, s.Header.Get(headerEndpoint))
+			assert.Equal(t, "grpc", s.Header.Get("Akash-Method"), version)
+			assert.Equal(t, "localhost:"+port, s.Header.Get("Akash-Endpoint"))
 		}
 	}
 }
@@ -196,13 +197,13 @@ func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
 			pages := map[string]http.Header{
 				"nothing":             {},
 				"a token":             {"Authorization": {bearer}},
-				"a token, unverified": {"Authorization": {bearer}, headerTLS: {"insecure"}},
+				"a token, unverified": {"Authorization": {bearer}, "Akash-Tls": {"insecure"}},
 				"a token, twice":      {"Authorization": {bearer, bearer}},
 				"no token":            {"Authorization": {""}},
 				"an odd token":        {"Authorization": {"bearer x.y.z"}},
 				"another scheme":      {"Authorization": {"Basic dXNlcjpwYXNz"}},
-				"a certificate":       {headerClientCert: {encode(certificate)}, headerClientKey: {encode(key)}},
-				"both":                {"Authorization": {bearer}, headerClientCert: {encode(certificate)}, headerClientKey: {encode(key)}},
+				"a certificate":       {"Akash-Client-Cert-Bin": {encode(certificate)}, "Akash-Client-Key-Bin": {encode(key)}},
+				"both":                {"Authorization": {bearer}, "Akash-Client-Cert-Bin": {encode(certificate)}, "Akash-Client-Key-Bin": {encode(key)}},
 				"its relatives": {"Authorization-Bin": {encode([]byte(bearer))}, "X-Authorization": {bearer}, "Proxy-Authorization": {bearer},
 					"Grpc-Metadata-Authorization": {bearer}, "Akash-Authorization": {bearer}, "Cookie": {"authorization=x"}},
 				"odd metadata": {"X-Long": {strings.Repeat("x", 7000)}, "X-Bin": {"\x80"}, "A-Bin": {"%%%"}, "Grpc-Encoding": {"snappy"},
@@ -224,7 +225,7 @@ func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
 				},
 				func(h http.Header, path string, message []byte) error {
 					text := grpcwebtest.Client{URL: w.URL, HTTP: w.HTTP, Text: true}
-					h.Set(headerCheckVersion, "false")
+					h.Set("Akash-Check-Version", "false")
 					return overHTTP(t.Context(), &text, path, h, message)
 				},
 				func(h http.Header, path string, message []byte) error {
@@ -233,15 +234,16 @@ func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
 			}
 			var all sync.WaitGroup
 			busy := make(chan struct{}, 32)
-			for path, method := range methods {
+			for _, method := range gateway.Methods() {
+				path := method.Path
 				message := lease
-				if method.public() {
+				if method.Public() {
 					message = nil
 				}
 				for what, given := range pages {
 					for i, transport := range transports {
 						header := w.to("Grpc-Timeout", "5S")
-						if method.streaming {
+						if method.Streaming {
 							header.Set("Grpc-Timeout", "300m")
 						}
 						maps.Copy(header, given)

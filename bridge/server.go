@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"akash-provider-web/bridge/fanout"
+	"akash-provider-web/bridge/gateway"
 	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
@@ -44,7 +45,7 @@ const (
 type server struct {
 	config  *config
 	log     *slog.Logger
-	metrics *metrics
+	metrics *gateway.Metrics
 	ready   func(context.Context) error // nil where nothing has to be asked
 
 	stopping context.Context // done when the bridge is to end
@@ -75,24 +76,22 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	counted := newMetrics()
-	s := &server{config: c, log: log, metrics: counted, ready: d.ready, stopping: stopping, web: d.web, origins: origins,
+	metrics := gateway.NewMetrics()
+	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, stopping: stopping, web: d.web, origins: origins,
 		watched: fanout.New(fanout.Options{Logger: log})}
-	b := &bridge{
-		reacher: d.reacher,
-		rest: rest.New(rest.Options{
-			Logger:  log,
-			Skipped: func(kind rest.Frame) { counted.skipped.WithLabelValues(string(kind)).Inc() },
-		}),
-		watched:    s.watched,
-		metadata:   metadata,
-		allowed:    permissions{insecure: c.allowInsecure, hostOverride: c.allowHostOverride},
-		maxStreams: int64(c.maxStreams),
-		log:        log,
-		metrics:    s.metrics,
-	}
+	g := gateway.New(gateway.Options{
+		Reacher:           d.reacher,
+		REST:              rest.New(rest.Options{Logger: log, Skipped: metrics.Skipped}),
+		Statuses:          s.watched,
+		Metadata:          metadata,
+		AllowInsecure:     c.allowInsecure,
+		AllowHostOverride: c.allowHostOverride,
+		MaxStreams:        c.maxStreams,
+		Logger:            log,
+		Metrics:           metrics,
+	})
 	s.call = grpcweb.Handler(
-		&relay.Handler{Accept: b.accept, Stopping: stopping},
+		&relay.Handler{Accept: g.Accept, Stopping: stopping},
 		grpcweb.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
 	return s, nil
@@ -133,7 +132,7 @@ func isMethodPath(path string) bool {
 }
 
 func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) {
-	s.metrics.handler().ServeHTTP(w, r)
+	s.metrics.Handler().ServeHTTP(w, r)
 }
 
 func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
@@ -192,7 +191,7 @@ func (s *server) run(stdout io.Writer) error {
 			return fmt.Errorf("--metrics-listen: %w", err)
 		}
 		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.metrics.handler())
+		mux.Handle("GET /metrics", s.metrics.Handler())
 		servers = append(servers, s.httpServer(mux, nil))
 		listeners = append(listeners, listener)
 		ready.MetricsURL = "http://" + dialable(listener.Addr()) + "/metrics"

@@ -65,12 +65,12 @@ func newBridge(addr string) (*bridge, error) {
 				if err != nil {
 					return nil, err
 				}
-				return &relay.Route{
+				return &relay.Route{Upstream: &relay.GRPC{
 					Transport:  endpoint.Transport,
 					Authority:  endpoint.Addr,
 					Header:     header,
 					Downstream: metadata.Downstream,
-				}, nil
+				}}, nil
 			},
 		}, nil
 	}

@@ -19,17 +19,14 @@ const maxAfterRequest = 64 << 10
 // close it: what is closed first may be lost on the way (RFC 9112, section 9.6).
 const lingerTime = 500 * time.Millisecond
 
-// Detach has serve write the answer from a goroutine of its own, after ServeHTTP has
-// returned; the answer ends when serve does. gone is called when the page leaves, in
-// place of the request's context ending. Detach returns false, and does nothing,
-// where the connection must be left to net/http: anywhere but on HTTP/1.1 in the
-// clear.
+// Detach implements relay.Response. It works on HTTP/1.1 in the clear, and nowhere else:
+// there the connection must be left to net/http.
 //
 // A stream holds its connection for hours, and most of the time is quiet. The stack
 // and the buffers with which net/http waits for it take more memory than all else
 // that a stream needs, and each message costs it three writes on the network. The
 // price is that the connection closes with the answer, as its headers say.
-func (a *answer) Detach(gone, serve func()) bool {
+func (a *response) Detach(gone, serve func()) bool {
 	if a.committed || a.r.ProtoMajor != 1 || a.r.ProtoMinor != 1 || a.r.TLS != nil {
 		return false
 	}
@@ -52,7 +49,7 @@ func (a *answer) Detach(gone, serve func()) bool {
 		defer a.calls.Done()
 		defer d.close()
 		serve()
-		a.finish()
+		a.end()
 	}()
 	return true
 }

@@ -29,7 +29,7 @@ type detacher interface {
 
 // detaching lets serve answer after the handler has returned; left is closed when
 // the page leaves.
-func detaching(t *testing.T, left chan struct{}, serve func(w http.ResponseWriter, r *http.Request)) http.HandlerFunc {
+func detaching(t *testing.T, left chan struct{}, serve func(w http.ResponseWriter, r *http.Request)) rpcFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Akash-Method", "grpc")
@@ -164,7 +164,7 @@ func TestOnlyAConnectionOfItsOwnIsDetached(t *testing.T) {
 	origins, err := guard.NewOrigins(nil)
 	require.NoError(t, err)
 	for _, http2 := range []bool{true, false} {
-		server := httptest.NewUnstartedServer(grpcweb.Handler(http.HandlerFunc(handler), grpcweb.Options{Origins: origins}))
+		server := httptest.NewUnstartedServer(grpcweb.Handler(rpcFunc(handler), grpcweb.Options{Origins: origins}))
 		server.TLS, server.EnableHTTP2 = &tls.Config{}, http2
 		server.StartTLS()
 		r := request(t, server, http.MethodPost, path, map[string]string{"Content-Type": "application/grpc-web+proto"}, "")

@@ -1,22 +1,22 @@
-// Package grpcweb speaks gRPC-Web with browsers: binary and text bodies, the
-// grpc-websockets transport, preflights and origins. It stands on improbable's
-// grpcweb.WrapHandler and mends, each in its place and with the reason beside it,
-// what that leaves to its users; only calls with binary bodies, which are nearly
-// all, take a shorter way. What a call is about it does not know.
+// Package grpcweb serves gRPC-Web to browsers: binary and text bodies, the
+// grpc-websockets transport, CORS preflights and the check of origins. It knows nothing
+// of what a call is about.
+//
+// Calls with binary bodies, which are nearly all, are answered here. Everything else
+// goes through improbable's WrapHandler, in the package improbable.
 package grpcweb
 
 import (
-	"context"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/improbable-eng/grpc-web/go/grpcweb"
-
+	"akash-provider-web/bridge/grpcweb/improbable"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/internal/timedbody"
+	"akash-provider-web/bridge/relay"
 )
 
 // The content types of gRPC-Web (PROTOCOL-WEB.md, "Content-Type"). Only protobuf
@@ -45,32 +45,24 @@ type Options struct {
 	Calls *sync.WaitGroup
 }
 
-// Handler translates gRPC-Web calls into gRPC ones for next, which must read the
-// request's body to its end, and answer with trailers named with
-// http.TrailerPrefix that it sets after its headers.
-func Handler(next http.Handler, o Options) http.Handler {
+// Handler has next answer the gRPC-Web calls that it is sent.
+func Handler(next relay.Server, o Options) http.Handler {
 	if o.Arrival == 0 {
 		o.Arrival = DefaultArrival
 	}
 	if o.Calls == nil {
 		o.Calls = new(sync.WaitGroup)
 	}
-	h := &handler{options: o, next: next}
-	h.grpcWeb = grpcweb.WrapHandler(inner{next},
-		// The bridge relays methods that are registered nowhere in this process.
-		grpcweb.WithCorsForRegisteredEndpointsOnly(false),
-		grpcweb.WithOriginFunc(func(string) bool { return true }), // decided in ServeHTTP
-		grpcweb.WithWebsockets(true),
-		grpcweb.WithWebsocketOriginFunc(func(*http.Request) bool { return true }), // likewise
-		grpcweb.WithWebsocketsMessageReadLimit(int64(o.MaxRequest)+64<<10),
-	)
-	return h
+	return &handler{options: o, next: next, wrapped: improbable.New(next, improbable.Options{
+		MaxRequest: o.MaxRequest,
+		Arrival:    o.Arrival,
+	})}
 }
 
 type handler struct {
 	options Options
-	next    http.Handler
-	grpcWeb *grpcweb.WrappedGrpcServer
+	next    relay.Server
+	wrapped *improbable.Handler
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -84,8 +76,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodOptions:
 		h.preflight(w, r)
-	case h.grpcWeb.IsGrpcWebSocketRequest(r):
-		h.webSocket(w, r)
+	case h.wrapped.IsWebSocket(r):
+		h.wrapped.ServeWebSocket(w, r)
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST, OPTIONS")
 		http.Error(w, "gRPC-Web calls are POST requests.", http.StatusMethodNotAllowed)
@@ -96,13 +88,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // preflight answers an OPTIONS request.
 func (h *handler) preflight(w http.ResponseWriter, r *http.Request) {
-	const requested = "Access-Control-Request-Headers"
-	r = cloneRequest(r.Context(), r)
-	// WrapHandler takes a preflight for its own only if it asks for x-grpc-web. Not
-	// every client sends that header, and the specification does not ask for it.
-	if names := r.Header.Get(requested); !strings.Contains(strings.ToLower(names), "x-grpc-web") {
-		r.Header.Set(requested, strings.TrimPrefix(names+",x-grpc-web", ","))
-	}
 	// A page on the Internet may use a bridge on the user's own machine or network
 	// (https://wicg.github.io/private-network-access/).
 	if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
@@ -113,7 +98,7 @@ func (h *handler) preflight(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	h.grpcWeb.ServeHTTP(w, r)
+	h.wrapped.ServePreflight(w, r)
 }
 
 // noStore keeps Chromium from reading an answer as fast as it comes, whether or not
@@ -131,39 +116,36 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 			contentTypeWeb+suffixProto+" or "+contentTypeText+suffixProto+".", http.StatusUnsupportedMediaType)
 		return
 	}
-	arrival := &arrival{body: r.Body, begin: func() {
-		// Only the body is timed. http.Server.ReadTimeout would cut the answer as
-		// well: it makes the connection look closed while a stream runs.
+	body := &timedbody.Body{ReadCloser: r.Body, Begin: func() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.Arrival))
-	}, end: func() {
+	}, End: func() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}}
-	if !text {
-		r.Body = arrival
-		h.binary(w, r, contentType)
+	if text {
+		h.wrapped.ServeText(w, r, contentType, body)
 		return
 	}
-	arrival.body = &textReader{src: r.Body}
-	// A clone: WrapHandler rewrites the request that it is given, and net/http goes
-	// on using this one after the call, to see where the next begins.
-	r = cloneRequest(context.WithValue(r.Context(), arrivalKey{}, arrival), r)
-	r.Header.Set("Content-Type", contentType)
-	h.grpcWeb.ServeHTTP(w, r)
+	r.Body = body
+	h.binary(w, r, contentType)
 }
 
-// binary answers a call whose body needs no decoding. There is nothing for
-// WrapHandler to do but to present it as gRPC, which costs it more than all else
-// that the bridge does for a small message.
+// binary answers a call whose body needs no decoding, which nearly all are. WrapHandler
+// could only present it as gRPC, which costs it more than all else that the bridge does
+// for a small message.
 func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType string) {
 	web, native := webProto, nativeProto
 	if contentType == contentTypeWeb {
 		web, native = webPlain, nativePlain
 	}
 	r.Header["Content-Type"] = native
-	a := newAnswer(w, r, web, h.options.Calls)
-	h.next.ServeHTTP(a, r)
+	a := newResponse(w, r, web, h.options.Calls)
+	if _, err := improbable.Window(r.Header); err != nil {
+		relay.Refuse(a, err)
+	} else {
+		h.next.ServeRPC(a, r)
+	}
 	if !a.detached {
-		a.finish()
+		a.end()
 	}
 }
 
@@ -174,80 +156,6 @@ var (
 	nativePlain = []string{contentTypeNative}
 	nativeProto = []string{contentTypeNative + suffixProto}
 )
-
-// webSocket answers a call over the grpc-websockets transport.
-func (h *handler) webSocket(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	// WrapHandler waits without end for the message that carries the headers, and
-	// for those of the body.
-	timer := time.AfterFunc(h.options.Arrival, cancel)
-	defer timer.Stop()
-	arrival := &arrival{begin: func() {}, end: func() { timer.Stop() }, webSocket: true}
-	r = cloneRequest(context.WithValue(ctx, arrivalKey{}, arrival), r)
-	checked := &webSocketWriter{ResponseWriter: w}
-	defer checked.close()
-	h.grpcWeb.ServeHTTP(checked, r)
-}
-
-// arrival is the body of a request, with its time limit, on its way past
-// WrapHandler.
-type arrival struct {
-	body      io.ReadCloser // nil where WrapHandler's own is right
-	begin     func()
-	end       func()
-	begun     bool
-	webSocket bool
-}
-
-type arrivalKey struct{}
-
-func (a *arrival) Read(p []byte) (int, error) {
-	if !a.begun {
-		a.begun = true
-		a.begin()
-	}
-	n, err := a.body.Read(p)
-	if err != nil {
-		a.end()
-	}
-	return n, err
-}
-
-func (a *arrival) Close() error { return a.body.Close() }
-
-// inner stands between WrapHandler and the handler that it wraps.
-type inner struct {
-	next http.Handler
-}
-
-func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	arrival := r.Context().Value(arrivalKey{}).(*arrival)
-	if arrival.body == nil {
-		arrival.body = r.Body
-	}
-	// What the body's length says was true before it was decoded.
-	r.ContentLength = -1
-	r.Body = arrival
-	if !arrival.webSocket {
-		h.next.ServeHTTP(w, r)
-		return
-	}
-	// Closing the body sends the trailers and closes the WebSocket; WrapHandler
-	// leaves it to the gRPC server that it usually wraps.
-	webSocket := arrival.body
-	if size := windowOf(r.Header); size > 0 {
-		windowed := newWindowed(r.Context(), w, webSocket, size)
-		arrival.body = io.NopCloser(windowed)
-		defer windowed.credits.Wait()
-		gathered := &gathered{ResponseWriter: windowed}
-		h.next.ServeHTTP(gathered, r)
-		gathered.Flush()
-	} else {
-		h.next.ServeHTTP(w, r)
-	}
-	_ = webSocket.Close()
-}
 
 // parseContentType returns a gRPC-Web content type without its parameters, and
 // whether it is that of a text body.
@@ -266,12 +174,6 @@ func parseContentType(value string) (contentType string, text, ok bool) {
 		return contentType, true, true
 	}
 	return "", false, false
-}
-
-func cloneRequest(ctx context.Context, r *http.Request) *http.Request {
-	clone := r.WithContext(ctx)
-	clone.Header = r.Header.Clone()
-	return clone
 }
 
 // quote shortens and quotes a header's value for an error text.

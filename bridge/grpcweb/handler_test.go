@@ -21,8 +21,10 @@ import (
 	"go.uber.org/goleak"
 
 	"akash-provider-web/bridge/grpcweb"
+	"akash-provider-web/bridge/grpcweb/improbable"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/internal/grpcwebtest"
+	"akash-provider-web/bridge/relay"
 )
 
 // TestMain leaves out the one goroutine that is never to end: the clock of a timer
@@ -33,8 +35,65 @@ func TestMain(m *testing.M) {
 
 const path = "/some.Service/Method"
 
-// start serves an edge before next.
-func start(t *testing.T, next http.HandlerFunc, options ...func(*grpcweb.Options)) *httptest.Server {
+// rpcFunc is a relay.Server that is written as a handler of net/http's: trailers are set
+// after the headers, with http.TrailerPrefix.
+type rpcFunc func(http.ResponseWriter, *http.Request)
+
+func (s rpcFunc) ServeRPC(w relay.Response, r *http.Request) {
+	a := &writer{Response: w, trailers: http.Header{}}
+	s(a, r)
+	a.finish()
+}
+
+// writer is an http.ResponseWriter over a relay.Response.
+type writer struct {
+	relay.Response
+	committed bool
+	detached  bool
+	trailers  http.Header
+}
+
+func (w *writer) Header() http.Header {
+	if w.committed {
+		return w.trailers
+	}
+	return w.Response.Header()
+}
+
+func (w *writer) WriteHeader(int) {
+	w.committed = true
+	w.Response.WriteHeader()
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if !w.committed {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.Response.Write([][]byte{p})
+}
+
+func (w *writer) Detach(gone, serve func()) bool {
+	w.detached = w.Response.Detach(gone, func() {
+		serve()
+		w.detached = false
+		w.finish()
+	})
+	return w.detached
+}
+
+func (w *writer) finish() {
+	if w.detached {
+		return
+	}
+	trailers := http.Header{}
+	for key, values := range w.trailers {
+		trailers[strings.TrimPrefix(key, http.TrailerPrefix)] = values
+	}
+	w.Response.Finish(trailers)
+}
+
+// start serves gRPC-Web before next.
+func start(t *testing.T, next rpcFunc, options ...func(*grpcweb.Options)) *httptest.Server {
 	t.Helper()
 	origins, err := guard.NewOrigins([]string{"https://app.example"})
 	require.NoError(t, err)
@@ -432,7 +491,7 @@ func (c *webSocketCall) take(n int) (bytes int) {
 // A page that does not read is sent no more than its window, and the handler waits;
 // when it reads on, it gets everything.
 func TestAWindowHoldsTheAnswerBack(t *testing.T) {
-	const size, total, perWindow = 4 << 10, 100, grpcweb.MinWindow / (4 << 10)
+	const size, total, perWindow = 4 << 10, 100, improbable.MinWindow / (4 << 10)
 	message := grpcwebtest.Frame(0, bytes.Repeat([]byte("x"), size-5))
 	var written atomic.Int32
 	wrote := make(chan struct{}, total)
@@ -449,7 +508,7 @@ func TestAWindowHoldsTheAnswerBack(t *testing.T) {
 		}
 		w.Header()[http.TrailerPrefix+"Grpc-Status"] = []string{"0"}
 	})
-	c := dial(t, server, fmt.Sprintf("content-type: application/grpc-web+proto\r\nakash-window: %d\r\n", grpcweb.MinWindow))
+	c := dial(t, server, fmt.Sprintf("content-type: application/grpc-web+proto\r\nakash-window: %d\r\n", improbable.MinWindow))
 	c.send(grpcwebtest.Frame(0, []byte("hello")))
 	used := c.take(perWindow)
 	for range perWindow {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/binary"
+	"net/http"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -13,7 +14,7 @@ import (
 // written. A larger message passes alone.
 const maxQueued = 64 << 10
 
-// Answer is how Route.Serve answers a call. It frames messages and writes them to
+// Answer is how a Func answers a call. It frames messages and writes them to
 // the page from a goroutine of its own: what is sent while the page is being
 // written to goes out together, and a message that comes alone goes out at once.
 // Where the answer is one message, it waits for its trailers.
@@ -28,6 +29,29 @@ type Answer struct {
 	ended   bool
 	failed  error
 	stopped chan struct{} // closed when the goroutine has ended
+}
+
+// answer implements Upstream.
+func (f Func) answer(x *exchange) error {
+	if err := f.ask(x); err != nil {
+		return err
+	}
+	x.finish(http.Header{headerStatus: {"0"}})
+	return nil
+}
+
+func (f Func) ask(x *exchange) error {
+	message, err := oneMessage(x.request)
+	if err != nil {
+		return err
+	}
+	a := newAnswer(x.reply, x.limit, x.call.Streaming)
+	defer a.close()
+	err = f(x.ctx, message, a)
+	if err != nil && x.ctx.Err() != nil {
+		return contextError(x.ctx)
+	}
+	return err
 }
 
 func newAnswer(reply *reply, limit int, streaming bool) *Answer {

@@ -18,8 +18,7 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Handler relays calls. It expects requests and writes answers as
-// grpcweb.WrapHandler translates them: gRPC over HTTP/2 as net/http presents it.
+// Handler is a Server that relays calls.
 type Handler struct {
 	// Accept examines a call by its path and headers, before its body is read. Its
 	// error is the call's outcome.
@@ -47,32 +46,6 @@ type Call struct {
 	Done func(Result)
 }
 
-// Route is the way of a call.
-type Route struct {
-	// ReplyHeader is sent to the page with the headers of the answer, or with its
-	// error.
-	ReplyHeader http.Header
-
-	// Transport reaches the provider over HTTP/2. It may send a request again, but
-	// only one that the provider for certain has not seen to.
-	Transport http.RoundTripper
-	// Authority is the provider's host:port, for the :authority header.
-	Authority string
-	// Header is the metadata that goes to the provider. The relay adds its own.
-	Header http.Header
-	// Downstream says which of the provider's response headers go to the page; it is
-	// asked by their canonical names.
-	Downstream func(key string) bool
-
-	// Explain, where set, is told the provider's status where it is an error, and
-	// may put one that says more in its place; nil keeps the provider's.
-	Explain func(code codes.Code, message string) *rpcerror.Error
-
-	// Serve, where set, answers the call, whose request is one message, instead of a
-	// provider at Transport. It returns an error of Answer.Send as it is.
-	Serve func(ctx context.Context, request []byte, a *Answer) error
-}
-
 // Result is the outcome of a call.
 type Result struct {
 	Code     codes.Code
@@ -83,26 +56,16 @@ type Result struct {
 	Sent     int64 // bytes of messages to the page
 }
 
-// A Detacher is an http.ResponseWriter whose answer can go on without the goroutine,
-// and the buffers, of the connection that the request came by.
-type Detacher interface {
-	// Detach has serve write the answer after ServeHTTP has returned, and calls gone
-	// when the page leaves: the request's context no longer tells. It returns false,
-	// and does nothing, where that cannot be done.
-	Detach(gone, serve func()) bool
-}
-
-// ServeHTTP relays one call.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeRPC relays one call.
+func (h *Handler) ServeRPC(w Response, r *http.Request) {
 	start := time.Now()
-	reply := newReply(w, r.Header.Get("Content-Type"))
 	call, err := h.Accept(r)
 	if err != nil {
-		reply.finish(trailersOf(faultOf(err, "")))
+		Refuse(w, err)
 		return
 	}
-	x := &exchange{call: call, reply: reply, limit: h.limit(), start: start,
-		path: r.URL.Path, contentType: reply.contentType}
+	x := &exchange{call: call, reply: newReply(w), limit: h.limit(), start: start,
+		path: r.URL.Path, contentType: r.Header.Get("Content-Type")}
 	x.result.Code = codes.Internal // what a panic leaves
 	detached := false
 	defer func() {
@@ -114,9 +77,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(err)
 		return
 	}
-	if d, ok := w.(Detacher); ok && call.Streaming {
+	if call.Streaming {
 		x.unlink() // from the request, which ends when this returns
-		detached = d.Detach(x.leave, func() {
+		detached = w.Detach(x.leave, func() {
 			defer x.end()
 			x.serve()
 		})

@@ -107,10 +107,12 @@ func startFront(t testing.TB, addr string, options ...func(*front)) *front {
 				Route: func(context.Context) (*relay.Route, error) {
 					return &relay.Route{
 						ReplyHeader: http.Header{"Akash-Method": {"grpc"}},
-						Transport:   transport,
-						Authority:   addr,
-						Header:      header,
-						Downstream:  filter.Downstream,
+						Upstream: &relay.GRPC{
+							Transport:  transport,
+							Authority:  addr,
+							Header:     header,
+							Downstream: filter.Downstream,
+						},
 					}, nil
 				},
 				Done: f.note,

@@ -13,18 +13,6 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// A PieceWriter is an http.ResponseWriter that writes many pieces better than one by
-// one.
-type PieceWriter interface {
-	WritePieces(pieces [][]byte) (int, error)
-}
-
-// A TrailerWriter is an http.ResponseWriter that takes trailers by their own names,
-// after the headers.
-type TrailerWriter interface {
-	WriteTrailers(http.Header)
-}
-
 // reply is the answer to one call as the page receives it: headers, messages and
 // at the end, whatever happens, trailers. It flushes when told to, and on a quiet
 // stream, where the page asked for it, sends empty messages that keep the
@@ -32,21 +20,18 @@ type TrailerWriter interface {
 // goroutines.
 type reply struct {
 	mu        sync.Mutex // held over every use of w
-	w         http.ResponseWriter
+	w         Response
 	committed bool
 	finished  bool
 	written   int64
 	unflushed bool
 
-	contentType string
-	interval    time.Duration
-	beat        *time.Timer
-	last        time.Time // of the last write, kept only where interval is set
+	interval time.Duration
+	beat     *time.Timer
+	last     time.Time // of the last write, kept only where interval is set
 }
 
-func newReply(w http.ResponseWriter, contentType string) *reply {
-	return &reply{w: w, contentType: contentType}
-}
+func newReply(w Response) *reply { return &reply{w: w} }
 
 // keepAlive sends an empty message whenever interval passed without one. The first
 // one commits the headers: those that the provider sends later are not relayed.
@@ -117,8 +102,7 @@ func (r *reply) commitLocked() {
 		return
 	}
 	r.committed, r.unflushed = true, true
-	r.w.Header().Set("Content-Type", r.contentType)
-	r.w.WriteHeader(http.StatusOK)
+	r.w.WriteHeader()
 }
 
 func (r *reply) writeLocked(messages [][]byte) error {
@@ -127,19 +111,9 @@ func (r *reply) writeLocked(messages [][]byte) error {
 	if r.interval > 0 {
 		r.last = time.Now()
 	}
-	if w, ok := r.w.(PieceWriter); ok {
-		n, err := w.WritePieces(messages)
-		r.written += int64(n)
-		return err
-	}
-	for _, piece := range messages {
-		n, err := r.w.Write(piece)
-		r.written += int64(n)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	n, err := r.w.Write(messages)
+	r.written += int64(n)
+	return err
 }
 
 func (r *reply) flushLocked() {
@@ -147,31 +121,15 @@ func (r *reply) flushLocked() {
 		return
 	}
 	r.unflushed = false
-	if f, ok := r.w.(http.Flusher); ok {
-		f.Flush()
-	}
+	r.w.Flush()
 }
 
-// finish ends the answer with trailers, as headers where nothing was sent yet
-// ("Trailers-Only"). The edge writes them out when the handler has returned.
+// finish ends the answer with trailers.
 func (r *reply) finish(trailers http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = true
-	if w, ok := r.w.(TrailerWriter); ok && r.committed {
-		w.WriteTrailers(trailers)
-		return
-	}
-	h, prefix := r.w.Header(), http.TrailerPrefix
-	if !r.committed {
-		prefix = ""
-		h.Set("Content-Type", r.contentType)
-	}
-	// Only after the headers are written may trailers be set: grpcweb.WrapHandler
-	// sends what it finds before as headers, and then an empty trailer frame.
-	for key, values := range trailers {
-		h[prefix+key] = values
-	}
+	r.w.Finish(trailers)
 }
 
 // end stops heartbeats, so that nobody writes when the handler has returned, and
@@ -202,8 +160,8 @@ func trailersOf(err *rpcerror.Error) http.Header {
 	return h
 }
 
-// faultOf returns err as the fault to tell the page, naming provider.
-func faultOf(err error, provider string) *rpcerror.Error {
+// errorOf returns err as the error to send to the page, naming provider.
+func errorOf(err error, provider string) *rpcerror.Error {
 	var known *rpcerror.Error
 	if !errors.As(err, &known) {
 		known = &rpcerror.Error{Code: codes.Internal, Message: "the bridge failed to answer; its log says why", Err: err}

@@ -20,16 +20,14 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-type serve = func(ctx context.Context, request []byte, a *relay.Answer) error
-
 // answering makes the front answer calls itself.
-func answering(s serve) func(*front) {
+func answering(s relay.Func) func(*front) {
 	return func(f *front) {
 		f.handler.Accept = func(r *http.Request) (*relay.Call, error) {
 			return &relay.Call{
 				Provider:  "akash1test",
 				Streaming: r.URL.Path == pathLogs,
-				Route:     func(context.Context) (*relay.Route, error) { return &relay.Route{Serve: s}, nil },
+				Route:     func(context.Context) (*relay.Route, error) { return &relay.Route{Upstream: s}, nil },
 				Done:      f.note,
 			}, nil
 		}

@@ -1,4 +1,4 @@
-package grpcweb
+package improbable
 
 import (
 	"context"
@@ -8,6 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+
+	"akash-provider-web/bridge/rpcerror"
+
+	"google.golang.org/grpc/codes"
 )
 
 // A browser's WebSocket has no backpressure: what a server sends is taken in,
@@ -36,25 +40,18 @@ const (
 
 var errCredit = errors.New("what follows the request is no credit")
 
-// ParseWindow reads a value of the akash-window header.
-func ParseWindow(value string) (bytes int, ok bool) {
-	bytes, err := strconv.Atoi(value)
-	return bytes, err == nil && bytes >= MinWindow && bytes <= MaxWindow
-}
-
-// windowOf returns the window that a call names, or 0. One that is malformed is for
-// the handler to refuse, which needs the request to end where it does in a call
-// that names one.
-func windowOf(h http.Header) int {
+// Window returns the window that a call's headers name, 0 for none.
+func Window(h http.Header) (bytes int, err error) {
 	value := h.Get(headerWindow)
 	if value == "" {
-		return 0
+		return 0, nil
 	}
-	bytes, ok := ParseWindow(value)
-	if !ok {
-		return MinWindow
+	bytes, err = strconv.Atoi(value)
+	if err != nil || bytes < MinWindow || bytes > MaxWindow {
+		return 0, rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata,
+			"header akash-window is malformed: want a number of bytes, %d to %d", MinWindow, MaxWindow)
 	}
-	return bytes
+	return bytes, nil
 }
 
 // windowed is a call whose page says how far it has read.

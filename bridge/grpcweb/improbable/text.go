@@ -1,4 +1,4 @@
-package grpcweb
+package improbable
 
 import (
 	"bytes"

@@ -1,10 +1,9 @@
-package main
+package gateway
 
 import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,13 +11,9 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
-	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
-	providerv1 "akash-provider-web/proto/akash/provider/v1"
-	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
 // Request headers of a call (bridge/README.md, "Headers"), as net/http writes them.
@@ -31,7 +26,6 @@ const (
 	headerClientKey    = "Akash-Client-Key-Bin"
 	headerTail         = "Akash-Tail"
 	headerHeartbeat    = "Akash-Heartbeat"
-	headerWindow       = "Akash-Window"
 	headerAuth         = "Authorization"
 )
 
@@ -41,50 +35,9 @@ const maxHeartbeat = time.Hour
 // wholeHistory is the value of call.tail where the page did not bound it.
 const wholeHistory = -1
 
-// method is a gRPC method that the bridge relays.
-type method struct {
-	// path is what a page posts to, and the method's name in metrics and logs.
-	path      string
-	service   string
-	name      string
-	streaming bool
-}
-
-// tellsState says that the method streams a state, the same to all who watch it.
-func (m method) tellsState() bool {
-	return m.path == providerv1.ProviderRPC_StreamStatus_FullMethodName
-}
-
-// public says that providers answer the method to anybody, so that a credential
-// is nobody's business.
-func (m method) public() bool {
-	return m.service == providerv1.ProviderRPC_ServiceDesc.ServiceName
-}
-
-// methods are the methods that the bridge relays, by path.
-var methods = byPath(
-	method{path: providerv1.ProviderRPC_GetStatus_FullMethodName},
-	method{path: providerv1.ProviderRPC_StreamStatus_FullMethodName, streaming: true},
-	method{path: leasev1.LeaseRPC_ServiceStatus_FullMethodName, streaming: true},
-	method{path: leasev1.LeaseRPC_ServiceLogs_FullMethodName, streaming: true},
-	method{path: leasev1.LeaseRPC_ServiceRestart_FullMethodName},
-	method{path: webv1.LeaseREST_SendManifest_FullMethodName},
-	method{path: webv1.LeaseREST_GetManifest_FullMethodName},
-	method{path: webv1.LeaseREST_StreamLeaseEvents_FullMethodName, streaming: true},
-)
-
-func byPath(all ...method) map[string]method {
-	index := make(map[string]method, len(all))
-	for _, m := range all {
-		m.service, m.name, _ = strings.Cut(m.path[1:], "/")
-		index[m.path] = m
-	}
-	return index
-}
-
 // call is what the headers of a call say.
 type call struct {
-	method        method
+	method        Method
 	request       provider.Request
 	authorization string // "Bearer …", a secret; "" for none
 	tail          int    // lines of history, or wholeHistory
@@ -104,10 +57,10 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
-	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.service}}
+	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service}}
 	for _, read := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
-		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat, c.readWindow,
+		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,
 	} {
 		if err := read(h, allowed); err != nil {
 			return nil, rpcerror.About(c.request.Address, codes.InvalidArgument, err)
@@ -191,7 +144,7 @@ func (c *call) readCheckVersion(h http.Header, _ permissions) error {
 }
 
 func (c *call) readClientCertificate(h http.Header, _ permissions) error {
-	if c.method.public() {
+	if c.method.Public() {
 		return nil // and all callers share one connection
 	}
 	certificate, err := onePEM(h, headerClientCert)
@@ -218,7 +171,7 @@ func (c *call) readClientCertificate(h http.Header, _ permissions) error {
 }
 
 func (c *call) readAuthorization(h http.Header, _ permissions) error {
-	if c.method.public() {
+	if c.method.Public() {
 		return nil // on a unary call it would end the process of providers from v0.7.0 to v0.15
 	}
 	const form = "Bearer and a JWT"
@@ -264,45 +217,6 @@ func (c *call) readHeartbeat(h http.Header, _ permissions) error {
 	}
 	c.heartbeat = interval
 	return nil
-}
-
-// readWindow only refuses what is malformed: package grpcweb applies it.
-func (c *call) readWindow(h http.Header, _ permissions) error {
-	form := fmt.Sprintf("a number of bytes, %d to %d", grpcweb.MinWindow, grpcweb.MaxWindow)
-	text, err := one(h, headerWindow, form)
-	if err != nil || text == "" {
-		return err
-	}
-	if _, ok := grpcweb.ParseWindow(text); !ok {
-		return malformed(headerWindow, "is malformed: want "+form)
-	}
-	return nil
-}
-
-// authorize decides whether the call's token may go to endpoint, and returns the
-// header that carries it, "" where there is none to send. A call that needs a
-// token which may not be sent is refused here, with the way out, rather than by a
-// provider that would say no more than "unauthorized".
-func (c *call) authorize(endpoint *provider.Endpoint) (string, error) {
-	switch {
-	case c.authorization == "":
-		return "", nil
-	case endpoint.Verified == "none":
-		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
-			"a token only goes to a provider whose certificate was verified: call without akash-tls: insecure")
-	case endpoint.Method == provider.GRPC && !c.method.streaming && !endpoint.AuthorizationSafe():
-		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
-			"a token on %s would crash providers before v0.16.0, and this one %s: authenticate with a client certificate instead",
-			c.method.name, describeVersion(endpoint.Version))
-	}
-	return c.authorization, nil
-}
-
-func describeVersion(version string) string {
-	if version == "" {
-		return "did not tell its version"
-	}
-	return "is " + version
 }
 
 // one returns the single value of a header, "" where it is absent.

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"net/http"
@@ -10,9 +10,9 @@ import (
 	"akash-provider-web/bridge/rest"
 )
 
-// metrics are what the bridge counts. Labels take values from the bridge's own
+// Metrics are what the bridge counts. Labels take values from the bridge's own
 // lists only, never from callers or providers, so that nobody can grow them.
-type metrics struct {
+type Metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec   // by method, code
 	open     *prometheus.GaugeVec     // by method
@@ -22,8 +22,9 @@ type metrics struct {
 	skipped  *prometheus.CounterVec   // by kind: event, logLine
 }
 
-func newMetrics() *metrics {
-	m := &metrics{
+// NewMetrics returns Metrics in a registry of their own.
+func NewMetrics() *Metrics {
+	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "akash_bridge_calls_total",
@@ -63,7 +64,10 @@ func newMetrics() *metrics {
 	return m
 }
 
-// handler serves the metrics in Prometheus' text format.
-func (m *metrics) handler() http.Handler {
+// Handler serves the metrics in Prometheus' text format.
+func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// Skipped counts a frame of a provider that could not be read.
+func (m *Metrics) Skipped(kind rest.Frame) { m.skipped.WithLabelValues(string(kind)).Inc() }

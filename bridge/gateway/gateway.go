@@ -1,4 +1,7 @@
-package main
+// Package gateway decides about calls: which methods and headers are accepted, how a
+// call's provider is reached, whether its token may go there, and over which of the
+// provider's protocols it is answered. It logs and counts what becomes of each call.
+package gateway
 
 import (
 	"context"
@@ -31,86 +34,98 @@ const (
 	headerStale = "Akash-Stale"
 )
 
-// bridge takes calls from the relay to a provider, and notes how they end.
-type bridge struct {
-	reacher    provider.Reacher
-	rest       *rest.Adapter
-	watched    *fanout.Hub
-	metadata   *guard.Metadata
-	allowed    permissions
-	maxStreams int64
-	log        *slog.Logger
-	metrics    *metrics
-
-	open atomic.Int64
+// Options are the settings of a Gateway. All but MaxStreams and the two permissions are
+// required.
+type Options struct {
+	Reacher  provider.Reacher
+	REST     *rest.Adapter
+	Statuses *fanout.Hub
+	Metadata *guard.Metadata
+	// AllowInsecure lets callers skip the check of a provider's certificate.
+	AllowInsecure bool
+	// AllowHostOverride lets callers name a provider's host.
+	AllowHostOverride bool
+	// MaxStreams is how many calls may be open at once.
+	MaxStreams int
+	Logger     *slog.Logger
+	Metrics    *Metrics
 }
 
-// accept examines a call before its body is read.
-func (b *bridge) accept(r *http.Request) (*relay.Call, error) {
-	c, err := parseCall(r.URL.Path, r.Header, b.allowed)
+// Gateway accepts calls and finds their way. Accept is what a relay.Handler needs.
+type Gateway struct {
+	options Options
+	open    atomic.Int64
+}
+
+// New returns a Gateway.
+func New(o Options) *Gateway { return &Gateway{options: o} }
+
+// Accept examines a call before its body is read.
+func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
+	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	if err == nil {
-		err = b.admit(c.request.Address)
+		err = g.admit(c.request.Address)
 	}
 	if err != nil {
-		b.refused(r, err)
+		g.refused(r, err)
 		return nil, err
 	}
-	b.metrics.open.WithLabelValues(c.method.path).Inc()
-	header := b.metadata.Upstream(r.Header)
+	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
+	header := g.options.Metadata.Upstream(r.Header)
 	var endpoint *provider.Endpoint
 	return &relay.Call{
 		Provider:  c.request.Address,
-		Streaming: c.method.streaming,
+		Streaming: c.method.Streaming,
 		Heartbeat: c.heartbeat,
 		Route: func(ctx context.Context) (*relay.Route, error) {
 			var err error
-			if endpoint, err = b.reach(ctx, c.request); err != nil {
+			if endpoint, err = g.reach(ctx, c.request); err != nil {
 				return nil, err
 			}
-			return b.route(c, endpoint, header)
+			return g.route(c, endpoint, header)
 		},
 		Done: func(result relay.Result) {
-			b.open.Add(-1)
-			b.metrics.open.WithLabelValues(c.method.path).Dec()
-			b.finished(c, endpoint, result)
+			g.open.Add(-1)
+			g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
+			g.finished(c, endpoint, result)
 		},
 	}, nil
 }
 
 // admit takes one of the places for open calls.
-func (b *bridge) admit(address string) error {
-	if b.open.Add(1) <= b.maxStreams {
+func (g *Gateway) admit(address string) error {
+	if g.open.Add(1) <= int64(g.options.MaxStreams) {
 		return nil
 	}
-	b.open.Add(-1)
+	g.open.Add(-1)
 	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
-		"this bridge has %d calls open, as many as it may (--max-streams); try again later", b.maxStreams))
+		"this bridge has %d calls open, as many as it may (--max-streams); try again later", g.options.MaxStreams))
 }
 
 // reach finds the way to a provider.
-func (b *bridge) reach(ctx context.Context, r provider.Request) (*provider.Endpoint, error) {
+func (g *Gateway) reach(ctx context.Context, r provider.Request) (*provider.Endpoint, error) {
 	start := time.Now()
-	endpoint, err := b.reacher.Reach(ctx, r)
+	endpoint, err := g.options.Reacher.Reach(ctx, r)
 	outcome := "failed"
 	if err == nil {
 		outcome = string(endpoint.Method)
 	}
-	b.metrics.reach.WithLabelValues(outcome).Observe(time.Since(start).Seconds())
+	g.options.Metrics.reach.WithLabelValues(outcome).Observe(time.Since(start).Seconds())
 	return endpoint, err
 }
 
 // route says how a call goes to a provider that was reached.
-func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
-	told := http.Header{
+func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
+	replyHeader := http.Header{
 		headerMethod:   {string(endpoint.Method)},
 		headerEndpoint: {endpoint.Addr},
 		headerVerified: {endpoint.Verified},
 	}
 	if endpoint.Version != "" {
-		told[headerVersion] = []string{endpoint.Version}
+		replyHeader[headerVersion] = []string{endpoint.Version}
 	}
 	if endpoint.Stale {
-		told[headerStale] = []string{"true"}
+		replyHeader[headerStale] = []string{"true"}
 	}
 	authorization, err := c.authorize(endpoint)
 	if err != nil {
@@ -120,54 +135,52 @@ func (b *bridge) route(c *call, endpoint *provider.Endpoint, header http.Header)
 		return &rest.Call{
 			Endpoint:          endpoint,
 			Provider:          c.request.Address,
-			Method:            c.method.path,
+			Method:            c.method.Path,
 			Authorization:     authorization,
 			ClientCertificate: c.request.ClientCertificate,
 			Tail:              c.tail,
 		}
 	}
 	if endpoint.Method == provider.REST {
-		return &relay.Route{ReplyHeader: told, Serve: b.overREST(onREST())}, nil
+		return &relay.Route{ReplyHeader: replyHeader, Upstream: g.overREST(onREST())}, nil
 	}
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
 	}
 	transport := endpoint.Transport
-	if c.method.tellsState() {
-		transport = b.watched.Through(transport)
+	if c.method.sharesStream() {
+		transport = g.options.Statuses.Through(transport)
 	}
-	return &relay.Route{
-		ReplyHeader: told,
-
+	return &relay.Route{ReplyHeader: replyHeader, Upstream: &relay.GRPC{
 		Transport:  transport,
 		Authority:  endpoint.Addr,
 		Header:     header,
-		Downstream: b.metadata.Downstream,
+		Downstream: g.options.Metadata.Downstream,
 		Explain: func(code codes.Code, message string) *rpcerror.Error {
 			// What the call would be over REST tells a refusal's reason.
 			return rest.Explain(onREST(), code, message)
 		},
-	}, nil
+	}}, nil
 }
 
 // overREST answers a call through a provider's REST gateway.
-func (b *bridge) overREST(call *rest.Call) func(context.Context, []byte, *relay.Answer) error {
+func (g *Gateway) overREST(call *rest.Call) relay.Func {
 	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
 		call.Message, call.Opened = request, answer.Open
-		return b.rest.Serve(ctx, call, answer.Send)
+		return g.options.REST.Serve(ctx, call, answer.Send)
 	}
 }
 
 // refused notes a call that was refused by its headers.
-func (b *bridge) refused(r *http.Request, err error) {
+func (g *Gateway) refused(r *http.Request, err error) {
 	var known *rpcerror.Error
 	errors.As(err, &known)
 	label := "unknown" // a path that anyone may have made up is no label
 	if m, ok := methods[r.URL.Path]; ok {
-		label = m.path
+		label = m.Path
 	}
-	b.metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
-	b.log.LogAttrs(r.Context(), slog.LevelInfo, "call refused",
+	g.options.Metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
+	g.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call refused",
 		slog.String("method", label),
 		slog.String("provider", known.Provider),
 		slog.String("code", known.Code.String()),
@@ -176,12 +189,12 @@ func (b *bridge) refused(r *http.Request, err error) {
 }
 
 // finished notes a call that ended. endpoint is nil where none was reached.
-func (b *bridge) finished(c *call, endpoint *provider.Endpoint, result relay.Result) {
-	label := c.method.path
-	b.metrics.calls.WithLabelValues(label, result.Code.String()).Inc()
-	b.metrics.duration.WithLabelValues(label).Observe(result.Duration.Seconds())
-	b.metrics.bytes.WithLabelValues("received").Add(float64(result.Received))
-	b.metrics.bytes.WithLabelValues("sent").Add(float64(result.Sent))
+func (g *Gateway) finished(c *call, endpoint *provider.Endpoint, result relay.Result) {
+	label := c.method.Path
+	g.options.Metrics.calls.WithLabelValues(label, result.Code.String()).Inc()
+	g.options.Metrics.duration.WithLabelValues(label).Observe(result.Duration.Seconds())
+	g.options.Metrics.bytes.WithLabelValues("received").Add(float64(result.Received))
+	g.options.Metrics.bytes.WithLabelValues("sent").Add(float64(result.Sent))
 
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
@@ -210,7 +223,7 @@ func (b *bridge) finished(c *call, endpoint *provider.Endpoint, result relay.Res
 	}
 	// Logger.LogAttrs would look up the place in the source for every line, which no
 	// handler here writes.
-	if h := b.log.Handler(); h.Enabled(context.Background(), slog.LevelInfo) {
+	if h := g.options.Logger.Handler(); h.Enabled(context.Background(), slog.LevelInfo) {
 		line := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
 		line.AddAttrs(attrs...)
 		_ = h.Handle(context.Background(), line)

@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"google.golang.org/grpc/codes"
+
+	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
+)
+
+// authorize decides whether the call's token may go to endpoint, and returns the
+// header that carries it, "" where there is none to send. A call that needs a
+// token which may not be sent is refused here, with the way out, rather than by a
+// provider that would say no more than "unauthorized".
+func (c *call) authorize(endpoint *provider.Endpoint) (string, error) {
+	switch {
+	case c.authorization == "":
+		return "", nil
+	case endpoint.Verified == "none":
+		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
+			"a token only goes to a provider whose certificate was verified: call without akash-tls: insecure")
+	case endpoint.Method == provider.GRPC && !c.method.Streaming && !endpoint.AuthorizationSafe():
+		return "", rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
+			"a token on %s would crash providers before v0.16.0, and this one %s: authenticate with a client certificate instead",
+			c.method.Name, describeVersion(endpoint.Version))
+	}
+	return c.authorization, nil
+}
+
+func describeVersion(version string) string {
+	if version == "" {
+		return "did not tell its version"
+	}
+	return "is " + version
+}

@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
+)
+
+// Method is a gRPC method that the bridge relays.
+type Method struct {
+	// Path is what a page posts to, /package.Service/Method, and the method's name in
+	// metrics and logs.
+	Path string
+	// Service and Name are the parts of Path.
+	Service, Name string
+	// Streaming says that the answer may be any number of messages.
+	Streaming bool
+}
+
+// Public reports whether providers answer the method to anybody. No credential goes
+// with it.
+func (m Method) Public() bool { return m.Service == providerv1.ProviderRPC_ServiceDesc.ServiceName }
+
+// sharesStream reports whether all callers of the method are sent the same messages, so
+// that one stream of the provider serves them all.
+func (m Method) sharesStream() bool {
+	return m.Path == providerv1.ProviderRPC_StreamStatus_FullMethodName
+}
+
+// Methods returns the methods that the bridge relays, sorted by path.
+func Methods() []Method {
+	return slices.SortedFunc(maps.Values(methods), func(a, b Method) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// methods are the methods of the services that the bridge serves, by path.
+var methods = methodsOf(
+	providerv1.File_akash_provider_v1_service_proto,
+	leasev1.File_akash_provider_lease_v1_service_proto,
+	webv1.File_akash_provider_web_v1_service_proto,
+)
+
+func methodsOf(files ...protoreflect.FileDescriptor) map[string]Method {
+	index := make(map[string]Method)
+	for _, file := range files {
+		for i := range file.Services().Len() {
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				d := service.Methods().Get(j)
+				m := Method{Service: string(service.FullName()), Name: string(d.Name()), Streaming: d.IsStreamingServer()}
+				m.Path = "/" + m.Service + "/" + m.Name
+				index[m.Path] = m
+			}
+		}
+	}
+	return index
+}

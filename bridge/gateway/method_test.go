@@ -1,0 +1,19 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"akash-provider-web/bridge/gateway"
+	"akash-provider-web/bridge/rest"
+)
+
+// What the bridge relays it can answer over REST, too: no provider has everything over
+// gRPC.
+func TestEveryMethodCanBeAnsweredOverREST(t *testing.T) {
+	assert.Len(t, gateway.Methods(), 8)
+	for _, m := range gateway.Methods() {
+		assert.True(t, rest.Serves(m.Path), m.Path)
+	}
+}

@@ -1,0 +1,215 @@
+package grpcweb
+
+import (
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"akash-provider-web/bridge/internal/writebuf"
+	"akash-provider-web/bridge/relay"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// flagTrailer marks the frame that holds the trailers (PROTOCOL-WEB.md, "Trailers").
+const flagTrailer = 0x80
+
+// prefixSize is the size of a frame's head: its flag and its length.
+const prefixSize = 5
+
+// maxJoined is how many bytes are rather copied together than written from where
+// they lie.
+const maxJoined = 2 << 10
+
+// response is a relay.Response that is written as a binary gRPC-Web body: the trailers
+// become its last frame (PROTOCOL-WEB.md). An answer that was never flushed goes out
+// whole and with its length, since most calls have one small message as their answer,
+// and writing it in pieces would cost more than relaying it.
+type response struct {
+	w           http.ResponseWriter
+	contentType []string
+	crossOrigin bool // the page may be of another origin: it sent its own
+
+	trailers  http.Header
+	waiting   writebuf.Buffer // of the body
+	committed bool            // WriteHeader was called
+	sent      bool            // the headers went out
+
+	r        *http.Request
+	calls    *sync.WaitGroup // counts a detached answer
+	detached bool
+}
+
+var _ relay.Response = (*response)(nil)
+
+func newResponse(w http.ResponseWriter, r *http.Request, contentType []string, calls *sync.WaitGroup) *response {
+	a := &response{w: w, r: r, contentType: contentType, crossOrigin: r.Header["Origin"] != nil, calls: calls}
+	// These are the CORS headers that WrapHandler's package sends. ServeHTTP has
+	// checked the origin.
+	h := w.Header()
+	h["Vary"] = varyOrigin
+	if a.crossOrigin {
+		h["Access-Control-Allow-Origin"] = r.Header["Origin"]
+		h["Access-Control-Allow-Credentials"] = allowCredentials
+	}
+	return a
+}
+
+var (
+	varyOrigin       = []string{"Origin"}
+	allowCredentials = []string{"true"}
+)
+
+// Header implements relay.Response.
+func (a *response) Header() http.Header { return a.w.Header() }
+
+// WriteHeader implements relay.Response. Nothing is sent yet.
+func (a *response) WriteHeader() {
+	if a.committed {
+		return
+	}
+	a.committed = true
+	h := a.w.Header()
+	h["Content-Type"] = a.contentType
+	if a.crossOrigin {
+		h["Access-Control-Expose-Headers"] = []string{exposed(h)}
+	}
+}
+
+// exposed lists the headers that a page may read, which CORS wants by name.
+func exposed(h http.Header) string {
+	var names strings.Builder
+	for name := range h {
+		names.WriteString(name)
+		names.WriteString(", ")
+	}
+	names.WriteString("grpc-status, grpc-message")
+	return names.String()
+}
+
+// Write implements relay.Response.
+func (a *response) Write(pieces [][]byte) (n int, err error) {
+	if d, ok := a.w.(*detached); ok && length(pieces) > maxJoined {
+		if err := a.flushWaiting(); err != nil {
+			return 0, err
+		}
+		a.send()
+		return d.writePieces(pieces)
+	}
+	for _, p := range pieces {
+		m, err := a.write(p)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (a *response) write(p []byte) (int, error) {
+	if a.waiting.Add(p) {
+		return len(p), nil
+	}
+	if err := a.flushWaiting(); err != nil {
+		return 0, err
+	}
+	a.send()
+	return a.w.Write(p)
+}
+
+// length returns how many bytes pieces have.
+func length(pieces [][]byte) (n int) {
+	for _, p := range pieces {
+		n += len(p)
+	}
+	return n
+}
+
+// Flush implements relay.Response.
+func (a *response) Flush() {
+	if !a.committed {
+		return
+	}
+	a.send()
+	if a.flushWaiting() == nil {
+		a.w.(http.Flusher).Flush()
+	}
+}
+
+// send sends the headers.
+func (a *response) send() {
+	if !a.sent {
+		a.sent = true
+		a.w.WriteHeader(http.StatusOK)
+	}
+}
+
+// flushWaiting hands the bytes that wait to the connection.
+func (a *response) flushWaiting() error {
+	if a.waiting.Empty() {
+		return nil
+	}
+	a.send()
+	_, err := a.waiting.WriteTo(a.w)
+	return err
+}
+
+// Finish implements relay.Response.
+func (a *response) Finish(trailers http.Header) { a.trailers = trailers }
+
+// end sends the trailers, once the handler has returned: as headers where there is
+// nothing else.
+func (a *response) end() {
+	if !a.committed {
+		h := a.w.Header()
+		for key, values := range a.trailers {
+			h[key] = values
+		}
+		a.WriteHeader()
+		a.send()
+		return
+	}
+	rest := a.waiting.Bytes()
+	*rest = a.appendTrailers(*rest)
+	if !a.sent {
+		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*rest))}
+	}
+	_ = a.flushWaiting() // an error means that the page has left
+}
+
+// appendTrailers appends the frame of the trailers.
+func (a *response) appendTrailers(b []byte) []byte {
+	start := len(b)
+	b = append(b, flagTrailer, 0, 0, 0, 0)
+	for name, values := range a.trailers {
+		b = appendTrailer(b, name, values)
+	}
+	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-prefixSize))
+	return b
+}
+
+// appendTrailer appends the lines of one trailer, whose name is in lower case, as
+// PROTOCOL-WEB.md, "HTTP wire protocols", wants it.
+func appendTrailer(b []byte, name string, values []string) []byte {
+	if !httpguts.ValidHeaderFieldName(name) {
+		return b
+	}
+	for _, value := range values {
+		if !httpguts.ValidHeaderFieldValue(value) {
+			continue // it could end the line, and begin another trailer
+		}
+		for i := range len(name) {
+			c := name[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			b = append(b, c)
+		}
+		b = append(b, ": "...)
+		b = append(b, value...)
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
