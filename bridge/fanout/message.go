@@ -8,17 +8,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
-
-// prefixSize is that of a message's flag and length (gRPC over HTTP/2,
-// "Length-Prefixed-Message").
-const prefixSize = 5
 
 // readMessage reads one message, its prefix included, and returns io.EOF between
 // two. Messages are not compressed, since the bridge did not offer to take such.
 func readMessage(r io.Reader, limit int) ([]byte, error) {
-	var prefix [prefixSize]byte
+	var prefix [grpcwire.PrefixSize]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return nil, cut(err)
 	}
@@ -33,7 +30,7 @@ func readMessage(r io.Reader, limit int) ([]byte, error) {
 	}
 	// It grows as bytes arrive, and not as the length promises.
 	var message bytes.Buffer
-	message.Grow(min(prefixSize+int(length), 8<<10))
+	message.Grow(min(grpcwire.PrefixSize+int(length), 8<<10))
 	message.Write(prefix[:])
 	if _, err := io.CopyN(&message, r, int64(length)); err != nil {
 		if err == io.EOF {

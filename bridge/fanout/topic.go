@@ -18,6 +18,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
 
@@ -28,9 +29,6 @@ const (
 	headerMessage   = "Grpc-Message"
 	headerDetails   = "Grpc-Status-Details-Bin"
 )
-
-// userAgent names the bridge to providers.
-const userAgent = "akash-provider-bridge"
 
 // topic is one stream of a provider and those who watch it.
 type topic struct {
@@ -222,7 +220,7 @@ func (t *topic) request(ctx context.Context) *http.Request {
 		Header: http.Header{
 			"Content-Type": {contentTypeGRPC + "+proto"},
 			"Te":           {"trailers"},
-			"User-Agent":   {userAgent},
+			"User-Agent":   {grpcwire.UserAgent},
 		},
 		ContentLength: int64(len(empty)),
 		Body:          io.NopCloser(bytes.NewReader(empty)),

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/internal/writebuf"
 	"akash-provider-web/bridge/relay"
 
@@ -15,9 +16,6 @@ import (
 
 // flagTrailer marks the frame that holds the trailers (PROTOCOL-WEB.md, "Trailers").
 const flagTrailer = 0x80
-
-// prefixSize is the size of a frame's head: its flag and its length.
-const prefixSize = 5
 
 // maxJoined is how many bytes are rather copied together than written from where
 // they lie.
@@ -186,7 +184,7 @@ func (a *response) appendTrailers(b []byte) []byte {
 	for name, values := range a.trailers {
 		b = appendTrailer(b, name, values)
 	}
-	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-prefixSize))
+	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-grpcwire.PrefixSize))
 	return b
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
 
@@ -76,13 +77,13 @@ func (a *Answer) Send(message []byte) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.failed == nil && len(a.pending) > 0 && len(a.pending)+prefixSize+len(message) > maxQueued {
+	for a.failed == nil && len(a.pending) > 0 && len(a.pending)+grpcwire.PrefixSize+len(message) > maxQueued {
 		a.changed.Wait()
 	}
 	if a.failed != nil {
 		return a.failed
 	}
-	var prefix [prefixSize]byte
+	var prefix [grpcwire.PrefixSize]byte
 	binary.BigEndian.PutUint32(prefix[1:], uint32(len(message)))
 	a.pending = append(append(a.pending, prefix[:]...), message...)
 	a.changed.Broadcast()

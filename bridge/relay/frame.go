@@ -8,13 +8,13 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
 
 // A message on the wire is a flag byte, a length of four bytes, big endian, and
 // that many bytes (gRPC over HTTP/2, "Length-Prefixed-Message").
 const (
-	prefixSize     = 5
 	flagPlain      = 0x00
 	flagCompressed = 0x01
 )
@@ -34,19 +34,19 @@ var (
 // many of these are complete messages.
 func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 	var (
-		prefix [prefixSize]byte
+		prefix [grpcwire.PrefixSize]byte
 		have   int // bytes of prefix
 		left   int // bytes that the message still has after them
 	)
 	for _, p := range pieces {
 		for len(p) > 0 {
-			if have < prefixSize {
+			if have < grpcwire.PrefixSize {
 				n := copy(prefix[have:], p)
 				have, total, p = have+n, total+n, p[n:]
 				if prefix[0] != flagPlain && prefix[0] != flagCompressed {
 					return whole, total, errGarbage
 				}
-				if have < prefixSize {
+				if have < grpcwire.PrefixSize {
 					break
 				}
 				length := binary.BigEndian.Uint32(prefix[1:])
@@ -73,7 +73,7 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	for {
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if len(b) > limit+prefixSize {
+		if len(b) > limit+grpcwire.PrefixSize {
 			// Browsers that are still sending when the answer comes take it for a
 			// network error.
 			_, _ = io.CopyN(io.Discard, body, drained*int64(limit))
@@ -116,10 +116,10 @@ func oneMessage(request []byte) ([]byte, error) {
 		return nil, rpcerror.New(codes.InvalidArgument, "", "the request has no message")
 	case request[0] != flagPlain:
 		return nil, rpcerror.New(codes.Unimplemented, "", "this provider's answers come over REST, for which the bridge takes no compressed requests")
-	case int(binary.BigEndian.Uint32(request[1:])) != len(request)-prefixSize:
+	case int(binary.BigEndian.Uint32(request[1:])) != len(request)-grpcwire.PrefixSize:
 		return nil, rpcerror.New(codes.InvalidArgument, "", "the request has more than one message")
 	}
-	return request[prefixSize:], nil
+	return request[grpcwire.PrefixSize:], nil
 }
 
 // source is where messages come from; h2.Body says what its methods do.

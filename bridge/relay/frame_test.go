@@ -17,11 +17,12 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
 
 func frameOf(message []byte) []byte {
-	b := make([]byte, prefixSize, prefixSize+len(message))
+	b := make([]byte, grpcwire.PrefixSize, prefixSize+len(message))
 	binary.BigEndian.PutUint32(b[1:], uint32(len(message)))
 	return append(b, message...)
 }

@@ -13,14 +13,15 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
 
 // Headers that are the same in every request (gRPC over HTTP/2, "Requests").
 var (
 	te = []string{"trailers"}
-	// userAgent names the bridge to providers; a page's own says nothing to them.
-	userAgent = []string{"akash-provider-bridge"}
+	// userAgent replaces the page's own, which means nothing to providers.
+	userAgent = []string{grpcwire.UserAgent}
 )
 
 const contentTypeGRPC = "application/grpc"

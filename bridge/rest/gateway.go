@@ -16,12 +16,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
-
-// userAgent names the bridge to providers.
-const userAgent = "akash-provider-bridge"
 
 // Limits on what a provider may answer. A large cluster's status is well below
 // 1 MiB; a manifest is what a person wrote.
@@ -100,7 +98,7 @@ func (g *gateway) url(r route) string {
 // header returns what goes with a request to r. A public route gets no
 // credential: it would judge one all the same (proto/akash-provider-api.md, section 2.1).
 func (g *gateway) header(r route) http.Header {
-	h := http.Header{"User-Agent": {userAgent}}
+	h := http.Header{"User-Agent": {grpcwire.UserAgent}}
 	if r.scope != scopeNone && g.credential.authorization != "" {
 		h.Set("Authorization", g.credential.authorization)
 	}

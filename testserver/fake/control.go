@@ -148,8 +148,8 @@ func (s *Server) controlHandler() http.Handler {
 		return p.revive()
 	})
 	handle("POST /cut", func(_ http.ResponseWriter, _ *http.Request, p *provider) error {
-		for _, d := range p.doors() {
-			d.cut()
+		for _, l := range p.listeners() {
+			l.cut()
 		}
 		return nil
 	})

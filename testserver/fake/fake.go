@@ -144,7 +144,7 @@ type Server struct {
 	authority        *authority // nil without Options.CA
 	chainFaults      faults
 	ledger           *ledger
-	chainDoor        *door
+	chainListener    *listener
 	providers        []*provider
 	web              []*http.Server // chain and control
 	goers            chan struct{}  // closed when the web servers have ended
@@ -260,10 +260,10 @@ func (s *Server) start(versions []version) error {
 		chain.Close()
 		return fmt.Errorf("control: %w", err)
 	}
-	s.chainDoor = newDoor(chain, nil)
+	s.chainListener = newListener(chain, nil)
 	first := s.providers[0]
 	s.serve(
-		webServer{s.chainDoor, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: genesis, counters: first.counters}},
+		webServer{s.chainListener, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: genesis, counters: first.counters}},
 		webServer{control, s.controlHandler()},
 	)
 	s.ready.Endpoints = first.endpoints()
@@ -531,9 +531,9 @@ func (s *Server) token(p *provider, now time.Time, life time.Duration) (string, 
 
 // endpoints says where the provider is.
 func (p *provider) endpoints() Endpoints {
-	e := Endpoints{Provider: p.address(), HostURI: p.hostURI, REST: p.restDoor.Addr().String()}
-	if p.grpcDoor != nil {
-		e.GRPC = p.grpcDoor.Addr().String()
+	e := Endpoints{Provider: p.address(), HostURI: p.hostURI, REST: p.restListener.Addr().String()}
+	if p.grpcListener != nil {
+		e.GRPC = p.grpcListener.Addr().String()
 	}
 	return e
 }
@@ -569,7 +569,7 @@ func (s *Server) ClearFault(fault, provider string) error {
 	if name.onChain() {
 		s.chainFaults.remove(name)
 		if name == FaultChainDown {
-			return s.chainDoor.open()
+			return s.chainListener.open()
 		}
 		return nil
 	}
@@ -584,7 +584,7 @@ func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) er
 	if name.onChain() {
 		s.chainFaults.put(name, delay)
 		if name == FaultChainDown {
-			s.chainDoor.shut()
+			s.chainListener.shut()
 		}
 		return nil
 	}

@@ -5,66 +5,66 @@ import (
 	"sync"
 )
 
-// door is a listening TCP port that can be shut and opened again at the same
+// listener is a listening TCP port that can be shut and opened again at the same
 // address while the server behind it goes on, and whose connections can be cut. It
 // is the net.Listener that servers are given.
-type door struct {
+type listener struct {
 	address net.Addr
 
 	mu     sync.Mutex
 	inner  net.Listener  // nil while shut
-	opened chan struct{} // closed when the door opens or closes for good
+	opened chan struct{} // closed when it opens or closes for good
 	closed bool
-	guests map[*guest]struct{}
+	conns  map[*conn]struct{}
 	frozen chan struct{} // closed at the thaw; nil while nothing is frozen
 	// admit decides what becomes of a new connection: true hands it to the
-	// server, false keeps it, unread, until the door is shut.
+	// server, false keeps it, unread, until the listener is shut.
 	admit func() bool
 }
 
-// guest is a connection that its door knows of.
-type guest struct {
+// conn is a connection that its listener keeps track of.
+type conn struct {
 	net.Conn
-	door *door
+	listener *listener
 }
 
 // Read implements net.Conn.
-func (g *guest) Read(b []byte) (int, error) {
-	n, err := g.Conn.Read(b)
-	g.door.thawed()
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.listener.thawed()
 	return n, err
 }
 
 // Write implements net.Conn.
-func (g *guest) Write(b []byte) (int, error) {
-	g.door.thawed()
-	return g.Conn.Write(b)
+func (c *conn) Write(b []byte) (int, error) {
+	c.listener.thawed()
+	return c.Conn.Write(b)
 }
 
 // Close implements net.Conn.
-func (g *guest) Close() error {
-	g.door.mu.Lock()
-	delete(g.door.guests, g)
-	g.door.mu.Unlock()
-	return g.Conn.Close()
+func (c *conn) Close() error {
+	c.listener.mu.Lock()
+	delete(c.listener.conns, c)
+	c.listener.mu.Unlock()
+	return c.Conn.Close()
 }
 
-func newDoor(inner net.Listener, admit func() bool) *door {
-	return &door{
+func newListener(inner net.Listener, admit func() bool) *listener {
+	return &listener{
 		address: inner.Addr(),
 		inner:   inner,
 		opened:  make(chan struct{}),
-		guests:  map[*guest]struct{}{},
+		conns:   map[*conn]struct{}{},
 		admit:   admit,
 	}
 }
 
-// Accept implements net.Listener. While the door is shut it waits.
-func (d *door) Accept() (net.Conn, error) {
+// Accept implements net.Listener. While the listener is shut it waits.
+func (l *listener) Accept() (net.Conn, error) {
 	for {
-		d.mu.Lock()
-		inner, opened, closed := d.inner, d.opened, d.closed
-		d.mu.Unlock()
+		l.mu.Lock()
+		inner, opened, closed := l.inner, l.opened, l.closed
+		l.mu.Unlock()
 		if closed {
 			return nil, net.ErrClosed
 		}
@@ -72,115 +72,115 @@ func (d *door) Accept() (net.Conn, error) {
 			<-opened
 			continue
 		}
-		conn, err := inner.Accept()
+		accepted, err := inner.Accept()
 		if err != nil {
-			d.mu.Lock()
-			current := d.inner == inner
-			d.mu.Unlock()
+			l.mu.Lock()
+			current := l.inner == inner
+			l.mu.Unlock()
 			if current {
 				return nil, err
 			}
 			continue
 		}
-		g := &guest{Conn: conn, door: d}
-		d.mu.Lock()
-		if d.inner != inner { // shut meanwhile
-			d.mu.Unlock()
-			conn.Close()
+		c := &conn{Conn: accepted, listener: l}
+		l.mu.Lock()
+		if l.inner != inner { // shut meanwhile
+			l.mu.Unlock()
+			accepted.Close()
 			continue
 		}
-		d.guests[g] = struct{}{}
-		d.mu.Unlock()
-		if d.admit == nil || d.admit() {
-			return g, nil
+		l.conns[c] = struct{}{}
+		l.mu.Unlock()
+		if l.admit == nil || l.admit() {
+			return c, nil
 		}
 	}
 }
 
 // Addr implements net.Listener.
-func (d *door) Addr() net.Addr { return d.address }
+func (l *listener) Addr() net.Addr { return l.address }
 
-// Close implements net.Listener: it shuts the door for good.
-func (d *door) Close() error {
-	d.mu.Lock()
-	if !d.closed {
-		d.closed = true
-		close(d.opened)
+// Close implements net.Listener: it shuts the listener for good.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.opened)
 	}
-	d.mu.Unlock()
-	d.shut()
+	l.mu.Unlock()
+	l.shut()
 	return nil
 }
 
 // shut refuses connections and cuts those there are.
-func (d *door) shut() {
-	d.thaw()
-	d.mu.Lock()
-	inner := d.inner
-	d.inner = nil
-	d.mu.Unlock()
+func (l *listener) shut() {
+	l.thaw()
+	l.mu.Lock()
+	inner := l.inner
+	l.inner = nil
+	l.mu.Unlock()
 	if inner != nil {
 		inner.Close()
 	}
-	d.cut()
+	l.cut()
 }
 
 // cut closes every connection without a word of TLS or HTTP, as the kernel does for
 // a process that dies.
-func (d *door) cut() {
-	d.mu.Lock()
-	guests := make([]*guest, 0, len(d.guests))
-	for g := range d.guests {
-		guests = append(guests, g)
+func (l *listener) cut() {
+	l.mu.Lock()
+	conns := make([]*conn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
 	}
-	d.mu.Unlock()
-	for _, g := range guests {
-		g.Close()
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
 	}
 }
 
 // freeze stops all traffic and keeps the connections.
-func (d *door) freeze() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.frozen == nil && !d.closed {
-		d.frozen = make(chan struct{})
+func (l *listener) freeze() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen == nil && !l.closed {
+		l.frozen = make(chan struct{})
 	}
 }
 
 // thaw lets traffic go on.
-func (d *door) thaw() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.frozen != nil {
-		close(d.frozen)
-		d.frozen = nil
+func (l *listener) thaw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen != nil {
+		close(l.frozen)
+		l.frozen = nil
 	}
 }
 
 // thawed waits for the thaw.
-func (d *door) thawed() {
-	d.mu.Lock()
-	frozen := d.frozen
-	d.mu.Unlock()
+func (l *listener) thawed() {
+	l.mu.Lock()
+	frozen := l.frozen
+	l.mu.Unlock()
 	if frozen != nil {
 		<-frozen
 	}
 }
 
 // open accepts connections again.
-func (d *door) open() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.inner != nil {
+func (l *listener) open() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.inner != nil {
 		return nil
 	}
-	inner, err := net.Listen("tcp", d.address.String())
+	inner, err := net.Listen("tcp", l.address.String())
 	if err != nil {
 		return err
 	}
-	d.inner = inner
-	close(d.opened)
-	d.opened = make(chan struct{})
+	l.inner = inner
+	close(l.opened)
+	l.opened = make(chan struct{})
 	return nil
 }

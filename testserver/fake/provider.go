@@ -44,8 +44,8 @@ type provider struct {
 	dialect Dialect
 	faults  faults
 
-	restDoor, grpcDoor *door // grpcDoor is nil where the version has no gRPC
-	hostURI            string
+	restListener, grpcListener *listener // grpcListener is nil where the version has no gRPC
+	hostURI                    string
 
 	ledger   *ledger
 	counters *counters
@@ -71,7 +71,7 @@ func (p *provider) address() string { return p.account.address }
 // build makes the provider's servers, for listeners that it takes over. Without a
 // gRPC listener there is no gRPC.
 func (p *provider) build(rest, grpcListener net.Listener) (err error) {
-	p.restDoor = newDoor(rest, p.admit)
+	p.restListener = newListener(rest, p.admit)
 	p.hostURI = "https://" + hostName + ":" + portOf(rest.Addr())
 	p.rest = &http.Server{
 		Handler:           p.restHandler(),
@@ -80,26 +80,26 @@ func (p *provider) build(rest, grpcListener net.Listener) (err error) {
 		BaseContext:       func(net.Listener) context.Context { return p.server.ctx },
 	}
 	if grpcListener != nil {
-		p.grpcDoor = newDoor(grpcListener, p.admit)
+		p.grpcListener = newListener(grpcListener, p.admit)
 		p.grpc, err = p.newGRPC()
 	}
 	return err
 }
 
-// serve opens the provider's doors.
+// serve opens the provider's listeners.
 func (p *provider) serve() {
-	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restDoor, p.tlsConfig(nil, p.server.authority))) })
+	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restListener, p.tlsConfig(nil, p.server.authority))) })
 	if p.grpc != nil {
-		p.goers.Go(func() { p.grpc.Serve(p.grpcDoor) })
+		p.goers.Go(func() { p.grpc.Serve(p.grpcListener) })
 	}
 }
 
-// doors returns the doors that there are.
-func (p *provider) doors() []*door {
-	if p.grpcDoor == nil {
-		return []*door{p.restDoor}
+// listeners returns the listeners that there are.
+func (p *provider) listeners() []*listener {
+	if p.grpcListener == nil {
+		return []*listener{p.restListener}
 	}
-	return []*door{p.restDoor, p.grpcDoor}
+	return []*listener{p.restListener, p.grpcListener}
 }
 
 // enter counts a REST request, and refuses it once the provider is closed.
@@ -118,8 +118,8 @@ func (p *provider) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.logs.close()
-	for _, d := range p.doors() {
-		d.Close()
+	for _, l := range p.listeners() {
+		l.Close()
 	}
 	p.rest.Close()
 	p.requests.Wait()
@@ -138,8 +138,8 @@ func (p *provider) crash() {
 	p.mu.Lock()
 	p.crashed = true
 	p.mu.Unlock()
-	for _, d := range p.doors() {
-		d.shut()
+	for _, l := range p.listeners() {
+		l.shut()
 	}
 }
 
@@ -148,16 +148,16 @@ func (p *provider) revive() error {
 	p.mu.Lock()
 	p.crashed = false
 	p.mu.Unlock()
-	return p.openDoors()
+	return p.openListeners()
 }
 
-func (p *provider) openDoors() error {
+func (p *provider) openListeners() error {
 	if p.isCrashed() || p.faults.has(FaultRefuse) {
 		return nil
 	}
 	var errs []error
-	for _, d := range p.doors() {
-		errs = append(errs, d.open())
+	for _, l := range p.listeners() {
+		errs = append(errs, l.open())
 	}
 	return errors.Join(errs...)
 }
@@ -176,12 +176,12 @@ func (p *provider) setFault(name Fault, delay time.Duration) error {
 	}
 	switch name {
 	case FaultRefuse:
-		for _, d := range p.doors() {
-			d.shut()
+		for _, l := range p.listeners() {
+			l.shut()
 		}
 	case FaultFreeze:
-		for _, d := range p.doors() {
-			d.freeze()
+		for _, l := range p.listeners() {
+			l.freeze()
 		}
 	case FaultGarbage, FaultGoAway:
 		for _, w := range p.openWires() {
@@ -209,10 +209,10 @@ func (p *provider) clearFault(name Fault) error {
 	}
 	switch name {
 	case FaultRefuse:
-		return p.openDoors()
+		return p.openListeners()
 	case FaultFreeze:
-		for _, d := range p.doors() {
-			d.thaw()
+		for _, l := range p.listeners() {
+			l.thaw()
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 
 	"google.golang.org/grpc/codes"
@@ -33,10 +34,7 @@ const (
 	MaxWindow = 16 << 20
 )
 
-const (
-	prefixSize = 5 // of a gRPC message: a flag byte and a length
-	creditSize = 4
-)
+const creditSize = 4
 
 var errCredit = errors.New("what follows the request is no credit")
 
@@ -62,7 +60,7 @@ type windowed struct {
 	size int64
 
 	// What the handler reads of the request: one message.
-	head [prefixSize]byte
+	head [grpcwire.PrefixSize]byte
 	at   int // bytes of head that were read
 	rest int // bytes of the message that were not
 
@@ -83,11 +81,11 @@ func (w *windowed) Read(p []byte) (int, error) {
 	switch {
 	case len(p) == 0:
 		return 0, nil
-	case w.at < prefixSize:
-		n, err := w.body.Read(p[:min(len(p), prefixSize-w.at)])
+	case w.at < grpcwire.PrefixSize:
+		n, err := w.body.Read(p[:min(len(p), grpcwire.PrefixSize-w.at)])
 		copy(w.head[w.at:], p[:n])
 		w.at += n
-		if w.at == prefixSize {
+		if w.at == grpcwire.PrefixSize {
 			w.rest = int(binary.BigEndian.Uint32(w.head[1:]))
 			w.await()
 		}
@@ -112,7 +110,7 @@ func (w *windowed) await() {
 // WebSocket.
 func (w *windowed) readCredits() {
 	for {
-		var credit [prefixSize + creditSize]byte
+		var credit [grpcwire.PrefixSize + creditSize]byte
 		_, err := io.ReadFull(w.body, credit[:])
 		if err == nil && (credit[0] != 0 || binary.BigEndian.Uint32(credit[1:]) != creditSize) {
 			err = errCredit
@@ -121,7 +119,7 @@ func (w *windowed) readCredits() {
 		if err != nil {
 			w.broken = err
 		} else {
-			w.unused = max(0, w.unused-int64(binary.BigEndian.Uint32(credit[prefixSize:])))
+			w.unused = max(0, w.unused-int64(binary.BigEndian.Uint32(credit[grpcwire.PrefixSize:])))
 		}
 		close(w.more)
 		w.more = make(chan struct{})
