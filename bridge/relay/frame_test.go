@@ -22,7 +22,7 @@ import (
 )
 
 func frameOf(message []byte) []byte {
-	b := make([]byte, grpcwire.PrefixSize, prefixSize+len(message))
+	b := make([]byte, grpcwire.PrefixSize, grpcwire.PrefixSize+len(message))
 	binary.BigEndian.PutUint32(b[1:], uint32(len(message)))
 	return append(b, message...)
 }
