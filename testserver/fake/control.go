@@ -178,11 +178,46 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return p.order.expect(text)
 	})
-	// POST /grow?service= starts one more replica, POST /end?service=&replica= ends
-	// the log of one, POST /event?service=&reason=&note= has its cluster warn.
-	handle("POST /grow", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
-		return p.work.grow(r.URL.Query().Get("service"))
+	// POST /grow?service=&starting= starts one more replica, POST
+	// /replace?service=&replica=&update=&dip=&starting= puts a pod in the place of
+	// another, which writes the lines in the body at its end; POST
+	// /started?service=&replica= ends the start of a pod.
+	handle("POST /grow", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		starting, err := parseStarting(r.URL.Query())
+		if err != nil {
+			return err
+		}
+		pod, err := p.grow(r.URL.Query().Get("service"), starting)
+		if err != nil {
+			return err
+		}
+		return answer(w, pod)
 	})
+	handle("POST /replace", func(w http.ResponseWriter, r *http.Request, p *provider) error {
+		j, err := p.journalOf(r)
+		if err != nil {
+			return err
+		}
+		how, err := parseReplacement(r)
+		if err != nil {
+			return err
+		}
+		pod, err := p.replace(j, how)
+		if err != nil {
+			return err
+		}
+		return answer(w, pod)
+	})
+	handle("POST /started", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		j, err := p.journalOf(r)
+		if err != nil {
+			return err
+		}
+		p.work.started(j)
+		return nil
+	})
+	// POST /end?service=&replica= ends the log of a replica, POST
+	// /event?service=&reason=&note= has its cluster warn.
 	handle("POST /end", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
 		j, err := p.journalOf(r)
 		if err != nil {
@@ -264,7 +299,8 @@ func (s *Server) makeToken(p *provider, r *http.Request) (string, error) {
 	return sign(signs, cmp.Or(query.Get("alg"), algES256K), c)
 }
 
-// journalOf returns the journal that a request's service and replica name.
+// journalOf returns the journal that a request's service and replica name, or its pod
+// where the replica had several.
 func (p *provider) journalOf(r *http.Request) (*journal, error) {
 	// The body is a log's text, never a form.
 	query := r.URL.Query()
@@ -273,6 +309,9 @@ func (p *provider) journalOf(r *http.Request) (*journal, error) {
 		return nil, fmt.Errorf("replica %q: want a number", query.Get("replica"))
 	}
 	j := p.logs.find(query.Get("service"), index)
+	if pod := query.Get("pod"); pod != "" {
+		j = p.logs.ofPod(pod)
+	}
 	if j == nil {
 		return nil, fmt.Errorf("no replica %d of a service %q", index, query.Get("service"))
 	}

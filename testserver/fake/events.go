@@ -50,7 +50,7 @@ func (w *workload) warn(service, reason, note string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, j := range w.logs.all() {
-		if j.service == service {
+		if j.service == service && j.phase() != podGone {
 			w.tell(service, j.pod, "Warning", reason, note)
 			break
 		}

@@ -55,10 +55,12 @@ type workload struct {
 	events   []event
 }
 
-// serviceState is how far the replicas of a service have come.
+// serviceState is what the status of a service's Deployment says: pods that are
+// ready, of the latest generation, and all.
 type serviceState struct {
-	generation int64
-	ready      int
+	generation            int64
+	total, updated, ready int
+	replaced              int // pods so far
 }
 
 // newWorkload starts every replica of the services.
@@ -72,40 +74,13 @@ func newWorkload(seed uint64, lease Lease, services []Service, logs *logbook) *w
 		changed:  make(chan struct{}),
 	}
 	for _, s := range services {
-		w.states[s.Name] = &serviceState{generation: 1, ready: s.Replicas}
+		w.states[s.Name] = &serviceState{generation: 1, total: s.Replicas, updated: s.Replicas, ready: s.Replicas}
 		for replica, pod := range podNames(seed, s) {
 			w.logs.add(s.Name, replica, pod)
 			w.began(s.Name, pod)
 		}
 	}
 	return w
-}
-
-// grow starts one more replica of a service.
-func (w *workload) grow(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.services {
-		s := &w.services[i]
-		if s.Name != name {
-			continue
-		}
-		pod := name + "-" + strconv.Itoa(s.Replicas)
-		if !s.Stateful {
-			// Sorted after its elders, so that replicas keep their numbers.
-			first := podNames(w.seed, *s)[0]
-			pod = fmt.Sprintf("%szz%03d", first[:len(first)-podSuffix], s.Replicas)
-		}
-		w.logs.keep(keptLine{Service: name, Replica: s.Replicas, Grown: true})
-		w.logs.add(name, s.Replicas, pod)
-		s.Replicas++
-		w.states[name].ready++
-		w.states[name].generation++
-		w.began(name, pod)
-		w.announce()
-		return nil
-	}
-	return fmt.Errorf("no service %q", name)
 }
 
 // list returns the services.
@@ -168,7 +143,7 @@ func (w *workload) status(match func(Service) bool) ([]*leasev1.ServiceStatus, <
 			continue
 		}
 		state := w.states[s.Name]
-		total, ready := int32(s.Replicas), int32(state.ready)
+		total, ready := int32(state.total), int32(state.ready)
 		one := &leasev1.ServiceStatus{
 			Name: s.Name,
 			Status: &leasev1.LeaseServiceStatus{
@@ -177,7 +152,7 @@ func (w *workload) status(match func(Service) bool) ([]*leasev1.ServiceStatus, <
 				Uris:               []string{s.Name + ".provider.localhost"},
 				ObservedGeneration: state.generation,
 				Replicas:           total,
-				UpdatedReplicas:    total,
+				UpdatedReplicas:    int32(state.updated),
 				ReadyReplicas:      ready,
 				AvailableReplicas:  ready,
 			},
@@ -214,7 +189,7 @@ func (w *workload) restarted(name string, n int) {
 // tellAll records an event of the first n pods of a service. The lock is held.
 func (w *workload) tellAll(name string, n int, reason, note string) {
 	for _, j := range w.logs.all() {
-		if j.service == name && n > 0 {
+		if j.service == name && n > 0 && j.phase() != podGone {
 			w.tell(name, j.pod, "Normal", reason, note)
 			n--
 		}

@@ -65,7 +65,7 @@ func (p *provider) selected(filter *leasev1.ServiceFilter) ([]*journal, error) {
 	}
 	var all []*journal
 	for _, j := range p.logs.all() {
-		if (name == "" || name == j.service) &&
+		if j.phase() != podGone && (name == "" || name == j.service) &&
 			(len(filter.GetReplicas()) == 0 || slices.Contains(filter.GetReplicas(), uint32(j.replica))) {
 			all = append(all, j)
 		}
@@ -86,6 +86,11 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 	journals, err := p.selected(r.GetFilter())
 	if err != nil {
 		return err
+	}
+	for _, j := range journals {
+		if j.phase() == podStarting {
+			return status.Errorf(codes.Unavailable, "container %q in pod %q is waiting to start: ContainerCreating", j.service, j.pod)
+		}
 	}
 	if r.GetFollow() {
 		defer p.logs.follow()()

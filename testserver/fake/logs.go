@@ -26,12 +26,16 @@ type journal struct {
 	pod     string
 	maker   *lineMaker
 	store   *store
+	// onStarted, if set, is called when the pod's container has started.
+	onStarted func()
 
 	mu        sync.Mutex
 	segments  []segment
 	lines     int64
 	generated int64 // index of the next generated line
-	ended     bool  // the pod is gone
+	starting  bool  // the container is being created
+	ended     bool  // nothing more will be written
+	gone      bool  // the pod was deleted
 
 	// The digest follows the log only when somebody asks for it.
 	digest struct {
@@ -92,6 +96,45 @@ func (j *journal) hasEnded() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.ended
+}
+
+// podPhase is how far a pod has come.
+type podPhase int
+
+const (
+	podStarting podPhase = iota // its container is being created: it has no log yet
+	podRunning
+	podEnded // its container has ended, and its log can be read
+	podGone  // it was deleted, and its log with it
+)
+
+// phase returns how far the pod has come.
+func (j *journal) phase() podPhase {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.gone:
+		return podGone
+	case j.starting:
+		return podStarting
+	case j.ended:
+		return podEnded
+	}
+	return podRunning
+}
+
+// setStarting says whether the container is being created.
+func (j *journal) setStarting(starting bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.starting = starting
+}
+
+// remove ends the log of a pod that is deleted.
+func (j *journal) remove() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended, j.gone = true, true
 }
 
 // at returns the segment that c stands in, and moves c on where it has read one to
@@ -222,16 +265,18 @@ func newLogbook(seed uint64, rate, size int, texts *[bodies]string) *logbook {
 }
 
 // add starts the log of a replica.
-func (b *logbook) add(service string, replica int, pod string) {
+func (b *logbook) add(service string, replica int, pod string) *journal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.journals = append(b.journals, &journal{
+	j := &journal{
 		service: service,
 		replica: replica,
 		pod:     pod,
 		maker:   newLineMaker(b.seed, service, replica, b.size, b.texts),
 		store:   b.store,
-	})
+	}
+	b.journals = append(b.journals, j)
+	return j
 }
 
 // all returns the logs that there are.
@@ -270,14 +315,26 @@ func (b *logbook) news() <-chan struct{} {
 	return b.changed
 }
 
-// find returns the journal of a replica, or nil.
+// find returns the journal of a replica, the last one where it was replaced, or nil.
 func (b *logbook) find(service string, replica int) *journal {
+	var found *journal
 	for _, j := range b.all() {
 		if j.service == service && j.replica == replica {
-			return j
+			found = j
 		}
 	}
-	return nil
+	return found
+}
+
+// ofPod returns the latest journal of a pod, or nil.
+func (b *logbook) ofPod(name string) *journal {
+	var found *journal
+	for _, j := range b.all() {
+		if j.pod == name {
+			found = j
+		}
+	}
+	return found
 }
 
 // follow starts the writer for the first follower; the function it returns stops
@@ -367,7 +424,7 @@ func (b *logbook) write(from, to int64, stop <-chan struct{}) bool {
 func (b *logbook) advance(from, to int64) {
 	var journals []*journal
 	for _, j := range b.all() {
-		if !j.hasEnded() {
+		if j.phase() == podRunning {
 			journals = append(journals, j)
 		}
 	}

@@ -62,7 +62,7 @@ type keptCertificate struct {
 }
 
 // keptLine is one event of the logs: generated lines, written ones, the end of a
-// log or a new replica.
+// log, a new replica or a pod in the place of another.
 type keptLine struct {
 	Service   string `json:"service"`
 	Replica   int    `json:"replica"`
@@ -70,6 +70,7 @@ type keptLine struct {
 	Text      []byte `json:"text,omitempty"`
 	Ended     bool   `json:"ended,omitempty"`
 	Grown     bool   `json:"grown,omitempty"`
+	Replaced  bool   `json:"replaced,omitempty"`
 }
 
 // store keeps a fake on disk. What it is given has reached the system, though
@@ -277,8 +278,8 @@ func (b *logbook) remember(s *store) {
 // relive repeats what happened to the logs.
 func (w *workload) relive(history []keptLine) error {
 	for _, l := range history {
-		if l.Grown {
-			if err := w.grow(l.Service); err != nil {
+		if l.Grown || l.Replaced {
+			if err := w.repeat(l); err != nil {
 				return fmt.Errorf("state: %w", err)
 			}
 			continue

@@ -158,7 +158,15 @@ func (p *provider) socketLogs(ctx context.Context, ws *websocket.Conn, id Lease,
 	}
 	var pods []*journal
 	for _, j := range p.logs.all() {
-		if params.matches(j.service) && !(params.follow && j.hasEnded()) {
+		if !params.matches(j.service) {
+			continue
+		}
+		switch phase := j.phase(); {
+		case phase == podStarting:
+			// One pod's log that cannot be opened fails those of all.
+			closeWith(ws, closeInternal, "")
+			return
+		case phase == podRunning, phase == podEnded && !params.follow:
 			pods = append(pods, j)
 		}
 	}
@@ -176,8 +184,8 @@ func (p *provider) socketLogs(ctx context.Context, ws *websocket.Conn, id Lease,
 	lines := make(chan logMessage)
 	for _, j := range pods {
 		scanners.Go(func() {
-			// A line longer than the scanner's 64 KiB ends this pod's log, without
-			// a word to anybody.
+			// A line that does not fit into the scanner's 64 KiB with its newline ends
+			// this pod's log, without a word to anybody.
 			scan := bufio.NewScanner(&podReader{
 				ctx: ctx, book: p.logs, journal: j, at: j.tail(params.tail), follow: params.follow,
 			})

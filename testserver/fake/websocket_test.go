@@ -152,17 +152,6 @@ func TestSocketFollow(t *testing.T) {
 	assert.Equal(t, 1, seen.Cancelled[route])
 }
 
-// A line of more than 64 KiB ends its pod's log, silently.
-func TestSocketLongLine(t *testing.T) {
-	s := start(t, fake.Options{Seed: 7})
-	long := strings.Repeat("x", 70<<10)
-	control(t, s, http.MethodPost, "/write?service=db&replica=0", "before\n"+long+"\nafter\n", nil)
-	control(t, s, http.MethodPost, "/write?service=db&replica=1", strings.Repeat("y", 60<<10)+"\nafter\n", nil)
-	got, _ := lines(t, socket(t, s, leasePath(s)+"/logs"), allOf)
-	assert.Equal(t, []string{"before"}, got["db-0"])
-	assert.Len(t, got["db-1"], 2)
-}
-
 // Bytes that are no UTF-8 arrive as the replacement character.
 func TestSocketInvalidUTF8(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})

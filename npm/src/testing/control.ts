@@ -84,6 +84,28 @@ export interface Replica {
   replica: number;
 }
 
+/** A pod, and the replica that it is. */
+export interface TestPod extends Replica {
+  /** The pod's name. */
+  pod: string;
+}
+
+/** How a pod is replaced. Durations are as Go writes them, such as `"4s"`. */
+export interface ReplaceOptions {
+  /** Whether it is a step of a rolling update; otherwise the pod is deleted. */
+  update?: boolean;
+  /**
+   * How long the service has one pod fewer that is ready. Default: `"0s"`, with which the
+   * status shows nothing of a deleted pod, and in an update the new pod runs before the
+   * old one ends.
+   */
+  dip?: string;
+  /** How long the new pod's container is being created, or true until `started`. */
+  starting?: string | true;
+  /** What the old pod writes at its end. */
+  last?: string;
+}
+
 /** What a replica has written so far. */
 export interface ReplicaLog extends Replica {
   lines: number;

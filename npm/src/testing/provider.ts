@@ -7,10 +7,12 @@ import {
   type ClientCertificateKind,
   Control,
   type Fault,
+  type ReplaceOptions,
   type Replica,
   type ReplicaLog,
   type SeenRequest,
   type StreamCounts,
+  type TestPod,
   type TestStatus,
   type TokenOptions,
 } from "./control.js";
@@ -341,9 +343,36 @@ export class TestProvider {
     return this.#api.post("/end", { service, replica });
   }
 
-  /** Starts one more replica of a service. */
-  grow(service: string): Promise<void> {
-    return this.#api.post("/grow", { service });
+  /**
+   * Starts one more replica of a service, whose log cannot be read while its container
+   * is being created: for a duration such as `"4s"`, or until {@link started}.
+   */
+  grow(service: string, starting?: string | true): Promise<TestPod> {
+    return this.#api.post("/grow", { service, starting: starting && String(starting) });
+  }
+
+  /**
+   * Puts a new pod in the place of a replica's.
+   *
+   * ```ts
+   * await akash.replace({ service: "web", replica: 0 }, { update: true, last: "bye\n" });
+   * ```
+   */
+  replace({ service, replica }: Replica, how: ReplaceOptions = {}): Promise<TestPod> {
+    const { update, dip, starting, last } = how;
+    const query = {
+      service,
+      replica,
+      update: update && "true",
+      dip,
+      starting: starting && String(starting),
+    };
+    return this.#api.post("/replace", query, last);
+  }
+
+  /** Ends the start of a replica's pod: its log can be read from now on. */
+  started({ service, replica }: Replica): Promise<void> {
+    return this.#api.post("/started", { service, replica });
   }
 
   /** Has the cluster warn of a service, which becomes an event of the lease. */
