@@ -78,7 +78,7 @@ func (c *call) readProvider(h http.Header, _ permissions) error {
 		return malformed(headerProvider, "is missing: want the provider's bech32 address")
 	}
 	if err := provider.CheckAddress(address); err != nil {
-		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "header akash-provider: %w", err)
+		return err
 	}
 	c.request.Address = address
 	return nil

@@ -24,17 +24,26 @@ func CheckAddress(address string) error {
 	}
 	prefix, data, ok := strings.Cut(address, "1")
 	payload := len(data) - bech32Checksum
-	if !ok || prefix != addressPrefix || payload != accountSymbols && payload != contractSymbols || !validBech32(prefix, data) {
+	switch {
+	case !ok || prefix != addressPrefix || payload != accountSymbols && payload != contractSymbols || !isBech32(data):
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress,
 			"%q is not an Akash address; one looks like akash1… and has 44 characters", clip(address, 80))
+	case !validChecksum(prefix, data):
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress,
+			"%q is not an Akash address: its checksum is wrong, so a character of it is mistyped", address)
 	}
 	return nil
 }
 
-// validBech32 verifies the checksum of BIP 173. Upper case, which BIP 173
-// allows, is refused: the chain writes addresses in lower case, and one provider
-// must have one name.
-func validBech32(prefix, data string) bool {
+// isBech32 reports whether all characters are of BIP 173's alphabet. Upper case, which
+// BIP 173 allows, is refused: the chain writes addresses in lower case, and one
+// provider must have one name.
+func isBech32(data string) bool {
+	return strings.Trim(data, bech32Alphabet) == ""
+}
+
+// validChecksum verifies the checksum of BIP 173 over data in its alphabet.
+func validChecksum(prefix, data string) bool {
 	sum := uint32(1)
 	feed := func(symbol uint32) {
 		sum = (sum&0x1ffffff)<<5 ^ symbol ^ bech32Terms[sum>>25]
@@ -47,11 +56,7 @@ func validBech32(prefix, data string) bool {
 		feed(uint32(c & 31))
 	}
 	for _, c := range []byte(data) {
-		symbol := strings.IndexByte(bech32Alphabet, c)
-		if symbol < 0 {
-			return false
-		}
-		feed(uint32(symbol))
+		feed(uint32(strings.IndexByte(bech32Alphabet, c)))
 	}
 	return sum == 1
 }

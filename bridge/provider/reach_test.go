@@ -381,6 +381,20 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// Whoever mistypes a character of an address is told that it is a character.
+func TestMistypedAddress(t *testing.T) {
+	for i := len("akash1"); i < len(someone); i++ {
+		other := byte('q')
+		if someone[i] == other {
+			other = 'p'
+		}
+		mistyped := someone[:i] + string(other) + someone[i+1:]
+		assert.ErrorContains(t, provider.CheckAddress(mistyped), "its checksum is wrong", mistyped)
+	}
+	assert.NotContains(t, provider.CheckAddress(someone[:43]).Error(), "checksum")
+	assert.NotContains(t, provider.CheckAddress(someone[:43]+"B").Error(), "checksum")
+}
+
 func TestVersions(t *testing.T) {
 	for version, want := range map[string]struct{ grpc, authorization bool }{
 		"v0.4.8":                   {false, false},

@@ -14,6 +14,7 @@ import { ProviderError } from "./errors.js";
 import type {
   CallOptions,
   ClientOptions,
+  DiscoverOptions,
   GetManifestOptions,
   LeaseEventOptions,
   LogOptions,
@@ -41,22 +42,13 @@ import {
   readLeaseCall,
   readManifestCall,
   type Settings,
+  unusable,
 } from "./validation.js";
 import { WorkerEngine } from "./worker/worker-engine.js";
 import type { WorkerScript } from "./worker/worker-link.js";
 
 /** How much longer a restart may take than the provider waits, in milliseconds. */
 const restartGrace = 10_000;
-
-/** How providers are discovered. */
-export interface DiscoverOptions extends CallOptions {
-  /**
-   * How many providers are asked at the same time, from 1. Default: 200.
-   *
-   * @example 20
-   */
-  concurrency?: number;
-}
 
 /** What a provider that was asked for its status answered. */
 export type DiscoverResult = CallResult<ProviderStatus> & {
@@ -329,7 +321,8 @@ export class Client {
         provider: call.provider,
       });
     }
-    return signal?.aborted ? aborted(signal, call.provider) : undefined;
+    if (signal?.aborted) return aborted(signal, call.provider);
+    return unusable(call);
   }
 
   /** watch ends something at the signal's or the client's word, until released. */

@@ -26,6 +26,7 @@ export type ErrorCode =
  * | `malformedAddress`, `malformedMetadata` | the call's arguments |
  * | `notAllowed` | the bridge does not allow `insecure` and the like |
  * | `bridgeBusy`, `bridgeStopping` | the bridge itself; another try may do |
+ * | `bridgeUnreachable`, `notABridge` | nothing answers at `bridgeUrl`; something does that is no bridge |
  * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge: the message says what that needs |
  * | `webSocketUnavailable`, `tooManyStreams` | the option `transport` |
  * | `streamStalled` | nothing came any more, not even heartbeats |
@@ -44,6 +45,8 @@ export type ErrorReason =
   | "notAllowed"
   | "bridgeBusy"
   | "bridgeStopping"
+  | "bridgeUnreachable"
+  | "notABridge"
   | "originRefused"
   | "blockedByPolicy"
   | "mixedContent"

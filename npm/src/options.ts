@@ -137,6 +137,16 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** How providers are discovered. */
+export interface DiscoverOptions extends CallOptions {
+  /**
+   * How many providers are asked at the same time, from 1. Default: 200.
+   *
+   * @example 20
+   */
+  concurrency?: number;
+}
+
 /** How one stream is made; what is absent is as the client has it. */
 export interface StreamOptions extends CallOptions {
   /**

@@ -1,5 +1,5 @@
 // What both entries of the package export.
-export type { Client, DiscoverOptions, DiscoverResult } from "./client.js";
+export type { Client, DiscoverResult } from "./client.js";
 export type { LoadProgress } from "./engine/loader.js";
 export { type ErrorCode, type ErrorDetails, type ErrorReason, ProviderError } from "./errors.js";
 export type {
@@ -7,6 +7,7 @@ export type {
   CallOptions,
   CertificateAuth,
   ClientOptions,
+  DiscoverOptions,
   GetManifestOptions,
   LeaseEventOptions,
   LeaseId,

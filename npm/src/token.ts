@@ -1,3 +1,5 @@
+import { isPlaceholder } from "./placeholder.js";
+
 /** Makes a token, as a page gives it. */
 export type GetToken = () => string | Promise<string>;
 
@@ -37,6 +39,11 @@ class TokenSource {
     this.#expires = 0;
     const token = await this.#getToken();
     if (typeof token !== "string") throw new TypeError("getToken must give a string");
+    if (isPlaceholder(token)) {
+      throw new TypeError(
+        "getToken gave a placeholder: have it give a token that the tenant has signed",
+      );
+    }
     this.#token = token;
     this.#expires = expiry(token);
     return token;

@@ -277,7 +277,16 @@ export interface Route {
   stale?: boolean;
 }
 
-/** What comes of a call that has one answer. Such a call does not throw. */
+/**
+ * What comes of a call that has one answer. Such a call does not throw. Both members can
+ * be taken apart at once: where there is an `error` there is no `response`.
+ *
+ * ```ts
+ * const { response, error } = await client.getProviderStatus(address);
+ * if (error) throw error;
+ * console.log(response.cluster?.leases?.active);
+ * ```
+ */
 export type CallResult<T> =
-  | ({ status: "success"; response: T; attempts: number } & Route)
-  | ({ status: "error"; error: ProviderError; attempts: number } & Route);
+  | ({ status: "success"; response: T; error?: undefined; attempts: number } & Route)
+  | ({ status: "error"; error: ProviderError; response?: undefined; attempts: number } & Route);

@@ -13,6 +13,8 @@ import {
   requireText,
 } from "./checks.js";
 import type { EngineCall } from "./engine/engine.js";
+import { type ErrorDetails, ProviderError } from "./errors.js";
+import { knownCallOptions, knownClientOptions, knownFilter } from "./known.js";
 import type {
   ClientOptions,
   LeaseEventOptions,
@@ -21,6 +23,7 @@ import type {
   SendManifestOptions,
   StreamOptions,
 } from "./options.js";
+import { isPlaceholder } from "./placeholder.js";
 import { tokensOf } from "./token.js";
 import type { Transport } from "./transport/transport.js";
 
@@ -36,6 +39,7 @@ export interface Settings {
 /** readClientOptions checks a client's options and fills in the defaults. */
 export function readClientOptions(options: ClientOptions): Settings {
   requireObject("options", options);
+  knownClientOptions(options);
   requireFlag("worker", options.worker);
   requireFunction("onProgress", options.onProgress);
   return {
@@ -48,23 +52,50 @@ export function readClientOptions(options: ClientOptions): Settings {
 }
 
 function readBridgeUrl(bridgeUrl: unknown): string {
-  const page = globalThis.location?.href;
-  if (bridgeUrl === undefined && page === undefined) {
-    throw new TypeError("bridgeUrl is required outside a web page");
-  }
   if (bridgeUrl !== undefined && typeof bridgeUrl !== "string" && !(bridgeUrl instanceof URL)) {
     throw new TypeError(`bridgeUrl must be a string or a URL, not ${kind(bridgeUrl)}`);
   }
-  let url: URL;
+  const text = `${bridgeUrl ?? "/"}`;
+  if (isPlaceholder(text)) {
+    throw new TypeError(
+      `bridgeUrl is the placeholder ${JSON.stringify(text)}: put the URL of a bridge in its place`,
+    );
+  }
+  // Only what begins as a path does is relative to the page: "localhost:8080" is meant
+  // to be a host.
+  const relative = /^\.{0,2}\//.test(text);
+  if (!relative && !/^https?:\/\//i.test(text)) {
+    throw new TypeError(`bridgeUrl must begin with http:// or https://${meantUrl(text)}`);
+  }
+  const page = pageUrl();
+  if (relative && page === undefined) {
+    throw new TypeError(
+      `bridgeUrl is required outside a web page that a server has served${bridgeUrl === undefined ? "" : `, and must begin with http:// or https://, not be ${JSON.stringify(text)}`}`,
+    );
+  }
   try {
-    url = bridgeUrl === undefined ? new URL("/", page) : new URL(bridgeUrl, page);
+    const url = new URL(text, page);
+    return url.origin + url.pathname.replace(/\/+$/, "");
   } catch {
-    throw new TypeError(`bridgeUrl is not a URL: ${bridgeUrl}`);
+    throw new TypeError(`bridgeUrl is not a URL: ${JSON.stringify(text)}`);
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new TypeError(`bridgeUrl must begin with http: or https:, not ${url.protocol}`);
-  }
-  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/** pageUrl returns what URLs are relative to; undefined where there is no page over http. */
+function pageUrl(): string | undefined {
+  const { href = "", origin = "" } = globalThis.location ?? {};
+  if (/^https?:/.test(href)) return href;
+  // A worker's script may be a blob.
+  return /^https?:/.test(origin) ? `${origin}/` : undefined;
+}
+
+/** meantUrl guesses what a text that is no URL was meant to be. */
+function meantUrl(text: string): string {
+  if (text === "") return ", and is empty";
+  const given = `, not be ${JSON.stringify(text)}`;
+  if (!/^[\w.-]+(:\d+)?(\/.*)?$/.test(text)) return given;
+  const near = /^(localhost|127\.)/.test(text);
+  return `${given}: did you mean "${near ? "http" : "https"}://${text}"?`;
 }
 
 /** readCall checks the options of a call to a provider. */
@@ -74,6 +105,7 @@ export function readCall(
   options: StreamOptions = {},
 ): EngineCall {
   requireObject("options", options);
+  knownCallOptions(options);
   requireText("provider", provider);
   requireFlag("insecure", options.insecure);
   requireFlag("checkVersion", options.checkVersion);
@@ -115,6 +147,7 @@ export function readLeaseCall(
   call.leaseProvider = lease.provider ?? provider;
 
   requireObject("filter", filter);
+  knownFilter(filter);
   if (filter.name !== undefined) {
     requireText("filter.name", filter.name);
     call.service = filter.name;
@@ -203,4 +236,39 @@ function readAuth(call: EngineCall, auth: unknown): void {
   } else {
     throw new TypeError('auth.type must be "jwt" or "mtls"');
   }
+}
+
+/**
+ * unusable returns the error of a call whose values are of the right type, and yet none
+ * that could be sent, such as an example's "akash1…"; undefined for one that is fine.
+ */
+export function unusable(call: EngineCall): ProviderError | undefined {
+  const { provider } = call;
+  const refused = (details: Pick<ErrorDetails, "code" | "reason" | "message">) =>
+    new ProviderError({ ...details, provider });
+  const addresses = { provider, "lease.provider": call.leaseProvider, "lease.owner": call.owner };
+  for (const [name, address] of Object.entries(addresses)) {
+    if (address === undefined) continue;
+    const placeholder = isPlaceholder(address);
+    if (!placeholder && /^[!-~]*$/.test(address)) continue;
+    const whose = name === "lease.owner" ? "the tenant's" : "a provider's";
+    const text = JSON.stringify(address.length > 80 ? `${address.slice(0, 80)}…` : address);
+    return refused({
+      code: "INVALID_ARGUMENT",
+      reason: "malformedAddress",
+      message: placeholder
+        ? `${name} is the placeholder ${text}: put ${whose} address in its place`
+        : `${name} is ${text}, which is not an Akash address: one has letters and digits only`,
+    });
+  }
+  const { token, certPem, keyPem } = call;
+  for (const [name, secret] of Object.entries({ token, certPem, keyPem })) {
+    if (secret === undefined || !isPlaceholder(secret)) continue;
+    return refused({
+      code: "UNAUTHENTICATED",
+      reason: name === "token" ? "tokenInvalid" : "credentialMissing",
+      message: `auth.${name} is a placeholder: put ${name === "token" ? "a token that the tenant has signed" : "the tenant's own"} in its place`,
+    });
+  }
+  return undefined;
 }

@@ -105,7 +105,7 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	call.trace.read(response)
 	if status := Refused(response); status != nil {
 		response.Close()
-		return nil, call.rpcError(status)
+		return nil, c.refused(call, status)
 	}
 	return response, nil
 }
@@ -123,12 +123,31 @@ func Refused(r Response) *grpcweb.Status {
 	if speaksGRPC {
 		return nil
 	}
-	if r.Status() != 200 {
-		return grpcweb.Error(grpcweb.CodeOfHTTP(r.Status()),
-			"the bridge answered HTTP "+strconv.Itoa(r.Status())+": is bridgeUrl that of an akash-provider-bridge?")
+	code, reason := grpcweb.CodeOfHTTP(r.Status()), notABridge
+	if code == grpcweb.Unavailable {
+		reason = bridgeUnreachable // a proxy's word for a server that is away or busy
 	}
-	return grpcweb.Error(grpcweb.Unknown,
-		"the bridge answered something that is not gRPC-Web: is bridgeUrl that of an akash-provider-bridge?")
+	return refuse(code, reason, "HTTP "+strconv.Itoa(r.Status()))
+}
+
+// refused explains why a response is not one to be read on. Where the bridge did not
+// write the response, it says who might have.
+func (c *Client) refused(call *Call, status *grpcweb.Status) *RPCError {
+	reason, _ := status.Fields.Get(reasonField)
+	switch {
+	case reason == bridgeUnreachable:
+		status.Message = "cannot reach the bridge at " + call.Bridge + ": a proxy before it answered " + status.Message
+	case reason == notABridge && status.Code != grpcweb.Unavailable:
+		status.Message = "what answers at " + call.Bridge + " is not an akash-provider-bridge (" + status.Message +
+			", and not gRPC-Web): set bridgeUrl to the URL of a bridge"
+		if c.Origin != "" && hasPrefix(call.Bridge, c.Origin) {
+			status.Message += "; without bridgeUrl the page's own origin is called"
+		}
+	}
+	f := call.rpcError(status)
+	// The page's side says notABridge of what may be a proxy whose bridge is away.
+	f.network = reason == notABridge && status.Code == grpcweb.Unavailable
+	return f
 }
 
 // isGRPCWeb reports whether a content type is binary gRPC-Web with protobuf
@@ -159,19 +178,11 @@ func statusHeaders(r Response) grpcweb.Fields {
 	return fields
 }
 
-// unreachable explains why no answer came. A browser does not say whether the
-// bridge is down or forbids the page's origin, so the text names both.
+// unreachable explains why no answer came. Where the page itself is in the way, as a
+// bridge that does not allow its origin is, npm/src/transport/diagnosis.ts has said so.
 func (c *Client) unreachable(call *Call, err error) *RPCError {
-	text := "cannot reach the bridge at " + call.Bridge
-	switch {
-	case c.Origin == "":
-		text += ": is it running?"
-	case hasPrefix(c.Origin, "https:") && hasPrefix(call.Bridge, "http:"):
-		text += " from " + c.Origin + ": is it running, does it allow this origin (--allow-origin), and may a page over https call http there?"
-	default:
-		text += " from " + c.Origin + ": is it running, and does it allow this origin (--allow-origin " + c.Origin + ")?"
-	}
-	f := call.rpcError(grpcweb.Error(grpcweb.Unavailable, text+" ("+err.Error()+")"))
+	f := call.rpcError(refuse(grpcweb.Unavailable, bridgeUnreachable,
+		"cannot reach the bridge at "+call.Bridge+": is it running, and is bridgeUrl right? ("+err.Error()+")"))
 	f.network = true
 	return f
 }

@@ -96,7 +96,7 @@ func (c *Client) check(call *Call, text string) *grpcweb.Status {
 	return nil
 }
 
-// refuse returns the status of a token that is not sent.
+// refuse returns a status with a reason, made on this side of the wire.
 func refuse(code grpcweb.Code, reason, text string) *grpcweb.Status {
 	status := grpcweb.Error(code, text)
 	status.Fields = grpcweb.Fields{{Name: reasonField, Value: reason}}

@@ -12,6 +12,12 @@ const reasonField = "akash-error"
 // reasonStalled is the reason of a stream on which not even heartbeats came.
 const reasonStalled = "streamStalled"
 
+// Reasons of a call that no bridge answered.
+const (
+	bridgeUnreachable = "bridgeUnreachable"
+	notABridge        = "notABridge"
+)
+
 // An RPCError is a failed call as a page sees it.
 type RPCError struct {
 	Code     grpcweb.Code
@@ -69,7 +75,9 @@ const outcomeUnknown = "outcomeUnknown"
 // doubt makes clear that a call with an effect may have had it, where its answer is
 // lost: nobody should take it for a call that failed.
 func (c *Call) doubt(f *RPCError) {
-	lost := f.network || f.Code == grpcweb.Unavailable && f.Reason == "providerGone"
+	// What is no bridge is found out before it is sent anything but a preflight.
+	lost := f.network && f.Reason != notABridge ||
+		f.Code == grpcweb.Unavailable && (f.Reason == "providerGone" || f.Reason == bridgeUnreachable)
 	late := f.Code == grpcweb.DeadlineExceeded || f.Code == grpcweb.Canceled
 	if !c.method.effect || !c.sent || !lost && !late {
 		return

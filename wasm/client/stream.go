@@ -359,7 +359,7 @@ func (s *Stream) ending(broke string) *RPCError {
 func (f *RPCError) passing() bool {
 	switch f.Code {
 	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
-		return true
+		return f.Reason != notABridge
 	}
 	return f.transient() || f.Reason == "noRunningPods"
 }

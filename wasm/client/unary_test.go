@@ -141,14 +141,15 @@ func TestErrors(t *testing.T) {
 		text   string
 	}{
 		"the bridge does not answer": {answer{err: "Failed to fetch"}, "UNAVAILABLE",
-			"cannot reach the bridge at https://bridge.example from https://page.example: is it running, and does it allow this origin (--allow-origin https://page.example)? (Failed to fetch)"},
+			"cannot reach the bridge at https://bridge.example: is it running, and is bridgeUrl right? (Failed to fetch)"},
 		"the bridge refuses": {refusal("5", "no%20provider%20akash1provider%20on%20chain", "unknownProvider"), "NOT_FOUND",
 			"no provider akash1provider on chain"},
 		"the provider's error does not name it": {refusal("13", "oops", ""), "INTERNAL", "provider akash1provider: oops"},
 		"an error without words":                {refusal("7", "", ""), "PERMISSION_DENIED", "no explanation"},
-		"HTML from a proxy":                     {answer{status: 502, header: map[string]string{"content-type": "text/html"}}, "UNAVAILABLE", "HTTP 502"},
+		"HTML from a proxy": {answer{status: 502, header: map[string]string{"content-type": "text/html"}}, "UNAVAILABLE",
+			"cannot reach the bridge at https://bridge.example: a proxy before it answered HTTP 502"},
 		"a web server": {answer{header: map[string]string{"content-type": "text/html"}}, "UNKNOWN",
-			"is bridgeUrl that of an akash-provider-bridge?"},
+			"what answers at https://bridge.example is not an akash-provider-bridge (HTTP 200, and not gRPC-Web): set bridgeUrl to the URL of a bridge"},
 		"the wrong page":              {answer{status: 404}, "UNIMPLEMENTED", "HTTP 404"},
 		"trailers with an error":      {answer{body: [][]byte{trailers("grpc-status: 14\r\ngrpc-message: gone\r\n")}}, "UNAVAILABLE", "gone"},
 		"a refusal of unknown length": {answer{header: map[string]string{"grpc-status": "5"}}, "NOT_FOUND", ""},
@@ -169,7 +170,21 @@ func TestErrors(t *testing.T) {
 			assert.Contains(t, failure["message"], c.text)
 		})
 	}
-	assert.Equal(t, "unknownProvider", requireError(t, refusal("5", "no", "unknownProvider"))["reason"])
+}
+
+// A call that no bridge answered says so in its reason.
+func TestReasonsWithoutBridge(t *testing.T) {
+	page := map[string]string{"content-type": "text/html"}
+	for reason, answers := range map[string][]answer{
+		"bridgeUnreachable": {{err: "Failed to fetch"}, {status: 502, header: page}, {status: 503, header: page}, {status: 504}},
+		"notABridge": {{status: 404, header: page}, {status: 405}, {header: page}, {status: 500, header: page},
+			{header: map[string]string{"content-type": "application/json"}}, refusal("14", "a server", "notABridge")},
+		"unknownProvider": {refusal("5", "no", "unknownProvider")},
+	} {
+		for _, a := range answers {
+			assert.Equal(t, reason, requireError(t, a)["reason"], a)
+		}
+	}
 }
 
 // An attempt is over when its time is, whether headers or the body do not come.

@@ -4,12 +4,13 @@
 export interface Diagnosis {
   /** A gRPC code. */
   code: number;
-  reason: "mixedContent" | "originRefused" | "blockedByPolicy";
+  reason: "mixedContent" | "originRefused" | "blockedByPolicy" | "notABridge";
   message: string;
 }
 
 const permissionDenied = 7;
 const failedPrecondition = 9;
+const unavailable = 14;
 
 /** How long the bridge may take to say that it is there, in milliseconds. */
 const patience = 3_000;
@@ -31,6 +32,17 @@ export function diagnose(url: string): Promise<Diagnosis | undefined> {
   const finding = find(bridge);
   findings.set(bridge, { at: performance.now(), finding });
   return finding;
+}
+
+/** answers reports whether a server is there, whatever it is. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(patience);
+    await fetch(url, { signal, mode: "no-cors", cache: "no-store", credentials: "omit" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function find(bridge: string): Promise<Diagnosis | undefined> {
@@ -60,7 +72,15 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
     }
     // The event comes in a task of its own.
     await new Promise((resolve) => setTimeout(resolve));
-    if (!forbidden) return undefined;
+    if (!forbidden) {
+      if (!(await answers(bridge))) return undefined;
+      // A proxy whose bridge is away looks the same, so that another try may do.
+      return {
+        code: unavailable,
+        reason: "notABridge",
+        message: `a server answers at ${bridge}, but not as an akash-provider-bridge does: is bridgeUrl right, and, if a proxy is there, is the bridge behind it running?`,
+      };
+    }
     return {
       code: failedPrecondition,
       reason: "blockedByPolicy",

@@ -120,6 +120,10 @@ async function carry(url: string, init: Init): Promise<Response> {
 
 async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promise<Response> {
   const socket = await reach(url, init.signal);
+  if (socket instanceof Response) {
+    onEnd();
+    return socket;
+  }
   if (typeof socket !== "string") {
     const { origin } = new URL(url);
     const onOverrun = () =>
@@ -135,8 +139,11 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
   );
 }
 
-/** reach opens a socket, or tells why there can be none. It throws if the bridge is away. */
-async function reach(url: string, signal: AbortSignal): Promise<WebSocket | string> {
+/**
+ * reach opens a socket, or tells why there can be none, or returns the answer of what is
+ * no bridge. It throws if nothing is there.
+ */
+async function reach(url: string, signal: AbortSignal): Promise<WebSocket | string | Response> {
   if (globalThis.WebSocket === undefined) {
     return "there is no WebSocket on this platform: Node has it from version 22 on";
   }
@@ -149,7 +156,11 @@ async function reach(url: string, signal: AbortSignal): Promise<WebSocket | stri
       const known = barred.get(origin);
       if (known !== undefined) return known;
       socket = await openSocket(url, signal);
-      if (!socket && !proven.has(origin) && (await answers(url, signal))) {
+      const answer = socket || proven.has(origin) ? undefined : await ask(url, signal);
+      if (answer && !answer.headers.get("content-type")?.startsWith("application/grpc-web")) {
+        return answer;
+      }
+      if (answer) {
         // The bridge may have come up just now: only if it fails again they are barred.
         socket = await openSocket(url, signal);
         if (!socket) {
@@ -170,16 +181,16 @@ async function reach(url: string, signal: AbortSignal): Promise<WebSocket | stri
   }
 }
 
-/** answers reports whether the bridge answers requests, if only to refuse them. */
-async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+/** ask returns what answers requests, if only to refuse them; undefined for nothing. */
+async function ask(url: string, signal: AbortSignal): Promise<Response | undefined> {
   try {
     const headers = { "content-type": grpcWeb, "x-grpc-web": "1" };
     const response = await fetch(url, { method: "POST", headers, signal, redirect: "error" });
     await response.body?.cancel();
-    return response.headers.get("content-type")?.startsWith("application/grpc-web") ?? false;
+    return response;
   } catch {
     signal.throwIfAborted();
-    return false;
+    return undefined;
   }
 }
 

@@ -34,6 +34,13 @@ const cases: Case[] = [
     says: /address/i,
   },
   {
+    what: "a mistyped address",
+    address: () => `${stranger.slice(0, -1)}9`,
+    code: "INVALID_ARGUMENT",
+    reason: "malformedAddress",
+    says: /^"akash1q+7cdc79" is not an Akash address: its checksum is wrong/,
+  },
+  {
     what: "an unknown address",
     address: () => stranger,
     code: "NOT_FOUND",

@@ -108,6 +108,9 @@ function ask(options: ClientOptions): Promise<Failure | ""> {
   );
 }
 
+/** The site under another origin, whose answers pages of the first may not read. */
+const elsewhere = () => site.replace("127.0.0.1", "localhost");
+
 const loading = (wasmUrl: string) => ask({ bridgeUrl: stage.url, wasmUrl });
 
 describe("the module", () => {
@@ -177,10 +180,68 @@ describe("a bridge", () => {
     await bridge.kill();
     expect(await ask({ bridgeUrl: bridge.url, retries: 1 })).toMatchObject({
       code: "UNAVAILABLE",
+      reason: "bridgeUnreachable",
       message: expect.stringMatching(/cannot reach the bridge at http.*is it running/),
       attempts: 2,
     });
   });
+
+  test("whose own page lost it is not advised to allow that page", async () => {
+    await using bridge = await stage.fake.startBridge();
+    page = await stage.browser.newPage();
+    await page.goto(bridge.url);
+    await page.waitForFunction("globalThis.AkashProvider");
+    await bridge.kill();
+    const provider = stage.fake.provider;
+    const error = await page.evaluate(async (provider) => {
+      const { AkashProvider } = globalThis as unknown as {
+        AkashProvider: { createClient: typeof createClient };
+      };
+      const client = await AkashProvider.createClient({ retries: 0 });
+      const { error } = await client.getProviderStatus(provider);
+      return { reason: error?.reason, message: error?.message };
+    }, provider);
+    expect(error.reason).toBe("bridgeUnreachable");
+    expect(error.message).toContain(`cannot reach the bridge at ${bridge.url}`);
+    expect(error.message).not.toContain("allow-origin");
+  });
+
+  test.each([
+    ["the page's own server, as where bridgeUrl is left out", "fetch", () => ({})],
+    ["the same over WebSockets", "websocket", () => ({})],
+    ["a server of another origin", "fetch", () => ({ bridgeUrl: elsewhere() })],
+    ["the same over WebSockets", "websocket", () => ({ bridgeUrl: elsewhere() })],
+  ] satisfies [string, "fetch" | "websocket", () => ClientOptions][])(
+    "that is none is said to be: %s",
+    async (_, transport, options) => {
+      await open();
+      const none = {
+        reason: "notABridge",
+        message: expect.stringMatching(/akash-provider-bridge/),
+      };
+      const own = options().bridgeUrl === undefined;
+      if (own) none.message = expect.stringMatching(/HTTP 404.*without bridgeUrl the page's own/);
+      expect(await ask({ ...options(), retries: 0 })).toMatchObject(none);
+      const { provider, lease, auth } = stage.fake;
+      const thrown = page.evaluate(
+        async ([options, request]) => {
+          const client = await createClient(options);
+          try {
+            for await (const _ of client.streamLogs(request));
+          } catch (error) {
+            const { reason, message } = error as Failure;
+            return { reason, message };
+          }
+          return undefined;
+        },
+        [
+          { ...options(), retries: 0, transport },
+          { provider, lease, auth: auth.jwt },
+        ] as const,
+      );
+      expect(await thrown).toMatchObject(none);
+    },
+  );
 
   test("that is away behind a proxy is tried again, also at first", async () => {
     await open();

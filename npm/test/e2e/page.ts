@@ -21,8 +21,8 @@ export interface Failure {
 /** A result of a call as it crosses from the page to the test. */
 export interface Result {
   status: "success" | "error";
-  response?: unknown;
-  error?: Failure;
+  response?: unknown | undefined;
+  error?: Failure | undefined;
   attempts: number;
   method?: string;
   endpoint?: string;

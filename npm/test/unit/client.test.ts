@@ -93,7 +93,7 @@ describe("getProviderStatus", () => {
     const result = await client.getProviderStatus(provider, { retries: 1 });
     expect(result).toMatchObject({ status: "error", attempts: 2 });
     expect(result.status === "error" && result.error.message).toContain(
-      "cannot reach the bridge at https://bridge.example: is it running?",
+      "cannot reach the bridge at https://bridge.example: is it running, and is bridgeUrl right?",
     );
   });
 

@@ -16,7 +16,7 @@ for (const name of readdirSync(src, { recursive: true, encoding: "utf8" })) {
 }
 
 /** What everything may import: it imports nothing but itself. */
-const common = ["errors.ts", "types.ts", "token.ts"];
+const common = ["errors.ts", "placeholder.ts", "token.ts", "types.ts"];
 
 /** Which rooms a room may import, besides itself and what is common. */
 const rooms: Record<string, string[]> = {

@@ -1,7 +1,7 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Client } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
-import type { Auth } from "../../src/public.js";
+import { type Auth, type CallOptions, type LeaseId, ProviderError } from "../../src/public.js";
 import { readCall, readClientOptions, readLeaseCall } from "../../src/validation.js";
 import { wasmModule } from "./module.js";
 
@@ -15,6 +15,8 @@ const settings = {
 const provider = "akash1provider";
 const lease = { owner: "akash1owner", dseq: 1 };
 
+afterEach(() => vi.unstubAllGlobals());
+
 describe("bridgeUrl", () => {
   test.each([
     ["https://bridge.example", "https://bridge.example"],
@@ -26,13 +28,208 @@ describe("bridgeUrl", () => {
   });
 
   test.each([
-    [undefined, "bridgeUrl is required outside a web page"],
+    [undefined, "bridgeUrl is required outside a web page that a server has served"],
     [5, "bridgeUrl must be a string or a URL, not number"],
-    ["bridge.example", "bridgeUrl is not a URL: bridge.example"],
-    ["ftp://bridge.example", "bridgeUrl must begin with http: or https:, not ftp:"],
+    [null, "bridgeUrl must be a string or a URL, not null"],
+    ["", "bridgeUrl must begin with http:// or https://, and is empty"],
+    [
+      "bridge.example.com:8080",
+      'bridgeUrl must begin with http:// or https://, not be "bridge.example.com:8080": did you mean "https://bridge.example.com:8080"?',
+    ],
+    [
+      "localhost:8080",
+      'bridgeUrl must begin with http:// or https://, not be "localhost:8080": did you mean "http://localhost:8080"?',
+    ],
+    [
+      "127.0.0.1:8080/bridge",
+      'bridgeUrl must begin with http:// or https://, not be "127.0.0.1:8080/bridge": did you mean "http://127.0.0.1:8080/bridge"?',
+    ],
+    [
+      "ftp://bridge.example",
+      'bridgeUrl must begin with http:// or https://, not be "ftp://bridge.example"',
+    ],
+    ["http://", 'bridgeUrl is not a URL: "http://"'],
+    [
+      "/bridge",
+      'bridgeUrl is required outside a web page that a server has served, and must begin with http:// or https://, not be "/bridge"',
+    ],
+    [
+      "https://<your bridge>",
+      'bridgeUrl is the placeholder "https://<your bridge>": put the URL of a bridge in its place',
+    ],
+    [
+      "https://bridge…",
+      'bridgeUrl is the placeholder "https://bridge…": put the URL of a bridge in its place',
+    ],
   ])("%s is refused", (bridgeUrl, message) => {
     expect(() => readClientOptions({ bridgeUrl } as never)).toThrow(new TypeError(message));
   });
+});
+
+describe("bridgeUrl in a page", () => {
+  const href = "https://app.example/a/page?x";
+  test.each([
+    [undefined, href, "https://app.example"],
+    ["/", href, "https://app.example"],
+    ["/bridge/", href, "https://app.example/bridge"],
+    ["./bridge", href, "https://app.example/a/bridge"],
+    ["//bridge.example", href, "https://bridge.example"],
+    ["/bridge", "blob:https://app.example/123", "https://app.example/bridge"],
+  ])("%s in %s is %s", (bridgeUrl, href, bridge) => {
+    vi.stubGlobal("location", { href, origin: "https://app.example" });
+    expect(readClientOptions(bridgeUrl === undefined ? {} : { bridgeUrl }).bridge).toBe(bridge);
+  });
+
+  test.each(["bridge.example.com", "127.0.0.1:8080", "bridge/"])(
+    "%s is refused, not taken for a path of the page",
+    (bridgeUrl) => {
+      vi.stubGlobal("location", { href, origin: "https://app.example" });
+      expect(() => readClientOptions({ bridgeUrl })).toThrow(/must begin with http:\/\/ or/);
+    },
+  );
+
+  test.each(["about:blank", "file:///tmp/page.html"])("it is required in %s", (href) => {
+    vi.stubGlobal("location", { href, origin: "null" });
+    expect(() => readClientOptions({})).toThrow(/^bridgeUrl is required/);
+  });
+});
+
+describe("an option that there is not", () => {
+  const bridgeUrl = "https://bridge.example";
+  const refused = (make: () => unknown) => {
+    try {
+      make();
+    } catch (error) {
+      return `${error}`;
+    }
+    return undefined;
+  };
+
+  test.each([
+    ["bridgeURL", "createClient has no option bridgeURL: did you mean bridgeUrl?"],
+    ["bridge_url", "createClient has no option bridge_url: did you mean bridgeUrl?"],
+    ["timeout", "createClient has no option timeout: did you mean timeoutMs?"],
+    ["retry", "createClient has no option retry: did you mean retries?"],
+    ["tail", "tail is an option of calls, not of createClient"],
+    ["bridge", "createClient has no option bridge: did you mean bridgeUrl?"],
+    [
+      "chainRpc",
+      "createClient has no option chainRpc: there are bridgeUrl, timeoutMs, retries, heartbeatMs, transport, wasmUrl, onProgress, wasmModule, worker, workerUrl",
+    ],
+    ["toString", expect.stringMatching("createClient has no option toString: there are ")],
+  ])("%s of a client", (name, says) => {
+    expect(refused(() => readClientOptions({ [name]: 1 }))).toEqual(
+      typeof says === "string" ? `TypeError: ${says}` : says,
+    );
+    expect(refused(() => readClientOptions({ bridgeUrl, [name]: undefined }))).toBeUndefined();
+  });
+
+  test.each([
+    ["timeoutMS", "calls have no option timeoutMS: did you mean timeoutMs?"],
+    ["tial", "calls have no option tial: did you mean tail?"],
+    ["following", "calls have no option following: did you mean follow?"],
+    ["bridgeUrl", "bridgeUrl is an option of createClient, not of calls"],
+  ])("%s of a call", async (name, says) => {
+    const client = await createClient({ bridgeUrl, wasmModule });
+    const wrong = { [name]: 1 };
+    const lease_ = { provider, lease, ...wrong };
+    const error = new TypeError(says);
+    await expect(client.getProviderStatus(provider, wrong)).rejects.toThrow(error);
+    await expect(client.getManifest(lease_)).rejects.toThrow(error);
+    await expect(client.restartServices(lease_)).rejects.toThrow(error);
+    await expect(client.sendManifest({ ...lease_, manifest: [] })).rejects.toThrow(error);
+    await expect(
+      client.sendManifest({ provider, dseq: 1, manifest: [], ...wrong }),
+    ).rejects.toThrow(error);
+    for (const open of [
+      () => client.streamProviderStatus(provider, wrong),
+      () => client.discoverProviders([provider], wrong),
+      () => client.streamLogs(lease_),
+      () => client.streamServiceStatus(lease_),
+      () => client.streamLeaseEvents(lease_),
+    ]) {
+      expect(open).toThrow(error);
+    }
+  });
+
+  test("of another call is let be: calls are often given one object", () => {
+    const shared = { provider, lease, follow: true, tail: 5, concurrency: 3, service: "web" };
+    expect(readCall(settings, provider, shared as CallOptions).provider).toBe(provider);
+  });
+
+  test("of a filter", () => {
+    const filter = { replica: [0] } as never;
+    expect(refused(() => readLeaseCall(settings, { provider, lease, filter }))).toBe(
+      "TypeError: filter has no replica: did you mean replicas?",
+    );
+  });
+});
+
+describe("a placeholder of an example", () => {
+  test.each([
+    [
+      "akash1…",
+      lease,
+      undefined,
+      'provider is the placeholder "akash1…": put a provider\'s address in its place',
+    ],
+    [
+      "akash1...",
+      lease,
+      undefined,
+      'provider is the placeholder "akash1...": put a provider\'s address in its place',
+    ],
+    [
+      "<provider>",
+      lease,
+      undefined,
+      'provider is the placeholder "<provider>": put a provider\'s address in its place',
+    ],
+    [
+      provider,
+      { ...lease, owner: "akash1…" },
+      undefined,
+      'lease.owner is the placeholder "akash1…": put the tenant\'s address in its place',
+    ],
+    [
+      "akash1ä",
+      lease,
+      undefined,
+      'provider is "akash1ä", which is not an Akash address: one has letters and digits only',
+    ],
+    [
+      provider,
+      lease,
+      { type: "jwt", token: "eyJ…" },
+      "auth.token is a placeholder: put a token that the tenant has signed in its place",
+    ],
+    [
+      provider,
+      lease,
+      { type: "jwt", token: "<token>" },
+      "auth.token is a placeholder: put a token that the tenant has signed in its place",
+    ],
+    [
+      provider,
+      lease,
+      { type: "jwt", getToken: () => "eyJ…" },
+      /getToken gave a placeholder: have it give a token that the tenant has signed/,
+    ],
+  ] satisfies [string, LeaseId, Auth | undefined, string | RegExp][])(
+    "%s, %j, %j is an error that says so",
+    async (provider, lease, auth, says) => {
+      const client = await createClient({ bridgeUrl: "https://bridge.example", wasmModule });
+      const call = { provider, lease, ...(auth && { auth }) };
+      const { error } = await client.getManifest(call);
+      expect(error).toBeInstanceOf(ProviderError);
+      expect(error?.message).toMatch(says);
+      expect(error?.message).not.toContain("eyJ");
+      const read = async () => {
+        for await (const _ of client.streamLogs(call));
+      };
+      await expect(read()).rejects.toThrow(says);
+    },
+  );
 });
 
 describe("transport", () => {

@@ -1,0 +1,122 @@
+// Which options there are, so that one that is misspelt is not simply not there.
+import type {
+  ClientOptions,
+  DiscoverOptions,
+  GetManifestOptions,
+  LeaseEventOptions,
+  LogOptions,
+  RestartOptions,
+  SendManifestOptions,
+  ServiceFilter,
+  ServiceStatusOptions,
+} from "./options.js";
+
+/** Every name of T's members, of all its forms where it is a union. */
+type Names<T> = Record<T extends unknown ? keyof T : never, true>;
+
+const clientOptions: Names<ClientOptions> = {
+  bridgeUrl: true,
+  timeoutMs: true,
+  retries: true,
+  heartbeatMs: true,
+  transport: true,
+  wasmUrl: true,
+  onProgress: true,
+  wasmModule: true,
+  worker: true,
+  workerUrl: true,
+};
+
+/** Those of all calls: what several calls are given often lies in one object. */
+const callOptions: Names<
+  | DiscoverOptions
+  | GetManifestOptions
+  | LeaseEventOptions
+  | LogOptions
+  | RestartOptions
+  | SendManifestOptions
+  | ServiceStatusOptions
+> = {
+  provider: true,
+  lease: true,
+  dseq: true,
+  filter: true,
+  service: true,
+  follow: true,
+  tail: true,
+  manifest: true,
+  auth: true,
+  timeoutMs: true,
+  retries: true,
+  heartbeatMs: true,
+  transport: true,
+  reconnect: true,
+  insecure: true,
+  checkVersion: true,
+  concurrency: true,
+  signal: true,
+  onState: true,
+  onGap: true,
+};
+
+const filterOptions: Names<ServiceFilter> = { name: true, replicas: true };
+
+/** knownClientOptions throws a TypeError for an option that createClient does not have. */
+export function knownClientOptions(options: object): void {
+  const elsewhere = "is an option of calls, not of createClient";
+  known(options, clientOptions, "createClient has no option", callOptions, elsewhere);
+}
+
+/** knownCallOptions throws a TypeError for an option that no call has. */
+export function knownCallOptions(options: object): void {
+  const elsewhere = "is an option of createClient, not of calls";
+  known(options, callOptions, "calls have no option", clientOptions, elsewhere);
+}
+
+/** knownFilter throws a TypeError for what a filter does not have. */
+export function knownFilter(filter: object): void {
+  known(filter, filterOptions, "filter has no");
+}
+
+function known(
+  options: object,
+  names: object,
+  problem: string,
+  others: object = {},
+  elsewhere = "",
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(names, name)) continue;
+    if (Object.hasOwn(others, name)) throw new TypeError(`${name} ${elsewhere}`);
+    const all = Object.keys(names);
+    const meant = closest(name, all);
+    throw new TypeError(
+      `${problem} ${name}: ${meant ? `did you mean ${meant}?` : `there are ${all.join(", ")}`}`,
+    );
+  }
+}
+
+/** closest returns the name that a misspelt one is closest to, undefined if none is close. */
+function closest(wrong: string, names: string[]): string | undefined {
+  const beginning = names.find((name) => name.startsWith(wrong));
+  if (beginning) return beginning;
+  const [best] = names
+    .map((name) => ({ name, edits: edits(wrong.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits);
+  const near = Math.max(2, Math.ceil(wrong.length / 2));
+  return best && best.edits <= near ? best.name : undefined;
+}
+
+/** edits counts the letters to change, add or leave out between two words (Levenshtein). */
+function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const changed = (row[j] as number) + (letter === to[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) as number;
+}
