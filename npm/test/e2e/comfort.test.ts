@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { ClientOptions, createClient as CreateClient } from "../../src/index.js";
+import type { Client, ClientOptions, createClient as CreateClient } from "../../src/index.js";
 import { root, Stage } from "./harness.js";
 import type { Failure } from "./page.js";
 
@@ -191,16 +191,12 @@ describe("a bridge", () => {
     page = await stage.browser.newPage();
     await page.goto(bridge.url);
     await page.waitForFunction("globalThis.AkashProvider");
+    const client = await page.evaluateHandle<Client>("AkashProvider.createClient({ retries: 0 })");
     await bridge.kill();
-    const provider = stage.fake.provider;
-    const error = await page.evaluate(async (provider) => {
-      const { AkashProvider } = globalThis as unknown as {
-        AkashProvider: { createClient: typeof createClient };
-      };
-      const client = await AkashProvider.createClient({ retries: 0 });
+    const error = await client.evaluate(async (client, provider) => {
       const { error } = await client.getProviderStatus(provider);
       return { reason: error?.reason, message: error?.message };
-    }, provider);
+    }, stage.fake.provider);
     expect(error.reason).toBe("bridgeUnreachable");
     expect(error.message).toContain(`cannot reach the bridge at ${bridge.url}`);
     expect(error.message).not.toContain("allow-origin");
@@ -219,7 +215,7 @@ describe("a bridge", () => {
         reason: "notABridge",
         message: expect.stringMatching(/akash-provider-bridge/),
       };
-      const own = options().bridgeUrl === undefined;
+      const own = !("bridgeUrl" in options());
       if (own) none.message = expect.stringMatching(/HTTP 404.*without bridgeUrl the page's own/);
       expect(await ask({ ...options(), retries: 0 })).toMatchObject(none);
       const { provider, lease, auth } = stage.fake;
