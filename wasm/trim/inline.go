@@ -5,34 +5,34 @@ import (
 	"errors"
 )
 
-// Each function has a tree of the calls that are inlined in it, by which a trace names
-// them (runtime/symtabinl.go). In our module they are 80 KB.
+// Each function has a tree of the calls that are inlined in it, from which a trace
+// names them (runtime/symtabinl.go). The client's are 80 KB.
 const (
 	funcdataInlTree = 3
 	noFuncdata      = 0xffffffff
-	funcIDWrapper   = 23 // of functions that the compiler made
+	funcIDWrapper   = 23 // a function that the compiler made
 
 	inlinedCallSize = 16
 	offInlinedName  = 4
 
-	// moduledata (runtime/symtab.go), in words: it begins with the places of the
+	// moduledata (runtime/symtab.go), in words. It begins with the addresses of the
 	// function table and of its names.
 	moduledataSize = 42
-	moduledataFunc = 40 // where the data of functions are
+	moduledataFunc = 40 // gofunc, the address that funcdata offsets are relative to
 )
 
-var errNoModuledata = errors.New("no module data of the form of Go 1.26: this Go has another")
+var errNoModuledata = errors.New("no module data of the form of Go 1.26")
 
-// fell takes out the trees, but for those by which recover counts.
-func (t *funcTable) fell(memory []byte) error {
-	var base uint64 // of the data of functions
+// removeInlineTrees clears the trees, except those that recover needs.
+func (t *funcTable) removeInlineTrees(memory []byte) error {
+	var base uint64 // that funcdata offsets are relative to
 	for i := range t.count {
 		f, ok := t.function(i)
 		if !ok {
 			return errBadTable
 		}
 		off, ok := f.funcdata(funcdataInlTree)
-		if !ok || f.counts() {
+		if !ok || f.keepsInlineTree() {
 			continue
 		}
 		calls, err := t.inlined(f)
@@ -53,7 +53,7 @@ func (t *funcTable) fell(memory []byte) error {
 		for call := range calls {
 			name := binary.LittleEndian.Uint32(tree[call*inlinedCallSize+offInlinedName:])
 			if uint64(name) >= uint64(len(t.names)) {
-				return errBadTable // so this is no tree
+				return errBadTable // this is not a tree
 			}
 		}
 		clear(tree)
@@ -62,7 +62,7 @@ func (t *funcTable) fell(memory []byte) error {
 	return nil
 }
 
-// inlined returns how many calls there are in a function's tree.
+// inlined returns the number of calls in a function's tree.
 func (t *funcTable) inlined(f function) (int, error) {
 	if f.pcdatas() <= pcdataInlTree {
 		return 0, nil
@@ -75,7 +75,7 @@ func (t *funcTable) inlined(f function) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The values are indices in the tree, -1 where nothing is inlined.
+	// Values are indices in the tree, or -1 where nothing is inlined.
 	last, value := -1, -1
 	for rest := table; len(rest) > 1; {
 		difference, n := binary.Varint(rest)
@@ -91,8 +91,8 @@ func (t *funcTable) inlined(f function) (int, error) {
 	return last + 1, nil
 }
 
-// funcdataBase returns where in memory the data of functions are, and whether the
-// module's data say so.
+// funcdataBase returns the address that funcdata offsets are relative to, and whether
+// exactly one moduledata names it.
 func (t *funcTable) funcdataBase(memory []byte) (uint64, bool) {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(memory[at:]) }
 	var base uint64

@@ -17,62 +17,54 @@ const (
 	end         = 0x0b
 )
 
-// maxGap is how many zeros are written out rather than begin another segment.
+// maxGap is how many zeros are written out rather than beginning another segment.
 const maxGap = 128
 
-// maxData bounds the memory that a program's data may reach to.
+// maxData is the end of the memory that a program's data may use, in bytes.
 const maxData = 256 << 20
 
-// A segment is data and where in memory it belongs.
+// A segment is data and where in memory it goes.
 type segment struct {
 	offset uint64
 	data   []byte
 }
 
-// trim returns the module without what only serves to print traces, with its data in
-// few segments, and the function table as it was.
-func trim(module []byte) (trimmed, symbols []byte, err error) {
+// editData returns the module with other data: edit gets the memory that the data
+// segments make, and returns what it is to be. Zeros between segments are left out
+// only where there are many, so it merges segments even where edit changes nothing.
+func editData(module []byte, edit func(memory []byte) ([]byte, error)) ([]byte, error) {
 	if !bytes.HasPrefix(module, []byte(preamble)) {
-		return nil, nil, errors.New("not a WebAssembly module of version 1")
+		return nil, errors.New("not a WebAssembly module of version 1")
 	}
-	trimmed = []byte(preamble)
+	edited := []byte(preamble)
 	r := reader{rest: module[len(preamble):]}
+	found := false
 	for len(r.rest) > 0 && r.err == nil {
 		id := r.byte()
 		body := r.bytes(r.uint())
 		if id == dataSection && r.err == nil {
+			found = true
 			segments, err := readSegments(body)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			memory := lay(segments)
-			table, err := findFuncTable(memory)
+			memory, err := edit(memoryOf(segments))
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			if symbols, err = table.symbols(); err != nil {
-				return nil, nil, err
-			}
-			// Before the function table, which says where the trees are.
-			if err := table.fell(memory); err != nil {
-				return nil, nil, err
-			}
-			if err := table.strip(); err != nil {
-				return nil, nil, err
-			}
-			body = appendSegments(nil, split(memory))
+			body = appendSegments(nil, segmentsOf(memory))
 		}
-		trimmed = binary.AppendUvarint(append(trimmed, id), uint64(len(body)))
-		trimmed = append(trimmed, body...)
+		edited = binary.AppendUvarint(append(edited, id), uint64(len(body)))
+		edited = append(edited, body...)
 	}
-	if r.err == nil && symbols == nil {
-		r.err = errNoTable
+	if r.err == nil && !found {
+		r.err = errors.New("the module has no data")
 	}
-	return trimmed, symbols, r.err
+	return edited, r.err
 }
 
-// lay returns memory as it is when the segments have been copied to it.
-func lay(segments []segment) []byte {
+// memoryOf returns memory as it is when the segments have been copied to it.
+func memoryOf(segments []segment) []byte {
 	size := uint64(0)
 	for _, s := range segments {
 		size = max(size, s.offset+uint64(len(s.data)))
@@ -84,8 +76,8 @@ func lay(segments []segment) []byte {
 	return memory
 }
 
-// split returns the segments that memory consists of, if what is between them is zeros.
-func split(memory []byte) []segment {
+// segmentsOf returns the segments that make memory, where everything else is zeros.
+func segmentsOf(memory []byte) []segment {
 	var segments []segment
 	for at := 0; at < len(memory); {
 		if memory[at] == 0 {
@@ -154,7 +146,7 @@ func appendInt(b []byte, v int32) []byte {
 	}
 }
 
-// A reader reads a module's parts. After an error it gives zeros.
+// A reader reads the parts of a module. After an error it returns zeros.
 type reader struct {
 	rest []byte
 	err  error

@@ -7,9 +7,8 @@ import (
 	"math"
 )
 
-// The table that the runtime knows functions by (cmd/link/internal/ld/pcln.go and
-// runtime/symtab.go, of which these are the names). Go 1.20 brought the form that Go
-// 1.26 still has.
+// The runtime's function table, with the names of cmd/link/internal/ld/pcln.go and
+// runtime/symtab.go. Its form is that of Go 1.20 to 1.26.
 const (
 	go120Magic = 0xfffffff1
 	quantum    = 1 // of addresses
@@ -31,28 +30,53 @@ const (
 
 	addressBits = 16 // of an address within a function (cmd/link/internal/wasm)
 
-	pcdataUnsafePoint = 0 // says where a goroutine may be preempted, which WebAssembly cannot
-	pcdataInlTree     = 2 // says which call a place is inlined from
-	pcdataArgLive     = 3 // says which arguments a trace prints with a question mark
+	pcdataUnsafePoint = 0 // where a goroutine may be preempted; in WebAssembly, never
+	pcdataInlTree     = 2 // which inlined call an address belongs to
+	pcdataArgLive     = 3 // which arguments a trace marks as possibly stale
 )
 
 var (
-	errNoTable   = errors.New("no function table of the form of Go 1.20 to 1.26: it was trimmed before, or this Go has another")
+	errNoTable   = errors.New("no function table of the form of Go 1.26")
 	errTwoTables = errors.New("more than one function table")
 	errBadTable  = errors.New("the function table is not as Go 1.26 writes it")
+	errTrimmed   = errors.New("the module was trimmed before, and its symbols are gone: build it again")
 )
 
-// A funcTable is a program's function table. All its parts are parts of the
-// program's data.
+// A funcTable is a program's function table. Its slices alias the program's data.
 type funcTable struct {
-	place int // in the program's data
+	place int // offset in the program's data
 	whole []byte
 	names []byte // funcnametab
 	units []byte // cutab: the files of each compilation unit
 	files []byte // filetab
-	pcs   []byte // pctab: what changes from one address to the next
-	funcs []byte // the functab, and the functions that it names
+	pcs   []byte // pctab: values by address, as differences
+	funcs []byte // functab, and the _func structures that it points to
 	count int
+}
+
+// removeNames clears, in a program's memory, what only serves to print traces by name,
+// and returns the function table as it was, as debug/gosym reads it. It only overwrites
+// bytes with zeros, or marks what it cleared as missing: nothing moves. Memory is spoilt
+// if it fails.
+func removeNames(memory []byte) (symbols []byte, err error) {
+	t, err := findFuncTable(memory)
+	if err != nil {
+		return nil, err
+	}
+	if t.isStripped() {
+		return nil, errTrimmed
+	}
+	if symbols, err = t.symbols(); err != nil {
+		return nil, err
+	}
+	// Before the function table, which says where the trees are.
+	if err := t.removeInlineTrees(memory); err != nil {
+		return nil, err
+	}
+	if err := t.strip(); err != nil {
+		return nil, err
+	}
+	return symbols, nil
 }
 
 // findFuncTable finds the table in a program's data.
@@ -66,7 +90,7 @@ func findFuncTable(data []byte) (*funcTable, error) {
 			break
 		}
 		at += next
-		// The same bytes may stand elsewhere; what follows them does not.
+		// The same bytes may be anywhere; what follows them is checked.
 		if t := readFuncTable(data[at:]); t != nil {
 			if found != nil {
 				return nil, errTwoTables
@@ -81,7 +105,7 @@ func findFuncTable(data []byte) (*funcTable, error) {
 	return found, nil
 }
 
-// readFuncTable returns the table that the data begin with, or nil.
+// readFuncTable returns the table at the start of data, or nil.
 func readFuncTable(data []byte) *funcTable {
 	if len(data) < headerSize {
 		return nil
@@ -105,7 +129,7 @@ func readFuncTable(data []byte) *funcTable {
 		funcs: data[at[4]:],
 		count: int(count),
 	}
-	// The functions are in the order of their addresses, and so the last ends the table.
+	// Functions are sorted by address, so the table ends with the last one.
 	last, ok := t.function(t.count - 1)
 	if !ok || len(t.names) == 0 || len(t.pcs) == 0 {
 		return nil
@@ -115,27 +139,28 @@ func readFuncTable(data []byte) *funcTable {
 	return t
 }
 
-// A function is a _func, and what comes behind it.
+// A function is a _func and what follows it: offsets of its pcdata and funcdata.
 type function []byte
 
 func (f function) field(off int) uint32 { return binary.LittleEndian.Uint32(f[off:]) }
 func (f function) clear(off int)        { clear(f[off : off+4]) }
 func (f function) pcdatas() uint32      { return f.field(offNpcdata) }
 
-// pcdata returns the offset of a table's number within a function.
+// pcdata returns where in a function the offset of its i-th pcdata table is.
 func (f function) pcdata(i int) int { return funcSize + 4*i }
 
-// funcdata returns the offset of what the function has of a kind, and whether it has it.
+// funcdata returns where in a function the offset of its funcdata of a kind is, and
+// whether it has any.
 func (f function) funcdata(kind int) (off int, ok bool) {
 	off = f.pcdata(int(f.pcdatas()) + kind)
 	return off, kind < int(f[funcSize-1]) && f.field(off) != noFuncdata
 }
 
-// counts reports whether recover counts the calls that are inlined in the function.
-// It looks how many calls there are between a panic and itself but for those that the
-// compiler made, and a function that calls it is never inlined: so what is inlined
-// matters only in a function that the compiler made.
-func (f function) counts() bool { return f[offFuncID] == funcIDWrapper }
+// keepsInlineTree reports whether recover needs the function's inline tree. To decide
+// whether a deferred function may recover, the runtime counts the frames between it and
+// the panic, except wrappers that the compiler made. A function that calls recover is
+// never inlined, so inlined calls matter to that count only inside a wrapper.
+func (f function) keepsInlineTree() bool { return f[offFuncID] == funcIDWrapper }
 
 // function returns the i-th function, and whether it lies within the table.
 func (t *funcTable) function(i int) (function, bool) {
@@ -152,8 +177,8 @@ func (t *funcTable) function(i int) (function, bool) {
 	return f, size <= uint64(len(f))
 }
 
-// symbols returns a copy of the table as debug/gosym reads it. Where the linker counts
-// functions, it has addresses, which have that count in their upper half.
+// symbols returns a copy of the table as debug/gosym reads it: with addresses, where
+// the linker writes the function's index, which is the address's upper half.
 func (t *funcTable) symbols() ([]byte, error) {
 	s := readFuncTable(bytes.Clone(t.whole))
 	shift := func(b []byte) {
@@ -167,13 +192,16 @@ func (t *funcTable) symbols() ([]byte, error) {
 		shift(f[offEntry:])
 		shift(s.funcs[i*functabSize:])
 	}
-	shift(s.funcs[s.count*functabSize:]) // where the last one ends
+	shift(s.funcs[s.count*functabSize:]) // the end of the last one
 	return s.whole, nil
 }
 
-// strip takes out what only serves to print traces.
+// isStripped reports whether strip has been here.
+func (t *funcTable) isStripped() bool { return len(bytes.Trim(t.names, "\x00")) == 0 }
+
+// strip clears what only serves to print traces.
 func (t *funcTable) strip() error {
-	kept := make([]byte, len(t.pcs)) // place by place: the numbers of tables stay
+	kept := make([]byte, len(t.pcs)) // at the same offsets, which functions hold
 	keep := func(off uint32) error {
 		table, err := t.table(off)
 		if err == nil && off != 0 {
@@ -190,8 +218,8 @@ func (t *funcTable) strip() error {
 			return err
 		}
 		for j := range int(f.pcdatas()) {
-			if j == pcdataUnsafePoint || j == pcdataArgLive || j == pcdataInlTree && !f.counts() {
-				f.clear(f.pcdata(j)) // 0 is no table
+			if j == pcdataUnsafePoint || j == pcdataArgLive || j == pcdataInlTree && !f.keepsInlineTree() {
+				f.clear(f.pcdata(j)) // 0 means no table
 			} else if err := keep(f.field(f.pcdata(j))); err != nil {
 				return err
 			}
@@ -207,8 +235,8 @@ func (t *funcTable) strip() error {
 	return nil
 }
 
-// table returns the table of pctab that begins at the offset: pairs of varints, the
-// difference of a value and that of an address, up to a difference of 0.
+// table returns the table at an offset of pctab: pairs of varints, by how much the value
+// and the address change, up to a value that does not change.
 func (t *funcTable) table(off uint32) ([]byte, error) {
 	if uint64(off) >= uint64(len(t.pcs)) {
 		return nil, errBadTable
