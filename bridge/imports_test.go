@@ -31,8 +31,8 @@ var rooms = []room{
 
 	{"bridge", []string{"bridge/...", "web", "proto/..."}, "main wires the bridge's packages, and nothing of the test server belongs in it"},
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
-	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/grpcweb/...", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not serve the process"},
-	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/rpcerror", "bridge/internal/..."}, "it speaks gRPC-Web with browsers, and knows no providers"},
+	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
+	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/relay", []string{"bridge/rpcerror", "bridge/internal/..."}, "it moves frames without decoding them, and knows no certificates and no chain"},
 	{"bridge/rest/...", []string{"bridge/provider", "bridge/rest/...", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it speaks REST with providers, and knows no browsers"},
 	{"bridge/provider", []string{"bridge/chain", "bridge/guard", "bridge/trust", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it connects to providers, and knows no browsers"},
