@@ -42,6 +42,7 @@ NODE_MODULES := npm/node_modules/.package-lock.json
 PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
+NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
 DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
 BENCH_MODULES := testserver/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
@@ -127,7 +128,7 @@ test-web: ## Run the dashboard's tests outside a browser
 # Chromium without what only a window needs takes half the time. What tests packages,
 # conformance and chaos takes the whole one, so that both are tried.
 .PHONY: test-e2e
-test-e2e: build $(REACT_18_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
+test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
@@ -191,7 +192,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{package,react-18,readme}/node_modules
+	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{nodes,package,react-18,readme}/node_modules
 	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
@@ -211,6 +212,10 @@ $(PACKAGE_MODULES): npm/test/package/package.json npm/test/package/package-lock.
 
 $(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lock.json
 	cd npm/test/react-18 && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(NODES_MODULES): npm/test/nodes/package.json npm/test/nodes/package-lock.json
+	cd npm/test/nodes && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(README_MODULES): npm/test/readme/package.json npm/test/readme/package-lock.json

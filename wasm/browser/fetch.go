@@ -29,7 +29,7 @@ type Response struct {
 	broke  error  // what reading failed with after that
 	ended  bool   // it was read to its end
 	reader js.Value
-	abort  js.Value // an AbortController
+	abort  js.Value // what request returned: its abort ends the request and its body
 }
 
 // A reply is what request says that became of a request.

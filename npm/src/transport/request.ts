@@ -7,6 +7,11 @@ import type { Init, Way } from "./transport.js";
  */
 type Answered = (id: number, text: string, body: Uint8Array | BodyReader | null) => void;
 
+/** A request on its way, for the module to abort. */
+interface Sent {
+  abort(): void;
+}
+
 /**
  * makeRequest makes the function by which the module sends requests, in as few calls
  * between the two as can be; wasm/browser/fetch.go is the other side. Headers come as
@@ -22,13 +27,13 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
     most: number,
     id: number,
     answered: Answered,
-  ): AbortController => {
-    const abort = new AbortController();
+  ): Sent => {
+    const controller = new AbortController();
     const init: Init = {
       method: "POST",
       headers: {},
       body,
-      signal: abort.signal,
+      signal: controller.signal,
       // A redirect would carry credentials to whoever is named in it.
       redirect: "error",
     };
@@ -41,9 +46,23 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
       init.transport = transport;
       init.streams = streams;
     }
-    void answer(send, url, init, most, id, answered);
-    return abort;
+    const reading: Reading = {};
+    void answer(send, url, init, most, id, answered, reading);
+    return {
+      abort: () => {
+        controller.abort();
+        // The signal alone is not enough: in Node before version 24 a request with
+        // redirect "error" forgets its signal when garbage is collected while the body
+        // is read (https://github.com/nodejs/undici/issues/4627).
+        reading.body?.cancel().catch(() => {});
+      },
+    };
   };
+}
+
+/** The body of an answer that is being read. */
+interface Reading {
+  body?: BodyReader | undefined;
 }
 
 async function answer(
@@ -53,6 +72,7 @@ async function answer(
   most: number,
   id: number,
   answered: Answered,
+  reading: Reading,
 ): Promise<void> {
   let text = "";
   let body: Uint8Array | BodyReader | null = null;
@@ -63,15 +83,22 @@ async function answer(
     const response = await send(url, init);
     text = `${response.status}\n`;
     for (const [name, value] of response.headers) text += `${name}:${value}\n`;
+    if (init.signal.aborted) {
+      await response.body?.cancel();
+      init.signal.throwIfAborted();
+    }
     if (most === 0) {
       body = response.body && bodyReader(response.body);
+      reading.body = body ?? undefined;
     } else {
       const pieces: Uint8Array[] = [];
-      // What is none of the bridge's answers is not worth waiting for.
+      // An answer that is not gRPC-Web is not the bridge's, and its body tells nothing.
       const type = response.headers.get("content-type") ?? "";
       const reader = response.body?.getReader();
+      reading.body = reader;
       try {
         if (reader && type.startsWith("application/grpc-web")) await take(reader, pieces, most);
+        else reader?.cancel().catch(() => {});
       } finally {
         body = joined(pieces);
       }

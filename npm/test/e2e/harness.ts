@@ -80,6 +80,7 @@ export type Flavour = "script" | "module";
 export interface StageOptions {
   fake?: string[];
   bridge?: string[];
+  chromium?: string[];
 }
 
 /** A fake provider, a bridge before it, and a browser before that. */
@@ -96,12 +97,12 @@ export class Stage {
     this.#site = site;
   }
 
-  static async open({ fake = [], bridge = [] }: StageOptions = {}): Promise<Stage> {
+  static async open({ fake = [], bridge = [], chromium = [] }: StageOptions = {}): Promise<Stage> {
     const behind = await startTestProvider({ testserverArgs: fake, bridgeArgs: bridge });
     try {
       const site = new StaticSite(behind.bridgeUrl);
       await site.listen();
-      return new Stage(behind, behind.bridge, await launch(), site);
+      return new Stage(behind, behind.bridge, await launch(...chromium), site);
     } catch (error) {
       await behind.close();
       throw error;
@@ -162,13 +163,18 @@ export class Stage {
   }
 }
 
-/** Starts Debian's Chromium so that it talks to nobody but the tests. */
-export function launch(): Promise<Browser> {
-  return chromium.launch(launchOptions());
+/** Starts Debian's Chromium, with further flags, so that it talks to nobody but the tests. */
+export function launch(...further: string[]): Promise<Browser> {
+  return chromium.launch(launchOptions(...further));
 }
 
-/** Reads a bridge's metrics, and returns how to get one, which must be there, by name. */
-export async function metricsOf(bridgeUrl: string): Promise<(name: string) => number> {
+/**
+ * Reads a bridge's metrics, and returns how to get one by name. It must be there, unless
+ * there is a value for where it is not.
+ */
+export async function metricsOf(
+  bridgeUrl: string,
+): Promise<(name: string, absent?: number) => number> {
   // Not fetch: Node would keep the connection, which the bridge counts.
   const text = await new Promise<string>((resolve, reject) => {
     const url = `${bridgeUrl}/metrics`;
@@ -179,8 +185,9 @@ export async function metricsOf(bridgeUrl: string): Promise<(name: string) => nu
     });
     request.on("error", reject);
   });
-  return (name) => {
-    const value = new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1];
+  return (name, absent) => {
+    const line = text.split("\n").find((line) => line.startsWith(`${name} `));
+    const value = line?.slice(name.length + 1) ?? absent;
     if (value === undefined) throw new Error(`no metric ${name} in:\n${text}`);
     return Number(value);
   };
