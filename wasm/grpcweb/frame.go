@@ -142,23 +142,25 @@ func (d *Decoder) Trailers() Fields { return d.trailers }
 
 // End returns the status of a stream whose body is complete. A body that ended
 // without trailers, or in the middle of a frame, is an error. Headers are the
-// response's, in which a response without a body has its status.
+// response's: a response without a body has its status there, and so do some that
+// end with an empty trailer frame. Where both hold a status, the trailers' counts.
 func (d *Decoder) End(headers Fields) *Status {
 	if d.err != nil {
 		return d.err
 	}
-	if d.ended {
-		status, ok := StatusOf(d.trailers)
-		if !ok {
-			return Error(Internal, "the stream's trailers hold no grpc-status")
-		}
+	if status, ok := StatusOf(d.trailers); ok {
 		return status
 	}
-	if d.end > d.start {
+	if !d.ended && d.end > d.start {
 		return Error(Unavailable, "the stream broke off in the middle of a message")
 	}
-	if status, ok := StatusOf(headers); ok {
+	// Trailers may hold the rest of what the headers say. They come first: Get
+	// returns the first value of a name.
+	if status, ok := StatusOf(append(d.trailers[:len(d.trailers):len(d.trailers)], headers...)); ok {
 		return status
+	}
+	if d.ended {
+		return Error(Internal, "the stream's trailers hold no grpc-status")
 	}
 	// Whatever cut the stream ended it in good order, so that the transport saw
 	// nothing amiss; gRPC calls an end without a status UNKNOWN.

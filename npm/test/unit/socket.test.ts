@@ -367,3 +367,23 @@ test("only pages that share six connections take WebSockets by themselves", () =
   vi.stubGlobal("location", undefined);
   expect(takesSockets("http://bridge.example", "auto")).toBe(false);
 });
+
+test("field: a status in the headers was lost where an empty trailer frame followed", async () => {
+  const client = await createClient({
+    bridgeUrl: "http://status.example",
+    wasmModule,
+    retries: 0,
+  });
+  const lease = { owner: "akash1owner", dseq: 1 };
+  const stream = client.streamLogs({ provider: "akash1provider", lease, reconnect: false });
+  const next = stream[Symbol.asyncIterator]().next();
+  next.catch(() => {});
+  const socket = await opened(2);
+  socket.sayText(0x80, "grpc-status: 14\r\ngrpc-message: no%20upstream\r\n");
+  socket.sayBytes(trailers(""));
+  socket.close();
+  await expect(next).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+    message: "provider akash1provider: no upstream",
+  });
+});
