@@ -106,7 +106,7 @@ func TestAProviderThatBreaksTheProtocol(t *testing.T) {
 				beginReply(w).end("0")
 			},
 			code:     codes.Internal,
-			contains: "broke the rules of HTTP/2",
+			contains: "violated the HTTP/2 protocol",
 		},
 		"trailers without end": {
 			answer: func(w http.ResponseWriter) {
@@ -119,7 +119,7 @@ func TestAProviderThatBreaksTheProtocol(t *testing.T) {
 			},
 			messages: []string{"one"},
 			code:     codes.Internal,
-			contains: "broke the rules of HTTP/2",
+			contains: "violated the HTTP/2 protocol",
 		},
 		"no status": {
 			answer:   func(w http.ResponseWriter) { beginReply(w).send("one") },

@@ -1,11 +1,11 @@
-// Package fanout lets any number of pages watch one stream of a provider. Every
-// stream that is opened costs a real provider memory until it restarts, and a
-// dashboard is open in many tabs (proto/akash-provider-api.md, section 1.5): so one is opened for
-// all, what it says is handed to each, and it is opened again when it breaks.
+// Package fanout shares one stream of a provider among any number of callers. Each
+// stream that is opened costs a real provider memory until its next restart, and
+// dashboards are open in many tabs (proto/akash-provider-api.md, section 1.5). So the
+// package opens one stream, sends each of its messages to every watcher, and reopens
+// the stream when it breaks.
 //
-// It stands between the choice of a provider's connection and the relay, as a
-// transport, and does not decode what passes. Deadlines, heartbeats and ends of
-// calls stay the relay's.
+// It is an http.RoundTripper between the relay and a provider's transport, and does
+// not decode messages. Deadlines, heartbeats and trailers remain the relay's task.
 package fanout
 
 import (
@@ -20,40 +20,38 @@ import (
 // Defaults of Options.
 const (
 	defaultLinger     = time.Second
-	defaultPatience   = 30 * time.Second
-	defaultPause      = 500 * time.Millisecond
+	defaultTimeout    = 30 * time.Second
+	defaultBackoff    = 500 * time.Millisecond
 	defaultMaxMessage = 4 << 20
 )
 
 const (
-	// maxPause is the longest time between two attempts to open a stream again.
-	maxPause = 15 * time.Second
-	// maxLingering bounds the streams that stay open though nobody watches.
+	// maxBackoff bounds the time between two attempts to reopen a stream.
+	maxBackoff = 15 * time.Second
+	// maxLingering bounds the number of streams that are open without a watcher.
 	maxLingering = 1000
 )
 
-// Options are the settings of a Hub. The zero value of each field asks for its
-// default.
+// Options are the settings of a Hub. Zero values select the defaults.
 type Options struct {
-	// Linger is how long a stream stays open after its last watcher has left, for
-	// pages that are loaded again; 1 s by default.
+	// Linger is how long a stream stays open after its last watcher has left, so that
+	// a reloaded page finds it open. Default: 1 s.
 	Linger time.Duration
-	// Patience is how long a stream may take to open, and how long one that broke
-	// may be away before its watchers are told; 30 s by default.
-	Patience time.Duration
-	// Pause is the time before the first attempt to open a stream again; it doubles
-	// with each, to at most 15 s. 0.5 s by default.
-	Pause time.Duration
-	// MaxMessage is the size of the largest message taken, in bytes; 4 MiB by
-	// default.
+	// Timeout is how long a stream may take to open, and how long a broken one may
+	// take to reopen before its watchers receive an error. Default: 30 s.
+	Timeout time.Duration
+	// Backoff is the delay before the first attempt to reopen a stream. It doubles
+	// with each attempt, up to 15 s. Default: 0.5 s.
+	Backoff time.Duration
+	// MaxMessage is the size limit of a message, in bytes. Default: 4 MiB.
 	MaxMessage int
-	// Logger hears of streams that break; by default nobody does.
+	// Logger logs streams that break. Default: no logging.
 	Logger *slog.Logger
 }
 
-// Hub holds the streams that are watched. Its methods may be called concurrently.
-// It keeps one message and one goroutine a stream, and nothing for a stream that
-// nobody watches, once it has lingered.
+// Hub holds the shared streams. Its methods may be called concurrently. It uses one
+// goroutine and stores one message per stream. It drops a stream that has had no
+// watcher for Options.Linger.
 type Hub struct {
 	options Options
 	ctx     context.Context
@@ -65,19 +63,19 @@ type Hub struct {
 	lingering int // topics without a watcher
 }
 
-// topicKey names a stream: what is called, and the way there. A transport is made
-// for one provider, one host and one decision about its certificate, so watchers
-// that share it may share what it brings.
+// topicKey identifies a stream by its transport and method. A transport belongs to one
+// provider, one host and one decision about its certificate, so watchers with the same
+// transport may share a stream.
 type topicKey struct {
 	transport http.RoundTripper
 	path      string
 }
 
-// New returns a Hub, to be closed in the end.
+// New returns a Hub. The caller must close it.
 func New(o Options) *Hub {
 	o.Linger = positive(o.Linger, defaultLinger)
-	o.Patience = positive(o.Patience, defaultPatience)
-	o.Pause = positive(o.Pause, defaultPause)
+	o.Timeout = positive(o.Timeout, defaultTimeout)
+	o.Backoff = positive(o.Backoff, defaultBackoff)
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
@@ -96,7 +94,7 @@ func positive(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// Close ends all streams, and waits until they have ended.
+// Close ends all streams and waits until they have ended.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	h.cancel()
@@ -104,17 +102,18 @@ func (h *Hub) Close() {
 	h.running.Wait()
 }
 
-// Through returns a transport whose requests, which must be calls of
-// server-streaming methods that tell a state, share one call over upstream for
-// each path. The shared call belongs to nobody: of a request only its host and
-// path go to the provider, neither its metadata nor its message, which is taken to
-// be empty. upstream must be comparable.
+// Share returns a transport that makes one call over upstream per path and shares it
+// among all requests. The requests must be calls of server-streaming methods whose
+// messages each describe a complete state. The shared call belongs to no caller: the
+// provider receives the requests' host and path, but neither their metadata nor their
+// message, which is assumed to be empty. upstream must be comparable.
 //
-// The answer to each begins with the latest message that there was. Whoever reads
-// more slowly than messages come misses those that were replaced meanwhile, and
-// makes nobody wait. An answer ends where the provider ends the stream for good,
-// where it cannot be opened again in time, or with its request's context.
-func (h *Hub) Through(upstream http.RoundTripper) http.RoundTripper {
+// The answer to each request begins with the latest message, if there is one. A
+// watcher that reads slowly skips messages that newer ones have replaced, and does not
+// delay other watchers. An answer ends when the provider ends the stream with a final
+// status, when a broken stream cannot be reopened in time, or with its request's
+// context.
+func (h *Hub) Share(upstream http.RoundTripper) http.RoundTripper {
 	return transport{hub: h, upstream: upstream}
 }
 
@@ -140,7 +139,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// join returns the topic of key, with the caller counted among its watchers.
+// join returns the topic of key and adds a watcher to it.
 func (h *Hub) join(key topicKey, host string) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -153,12 +152,12 @@ func (h *Hub) join(key topicKey, host string) (*topic, error) {
 		h.topics[key] = t
 		h.running.Go(t.run)
 	}
-	h.rouse(t)
+	h.stopLingering(t)
 	t.watchers++
 	return t, nil
 }
 
-// leave counts one watcher off. The last one's topic lingers.
+// leave removes a watcher. After the last one, the topic lingers.
 func (t *topic) leave() {
 	h := t.hub
 	h.mu.Lock()
@@ -167,22 +166,22 @@ func (t *topic) leave() {
 	switch {
 	case t.watchers > 0 || h.topics[t.key] != t:
 	case h.lingering >= maxLingering:
-		h.forget(t)
+		h.remove(t)
 	default:
 		h.lingering++
 		t.linger = time.AfterFunc(h.options.Linger, func() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			// Somebody may have come while this waited for the lock.
+			// A watcher may have joined while this waited for the lock.
 			if t.watchers == 0 {
-				h.forget(t)
+				h.remove(t)
 			}
 		})
 	}
 }
 
-// rouse ends the lingering of a topic. The lock is held.
-func (h *Hub) rouse(t *topic) {
+// stopLingering stops the timer of a lingering topic. The caller holds h.mu.
+func (h *Hub) stopLingering(t *topic) {
 	if t.linger != nil {
 		t.linger.Stop()
 		t.linger = nil
@@ -190,45 +189,45 @@ func (h *Hub) rouse(t *topic) {
 	}
 }
 
-// forget takes a topic out of the hub and ends its stream. The lock is held.
-func (h *Hub) forget(t *topic) {
+// remove removes a topic from the hub and ends its stream. The caller holds h.mu.
+func (h *Hub) remove(t *topic) {
 	if h.topics[t.key] != t {
 		return
 	}
 	delete(h.topics, t.key)
-	h.rouse(t)
+	h.stopLingering(t)
 	t.cancel()
 }
 
-// body is a topic as one watcher reads it.
+// body is the response body of one watcher.
 type body struct {
 	topic    *topic
 	ctx      context.Context
 	response *http.Response
 	once     sync.Once
 
-	seen uint64 // the number of the latest message read, or begun
-	rest []byte // of that message
+	seen uint64 // the number of the latest message that Read has begun to return
+	rest []byte // the unread rest of that message
 }
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
 	for len(b.rest) == 0 {
-		now := b.topic.now()
+		current := b.topic.current()
 		switch {
 		case b.ctx.Err() != nil:
 			return 0, context.Cause(b.ctx)
-		case now.number != b.seen:
-			b.rest, b.seen = now.message, now.number
-		case now.ended != nil:
-			if now.ended.err == nil {
-				b.response.Trailer = now.ended.trailer.Clone()
+		case current.number != b.seen:
+			b.rest, b.seen = current.message, current.number
+		case current.ended != nil:
+			if current.ended.err == nil {
+				b.response.Trailer = current.ended.trailer.Clone()
 				return 0, io.EOF
 			}
-			return 0, now.ended.err
+			return 0, current.ended.err
 		default:
 			select {
-			case <-now.changed:
+			case <-current.changed:
 			case <-b.ctx.Done():
 			}
 		}

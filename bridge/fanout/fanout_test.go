@@ -24,16 +24,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// origin is a provider as a transport: it answers calls as a test says.
-type origin struct {
-	// refuse, where set, answers instead of a stream.
+// fakeProvider is a provider's transport that the test controls.
+type fakeProvider struct {
+	// refuse, if set, answers calls instead of a stream.
 	refuse func(*http.Request) (*http.Response, error)
 
 	mu      sync.Mutex
 	streams []*stream
 }
 
-// stream is one call that reached the origin.
+// stream is one call that the provider received.
 type stream struct {
 	request  *http.Request
 	response *http.Response
@@ -41,64 +41,65 @@ type stream struct {
 	closed   bool
 }
 
-func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.refuse != nil {
-		return o.refuse(r)
+func (p *fakeProvider) RoundTrip(r *http.Request) (*http.Response, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse != nil {
+		return p.refuse(r)
 	}
 	out, in := io.Pipe()
 	s := &stream{request: r, in: in}
 	context.AfterFunc(r.Context(), func() { in.CloseWithError(context.Cause(r.Context())) })
 	s.response = &http.Response{
 		StatusCode: http.StatusOK,
-		Header:     http.Header{"Content-Type": {"application/grpc"}, "X-Stream": {fmt.Sprint(len(o.streams) + 1)}},
+		Header:     http.Header{"Content-Type": {"application/grpc"}, "X-Stream": {fmt.Sprint(len(p.streams) + 1)}},
 		Trailer:    http.Header{},
-		Body:       &tap{out, func() { o.mu.Lock(); defer o.mu.Unlock(); s.closed = true }},
+		Body:       &closeFunc{out, func() { p.mu.Lock(); defer p.mu.Unlock(); s.closed = true }},
 	}
-	o.streams = append(o.streams, s)
+	p.streams = append(p.streams, s)
 	return s.response, nil
 }
 
-type tap struct {
+type closeFunc struct {
 	io.ReadCloser
 	closed func()
 }
 
-func (t *tap) Close() error { t.closed(); return t.ReadCloser.Close() }
+func (t *closeFunc) Close() error { t.closed(); return t.ReadCloser.Close() }
 
-func (o *origin) refuseWith(f func(*http.Request) (*http.Response, error)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.refuse = f
+func (p *fakeProvider) refuseWith(f func(*http.Request) (*http.Response, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = f
 }
 
-// opened returns how many streams were opened, and how many are open.
-func (o *origin) opened() (total, open int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, s := range o.streams {
+// opened returns how many streams have been opened, and how many are open now.
+func (p *fakeProvider) opened() (total, open int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.streams {
 		if !s.closed {
 			open++
 		}
 	}
-	return len(o.streams), open
+	return len(p.streams), open
 }
 
-// last returns the stream opened last.
-func (o *origin) last() *stream {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.streams[len(o.streams)-1]
+// last returns the most recent stream.
+func (p *fakeProvider) last() *stream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.streams[len(p.streams)-1]
 }
 
-// say sends a message on the stream opened last, and waits until it is everywhere.
-func (o *origin) say(text string) {
-	o.last().in.Write(frame(text))
+// send sends a message on the most recent stream, and waits until every goroutine is
+// blocked.
+func (p *fakeProvider) send(text string) {
+	p.last().in.Write(frame(text))
 	synctest.Wait()
 }
 
-// end ends the stream opened last with a status.
+// end ends the stream with a status.
 func (s *stream) end(code codes.Code) {
 	s.response.Trailer.Set("Grpc-Status", fmt.Sprint(int(code)))
 	s.in.Close()
@@ -126,9 +127,9 @@ type watcher struct {
 	response *http.Response
 }
 
-func join(ctx context.Context, t *testing.T, through http.RoundTripper) *watcher {
+func join(ctx context.Context, t *testing.T, shared http.RoundTripper) *watcher {
 	t.Helper()
-	response, err := through.RoundTrip(request(ctx))
+	response, err := shared.RoundTrip(request(ctx))
 	require.NoError(t, err)
 	return &watcher{t, response}
 }
@@ -145,7 +146,7 @@ func (w *watcher) next() string {
 	return string(message)
 }
 
-// rest reads to the end, and returns its error.
+// rest reads to the end and returns the error.
 func (w *watcher) rest() error {
 	_, err := io.Copy(io.Discard, w.response.Body)
 	return err
@@ -153,75 +154,75 @@ func (w *watcher) rest() error {
 
 func (w *watcher) leave() { w.response.Body.Close(); synctest.Wait() }
 
-// play runs a test in a bubble of its own time.
-func play(t *testing.T, o fanout.Options, test func(t *testing.T, from *origin, hub *fanout.Hub, through http.RoundTripper)) {
+// run runs a test with a fake clock.
+func run(t *testing.T, o fanout.Options, test func(t *testing.T, provider *fakeProvider, hub *fanout.Hub, shared http.RoundTripper)) {
 	synctest.Test(t, func(t *testing.T) {
-		from, hub := &origin{}, fanout.New(o)
-		test(t, from, hub, hub.Through(from))
+		provider, hub := &fakeProvider{}, fanout.New(o)
+		test(t, provider, hub, hub.Share(provider))
 		hub.Close()
-		_, open := from.opened()
+		_, open := provider.opened()
 		assert.Zero(t, open, "streams left open")
 	})
 }
 
 func TestFiftyWatchersShareOneStream(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
 		var watchers []*watcher
 		for range 50 {
-			watchers = append(watchers, join(t.Context(), t, through))
+			watchers = append(watchers, join(t.Context(), t, shared))
 		}
 		for i := range 3 {
-			from.say(fmt.Sprint("message ", i))
+			provider.send(fmt.Sprint("message ", i))
 			for _, w := range watchers {
 				require.Equal(t, fmt.Sprint("message ", i), w.next())
 			}
 		}
-		total, open := from.opened()
+		total, open := provider.opened()
 		assert.Equal(t, []int{1, 1}, []int{total, open})
 
-		r := from.last().request
+		r := provider.last().request
 		assert.Equal(t, "/a.B/Watch", r.URL.Path)
 		assert.Equal(t, "provider.example:8444", r.Host)
-		assert.Empty(t, r.Header.Values("X-Request-Id"), "the stream is no page's own")
-		assert.Empty(t, r.Header.Values("Grpc-Timeout"), "nor has it a page's deadline")
+		assert.Empty(t, r.Header.Values("X-Request-Id"), "a caller's metadata is not forwarded")
+		assert.Empty(t, r.Header.Values("Grpc-Timeout"), "a caller's deadline is not forwarded")
 		body, err := io.ReadAll(r.Body)
 		require.NoError(t, err)
 		assert.Equal(t, make([]byte, 5), body)
 	})
 }
 
-func TestALatecomerGetsTheLatestMessageAtOnce(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		first := join(t.Context(), t, through)
-		from.say("old")
-		from.say("new")
-		late := join(t.Context(), t, through)
+func TestANewWatcherGetsTheLatestMessageAtOnce(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		first := join(t.Context(), t, shared)
+		provider.send("old")
+		provider.send("new")
+		late := join(t.Context(), t, shared)
 		assert.Equal(t, "new", late.next())
 		assert.Equal(t, "1", late.response.Header.Get("X-Stream"))
 		late.response.Header.Set("X-Stream", "changed")
-		assert.Equal(t, "1", first.response.Header.Get("X-Stream"), "headers are each one's own")
+		assert.Equal(t, "1", first.response.Header.Get("X-Stream"), "each watcher has its own headers")
 	})
 }
 
-func TestASlowWatcherGetsTheNewestMessageAndHoldsUpNobody(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		slow, quick := join(t.Context(), t, through), join(t.Context(), t, through)
-		from.say("message 0")
+func TestASlowWatcherSkipsMessagesAndDelaysNobody(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		slow, quick := join(t.Context(), t, shared), join(t.Context(), t, shared)
+		provider.send("message 0")
 		half := make([]byte, 7)
 		_, err := io.ReadFull(slow.response.Body, half)
 		require.NoError(t, err)
 		for i := range 100 {
-			from.say(fmt.Sprint("message ", i+1))
+			provider.send(fmt.Sprint("message ", i+1))
 			require.Equal(t, fmt.Sprint("message ", i+1), quick.next())
 		}
 		other, err := io.ReadAll(io.LimitReader(slow.response.Body, int64(len(frame("message 0"))-len(half))))
 		require.NoError(t, err)
-		assert.Equal(t, frame("message 0"), append(half, other...), "what it had begun comes whole")
+		assert.Equal(t, frame("message 0"), append(half, other...), "a message that it has begun to read stays complete")
 		assert.Equal(t, "message 100", slow.next())
 	})
 }
 
-func TestWatchersDoNotNoticeThatAStreamBreaks(t *testing.T) {
+func TestABrokenStreamIsReopenedUnnoticed(t *testing.T) {
 	for what, breaks := range map[string]func(*stream){
 		"connection lost":      func(s *stream) { s.in.CloseWithError(errors.New("reset")) },
 		"provider shuts down":  func(s *stream) { s.end(codes.Canceled) },
@@ -229,34 +230,34 @@ func TestWatchersDoNotNoticeThatAStreamBreaks(t *testing.T) {
 		"ended without status": func(s *stream) { s.in.Close() },
 	} {
 		t.Run(what, func(t *testing.T) {
-			play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-				w := join(t.Context(), t, through)
-				from.say("before")
+			run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+				w := join(t.Context(), t, shared)
+				provider.send("before")
 				assert.Equal(t, "before", w.next())
-				breaks(from.last())
+				breaks(provider.last())
 				time.Sleep(time.Second)
 				synctest.Wait()
-				total, open := from.opened()
+				total, open := provider.opened()
 				require.Equal(t, []int{2, 1}, []int{total, open})
-				from.say("after")
+				provider.send("after")
 				assert.Equal(t, "after", w.next())
-				assert.Equal(t, "2", join(t.Context(), t, through).response.Header.Get("X-Stream"))
+				assert.Equal(t, "2", join(t.Context(), t, shared).response.Header.Get("X-Stream"))
 			})
 		})
 	}
 }
 
-func TestAStreamThatKeepsBreakingIsOpenedEverMoreRarely(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		w := join(t.Context(), t, through)
+func TestReopeningBacksOff(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
 		broken := 0
 		for began := time.Now(); time.Since(began) < 10*time.Minute; time.Sleep(time.Second) {
 			synctest.Wait()
-			if total, _ := from.opened(); total > broken {
+			if total, _ := provider.opened(); total > broken {
 				broken = total
-				from.say("hello")
+				provider.send("hello")
 				assert.Equal(t, "hello", w.next())
-				from.last().in.CloseWithError(errors.New("reset"))
+				provider.last().in.CloseWithError(errors.New("reset"))
 			}
 		}
 		assert.Less(t, broken, 60)
@@ -264,45 +265,45 @@ func TestAStreamThatKeepsBreakingIsOpenedEverMoreRarely(t *testing.T) {
 	})
 }
 
-func TestWatchersAreToldOfAStreamThatDoesNotComeBack(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		w := join(t.Context(), t, through)
-		from.say("before")
-		from.refuseWith(func(*http.Request) (*http.Response, error) {
+func TestWatchersGetAnErrorIfAStreamCannotBeReopened(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
+		provider.send("before")
+		provider.refuseWith(func(*http.Request) (*http.Response, error) {
 			return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "it is down")
 		})
 		began := time.Now()
-		from.last().in.CloseWithError(errors.New("reset"))
-		assert.Equal(t, "before", w.next(), "what had come is still handed out")
+		provider.last().in.CloseWithError(errors.New("reset"))
+		assert.Equal(t, "before", w.next(), "a message received before is still delivered")
 		err := w.rest()
-		var told *rpcerror.Error
-		require.ErrorAs(t, err, &told)
-		assert.Equal(t, codes.Unavailable, told.Code)
-		assert.Equal(t, rpcerror.ReasonProviderUnreachable, told.Reason)
-		assert.Contains(t, told.Message, "it is down")
-		// It gives up when the next attempt would come after the patience has run out,
-		// and the longest pause before one is 22.5 s.
+		var got *rpcerror.Error
+		require.ErrorAs(t, err, &got)
+		assert.Equal(t, codes.Unavailable, got.Code)
+		assert.Equal(t, rpcerror.ReasonProviderUnreachable, got.Reason)
+		assert.Contains(t, got.Message, "it is down")
+		// It gives up when the next attempt would come after the timeout. The
+		// longest delay before one is 22.5 s.
 		assert.GreaterOrEqual(t, time.Since(began), 7500*time.Millisecond)
 		assert.LessOrEqual(t, time.Since(began), 30*time.Second)
 
-		from.refuseWith(nil)
-		again := join(t.Context(), t, through)
-		from.say("again")
+		provider.refuseWith(nil)
+		again := join(t.Context(), t, shared)
+		provider.send("again")
 		assert.Equal(t, "again", again.next())
 	})
 }
 
-func TestAStreamThatCannotBeOpenedIsToldToThoseWhoWait(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
+func TestWaitingCallersGetTheErrorOfOpening(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
 		refused := rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonRevoked, "revoked")
-		from.refuseWith(func(r *http.Request) (*http.Response, error) {
+		provider.refuseWith(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return nil, refused
 		})
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				_, err := through.RoundTrip(request(t.Context()))
+				_, err := shared.RoundTrip(request(t.Context()))
 				assert.Equal(t, refused, err)
 			})
 		}
@@ -310,34 +311,34 @@ func TestAStreamThatCannotBeOpenedIsToldToThoseWhoWait(t *testing.T) {
 	})
 }
 
-func TestAProviderThatNeverAnswersIsGivenUp(t *testing.T) {
-	play(t, fanout.Options{Patience: 5 * time.Second}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		from.refuseWith(func(r *http.Request) (*http.Response, error) {
+func TestOpeningTimesOut(t *testing.T) {
+	run(t, fanout.Options{Timeout: 5 * time.Second}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		provider.refuseWith(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, context.Cause(r.Context())
 		})
 		began := time.Now()
-		_, err := through.RoundTrip(request(t.Context()))
-		var told *rpcerror.Error
-		require.ErrorAs(t, err, &told)
-		assert.Equal(t, codes.Unavailable, told.Code)
+		_, err := shared.RoundTrip(request(t.Context()))
+		var got *rpcerror.Error
+		require.ErrorAs(t, err, &got)
+		assert.Equal(t, codes.Unavailable, got.Code)
 		assert.Equal(t, 5*time.Second, time.Since(began))
 	})
 }
 
-func TestARefusalIsHandedOn(t *testing.T) {
+func TestARefusalIsForwarded(t *testing.T) {
 	for what, answer := range map[string]*http.Response{
 		"trailers only": {StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/grpc"}, "Grpc-Status": {"12"}, "Grpc-Message": {"no"}}},
 		"HTML":          {StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {"text/html"}}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-				from.refuseWith(func(*http.Request) (*http.Response, error) {
+			run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+				provider.refuseWith(func(*http.Request) (*http.Response, error) {
 					a := *answer
 					a.Body = http.NoBody
 					return &a, nil
 				})
-				w := join(t.Context(), t, through)
+				w := join(t.Context(), t, shared)
 				assert.Equal(t, answer.StatusCode, w.response.StatusCode)
 				assert.Equal(t, answer.Header, w.response.Header)
 				w.rest()
@@ -347,20 +348,20 @@ func TestARefusalIsHandedOn(t *testing.T) {
 	}
 }
 
-func TestAnEndForGoodIsToldAtOnce(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		w := join(t.Context(), t, through)
-		from.say("last")
-		from.last().end(codes.Unimplemented)
+func TestAFinalStatusEndsTheStreamAtOnce(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
+		provider.send("last")
+		provider.last().end(codes.Unimplemented)
 		assert.Equal(t, "last", w.next())
 		require.NoError(t, w.rest())
 		assert.Equal(t, "12", w.response.Trailer.Get("Grpc-Status"))
-		total, _ := from.opened()
+		total, _ := provider.opened()
 		assert.Equal(t, 1, total)
 	})
 }
 
-func TestGarbageEndsAStreamForGood(t *testing.T) {
+func TestMalformedMessagesEndTheStream(t *testing.T) {
 	for what, test := range map[string]struct {
 		bytes string
 		code  codes.Code
@@ -370,99 +371,99 @@ func TestGarbageEndsAStreamForGood(t *testing.T) {
 		"too large":  {"\x00\x00\x00\x03\xe9", codes.ResourceExhausted},
 	} {
 		t.Run(what, func(t *testing.T) {
-			play(t, fanout.Options{MaxMessage: 1000}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-				w := join(t.Context(), t, through)
-				from.last().in.Write([]byte(test.bytes))
-				from.last().end(codes.OK)
-				var told *rpcerror.Error
-				require.ErrorAs(t, w.rest(), &told)
-				assert.Equal(t, test.code, told.Code)
-				assert.Equal(t, rpcerror.ReasonProviderProtocol, told.Reason)
+			run(t, fanout.Options{MaxMessage: 1000}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+				w := join(t.Context(), t, shared)
+				provider.last().in.Write([]byte(test.bytes))
+				provider.last().end(codes.OK)
+				var got *rpcerror.Error
+				require.ErrorAs(t, w.rest(), &got)
+				assert.Equal(t, test.code, got.Code)
+				assert.Equal(t, rpcerror.ReasonProviderProtocol, got.Reason)
 			})
 		})
 	}
 }
 
-func TestAStreamThatEndsBeforeItsFirstMessageIsToldAtOnce(t *testing.T) {
+func TestAStreamThatEndsBeforeItsFirstMessageIsNotReopened(t *testing.T) {
 	for _, bytes := range []string{"", "\x00\x00", "\x00\x00\x00\x00\x09", "\x00\x00\x00\x00\x09half"} {
-		play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-			w := join(t.Context(), t, through)
+		run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+			w := join(t.Context(), t, shared)
 			began := time.Now()
-			from.last().in.Write([]byte(bytes))
-			from.last().end(codes.Unavailable)
+			provider.last().in.Write([]byte(bytes))
+			provider.last().end(codes.Unavailable)
 			if err := w.rest(); err == nil {
 				assert.Equal(t, "14", w.response.Trailer.Get("Grpc-Status"))
 			} else {
-				var told *rpcerror.Error
-				require.ErrorAs(t, err, &told)
-				assert.Equal(t, codes.Unavailable, told.Code)
+				var got *rpcerror.Error
+				require.ErrorAs(t, err, &got)
+				assert.Equal(t, codes.Unavailable, got.Code)
 			}
 			assert.Zero(t, time.Since(began))
 		})
 	}
 }
 
-func TestAStreamOutlivesItsLastWatcherForAMoment(t *testing.T) {
-	play(t, fanout.Options{Linger: 3 * time.Second}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
-		w := join(t.Context(), t, through)
-		from.say("hello")
+func TestAStreamLingersAfterItsLastWatcher(t *testing.T) {
+	run(t, fanout.Options{Linger: 3 * time.Second}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
+		provider.send("hello")
 		w.leave()
-		w.leave() // closing twice is leaving once
+		w.leave() // a second Close has no effect
 		time.Sleep(2 * time.Second)
-		w = join(t.Context(), t, through)
-		assert.Equal(t, "hello", w.next(), "who comes back soon finds it")
+		w = join(t.Context(), t, shared)
+		assert.Equal(t, "hello", w.next(), "a watcher that returns soon finds the stream open")
 		time.Sleep(time.Minute)
-		total, open := from.opened()
+		total, open := provider.opened()
 		assert.Equal(t, []int{1, 1}, []int{total, open})
 
 		w.leave()
 		time.Sleep(2 * time.Second)
-		_, open = from.opened()
+		_, open = provider.opened()
 		assert.Equal(t, 1, open)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		_, open = from.opened()
+		_, open = provider.opened()
 		assert.Zero(t, open)
-		join(t.Context(), t, through).leave()
-		total, _ = from.opened()
+		join(t.Context(), t, shared).leave()
+		total, _ = provider.opened()
 		assert.Equal(t, 2, total)
 	})
 }
 
-func TestAWatcherEndsAlone(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, _ *fanout.Hub, through http.RoundTripper) {
+func TestADeadlineEndsOneWatcherOnly(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		brief, other := join(ctx, t, through), join(t.Context(), t, through)
+		brief, other := join(ctx, t, shared), join(t.Context(), t, shared)
 		require.ErrorIs(t, brief.rest(), context.DeadlineExceeded)
-		_, err := through.RoundTrip(request(ctx))
+		_, err := shared.RoundTrip(request(ctx))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		from.say("hello")
+		provider.send("hello")
 		assert.Equal(t, "hello", other.next())
 	})
 }
 
-func TestDifferentWaysAreNotShared(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, hub *fanout.Hub, through http.RoundTripper) {
-		other := &origin{}
-		join(t.Context(), t, through)
-		join(t.Context(), t, hub.Through(other))
-		for _, o := range []*origin{from, other} {
-			total, _ := o.opened()
+func TestDifferentTransportsAreNotShared(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, hub *fanout.Hub, shared http.RoundTripper) {
+		other := &fakeProvider{}
+		join(t.Context(), t, shared)
+		join(t.Context(), t, hub.Share(other))
+		for _, p := range []*fakeProvider{provider, other} {
+			total, _ := p.opened()
 			assert.Equal(t, 1, total)
 		}
 	})
 }
 
 func TestAClosedHubEndsItsStreams(t *testing.T) {
-	play(t, fanout.Options{}, func(t *testing.T, from *origin, hub *fanout.Hub, through http.RoundTripper) {
-		w := join(t.Context(), t, through)
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, hub *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
 		hub.Close()
-		var told *rpcerror.Error
-		require.ErrorAs(t, w.rest(), &told)
-		assert.Equal(t, rpcerror.ReasonBridgeStopping, told.Reason)
-		_, err := through.RoundTrip(request(t.Context()))
-		require.ErrorAs(t, err, &told)
-		assert.Equal(t, rpcerror.ReasonBridgeStopping, told.Reason)
+		var got *rpcerror.Error
+		require.ErrorAs(t, w.rest(), &got)
+		assert.Equal(t, rpcerror.ReasonBridgeStopping, got.Reason)
+		_, err := shared.RoundTrip(request(t.Context()))
+		require.ErrorAs(t, err, &got)
+		assert.Equal(t, rpcerror.ReasonBridgeStopping, got.Reason)
 	})
 }

@@ -12,12 +12,13 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// readMessage reads one message, its prefix included, and returns io.EOF between
-// two. Messages are not compressed, since the bridge did not offer to take such.
+// readMessage reads one message, including its prefix. It returns io.EOF at an end
+// between two messages. Compressed messages are an error, since the request did not
+// accept compression.
 func readMessage(r io.Reader, limit int) ([]byte, error) {
 	var prefix [grpcwire.PrefixSize]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
-		return nil, cut(err)
+		return nil, truncated(err)
 	}
 	length := binary.BigEndian.Uint32(prefix[1:])
 	switch {
@@ -28,7 +29,7 @@ func readMessage(r io.Reader, limit int) ([]byte, error) {
 		return nil, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderProtocol,
 			"the provider sent a message larger than the bridge's limit of %d bytes", limit)
 	}
-	// It grows as bytes arrive, and not as the length promises.
+	// The buffer grows as bytes arrive, not by the claimed length.
 	var message bytes.Buffer
 	message.Grow(min(grpcwire.PrefixSize+int(length), 8<<10))
 	message.Write(prefix[:])
@@ -36,13 +37,13 @@ func readMessage(r io.Reader, limit int) ([]byte, error) {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, cut(err)
+		return nil, truncated(err)
 	}
 	return message.Bytes(), nil
 }
 
-// cut names an end within a message, which is that of the connection.
-func cut(err error) error {
+// truncated returns the error for a stream that ends within a message.
+func truncated(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "the provider's stream broke off: %w", err)
 	}

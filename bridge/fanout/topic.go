@@ -30,7 +30,7 @@ const (
 	headerDetails   = "Grpc-Status-Details-Bin"
 )
 
-// topic is one stream of a provider and those who watch it.
+// topic is one shared stream.
 type topic struct {
 	hub    *Hub
 	key    topicKey
@@ -40,29 +40,30 @@ type topic struct {
 
 	// Guarded by hub.mu.
 	watchers int
-	linger   *time.Timer // set while there is nobody
+	linger   *time.Timer // set while there are no watchers
 
 	mu    sync.Mutex
 	state state
 }
 
-// state is what there is to know of a topic.
+// state is a snapshot of a topic.
 type state struct {
-	// changed is closed when the next state is there.
+	// changed is closed when a newer state exists.
 	changed chan struct{}
-	// head is how the provider's answer began; nil until it first did.
+	// head is the status and the headers of the provider's answer; nil until they
+	// first arrived.
 	head *http.Response
-	// message is the latest message, framed, and number which one that is, from 1.
+	// message is the latest message, framed. number counts the messages so far.
 	message []byte
 	number  uint64
-	// ended is set when no more messages come.
+	// ended is set when no more messages will come.
 	ended *ending
 }
 
-// ending is how a stream ended: one of its fields says.
+// ending says how a stream ended. One field is set.
 type ending struct {
-	refused *http.Response // it never began, and was answered thus
-	trailer http.Header    // the provider's last words
+	refused *http.Response // an answer without a stream
+	trailer http.Header    // the provider's status
 	err     error
 }
 
@@ -74,15 +75,15 @@ func newTopic(h *Hub, key topicKey, host string) *topic {
 	return t
 }
 
-// now returns the state.
-func (t *topic) now() state {
+// current returns the current state.
+func (t *topic) current() state {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.state
 }
 
-// change makes a new state of the last one and wakes those who wait for it.
-func (t *topic) change(f func(*state)) {
+// update applies f to a copy of the state and wakes the watchers.
+func (t *topic) update(f func(*state)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.state)
@@ -90,29 +91,29 @@ func (t *topic) change(f func(*state)) {
 	t.state.changed = make(chan struct{})
 }
 
-// await returns the answer to a watcher's request, once the stream stands.
+// await waits for the stream to open, and returns the answer to a watcher's request.
 func (t *topic) await(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	for {
-		now := t.now()
+		current := t.current()
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case now.head != nil:
-			return t.answer(r, now.head), nil
-		case now.ended != nil && now.ended.refused != nil:
-			return t.answer(r, now.ended.refused), nil
-		case now.ended != nil:
-			return nil, now.ended.err
+		case current.head != nil:
+			return t.answer(r, current.head), nil
+		case current.ended != nil && current.ended.refused != nil:
+			return t.answer(r, current.ended.refused), nil
+		case current.ended != nil:
+			return nil, current.ended.err
 		}
 		select {
-		case <-now.changed:
+		case <-current.changed:
 		case <-ctx.Done():
 		}
 	}
 }
 
-// answer returns an answer of a watcher's own that begins as head does.
+// answer returns a watcher's own answer with the status and headers of head.
 func (t *topic) answer(r *http.Request, head *http.Response) *http.Response {
 	response := *head
 	response.Header, response.Request = head.Header.Clone(), r
@@ -120,37 +121,37 @@ func (t *topic) answer(r *http.Request, head *http.Response) *http.Response {
 	return &response
 }
 
-// run keeps the stream open while it is wanted.
+// run keeps the stream open until the last watcher has left or the stream has ended.
 func (t *topic) run() {
 	defer t.cancel()
 	var (
-		pause = t.hub.options.Pause
-		lost  = time.Now() // when the stream was last there
+		backoff  = t.hub.options.Backoff
+		lastOpen = time.Now() // when the stream was last open
 	)
 	for {
-		began := time.Now()
-		told, end := t.follow(t.hub.options.Patience - began.Sub(lost))
+		started := time.Now()
+		received, end := t.follow(t.hub.options.Timeout - started.Sub(lastOpen))
 		switch {
 		case t.ctx.Err() != nil:
 			t.end(&ending{err: errClosed})
 			return
-		case t.now().number == 0 || end.final():
+		case t.current().number == 0 || end.final():
 			t.end(end)
 			return
-		case told:
-			lost = time.Now()
-			if lost.Sub(began) > maxPause {
-				pause = t.hub.options.Pause
+		case received:
+			lastOpen = time.Now()
+			if lastOpen.Sub(started) > maxBackoff {
+				backoff = t.hub.options.Backoff
 			}
 		}
-		wait := pause/2 + rand.N(pause)
-		pause = min(2*pause, maxPause)
-		if time.Since(lost)+wait > t.hub.options.Patience {
+		wait := backoff/2 + rand.N(backoff)
+		backoff = min(2*backoff, maxBackoff)
+		if time.Since(lastOpen)+wait > t.hub.options.Timeout {
 			t.end(&ending{err: &rpcerror.Error{Code: codes.Unavailable, Reason: end.reason(), Err: end.err,
-				Message: fmt.Sprintf("its stream was lost and did not come back within %s: %s; try again", t.hub.options.Patience, end)}})
+				Message: fmt.Sprintf("its stream was lost and did not come back within %s: %s; try again", t.hub.options.Timeout, end)}})
 			return
 		}
-		t.hub.options.Logger.LogAttrs(t.ctx, slog.LevelInfo, "shared stream broke, to be opened again",
+		t.hub.options.Logger.LogAttrs(t.ctx, slog.LevelInfo, "shared stream broke and will be reopened",
 			slog.String("method", t.key.path), slog.String("endpoint", t.host),
 			slog.Duration("in", wait), slog.String("error", end.String()))
 		select {
@@ -162,34 +163,34 @@ func (t *topic) run() {
 	}
 }
 
-// end tells the watchers, and leaves the place to another topic.
+// end removes the topic from the hub and reports the end to its watchers.
 func (t *topic) end(e *ending) {
 	t.hub.mu.Lock()
-	t.hub.forget(t)
+	t.hub.remove(t)
 	t.hub.mu.Unlock()
-	t.change(func(s *state) { s.ended = e })
+	t.update(func(s *state) { s.ended = e })
 }
 
-// follow opens the stream, which must stand within patience, and reads it to its
-// end. It reports whether there was a message.
-func (t *topic) follow(patience time.Duration) (told bool, end *ending) {
+// follow opens the stream, which may take as long as timeout, and reads it to its end.
+// It reports whether it received a message.
+func (t *topic) follow(timeout time.Duration) (received bool, end *ending) {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
-	late := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(timeout, func() {
 		cancel(rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it did not open its stream in time"))
 	})
 	response, err := t.key.transport.RoundTrip(t.request(ctx))
-	late.Stop()
+	timer.Stop()
 	if err != nil {
-		return false, &ending{err: because(ctx, err)}
+		return false, &ending{err: causeOf(ctx, err)}
 	}
 	defer response.Body.Close()
-	if !stands(response) {
+	if !isStream(response) {
 		head := *response
 		head.Body, head.Trailer = nil, nil
 		return false, &ending{refused: &head}
 	}
-	t.change(func(s *state) {
+	t.update(func(s *state) {
 		s.head = &http.Response{
 			Status: response.Status, StatusCode: response.StatusCode,
 			Proto: response.Proto, ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
@@ -201,16 +202,16 @@ func (t *topic) follow(patience time.Duration) (told bool, end *ending) {
 		message, err := readMessage(messages, t.hub.options.MaxMessage)
 		switch {
 		case err == io.EOF:
-			return told, &ending{trailer: lastWords(response.Trailer)}
+			return received, &ending{trailer: statusTrailers(response.Trailer)}
 		case err != nil:
-			return told, &ending{err: because(ctx, err)}
+			return received, &ending{err: causeOf(ctx, err)}
 		}
-		told = true
-		t.change(func(s *state) { s.message, s.number = message, s.number+1 })
+		received = true
+		t.update(func(s *state) { s.message, s.number = message, s.number+1 })
 	}
 }
 
-// request returns the call that all share.
+// request returns the request of the shared call.
 func (t *topic) request(ctx context.Context) *http.Request {
 	empty := []byte{0, 0, 0, 0, 0}
 	r := &http.Request{
@@ -224,14 +225,15 @@ func (t *topic) request(ctx context.Context) *http.Request {
 		},
 		ContentLength: int64(len(empty)),
 		Body:          io.NopCloser(bytes.NewReader(empty)),
-		// Asking for a state has no effect, so a transport may ask again.
+		// The call has no side effects, so a transport may retry it.
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(empty)), nil },
 	}
 	return r.WithContext(ctx)
 }
 
-// because returns why ctx was cancelled, if that is what err comes of.
-func because(ctx context.Context, err error) error {
+// causeOf returns the cause of ctx's cancellation if it is an rpcerror.Error, and err
+// otherwise.
+func causeOf(ctx context.Context, err error) error {
 	var known *rpcerror.Error
 	if errors.As(context.Cause(ctx), &known) {
 		return known
@@ -239,41 +241,41 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// stands tells whether an answer is a stream of gRPC messages.
-func stands(r *http.Response) bool {
+// isStream reports whether an answer is a stream of gRPC messages.
+func isStream(r *http.Response) bool {
 	return r.StatusCode == http.StatusOK && r.Header[headerStatus] == nil &&
 		strings.HasPrefix(r.Header.Get("Content-Type"), contentTypeGRPC)
 }
 
-// lastWords returns what a status consists of.
-func lastWords(h http.Header) http.Header {
-	words := http.Header{}
+// statusTrailers returns the trailers of h that form its gRPC status.
+func statusTrailers(h http.Header) http.Header {
+	trailers := http.Header{}
 	for _, name := range []string{headerStatus, headerMessage, headerDetails} {
 		if values := h[name]; values != nil {
-			words[name] = values
+			trailers[name] = values
 		}
 	}
-	return words
+	return trailers
 }
 
-// code returns the status of the ending, Unknown where the provider gave none.
+// code returns the status code of the ending, or Unknown if the provider sent none.
 func (e *ending) code() codes.Code {
 	var known *rpcerror.Error
 	if errors.As(e.err, &known) {
 		return known.Code
 	}
-	words := e.trailer
+	trailers := e.trailer
 	if e.refused != nil {
-		words = e.refused.Header
+		trailers = e.refused.Header
 	}
-	n, err := strconv.ParseUint(words.Get(headerStatus), 10, 32)
+	n, err := strconv.ParseUint(trailers.Get(headerStatus), 10, 32)
 	if err != nil {
 		return codes.Unknown
 	}
 	return codes.Code(n)
 }
 
-// final tells whether the stream would end thus again.
+// final reports whether reopening the stream would only repeat the error.
 func (e *ending) final() bool {
 	switch e.code() {
 	case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied,
@@ -283,7 +285,7 @@ func (e *ending) final() bool {
 	return e.err != nil && e.reason() == rpcerror.ReasonProviderProtocol
 }
 
-// reason returns the ending's reason, ReasonProviderGone where it has none.
+// reason returns the ending's reason, ReasonProviderGone by default.
 func (e *ending) reason() rpcerror.Reason {
 	var known *rpcerror.Error
 	if errors.As(e.err, &known) && known.Reason != "" {
@@ -292,7 +294,7 @@ func (e *ending) reason() rpcerror.Reason {
 	return rpcerror.ReasonProviderGone
 }
 
-// String says in words for people how the stream ended.
+// String describes for people how the stream ended.
 func (e *ending) String() string {
 	var known *rpcerror.Error
 	switch {

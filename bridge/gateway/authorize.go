@@ -7,10 +7,10 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// authorize decides whether the call's token may go to endpoint, and returns the
-// header that carries it, "" where there is none to send. A call that needs a
-// token which may not be sent is refused here, with the way out, rather than by a
-// provider that would say no more than "unauthorized".
+// authorize decides whether the call's token may be sent to endpoint. It returns the
+// value of the authorization header, or "" if there is none to send. A call with a
+// token that may not be sent is refused here, with advice, because the provider would
+// only answer "unauthorized".
 func (c *call) authorize(endpoint *provider.Endpoint) (string, error) {
 	switch {
 	case c.authorization == "":
@@ -28,7 +28,7 @@ func (c *call) authorize(endpoint *provider.Endpoint) (string, error) {
 
 func describeVersion(version string) string {
 	if version == "" {
-		return "did not tell its version"
+		return "did not report its version"
 	}
 	return "is " + version
 }

@@ -16,7 +16,7 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Request headers of a call (bridge/README.md, "Headers"), as net/http writes them.
+// Request headers of a call (bridge/README.md, "Headers"), in canonical form.
 const (
 	headerProvider     = "Akash-Provider"
 	headerHostURI      = "Akash-Host-Uri"
@@ -29,13 +29,13 @@ const (
 	headerAuth         = "Authorization"
 )
 
-// maxHeartbeat bounds akash-heartbeat: any idle timer on the way is shorter.
+// maxHeartbeat bounds akash-heartbeat. Idle timeouts of proxies are shorter.
 const maxHeartbeat = time.Hour
 
-// wholeHistory is the value of call.tail where the page did not bound it.
+// wholeHistory is the value of call.tail for a call without akash-tail.
 const wholeHistory = -1
 
-// call is what the headers of a call say.
+// call is a call as its headers describe it.
 type call struct {
 	method        Method
 	request       provider.Request
@@ -44,25 +44,25 @@ type call struct {
 	heartbeat     time.Duration
 }
 
-// permissions are what the operator lets pages ask for.
+// permissions are what the operator lets callers ask for.
 type permissions struct {
 	insecure     bool
 	hostOverride bool
 }
 
-// parseCall reads the headers of a call to path. Its errors name the header and
-// the accepted form, and never repeat the value of one that holds a secret.
+// parseCall parses the headers of a call to path. Its errors name the header and the
+// accepted form, and never contain the value of a header that holds a secret.
 func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	m, ok := methods[path]
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
 	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service}}
-	for _, read := range []func(http.Header, permissions) error{
+	for _, parse := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
 		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,
 	} {
-		if err := read(h, allowed); err != nil {
+		if err := parse(h, allowed); err != nil {
 			return nil, rpcerror.About(c.request.Address, codes.InvalidArgument, err)
 		}
 	}
@@ -145,7 +145,7 @@ func (c *call) readCheckVersion(h http.Header, _ permissions) error {
 
 func (c *call) readClientCertificate(h http.Header, _ permissions) error {
 	if c.method.Public() {
-		return nil // and all callers share one connection
+		return nil // and all calls share one connection
 	}
 	certificate, err := onePEM(h, headerClientCert)
 	if err != nil {
@@ -159,20 +159,20 @@ func (c *call) readClientCertificate(h http.Header, _ permissions) error {
 		return nil
 	}
 	if certificate == nil || key == nil {
-		return malformed(headerClientCert, "and akash-client-key-bin are only of use together: want both or neither")
+		return malformed(headerClientCert, "and akash-client-key-bin belong together: want both or neither")
 	}
-	pair, err := tls.X509KeyPair(certificate, key)
+	keyPair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		// The cause is left out: it may quote what it could not parse.
+		// The cause is omitted: it may contain the text that could not be parsed.
 		return malformed(headerClientCert, "or akash-client-key-bin is malformed: want a PEM certificate and the unencrypted PEM key that belongs to it")
 	}
-	c.request.ClientCertificate = &pair
+	c.request.ClientCertificate = &keyPair
 	return nil
 }
 
 func (c *call) readAuthorization(h http.Header, _ permissions) error {
 	if c.method.Public() {
-		return nil // on a unary call it would end the process of providers from v0.7.0 to v0.15
+		return nil // on a unary call it would crash providers from v0.7.0 to v0.15
 	}
 	const form = "Bearer and a JWT"
 	value, err := one(h, headerAuth, form)
@@ -219,7 +219,7 @@ func (c *call) readHeartbeat(h http.Header, _ permissions) error {
 	return nil
 }
 
-// one returns the single value of a header, "" where it is absent.
+// one returns the single value of a header, or "" if it is absent.
 func one(h http.Header, key, form string) (string, error) {
 	switch values := h[key]; len(values) {
 	case 0:
@@ -230,8 +230,8 @@ func one(h http.Header, key, form string) (string, error) {
 	return "", malformed(key, "is given more than once: want "+form)
 }
 
-// onePEM returns the value of a binary header: base64, padded or not (gRPC over
-// HTTP/2, "Binary-Header"). nil where it is absent.
+// onePEM returns the decoded value of a binary header: base64, padded or not (gRPC
+// over HTTP/2, "Binary-Header"). It returns nil if the header is absent.
 func onePEM(h http.Header, key string) ([]byte, error) {
 	const form = "PEM text in base64"
 	text, err := one(h, key, form)

@@ -1,6 +1,7 @@
-// Package gateway decides about calls: which methods and headers are accepted, how a
-// call's provider is reached, whether its token may go there, and over which of the
-// provider's protocols it is answered. It logs and counts what becomes of each call.
+// Package gateway decides about calls: which methods and headers it accepts, how it
+// connects to a call's provider, whether it may send the provider the call's token,
+// and whether the call uses the provider's gRPC or REST interface. It logs and counts
+// each call.
 package gateway
 
 import (
@@ -26,32 +27,32 @@ const (
 	headerMethod   = "Akash-Method"
 	headerEndpoint = "Akash-Endpoint"
 	headerVersion  = "Akash-Provider-Version"
-	// headerVerified says what the provider's certificate was accepted for: "chain",
-	// "ca", "pin", or "none" where the page asked for no check.
+	// headerVerified says how the provider's certificate was verified: "chain", "ca",
+	// "pin", or "none" if the caller asked for no verification.
 	headerVerified = "Akash-Verified"
-	// headerStale is "true" where the chain does not answer and the provider was
-	// found in an old record of it.
+	// headerStale is "true" if the chain could not be queried and the provider's
+	// record comes from an expired cache entry.
 	headerStale = "Akash-Stale"
 )
 
-// Options are the settings of a Gateway. All but MaxStreams and the two permissions are
-// required.
+// Options are the settings of a Gateway. All are required except MaxStreams and the
+// two permissions.
 type Options struct {
 	Reacher  provider.Reacher
 	REST     *rest.Adapter
 	Statuses *fanout.Hub
 	Metadata *guard.Metadata
-	// AllowInsecure lets callers skip the check of a provider's certificate.
+	// AllowInsecure lets callers skip the verification of a provider's certificate.
 	AllowInsecure bool
 	// AllowHostOverride lets callers name a provider's host.
 	AllowHostOverride bool
-	// MaxStreams is how many calls may be open at once.
+	// MaxStreams is the number of calls that may be open at once.
 	MaxStreams int
 	Logger     *slog.Logger
 	Metrics    *Metrics
 }
 
-// Gateway accepts calls and finds their way. Accept is what a relay.Handler needs.
+// Gateway accepts calls and routes them. Accept is for a relay.Handler.
 type Gateway struct {
 	options Options
 	open    atomic.Int64
@@ -60,14 +61,14 @@ type Gateway struct {
 // New returns a Gateway.
 func New(o Options) *Gateway { return &Gateway{options: o} }
 
-// Accept examines a call before its body is read.
+// Accept decides about a call before its body is read.
 func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	if err == nil {
 		err = g.admit(c.request.Address)
 	}
 	if err != nil {
-		g.refused(r, err)
+		g.logRefused(r, err)
 		return nil, err
 	}
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
@@ -79,7 +80,7 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 		Heartbeat: c.heartbeat,
 		Route: func(ctx context.Context) (*relay.Route, error) {
 			var err error
-			if endpoint, err = g.reach(ctx, c.request); err != nil {
+			if endpoint, err = g.connect(ctx, c.request); err != nil {
 				return nil, err
 			}
 			return g.route(c, endpoint, header)
@@ -87,23 +88,23 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 		Done: func(result relay.Result) {
 			g.open.Add(-1)
 			g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
-			g.finished(c, endpoint, result)
+			g.logFinished(c, endpoint, result)
 		},
 	}, nil
 }
 
-// admit takes one of the places for open calls.
+// admit counts a call as open, or refuses it if too many are.
 func (g *Gateway) admit(address string) error {
 	if g.open.Add(1) <= int64(g.options.MaxStreams) {
 		return nil
 	}
 	g.open.Add(-1)
 	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
-		"this bridge has %d calls open, as many as it may (--max-streams); try again later", g.options.MaxStreams))
+		"this bridge already has %d calls open, its limit (--max-streams); try again later", g.options.MaxStreams))
 }
 
-// reach finds the way to a provider.
-func (g *Gateway) reach(ctx context.Context, r provider.Request) (*provider.Endpoint, error) {
+// connect connects to a provider, and records how long that took.
+func (g *Gateway) connect(ctx context.Context, r provider.Request) (*provider.Endpoint, error) {
 	start := time.Now()
 	endpoint, err := g.options.Reacher.Reach(ctx, r)
 	outcome := "failed"
@@ -114,7 +115,7 @@ func (g *Gateway) reach(ctx context.Context, r provider.Request) (*provider.Endp
 	return endpoint, err
 }
 
-// route says how a call goes to a provider that was reached.
+// route returns the route of a call to a connected provider.
 func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
 	replyHeader := http.Header{
 		headerMethod:   {string(endpoint.Method)},
@@ -131,7 +132,7 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 	if err != nil {
 		return nil, err
 	}
-	onREST := func() *rest.Call {
+	restCall := func() *rest.Call {
 		return &rest.Call{
 			Endpoint:          endpoint,
 			Provider:          c.request.Address,
@@ -142,14 +143,14 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 		}
 	}
 	if endpoint.Method == provider.REST {
-		return &relay.Route{ReplyHeader: replyHeader, Upstream: g.overREST(onREST())}, nil
+		return &relay.Route{ReplyHeader: replyHeader, Upstream: g.overREST(restCall())}, nil
 	}
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
 	}
 	transport := endpoint.Transport
 	if c.method.sharesStream() {
-		transport = g.options.Statuses.Through(transport)
+		transport = g.options.Statuses.Share(transport)
 	}
 	return &relay.Route{ReplyHeader: replyHeader, Upstream: &relay.GRPC{
 		Transport:  transport,
@@ -157,8 +158,9 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 		Header:     header,
 		Downstream: g.options.Metadata.Downstream,
 		Explain: func(code codes.Code, message string) *rpcerror.Error {
-			// What the call would be over REST tells a refusal's reason.
-			return rest.Explain(onREST(), code, message)
+			// rest.Explain finds the reason of a refusal by asking the REST
+			// gateway.
+			return rest.Explain(restCall(), code, message)
 		},
 	}}, nil
 }
@@ -171,11 +173,11 @@ func (g *Gateway) overREST(call *rest.Call) relay.Func {
 	}
 }
 
-// refused notes a call that was refused by its headers.
-func (g *Gateway) refused(r *http.Request, err error) {
+// logRefused logs and counts a call that was refused because of its headers.
+func (g *Gateway) logRefused(r *http.Request, err error) {
 	var known *rpcerror.Error
 	errors.As(err, &known)
-	label := "unknown" // a path that anyone may have made up is no label
+	label := "unknown" // callers may send any path, which must not become a label
 	if m, ok := methods[r.URL.Path]; ok {
 		label = m.Path
 	}
@@ -188,8 +190,9 @@ func (g *Gateway) refused(r *http.Request, err error) {
 		slog.String("error", known.Message))
 }
 
-// finished notes a call that ended. endpoint is nil where none was reached.
-func (g *Gateway) finished(c *call, endpoint *provider.Endpoint, result relay.Result) {
+// logFinished logs and counts a call that ended. endpoint is nil if none was
+// connected.
+func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay.Result) {
 	label := c.method.Path
 	g.options.Metrics.calls.WithLabelValues(label, result.Code.String()).Inc()
 	g.options.Metrics.duration.WithLabelValues(label).Observe(result.Duration.Seconds())
@@ -221,8 +224,8 @@ func (g *Gateway) finished(c *call, endpoint *provider.Endpoint, result relay.Re
 			attrs = append(attrs, slog.String("cause", cause.Error()))
 		}
 	}
-	// Logger.LogAttrs would look up the place in the source for every line, which no
-	// handler here writes.
+	// Logger.LogAttrs would look up the source location for each record, which no
+	// handler of the bridge writes.
 	if h := g.options.Logger.Handler(); h.Enabled(context.Background(), slog.LevelInfo) {
 		line := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
 		line.AddAttrs(attrs...)

@@ -14,21 +14,21 @@ import (
 
 // Method is a gRPC method that the bridge relays.
 type Method struct {
-	// Path is what a page posts to, /package.Service/Method, and the method's name in
-	// metrics and logs.
+	// Path is the path that a call is posted to, /package.Service/Method. It also
+	// names the method in metrics and logs.
 	Path string
 	// Service and Name are the parts of Path.
 	Service, Name string
-	// Streaming says that the answer may be any number of messages.
+	// Streaming says that the answer may have any number of messages.
 	Streaming bool
 }
 
-// Public reports whether providers answer the method to anybody. No credential goes
-// with it.
+// Public reports whether providers answer the method without authentication. The
+// bridge sends no credentials with it.
 func (m Method) Public() bool { return m.Service == providerv1.ProviderRPC_ServiceDesc.ServiceName }
 
-// sharesStream reports whether all callers of the method are sent the same messages, so
-// that one stream of the provider serves them all.
+// sharesStream reports whether every caller of the method receives the same messages,
+// so that one stream from the provider can serve them all.
 func (m Method) sharesStream() bool {
 	return m.Path == providerv1.ProviderRPC_StreamStatus_FullMethodName
 }

@@ -9,8 +9,8 @@ import (
 	"akash-provider-web/bridge/rest"
 )
 
-// What the bridge relays it can answer over REST, too: no provider has everything over
-// gRPC.
+// The bridge must be able to answer every method over REST, because no provider has
+// all of them over gRPC.
 func TestEveryMethodCanBeAnsweredOverREST(t *testing.T) {
 	assert.Len(t, gateway.Methods(), 8)
 	for _, m := range gateway.Methods() {

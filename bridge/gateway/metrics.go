@@ -10,8 +10,8 @@ import (
 	"akash-provider-web/bridge/rest"
 )
 
-// Metrics are what the bridge counts. Labels take values from the bridge's own
-// lists only, never from callers or providers, so that nobody can grow them.
+// Metrics are the bridge's metrics. The values of labels come from fixed lists, never
+// from callers or providers, so that nobody can make them grow without bound.
 type Metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec   // by method, code
@@ -56,7 +56,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for path := range methods {
-		m.open.WithLabelValues(path) // present from the start, at 0
+		m.open.WithLabelValues(path) // present at 0 from the start
 	}
 	for _, kind := range rest.Frames {
 		m.skipped.WithLabelValues(string(kind))

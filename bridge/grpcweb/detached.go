@@ -11,39 +11,42 @@ import (
 	"time"
 )
 
-// maxAfterRequest is how much a page may send after its request, which is to be
-// ignored (RFC 9112, section 9.6), before it is taken to have left.
+// maxAfterRequest bounds the data that a client may send after its request, which is
+// discarded (RFC 9112, section 9.6). A client that sends more is treated as
+// disconnected.
 const maxAfterRequest = 64 << 10
 
-// lingerTime is how long a connection stays open after an answer, for the page to
-// close it: what is closed first may be lost on the way (RFC 9112, section 9.6).
+// lingerTime is how long a connection stays open after an answer for the client to
+// close it first. Closing it earlier could lose the end of the answer (RFC 9112,
+// section 9.6).
 const lingerTime = 500 * time.Millisecond
 
-// Detach implements relay.Response. It works on HTTP/1.1 in the clear, and nowhere else:
-// there the connection must be left to net/http.
+// Detach implements relay.Response. It supports HTTP/1.1 without TLS only: net/http
+// does not hand over other connections.
 //
-// A stream holds its connection for hours, and most of the time is quiet. The stack
-// and the buffers with which net/http waits for it take more memory than all else
-// that a stream needs, and each message costs it three writes on the network. The
-// price is that the connection closes with the answer, as its headers say.
-func (a *response) Detach(gone, serve func()) bool {
+// A stream keeps its connection for hours and is idle most of the time. The goroutine
+// and the buffers that net/http keeps for it take more memory than the rest of the
+// stream, and net/http makes three writes per message. In exchange the connection
+// closes after the answer, as its headers say.
+func (a *response) Detach(onDisconnect, serve func()) bool {
 	if a.committed || a.r.ProtoMajor != 1 || a.r.ProtoMinor != 1 || a.r.TLS != nil {
 		return false
 	}
-	// Counted first: http.Server.Shutdown does not wait for what is no longer its own.
+	// Added before Hijack, because http.Server.Shutdown does not wait for hijacked
+	// connections.
 	a.calls.Add(2)
-	conn, buffered, err := http.NewResponseController(a.w).Hijack()
+	conn, rw, err := http.NewResponseController(a.w).Hijack()
 	if err != nil {
 		a.calls.Add(-2)
 		return false
 	}
 	server, _ := a.r.Context().Value(http.ServerContextKey).(*http.Server)
-	d := &detached{conn: conn, header: a.w.Header(), server: server, left: make(chan struct{})}
+	d := &detached{conn: conn, header: a.w.Header(), server: server, disconnected: make(chan struct{})}
 	a.w, a.r, a.detached = d, nil, true
-	early := buffered.Reader.Buffered()
+	buffered := rw.Reader.Buffered()
 	go func() {
 		defer a.calls.Done()
-		d.watch(early, gone)
+		d.awaitDisconnect(buffered, onDisconnect)
 	}()
 	go func() {
 		defer a.calls.Done()
@@ -54,37 +57,38 @@ func (a *response) Detach(gone, serve func()) bool {
 	return true
 }
 
-// detached is an http.ResponseWriter on a connection of HTTP/1.1 that is no longer
-// net/http's, for one answer.
+// detached is an http.ResponseWriter for one answer on an HTTP/1.1 connection taken
+// over from net/http.
 type detached struct {
-	conn   net.Conn
-	header http.Header
-	server *http.Server  // whose log a panic goes to
-	left   chan struct{} // closed when the page has left, or is to be taken for it
+	conn         net.Conn
+	header       http.Header
+	server       *http.Server  // its ErrorLog receives panics
+	disconnected chan struct{} // closed when the client has disconnected, or counts as such
 
 	status int
-	sent   bool // the headers were
+	sent   bool // the headers have been sent
 }
 
-// watch waits until the page leaves.
-func (d *detached) watch(received int, gone func()) {
-	defer close(d.left)
-	var ignored [512]byte
+// awaitDisconnect reads and discards data until the client disconnects, and then calls
+// onDisconnect.
+func (d *detached) awaitDisconnect(received int, onDisconnect func()) {
+	defer close(d.disconnected)
+	var discarded [512]byte
 	for received < maxAfterRequest {
-		n, err := d.conn.Read(ignored[:])
+		n, err := d.conn.Read(discarded[:])
 		received += n
 		if err != nil {
 			break
 		}
 	}
-	gone()
+	onDisconnect()
 }
 
 // Header implements http.ResponseWriter.
 func (d *detached) Header() http.Header { return d.header }
 
-// WriteHeader implements http.ResponseWriter. The headers go out with what follows
-// them.
+// WriteHeader implements http.ResponseWriter. The headers are sent with the first
+// data, or by Flush.
 func (d *detached) WriteHeader(status int) {
 	if d.status == 0 {
 		d.status = status
@@ -96,18 +100,18 @@ var crlf = []byte("\r\n")
 // Write implements http.ResponseWriter.
 func (d *detached) Write(p []byte) (int, error) { return d.writePieces([][]byte{p}) }
 
-// writePieces sends a chunk (RFC 9112, section 7.1), in one write.
+// writePieces sends a chunk (RFC 9112, section 7.1) in one write.
 func (d *detached) writePieces(pieces [][]byte) (int, error) {
 	n := length(pieces)
 	if n == 0 {
 		return 0, nil
 	}
-	var room [20]byte
+	var size [20]byte
 	chunk := make([][]byte, 0, len(pieces)+3)
 	if !d.sent {
-		chunk = append(chunk, d.begin())
+		chunk = append(chunk, d.chunkedHead())
 	}
-	chunk = append(chunk, append(strconv.AppendInt(room[:0], int64(n), 16), crlf...))
+	chunk = append(chunk, append(strconv.AppendInt(size[:0], int64(n), 16), crlf...))
 	chunk = append(append(chunk, pieces...), crlf)
 	buffers := net.Buffers(chunk)
 	if _, err := buffers.WriteTo(d.conn); err != nil {
@@ -116,15 +120,15 @@ func (d *detached) writePieces(pieces [][]byte) (int, error) {
 	return n, nil
 }
 
-// Flush implements http.Flusher: only the headers ever wait.
+// Flush implements http.Flusher. Only headers are ever buffered.
 func (d *detached) Flush() {
 	if !d.sent {
-		_, _ = d.conn.Write(d.begin()) // the next Write has the error, too
+		_, _ = d.conn.Write(d.chunkedHead()) // the next Write returns the error, too
 	}
 }
 
-// begin returns the headers of a body in chunks, which are to be sent now.
-func (d *detached) begin() []byte {
+// chunkedHead returns the headers of a chunked body and marks them as sent.
+func (d *detached) chunkedHead() []byte {
 	d.sent = true
 	d.header["Transfer-Encoding"] = []string{"chunked"}
 	delete(d.header, "Content-Length")
@@ -142,13 +146,13 @@ func (d *detached) head() []byte {
 	return b.Bytes()
 }
 
-// close ends the answer and the connection. A panic cuts it off instead, so that no
-// page takes it for complete; it costs the bridge no more than this answer, as it
-// would in a handler of net/http's.
+// close ends the answer and the connection. After a panic it cuts the answer off
+// instead, so that the client cannot take it for complete. As in a handler of
+// net/http, a panic ends only this answer.
 func (d *detached) close() {
 	defer d.conn.Close()
 	if err := recover(); err != nil {
-		d.note("panic serving %v: %v\n%s", d.conn.RemoteAddr(), err, debug.Stack())
+		d.logf("panic serving %v: %v\n%s", d.conn.RemoteAddr(), err, debug.Stack())
 		return
 	}
 	var err error
@@ -158,16 +162,16 @@ func (d *detached) close() {
 		d.header["Content-Length"] = []string{"0"}
 		_, err = d.conn.Write(d.head())
 	}
-	half, ok := d.conn.(interface{ CloseWrite() error })
-	if err != nil || !ok || half.CloseWrite() != nil {
+	tcp, ok := d.conn.(interface{ CloseWrite() error })
+	if err != nil || !ok || tcp.CloseWrite() != nil {
 		return
 	}
 	_ = d.conn.SetReadDeadline(time.Now().Add(lingerTime))
-	<-d.left
+	<-d.disconnected
 }
 
-// note writes to the log that net/http writes to.
-func (d *detached) note(format string, args ...any) {
+// logf writes to net/http's error log.
+func (d *detached) logf(format string, args ...any) {
 	if d.server != nil && d.server.ErrorLog != nil {
 		d.server.ErrorLog.Printf(format, args...)
 		return

@@ -24,32 +24,33 @@ import (
 )
 
 type detacher interface {
-	Detach(gone, serve func()) bool
+	Detach(onDisconnect, serve func()) bool
 }
 
-// detaching lets serve answer after the handler has returned; left is closed when
-// the page leaves.
-func detaching(t *testing.T, left chan struct{}, serve func(w http.ResponseWriter, r *http.Request)) rpcFunc {
+// detaching returns a Server whose answer is written by serve after the handler has
+// returned. disconnected is closed when the client disconnects.
+func detaching(t *testing.T, disconnected chan struct{}, serve func(w http.ResponseWriter, r *http.Request)) rpcFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Akash-Method", "grpc")
 		returned := r.Context().Done()
-		detached := w.(detacher).Detach(func() { close(left) }, func() {
+		detached := w.(detacher).Detach(func() { close(disconnected) }, func() {
 			<-returned
 			serve(w, r)
 		})
-		// The test may be over when the handler returns: t is touched only where it fails.
+		// The test may have ended when the handler returns, so t is used only on
+		// failure.
 		if !detached {
 			t.Error("not detached")
 		}
 	}
 }
 
-func TestAnAnswerCanOutliveItsHandler(t *testing.T) {
+func TestADetachedAnswerOutlivesItsHandler(t *testing.T) {
 	const messages = 100
-	left := make(chan struct{})
+	disconnected := make(chan struct{})
 	var calls sync.WaitGroup
-	server := start(t, detaching(t, left, func(w http.ResponseWriter, _ *http.Request) {
+	server := start(t, detaching(t, disconnected, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		for i := range messages { // small and large ones
@@ -77,13 +78,13 @@ func TestAnAnswerCanOutliveItsHandler(t *testing.T) {
 	assert.Equal(t, "nosniff", s.Header.Get("X-Content-Type-Options"))
 	assert.Equal(t, "https://app.example", s.Header.Get("Access-Control-Allow-Origin"))
 	assert.NotEmpty(t, s.Header.Get("Date"))
-	<-left // the client closes the connection, as it was told
+	<-disconnected // the client closes the connection, as the headers ask
 	calls.Wait()
 }
 
-func TestADetachedAnswerMayBeAnErrorAlone(t *testing.T) {
-	left := make(chan struct{})
-	server := start(t, detaching(t, left, func(w http.ResponseWriter, _ *http.Request) {
+func TestADetachedAnswerMayConsistOfTrailersOnly(t *testing.T) {
+	disconnected := make(chan struct{})
+	server := start(t, detaching(t, disconnected, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Grpc-Status"] = []string{"5"}
 	}))
 	r := request(t, server, http.MethodPost, path, map[string]string{"Content-Type": "application/grpc-web+proto"}, "")
@@ -92,7 +93,7 @@ func TestADetachedAnswerMayBeAnErrorAlone(t *testing.T) {
 	assert.True(t, r.Close)
 }
 
-// post sends a request over a connection of its own.
+// post sends a request over its own connection.
 func post(t *testing.T, server *httptest.Server) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -102,10 +103,10 @@ func post(t *testing.T, server *httptest.Server) net.Conn {
 	return conn
 }
 
-func TestADetachedAnswerLearnsThatItsPageHasLeft(t *testing.T) {
-	for what, leave := range map[string]func(net.Conn){
+func TestADetachedAnswerEndsWhenItsClientDisconnects(t *testing.T) {
+	for what, disconnect := range map[string]func(net.Conn){
 		"closed": func(c net.Conn) { c.Close() },
-		"talks on and on": func(c net.Conn) {
+		"sends without end": func(c net.Conn) {
 			for {
 				if _, err := c.Write(make([]byte, 1024)); err != nil {
 					return
@@ -114,29 +115,29 @@ func TestADetachedAnswerLearnsThatItsPageHasLeft(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			left, ended := make(chan struct{}), make(chan struct{})
-			server := start(t, detaching(t, left, func(http.ResponseWriter, *http.Request) {
-				<-left
+			disconnected, ended := make(chan struct{}), make(chan struct{})
+			server := start(t, detaching(t, disconnected, func(http.ResponseWriter, *http.Request) {
+				<-disconnected
 				close(ended)
 			}))
 			conn := post(t, server)
-			go leave(conn)
+			go disconnect(conn)
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
-				assert.Fail(t, "the answer goes on")
+				assert.Fail(t, "the answer did not end")
 			}
 		})
 	}
 }
 
-func TestAPanicCutsADetachedAnswerOff(t *testing.T) {
+func TestAPanicAbortsADetachedAnswer(t *testing.T) {
 	var logged bytes.Buffer
 	origins, err := guard.NewOrigins(nil)
 	require.NoError(t, err)
-	left := make(chan struct{})
+	disconnected := make(chan struct{})
 	var calls sync.WaitGroup
-	server := httptest.NewUnstartedServer(grpcweb.Handler(detaching(t, left, func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewUnstartedServer(grpcweb.Handler(detaching(t, disconnected, func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(grpcwebtest.Frame(0, []byte("hello")))
 		w.(http.Flusher).Flush()
 		panic("on purpose")
@@ -148,14 +149,14 @@ func TestAPanicCutsADetachedAnswerOff(t *testing.T) {
 	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(r.Body)
-	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "no page may take it for complete")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "clients must not take it for complete")
 	assert.Equal(t, grpcwebtest.Frame(0, []byte("hello")), body)
-	<-left
+	<-disconnected
 	calls.Wait()
 	assert.Contains(t, logged.String(), "on purpose")
 }
 
-func TestOnlyAConnectionOfItsOwnIsDetached(t *testing.T) {
+func TestHTTP2AndTLSAreNotDetached(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		assert.False(t, w.(detacher).Detach(func() {}, func() {}), r.Proto)

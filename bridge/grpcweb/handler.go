@@ -1,9 +1,9 @@
 // Package grpcweb serves gRPC-Web to browsers: binary and text bodies, the
-// grpc-websockets transport, CORS preflights and the check of origins. It knows nothing
-// of what a call is about.
+// grpc-websockets transport, CORS preflights and origin checks. It does not know what
+// the calls mean.
 //
-// Calls with binary bodies, which are nearly all, are answered here. Everything else
-// goes through improbable's WrapHandler, in the package improbable.
+// It answers calls with binary bodies, which are nearly all calls, itself. Everything
+// else goes through improbable-eng's WrapHandler, in the package improbable.
 package grpcweb
 
 import (
@@ -20,32 +20,32 @@ import (
 )
 
 // The content types of gRPC-Web (PROTOCOL-WEB.md, "Content-Type"). Only protobuf
-// messages are spoken.
+// messages are supported.
 const (
 	contentTypeWeb    = "application/grpc-web"
 	contentTypeText   = "application/grpc-web-text"
-	contentTypeNative = "application/grpc" // what they are translated from and to
+	contentTypeNative = "application/grpc" // of the translated call
 	suffixProto       = "+proto"
 )
 
-// DefaultArrival is how long a request's body may take to arrive where nothing
-// else is said.
+// DefaultArrival is the default of Options.Arrival.
 const DefaultArrival = 30 * time.Second
 
 // Options configure Handler.
 type Options struct {
-	// Origins says which pages may call.
+	// Origins are the web origins that may call.
 	Origins *guard.Origins
-	// MaxRequest bounds one message of the grpc-websockets transport, in bytes.
+	// MaxRequest is the size limit of a message on the grpc-websockets transport, in
+	// bytes.
 	MaxRequest int
-	// Arrival bounds how long a request's body may take to arrive; 0 means
+	// Arrival bounds the time that a request's body may take to arrive; 0 means
 	// DefaultArrival.
 	Arrival time.Duration
-	// Calls, where set, counts the calls that go on after ServeHTTP has returned.
+	// Calls, if set, counts the answers that continue after ServeHTTP has returned.
 	Calls *sync.WaitGroup
 }
 
-// Handler has next answer the gRPC-Web calls that it is sent.
+// Handler returns a handler that answers gRPC-Web calls with next.
 func Handler(next relay.Server, o Options) http.Handler {
 	if o.Arrival == 0 {
 		o.Arrival = DefaultArrival
@@ -88,7 +88,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // preflight answers an OPTIONS request.
 func (h *handler) preflight(w http.ResponseWriter, r *http.Request) {
-	// A page on the Internet may use a bridge on the user's own machine or network
+	// Allow pages on the Internet to use a bridge on the user's machine or private
+	// network
 	// (https://wicg.github.io/private-network-access/).
 	if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
 		w.Header().Set("Access-Control-Allow-Private-Network", "true")
@@ -101,9 +102,9 @@ func (h *handler) preflight(w http.ResponseWriter, r *http.Request) {
 	h.wrapped.ServePreflight(w, r)
 }
 
-// noStore keeps Chromium from reading an answer as fast as it comes, whether or not
-// the page does: it buffers without bound what a cache might want, which it takes any
-// answer for that does not say otherwise, a POST request's included.
+// noStore stops Chromium from buffering an answer without bound while the page does
+// not read it. Chromium does that for answers that its cache might store, and
+// considers even the answer to a POST request cacheable unless told otherwise.
 var noStore = []string{"no-store"}
 
 // call answers a POST request.
@@ -129,9 +130,9 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 	h.binary(w, r, contentType)
 }
 
-// binary answers a call whose body needs no decoding, which nearly all are. WrapHandler
-// could only present it as gRPC, which costs it more than all else that the bridge does
-// for a small message.
+// binary answers a call with a binary body. WrapHandler would first translate it to
+// native gRPC, which costs more than all other work that the bridge does for a small
+// message.
 func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType string) {
 	web, native := webProto, nativeProto
 	if contentType == contentTypeWeb {
@@ -149,7 +150,8 @@ func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType str
 	}
 }
 
-// Values of the Content-Type header, of a binary body and of what it is as gRPC.
+// Values of the Content-Type header for a binary body, and their equivalents in native
+// gRPC.
 var (
 	webPlain    = []string{contentTypeWeb}
 	webProto    = []string{contentTypeWeb + suffixProto}
@@ -157,10 +159,10 @@ var (
 	nativeProto = []string{contentTypeNative + suffixProto}
 )
 
-// parseContentType returns a gRPC-Web content type without its parameters, and
-// whether it is that of a text body.
+// parseContentType returns a gRPC-Web content type without its parameters, and whether
+// it denotes a text body.
 func parseContentType(value string) (contentType string, text, ok bool) {
-	if value == contentTypeWeb+suffixProto { // as nearly all calls have it
+	if value == contentTypeWeb+suffixProto { // the common case, which needs no parsing
 		return value, false, true
 	}
 	contentType, _, err := mime.ParseMediaType(value)
@@ -176,7 +178,7 @@ func parseContentType(value string) (contentType string, text, ok bool) {
 	return "", false, false
 }
 
-// quote shortens and quotes a header's value for an error text.
+// quote shortens and quotes a header's value for an error message.
 func quote(value string) string {
 	if len(value) > 100 {
 		value = value[:100] + "…"

@@ -27,16 +27,16 @@ import (
 	"akash-provider-web/bridge/relay"
 )
 
-// TestMain leaves out the one goroutine that is never to end: the clock of a timer
-// library that grpc-web links.
+// TestMain ignores one goroutine that never ends: the clock of a timer library that
+// grpc-web imports.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
 const path = "/some.Service/Method"
 
-// rpcFunc is a relay.Server that is written as a handler of net/http's: trailers are set
-// after the headers, with http.TrailerPrefix.
+// rpcFunc is a relay.Server in the form of an http.HandlerFunc. It sets trailers after
+// the headers, with http.TrailerPrefix.
 type rpcFunc func(http.ResponseWriter, *http.Request)
 
 func (s rpcFunc) ServeRPC(w relay.Response, r *http.Request) {
@@ -72,8 +72,8 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.Response.Write([][]byte{p})
 }
 
-func (w *writer) Detach(gone, serve func()) bool {
-	w.detached = w.Response.Detach(gone, func() {
+func (w *writer) Detach(onDisconnect, serve func()) bool {
+	w.detached = w.Response.Detach(onDisconnect, func() {
 		serve()
 		w.detached = false
 		w.finish()
@@ -92,7 +92,7 @@ func (w *writer) finish() {
 	w.Response.Finish(trailers)
 }
 
-// start serves gRPC-Web before next.
+// start starts a server that answers gRPC-Web calls with next.
 func start(t *testing.T, next rpcFunc, options ...func(*grpcweb.Options)) *httptest.Server {
 	t.Helper()
 	origins, err := guard.NewOrigins([]string{"https://app.example"})
@@ -109,7 +109,7 @@ func start(t *testing.T, next rpcFunc, options ...func(*grpcweb.Options)) *httpt
 	return server
 }
 
-// echo is a gRPC handler that sends back what it gets, with what it saw of the
+// echo is a gRPC handler that returns the request's body, and properties of the
 // request as trailers.
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -162,7 +162,7 @@ func TestPreflights(t *testing.T) {
 	assert.Equal(t, "POST, OPTIONS", r.Header.Get("Allow"), "no preflight, a question")
 }
 
-func TestAForeignPageGetsNothing(t *testing.T) {
+func TestAPageOfAnotherOriginIsRefused(t *testing.T) {
 	server := start(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "relayed") })
 	foreign := map[string]string{"Origin": "https://evil.example", "Content-Type": "application/grpc-web", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-grpc-web"}
 	for _, method := range []string{http.MethodPost, http.MethodOptions, http.MethodGet} {
@@ -182,7 +182,7 @@ func TestAForeignPageGetsNothing(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, response.StatusCode)
 }
 
-func TestWhatIsNoGRPCWebCallIsToldWhatIs(t *testing.T) {
+func TestOtherRequestsGetAHelpfulError(t *testing.T) {
 	server := start(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "relayed") })
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodHead} {
 		r := request(t, server, method, path, map[string]string{"Content-Type": "application/grpc-web"}, "")
@@ -259,7 +259,7 @@ func TestATextBodyThatIsNotBase64IsAnError(t *testing.T) {
 	}
 }
 
-func TestAKeptConnectionServesCallAfterCall(t *testing.T) {
+func TestAConnectionIsReusedForFurtherCalls(t *testing.T) {
 	server := start(t, echo)
 	for i := range 50 {
 		c := &grpcwebtest.Client{URL: server.URL, HTTP: server.Client(), Text: i%2 == 1}
@@ -272,7 +272,7 @@ func TestAKeptConnectionServesCallAfterCall(t *testing.T) {
 	}
 }
 
-func TestABodyThatDoesNotArriveIsGivenUp(t *testing.T) {
+func TestABodyThatDoesNotArriveTimesOut(t *testing.T) {
 	failed := make(chan error, 1)
 	server := start(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
@@ -290,7 +290,7 @@ func TestABodyThatDoesNotArriveIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestAnAnswerMayTakeLongerThanABody(t *testing.T) {
+func TestAnAnswerMayTakeLongerThanTheBodysTimeout(t *testing.T) {
 	const arrival = 50 * time.Millisecond
 	server := start(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -311,8 +311,9 @@ func TestAnAnswerMayTakeLongerThanABody(t *testing.T) {
 	assert.Equal(t, "0", s.Get("grpc-status"), "the limit on the body must not end the answer")
 }
 
-// webSocketCall speaks improbable's grpc-websockets: the headers as a message, then
-// the body's frames with a zero before each, then a one.
+// webSocketCall is a call over improbable's grpc-websockets transport: a message with
+// the headers, the body's frames with a zero byte before each, and a one byte at the
+// end.
 type webSocketCall struct {
 	t    *testing.T
 	conn *websocket.Conn
@@ -341,7 +342,7 @@ func (c *webSocketCall) end() {
 	require.NoError(c.t, c.conn.Write(c.t.Context(), websocket.MessageBinary, []byte{1}))
 }
 
-// rest reads frames to the end of the connection: headers, messages, trailers.
+// rest reads frames until the connection ends: headers, messages, trailers.
 func (c *webSocketCall) rest() (texts []string, messages [][]byte) {
 	c.t.Helper()
 	var all []byte
@@ -392,8 +393,8 @@ func TestAWebSocketErrorWithoutMessages(t *testing.T) {
 	assert.Contains(t, texts[0], "grpc-status: 5")
 }
 
-// drop reads until the server ends the connection.
-func drop(t *testing.T, conn *websocket.Conn) {
+// awaitClose reads until the server closes the connection.
+func awaitClose(t *testing.T, conn *websocket.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -401,28 +402,28 @@ func drop(t *testing.T, conn *websocket.Conn) {
 	for err == nil {
 		_, _, err = conn.Read(ctx)
 	}
-	assert.NoError(t, ctx.Err(), "the server keeps the connection")
+	assert.NoError(t, ctx.Err(), "the server does not close the connection")
 	conn.CloseNow()
 }
 
-func TestAWebSocketThatSaysNothingIsGivenUp(t *testing.T) {
+func TestASilentWebSocketTimesOut(t *testing.T) {
 	server := start(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 	}, func(o *grpcweb.Options) { o.Arrival = 50 * time.Millisecond })
 	t.Run("no headers", func(t *testing.T) {
 		conn, _, err := websocket.Dial(t.Context(), server.URL+path, &websocket.DialOptions{Subprotocols: []string{"grpc-websockets"}})
 		require.NoError(t, err)
-		drop(t, conn)
+		awaitClose(t, conn)
 	})
 	t.Run("no end", func(t *testing.T) {
 		c := dial(t, server, "content-type: application/grpc-web+proto\r\n")
 		c.send(grpcwebtest.Frame(0, nil))
-		drop(t, c.conn)
+		awaitClose(t, c.conn)
 	})
 }
 
-// goleak sees to it that nothing of these stays behind.
-func TestAWebSocketWithoutHeadersIsDropped(t *testing.T) {
+// goleak verifies that no goroutine of these remains.
+func TestAWebSocketWithoutHeadersIsClosed(t *testing.T) {
 	server := start(t, echo)
 	for what, first := range map[string]struct {
 		kind websocket.MessageType
@@ -435,8 +436,8 @@ func TestAWebSocketWithoutHeadersIsDropped(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			conn, _, err := websocket.Dial(t.Context(), server.URL+path, &websocket.DialOptions{Subprotocols: []string{"grpc-websockets"}})
 			require.NoError(t, err)
-			_ = conn.Write(t.Context(), first.kind, []byte(first.data)) // it may be cut off already
-			drop(t, conn)
+			_ = conn.Write(t.Context(), first.kind, []byte(first.data)) // the server may have closed it already
+			awaitClose(t, conn)
 		})
 	}
 	for _, length := range []int{1, 100, 200, 50_000} { // each form of a frame's length
@@ -448,7 +449,7 @@ func TestAWebSocketWithoutHeadersIsDropped(t *testing.T) {
 	}
 }
 
-func TestALeavingWebSocketCancelsItsCall(t *testing.T) {
+func TestAClosedWebSocketCancelsItsCall(t *testing.T) {
 	cancelled := make(chan struct{})
 	server := start(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -466,20 +467,20 @@ func TestALeavingWebSocketCancelsItsCall(t *testing.T) {
 	}
 }
 
-// credit says that n bytes of the answer are used up.
+// credit sends a credit of n bytes.
 func (c *webSocketCall) credit(n int) {
 	c.t.Helper()
 	c.send(grpcwebtest.Frame(0, binary.BigEndian.AppendUint32(nil, uint32(n))))
 }
 
-// take reads n messages of a windowed answer.
+// take reads n messages of a windowed answer and returns their size.
 func (c *webSocketCall) take(n int) (bytes int) {
 	c.t.Helper()
 	for n > 0 {
 		_, b, err := c.conn.Read(c.t.Context())
 		require.NoError(c.t, err)
 		if b[0]&grpcwebtest.FlagTrailer != 0 {
-			_, _, err = c.conn.Read(c.t.Context()) // the headers, in a message of their own
+			_, _, err = c.conn.Read(c.t.Context()) // the headers, which are a separate message
 			require.NoError(c.t, err)
 			continue
 		}
@@ -488,9 +489,9 @@ func (c *webSocketCall) take(n int) (bytes int) {
 	return bytes
 }
 
-// A page that does not read is sent no more than its window, and the handler waits;
-// when it reads on, it gets everything.
-func TestAWindowHoldsTheAnswerBack(t *testing.T) {
+// A page that does not read receives no more than its window, and the handler blocks.
+// When the page reads on, it receives everything.
+func TestAWindowBoundsUnreadData(t *testing.T) {
 	const size, total, perWindow = 4 << 10, 100, improbable.MinWindow / (4 << 10)
 	message := grpcwebtest.Frame(0, bytes.Repeat([]byte("x"), size-5))
 	var written atomic.Int32
@@ -528,11 +529,11 @@ func TestAWindowHoldsTheAnswerBack(t *testing.T) {
 	assert.Contains(t, texts[0], "grpc-status: 0")
 }
 
-// Neither a page that leaves while the bridge waits for it, nor one that sends
-// something else than credits, leaves anything behind.
-func TestAWindowedCallEndsWithItsPage(t *testing.T) {
+// Nothing remains of a call whose page disconnects while the bridge waits for credits,
+// or sends something other than credits.
+func TestAWindowedCallEndsWithItsWebSocket(t *testing.T) {
 	for what, end := range map[string]func(c *webSocketCall){
-		"left":    func(c *webSocketCall) { c.conn.CloseNow() },
+		"closed":  func(c *webSocketCall) { c.conn.CloseNow() },
 		"garbage": func(c *webSocketCall) { c.send(grpcwebtest.Frame(0, []byte("not four bytes"))) },
 	} {
 		t.Run(what, func(t *testing.T) {

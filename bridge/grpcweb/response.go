@@ -17,26 +17,26 @@ import (
 // flagTrailer marks the frame that holds the trailers (PROTOCOL-WEB.md, "Trailers").
 const flagTrailer = 0x80
 
-// maxJoined is how many bytes are rather copied together than written from where
-// they lie.
+// maxJoined is up to how many bytes are copied into one buffer instead of being
+// written as separate pieces.
 const maxJoined = 2 << 10
 
-// response is a relay.Response that is written as a binary gRPC-Web body: the trailers
-// become its last frame (PROTOCOL-WEB.md). An answer that was never flushed goes out
-// whole and with its length, since most calls have one small message as their answer,
-// and writing it in pieces would cost more than relaying it.
+// response is a relay.Response that writes a binary gRPC-Web body, whose last frame
+// has the trailers (PROTOCOL-WEB.md). An answer that is never flushed is sent in one
+// write, with a Content-Length. Most answers are one small message, for which several
+// writes would cost more than relaying it.
 type response struct {
 	w           http.ResponseWriter
 	contentType []string
-	crossOrigin bool // the page may be of another origin: it sent its own
+	crossOrigin bool // the request has an Origin header
 
 	trailers  http.Header
-	waiting   writebuf.Buffer // of the body
+	waiting   writebuf.Buffer // body data not written yet
 	committed bool            // WriteHeader was called
-	sent      bool            // the headers went out
+	sent      bool            // the headers were sent
 
 	r        *http.Request
-	calls    *sync.WaitGroup // counts a detached answer
+	calls    *sync.WaitGroup // counts the goroutines of a detached answer
 	detached bool
 }
 
@@ -44,8 +44,8 @@ var _ relay.Response = (*response)(nil)
 
 func newResponse(w http.ResponseWriter, r *http.Request, contentType []string, calls *sync.WaitGroup) *response {
 	a := &response{w: w, r: r, contentType: contentType, crossOrigin: r.Header["Origin"] != nil, calls: calls}
-	// These are the CORS headers that WrapHandler's package sends. ServeHTTP has
-	// checked the origin.
+	// The same CORS headers that WrapHandler's package sends. ServeHTTP has checked
+	// the origin.
 	h := w.Header()
 	h["Vary"] = varyOrigin
 	if a.crossOrigin {
@@ -76,7 +76,7 @@ func (a *response) WriteHeader() {
 	}
 }
 
-// exposed lists the headers that a page may read, which CORS wants by name.
+// exposed lists the headers that a page may read. CORS requires each name.
 func exposed(h http.Header) string {
 	var names strings.Builder
 	for name := range h {
@@ -144,7 +144,7 @@ func (a *response) send() {
 	}
 }
 
-// flushWaiting hands the bytes that wait to the connection.
+// flushWaiting writes the buffered data to the connection.
 func (a *response) flushWaiting() error {
 	if a.waiting.Empty() {
 		return nil
@@ -157,8 +157,8 @@ func (a *response) flushWaiting() error {
 // Finish implements relay.Response.
 func (a *response) Finish(trailers http.Header) { a.trailers = trailers }
 
-// end sends the trailers, once the handler has returned: as headers where there is
-// nothing else.
+// end sends the trailers after the handler has returned: as headers, if there are no
+// messages.
 func (a *response) end() {
 	if !a.committed {
 		h := a.w.Header()
@@ -174,10 +174,10 @@ func (a *response) end() {
 	if !a.sent {
 		a.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*rest))}
 	}
-	_ = a.flushWaiting() // an error means that the page has left
+	_ = a.flushWaiting() // an error means that the client has disconnected
 }
 
-// appendTrailers appends the frame of the trailers.
+// appendTrailers appends the trailer frame.
 func (a *response) appendTrailers(b []byte) []byte {
 	start := len(b)
 	b = append(b, flagTrailer, 0, 0, 0, 0)
@@ -188,15 +188,15 @@ func (a *response) appendTrailers(b []byte) []byte {
 	return b
 }
 
-// appendTrailer appends the lines of one trailer, whose name is in lower case, as
-// PROTOCOL-WEB.md, "HTTP wire protocols", wants it.
+// appendTrailer appends the lines of one trailer. Its name is in lower case, as
+// required by PROTOCOL-WEB.md, "HTTP wire protocols".
 func appendTrailer(b []byte, name string, values []string) []byte {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return b
 	}
 	for _, value := range values {
 		if !httpguts.ValidHeaderFieldValue(value) {
-			continue // it could end the line, and begin another trailer
+			continue // it could end the line and inject another trailer
 		}
 		for i := range len(name) {
 			c := name[i]

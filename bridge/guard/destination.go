@@ -11,18 +11,19 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Destinations decides where the bridge may connect. Host URIs come from the
-// chain or from a page, and so from anyone: without this check a stranger could
-// have the bridge knock at its own machine's and network's doors (SSRF).
+// Destinations decides where the bridge may connect. Host URIs come from the chain or
+// from a caller, so anyone can choose them. Without this check, an attacker could make
+// the bridge connect to services on its own machine and network (server-side request
+// forgery).
 //
-// The zero value lets public destinations pass and no others.
+// The zero value allows public destinations only.
 type Destinations struct {
-	// AllowPrivate lets every destination pass (--allow-private-networks).
+	// AllowPrivate allows every destination (--allow-private-networks).
 	AllowPrivate bool
 }
 
-// Host checks a host name before it is resolved. It refuses IP literals, names
-// of one label and names that by their suffix are local. The error is a
+// Host checks a host name before it is resolved. It refuses IP addresses, names of a
+// single label, and names with a suffix reserved for local use. The error is an
 // *rpcerror.Error.
 func (d Destinations) Host(host string) error {
 	if d.AllowPrivate {
@@ -43,7 +44,7 @@ func (d Destinations) Host(host string) error {
 	return nil
 }
 
-// Addr checks an address. The error is a *rpcerror.Error.
+// Addr checks an IP address. The error is an *rpcerror.Error.
 func (d Destinations) Addr(addr netip.Addr) error {
 	if d.AllowPrivate || public(addr) {
 		return nil
@@ -51,9 +52,9 @@ func (d Destinations) Addr(addr netip.Addr) error {
 	return refused("the address %s is not public (%s); connecting there needs --allow-private-networks", addr, kind(addr))
 }
 
-// Control is a [net.Dialer.ControlContext]: it checks the address that is
-// dialled, after DNS, so that no answer given between a check and a dial (DNS
-// rebinding) can lead elsewhere. The error is a *rpcerror.Error.
+// Control is a [net.Dialer.ControlContext]. It checks the address of the socket after
+// DNS resolution, so a DNS answer that changes after an earlier check (DNS rebinding)
+// has no effect. The error is an *rpcerror.Error.
 func (d Destinations) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	switch network {
 	case "tcp4", "tcp6":
@@ -62,7 +63,7 @@ func (d Destinations) Control(_ context.Context, network, address string, _ sysc
 	}
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return refused("the address %q cannot be read", address)
+		return refused("the address %q is malformed", address)
 	}
 	return d.Addr(to.Addr())
 }
@@ -71,9 +72,9 @@ func refused(format string, args ...any) error {
 	return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonDestinationRefused, format, args...)
 }
 
-// looksLikeAddress tells a name that a resolver may take for an IP address:
-// a literal, or a name whose last label is a number, such as 2130706433 or
-// 0x7f.1 (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+// looksLikeAddress reports whether a resolver may take name for an IP address: a
+// literal, or a name whose last label is a number, such as 2130706433 or 0x7f.1
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func looksLikeAddress(name string) bool {
 	if strings.ContainsAny(name, ":[]%") {
 		return true
@@ -85,7 +86,7 @@ func looksLikeAddress(name string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// localSuffixes end names that public DNS does not hold.
+// localSuffixes are the suffixes of names that do not exist in public DNS.
 var localSuffixes = []string{
 	".local",     // multicast DNS, RFC 6762
 	".localhost", // loopback, RFC 6761 section 6.3

@@ -8,8 +8,8 @@ type block struct {
 	kind   string
 }
 
-// The blocks that are not global destinations, from the IANA special-purpose
-// registries (RFC 6890) and a cloud's own.
+// blocks are the non-global ranges of the IANA special-purpose registries (RFC 6890),
+// and one of a cloud's.
 var blocks = []block{
 	{netip.MustParsePrefix("0.0.0.0/8"), "this network, RFC 1122"},
 	{netip.MustParsePrefix("10.0.0.0/8"), "private, RFC 1918"},
@@ -41,19 +41,20 @@ var blocks = []block{
 }
 
 var (
-	// globalUnicast holds every public IPv6 address there is (RFC 4291 section
-	// 2.4 and the IANA registry of it): what lies outside is refused unnamed.
+	// globalUnicast contains all public IPv6 addresses (RFC 4291, section 2.4, and
+	// its IANA registry). Addresses outside are refused without a more specific
+	// reason.
 	globalUnicast = netip.MustParsePrefix("2000::/3")
 	nat64         = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052 section 2.1
 	sixToFour     = netip.MustParsePrefix("2002::/16")    // RFC 3056 section 2
 )
 
-// public tells whether a packet to addr goes out into the Internet.
+// public reports whether addr is an address on the Internet.
 func public(addr netip.Addr) bool {
 	return kind(addr) == ""
 }
 
-// kind names the reason why addr is not public, or is "".
+// kind returns why addr is not public, or "" if it is.
 func kind(addr netip.Addr) string {
 	if !addr.IsValid() {
 		return "no address"
@@ -75,8 +76,8 @@ func kind(addr netip.Addr) string {
 	return ""
 }
 
-// embedded returns the IPv4 address to which a packet to addr is brought in the
-// end, if addr carries one.
+// embedded returns the IPv4 address that packets to addr are finally delivered to, if
+// addr contains one.
 func embedded(addr netip.Addr) (netip.Addr, bool) {
 	b := addr.As16()
 	switch {

@@ -22,7 +22,7 @@ func assertRefused(t *testing.T, err error, msgAndArgs ...any) {
 	assert.Equal(t, rpcerror.ReasonDestinationRefused, f.Reason)
 }
 
-func TestPublicAddressesPass(t *testing.T) {
+func TestPublicAddressesAreAllowed(t *testing.T) {
 	for _, a := range []string{
 		"1.1.1.1", "8.8.8.8", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0",
 		"168.63.129.17", "192.0.1.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1",
@@ -32,7 +32,7 @@ func TestPublicAddressesPass(t *testing.T) {
 	}
 }
 
-func TestAddressesInsideAreRefusedInEverySpelling(t *testing.T) {
+func TestPrivateAddressesAreRefusedInEveryNotation(t *testing.T) {
 	for _, a := range []string{
 		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.255",
 		"168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1",
@@ -51,7 +51,7 @@ func TestAddressesInsideAreRefusedInEverySpelling(t *testing.T) {
 	assertRefused(t, guard.Destinations{}.Addr(netip.Addr{}))
 }
 
-func TestNamesOfTheBridgesOwnNetworkAreRefused(t *testing.T) {
+func TestLocalNamesAreRefused(t *testing.T) {
 	for _, h := range []string{
 		"localhost", "localhost.", "LOCALHOST", "provider.localhost", "router", "printer.local", "printer.LOCAL.",
 		"metadata.google.internal", "nas.home.arpa",
@@ -66,9 +66,9 @@ func TestNamesOfTheBridgesOwnNetworkAreRefused(t *testing.T) {
 	}
 }
 
-// A name may resolve to one address when it is checked and to another when it
-// is dialled. The check that counts is made on the socket.
-func TestTheAddressActuallyDialledIsChecked(t *testing.T) {
+// A name may resolve to different addresses when it is checked and when it is dialed.
+// The socket's address is what counts.
+func TestTheDialedAddressIsChecked(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -87,7 +87,7 @@ func TestTheAddressActuallyDialledIsChecked(t *testing.T) {
 	assertRefused(t, guard.Destinations{}.Control(context.Background(), "tcp4", "no address", nil))
 }
 
-func TestHostURIsAreRead(t *testing.T) {
+func TestHostURIsAreParsed(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://provider.example.com:8443":  "https://provider.example.com:8443",
 		"https://provider.example.com:8443/": "https://provider.example.com:8443",
@@ -104,7 +104,7 @@ func TestHostURIsAreRead(t *testing.T) {
 	}
 }
 
-func TestHostURIsThatHideSomethingAreRefused(t *testing.T) {
+func TestMalformedHostURIsAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "https://", "provider.example.com:8443", "http://provider.example.com", "ftp://provider.example.com",
 		"https://user:secret@provider.example.com", "https://user:secret@[x", "https://good.example@evil.example:8443",
@@ -118,7 +118,7 @@ func TestHostURIsThatHideSomethingAreRefused(t *testing.T) {
 		"https://.", "https://a;b.example", "https://a,b.example", `https://a\b.example`,
 	} {
 		h, err := guard.ParseHostURI(text)
-		if assert.Error(t, err, "%q was read as %v", text, h) {
+		if assert.Error(t, err, "%q was parsed as %v", text, h) {
 			assert.NotContains(t, err.Error(), "secret")
 		}
 	}
@@ -141,8 +141,8 @@ func FuzzParseHostURI(f *testing.F) {
 	})
 }
 
-// Whatever the spelling, an address that carries an IPv4 address is judged as
-// that one.
+// An address that contains an IPv4 address is treated like that address in every
+// notation.
 func FuzzEmbeddedAddresses(f *testing.F) {
 	f.Add([]byte{127, 0, 0, 1})
 	f.Add([]byte{8, 8, 8, 8})

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// HostURI is where a provider's REST gateway stands, read from text that anyone
-// may have written.
+// HostURI is the address of a provider's REST gateway, parsed from untrusted text.
 type HostURI struct {
 	// Host is a name in lower case or an IP address without brackets.
 	Host string
@@ -24,27 +23,26 @@ const (
 	maxURILength   = len("https://") + maxHostLength + len(":65535/")
 )
 
-// ParseHostURI reads a host URI such as https://provider.example.com:8443. It
-// must be https and hold a host; the port defaults to 443 as in every URL. User
-// names, paths, queries and fragments are refused: a provider's record has
-// none, so whoever writes one is up to something.
+// ParseHostURI parses a host URI such as https://provider.example.com:8443. It must be
+// https and have a host; the default port is 443. User names, paths, queries and
+// fragments are refused: no genuine record of a provider has them.
 func ParseHostURI(text string) (HostURI, error) {
 	if len(text) > maxURILength {
 		return HostURI{}, fmt.Errorf("a host URI of %d bytes is too long", len(text))
 	}
-	if strings.Contains(text, "@") { // not repeated: what stands before it may be a secret
-		return HostURI{}, errors.New("a host URI must not hold a user name")
+	if strings.Contains(text, "@") { // not repeated in the error: what precedes it may be a secret
+		return HostURI{}, errors.New("a host URI must not have a user name")
 	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return HostURI{}, fmt.Errorf("the host URI %q cannot be read", text)
+		return HostURI{}, fmt.Errorf("the host URI %q is malformed", text)
 	case u.Scheme != "https":
 		return HostURI{}, fmt.Errorf("the host URI %q must begin with https://", text)
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, u.Fragment != "", strings.Contains(text, "#"):
 		return HostURI{}, fmt.Errorf("the host URI %q must end after its host and port", text)
 	case u.Opaque != "":
-		return HostURI{}, fmt.Errorf("the host URI %q cannot be read", text)
+		return HostURI{}, fmt.Errorf("the host URI %q is malformed", text)
 	}
 	h := HostURI{Host: strings.ToLower(u.Hostname()), Port: 443}
 	if !validHost(h.Host) {
@@ -62,17 +60,16 @@ func ParseHostURI(text string) (HostURI, error) {
 	return h, nil
 }
 
-// String returns the host URI in its one spelling, always with the port.
+// String returns the canonical form of the host URI, which always has the port.
 func (h HostURI) String() string { return "https://" + h.Addr() }
 
-// Addr returns host:port, for a dialler.
+// Addr returns host:port, for dialing.
 func (h HostURI) Addr() string {
 	return net.JoinHostPort(h.Host, strconv.Itoa(int(h.Port)))
 }
 
-// validHost tells whether host is an IP address, or a name that DNS can hold
-// and no parser can take for something else: letters, digits, hyphens and
-// underscores between dots. Other scripts come as punycode.
+// validHost reports whether host is an IP address, or a DNS name of letters, digits,
+// hyphens and underscores between dots. Other scripts must be in punycode.
 func validHost(host string) bool {
 	if host == "" || len(host) > maxHostLength {
 		return false

@@ -1,3 +1,3 @@
-// Package guard decides who may call the bridge, what of a call travels on to a
-// provider, and where the bridge may connect. It knows nothing of anything else.
+// Package guard decides who may call the bridge, which headers it forwards, and where
+// it may connect. It imports only rpcerror.
 package guard

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyListedHeadersGoToAProvider(t *testing.T) {
+func TestOnlyAllowedHeadersAreForwardedToAProvider(t *testing.T) {
 	request := http.Header{}
 	for _, name := range []string{
 		"Cookie", "Origin", "Referer", "User-Agent", "Sec-Fetch-Mode", "Sec-Websocket-Key", "Forwarded", "X-Forwarded-For",
@@ -26,7 +26,7 @@ func TestOnlyListedHeadersGoToAProvider(t *testing.T) {
 	got := m.Upstream(request)
 	assert.ElementsMatch(t, []string{"Grpc-Encoding", "Grpc-Accept-Encoding", "Traceparent", "X-Request-Id", "Custom-Bin", "Grpc-Trace-Bin"},
 		slices.Collect(maps.Keys(got)))
-	assert.Equal(t, []string{"a", "b"}, got["Custom-Bin"], "each value travels")
+	assert.Equal(t, []string{"a", "b"}, got["Custom-Bin"], "all values are forwarded")
 
 	m, err = NewMetadata([]string{"X-*", "custom", "sec-*", "akash-*"})
 	require.NoError(t, err)
@@ -35,11 +35,11 @@ func TestOnlyListedHeadersGoToAProvider(t *testing.T) {
 		assert.Contains(t, got, name)
 	}
 	for _, name := range []string{"Cookie", "X-Forwarded-For", "X-Real-Ip", "X-Grpc-Web", "Sec-Fetch-Mode", "Akash-Client-Key-Bin", "Authorization"} {
-		assert.NotContains(t, got, name, "no list makes it travel")
+		assert.NotContains(t, got, name, "no allowlist overrides this")
 	}
 }
 
-func TestAProviderCannotSpeakToTheBrowserItself(t *testing.T) {
+func TestAProviderCannotSetBrowserHeaders(t *testing.T) {
 	m, err := NewMetadata(nil)
 	require.NoError(t, err)
 	for _, name := range []string{"Set-Cookie", "Location", "Refresh", "Access-Control-Allow-Origin", "Clear-Site-Data", "Content-Security-Policy",

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Origins says which web pages may call the bridge. A page of the bridge's own
+// Origins decides which web pages may call the bridge. Pages of the bridge's own
 // origin always may.
 type Origins struct {
 	any       bool
@@ -16,10 +16,10 @@ type Origins struct {
 	exact     map[string]bool
 }
 
-// NewOrigins allows the origins listed, each as a browser writes it in its Origin
-// header (RFC 6454, section 6.2): "https://app.example", "http://localhost:5173",
-// "null" for pages without one, or "*" for every page. An empty list allows pages
-// served from localhost on any port.
+// NewOrigins returns Origins that allow the listed ones, each in the form of the
+// Origin header (RFC 6454, section 6.2): "https://app.example",
+// "http://localhost:5173", "null" for pages with an opaque origin, or "*" for every
+// page. An empty list allows pages served from localhost on any port.
 func NewOrigins(allowed []string) (*Origins, error) {
 	o := &Origins{localhost: len(allowed) == 0, exact: map[string]bool{}}
 	for _, text := range allowed {
@@ -41,9 +41,9 @@ func NewOrigins(allowed []string) (*Origins, error) {
 	return o, nil
 }
 
-// Allows reports whether whoever sent r may call. A request without an Origin
-// header comes from no browser's page, since browsers send one with every POST
-// and every WebSocket, and is allowed.
+// Allows reports whether r may call. A request without an Origin header is allowed: it
+// comes from no web page, since browsers send the header with every POST and every
+// WebSocket.
 func (o *Origins) Allows(r *http.Request) bool {
 	values := r.Header.Values("Origin")
 	if len(values) == 0 || o.any {
@@ -59,16 +59,15 @@ func (o *Origins) Allows(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	// Only hosts are compared: behind a proxy that ends TLS, the bridge cannot
-	// know the scheme its own pages were served with.
+	// Only hosts are compared: behind a proxy that terminates TLS, the bridge cannot
+	// know the scheme of its own pages.
 	if strings.EqualFold(u.Host, r.Host) {
 		return true
 	}
 	return o.localhost && isLocalhost(u.Hostname())
 }
 
-// serialize writes an origin as browsers do: lower case, without the port that
-// the scheme implies.
+// serialize formats an origin as browsers do: in lower case, without the default port.
 func serialize(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	port := u.Port()
@@ -78,8 +77,8 @@ func serialize(u *url.URL) string {
 	return u.Scheme + "://" + host
 }
 
-// isLocalhost reports whether host can only mean the browser's own machine:
-// a loopback address, or a name that RFC 6761 (section 6.3) reserves for it.
+// isLocalhost reports whether host is the browser's own machine: a loopback address,
+// or a name reserved for it (RFC 6761, section 6.3).
 func isLocalhost(host string) bool {
 	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

@@ -19,7 +19,7 @@ func allows(t *testing.T, allowed []string, host string, origins ...string) bool
 	return o.Allows(r)
 }
 
-func TestByDefaultOwnPagesAndLocalhostMayCall(t *testing.T) {
+func TestOwnOriginAndLocalhostAreAllowedByDefault(t *testing.T) {
 	const host = "bridge.example:8080"
 	for _, origin := range []string{
 		"http://bridge.example:8080",
@@ -39,7 +39,7 @@ func TestByDefaultOwnPagesAndLocalhostMayCall(t *testing.T) {
 	} {
 		assert.False(t, allows(t, nil, host, origin), origin)
 	}
-	assert.False(t, allows(t, nil, host, "http://localhost", "http://localhost"), "no browser sends two")
+	assert.False(t, allows(t, nil, host, "http://localhost", "http://localhost"), "browsers send only one Origin header")
 }
 
 func TestAListOfOriginsReplacesLocalhost(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAListOfOriginsReplacesLocalhost(t *testing.T) {
 	assert.True(t, allows(t, []string{"null"}, "bridge.example", "null"))
 }
 
-func TestWhatIsNoOriginIsNoFlag(t *testing.T) {
+func TestMalformedOriginsAreRefused(t *testing.T) {
 	for _, text := range []string{"", "app.example", "https://", "https://app.example/path", "https://app.example?x", "ftp://app.example", "https://user@app.example", "https://a b"} {
 		_, err := NewOrigins([]string{text})
 		assert.Error(t, err, text)

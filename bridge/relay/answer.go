@@ -11,37 +11,37 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// maxQueued is how many bytes of messages wait, at most, while others are being
-// written. A larger message passes alone.
+// maxQueued bounds the bytes of messages queued while a write is in progress. A larger
+// message is queued alone.
 const maxQueued = 64 << 10
 
-// Answer is how a Func answers a call. It frames messages and writes them to
-// the page from a goroutine of its own: what is sent while the page is being
-// written to goes out together, and a message that comes alone goes out at once.
-// Where the answer is one message, it waits for its trailers.
+// Answer is where a Func sends its messages. It frames them and writes them to the
+// client from its own goroutine: messages sent during a write go out together in the
+// next one, and a single message goes out at once. The answer to a unary call is
+// written together with its trailers.
 type Answer struct {
 	reply     *reply
 	limit     int
 	streaming bool
 
 	mu      sync.Mutex
-	changed sync.Cond // pending, ended or failed did
+	changed sync.Cond // signals a change of pending, ended or failed
 	pending []byte
 	ended   bool
 	failed  error
-	stopped chan struct{} // closed when the goroutine has ended
+	stopped chan struct{} // closed when run has returned
 }
 
 // answer implements Upstream.
 func (f Func) answer(x *exchange) error {
-	if err := f.ask(x); err != nil {
+	if err := f.run(x); err != nil {
 		return err
 	}
 	x.finish(http.Header{headerStatus: {"0"}})
 	return nil
 }
 
-func (f Func) ask(x *exchange) error {
+func (f Func) run(x *exchange) error {
 	message, err := oneMessage(x.request)
 	if err != nil {
 		return err
@@ -62,15 +62,15 @@ func newAnswer(reply *reply, limit int, streaming bool) *Answer {
 	return a
 }
 
-// Open sends the headers, so that the page learns that a stream stands before there
-// is a message.
+// Open sends the headers, so that the client sees the stream open before the first
+// message.
 func (a *Answer) Open() {
 	a.reply.commit()
 	a.reply.flush()
 }
 
-// Send queues one message, not compressed and not framed, which it copies. It waits
-// while the page accepts no more, and returns the error of an earlier write.
+// Send queues a copy of message, which is neither compressed nor framed. It blocks
+// while the queue is full, and returns the error of an earlier write.
 func (a *Answer) Send(message []byte) error {
 	if len(message) > a.limit {
 		return rpcerror.New(codes.ResourceExhausted, "", "an answer is larger than the bridge's limit of %d bytes", a.limit)
@@ -90,7 +90,7 @@ func (a *Answer) Send(message []byte) error {
 	return nil
 }
 
-// close waits until everything is written.
+// close waits until every message is written.
 func (a *Answer) close() {
 	a.mu.Lock()
 	a.ended = true
@@ -112,7 +112,7 @@ func (a *Answer) run() {
 			return
 		}
 		if cap(batch) > 2*maxQueued {
-			batch = nil // it held a giant message
+			batch = nil // it has grown for a large message
 		}
 		batch, a.pending = a.pending, batch[:0]
 		a.changed.Broadcast()

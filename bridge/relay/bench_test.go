@@ -20,12 +20,12 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// ask asks for n messages.
+// ask returns a request for n messages.
 func ask(n uint64) *leasev1.ServiceLogsRequest {
 	return &leasev1.ServiceLogsRequest{LeaseId: &marketv1.LeaseID{Dseq: n}}
 }
 
-// startBench is startFront with a client that keeps its connections.
+// startBench is startFront with a client that keeps its idle connections.
 func startBench(b *testing.B, addr string) *front {
 	f := startFront(b, addr)
 	f.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 1000
@@ -94,8 +94,8 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
-// BenchmarkIdleStream reports what a quiet stream holds in the bridge and in the
-// test's own provider and client together.
+// BenchmarkIdleStream reports the memory that an idle stream takes in the bridge, the
+// test's provider and the test's client together.
 func BenchmarkIdleStream(b *testing.B) {
 	u := startUpstream(b)
 	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
@@ -122,7 +122,8 @@ func BenchmarkIdleStream(b *testing.B) {
 	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N), "held-B/stream")
 }
 
-// BenchmarkCancel reports how long after a page leaves its provider is told.
+// BenchmarkCancel reports how long a client's cancellation takes to reach the
+// provider.
 func BenchmarkCancel(b *testing.B) {
 	u := startUpstream(b)
 	cancelled := make(chan time.Time)
@@ -135,19 +136,19 @@ func BenchmarkCancel(b *testing.B) {
 		return s.Context().Err()
 	}
 	f := startBench(b, u.addr)
-	var took []time.Duration
+	var delays []time.Duration
 	for b.Loop() {
-		ctx, leave := context.WithCancel(context.Background())
+		ctx, disconnect := context.WithCancel(context.Background())
 		s, err := f.Open(ctx, pathLogs, nil, ask(1))
 		require.NoError(b, err)
 		_, err = s.Next()
 		require.NoError(b, err)
-		left := time.Now()
-		leave()
-		took = append(took, (<-cancelled).Sub(left))
+		disconnected := time.Now()
+		disconnect()
+		delays = append(delays, (<-cancelled).Sub(disconnected))
 		s.Close()
 	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-p50")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
+	slices.Sort(delays)
+	b.ReportMetric(float64(delays[len(delays)/2].Microseconds()), "µs-p50")
+	b.ReportMetric(float64(delays[len(delays)*99/100].Microseconds()), "µs-p99")
 }

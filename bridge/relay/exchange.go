@@ -11,9 +11,9 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// nearDeadline is how shortly before the deadline a provider that gives up is
-// taken to have done so because of it: its clock started with the bridge's, and
-// its reset may overtake its trailers.
+// nearDeadline is how close to the deadline a provider's cancellation counts as the
+// deadline's. The provider measures the same deadline, and its reset may arrive before
+// its trailers or before the bridge's own timer fires.
 const nearDeadline = 20 * time.Millisecond
 
 // exchange is one accepted call.
@@ -27,26 +27,26 @@ type exchange struct {
 	deadline    time.Time // zero where there is none
 
 	// ctx ends the call.
-	ctx      context.Context
-	leave    func() // ends the ctx of a stream: its page has left
-	unlink   func() // keeps the request's end from doing so
+	ctx      context.Context // canceled when the call ends
+	cancel   func()          // cancels ctx, for a stream whose client has disconnected
+	unlink   func()          // stops the end of the request's context from canceling ctx
 	releases []func()
 
-	request []byte // its messages, until they are sent
+	request []byte // the framed request messages; nil once they are sent
 	route   *Route
 	result  Result
 }
 
-// link ends a stream with its request.
+// link cancels a stream when its request's context ends.
 func (x *exchange) link(r *http.Request) {
-	stop := context.AfterFunc(r.Context(), x.leave)
+	stop := context.AfterFunc(r.Context(), x.cancel)
 	x.unlink = func() { stop() }
 }
 
-// serve answers the call, in whatever way it goes.
+// serve answers the call through its upstream.
 //
-// Quiet streams wait below this frame by the thousand, so what is done once, before,
-// has frames of its own.
+// Thousands of idle streams wait below this frame. Work that is done once before that
+// has functions of its own, so that their stack frames are writeError by then.
 func (x *exchange) serve() {
 	if x.call.Heartbeat > 0 && x.call.Streaming {
 		x.reply.keepAlive(x.call.Heartbeat)
@@ -69,7 +69,7 @@ func (x *exchange) finish(trailers http.Header) {
 	x.result.Code = statusOf(trailers)
 }
 
-// end lets go of what the call held, and tells its outcome.
+// end releases the call's resources and reports its result.
 func (x *exchange) end() {
 	x.result.Duration, x.result.Sent = time.Since(x.start), x.reply.end()
 	if x.unlink != nil {
@@ -83,20 +83,20 @@ func (x *exchange) end() {
 	}
 }
 
-// forward moves messages until the provider's answer ends. It reads only what the
-// page has accepted the like of before, so a page that reads slowly slows the
-// provider down.
+// forward copies messages from the provider to the client until the provider's answer
+// ends. It reads on only once the client has accepted what was read before, so a slow
+// client slows the provider down.
 func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 	messages := newMessageReader(body, x.limit)
 	for {
 		batch, err := messages.next()
 		if len(batch) > 0 {
 			if x.reply.write(batch) != nil {
-				return gone(ctx)
+				return writeError(ctx)
 			}
 			if x.call.Streaming && err == nil {
-				// While this writes, the transport collects what comes next: the
-				// faster messages are, the more go out together.
+				// The transport buffers messages during this write. Under load,
+				// more of them go out together.
 				x.reply.flush()
 			}
 		}
@@ -107,7 +107,7 @@ func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 		case errTooLarge:
 			return rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderProtocol,
 				"the provider sent a message larger than the bridge's limit of %d bytes", x.limit)
-		case errGarbage, errCut:
+		case errMalformed, errTruncated:
 			return protocolError("the provider's answer is malformed: %w", err)
 		default:
 			return x.failure(ctx, err)
@@ -115,7 +115,7 @@ func (x *exchange) forward(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// failure says why an exchange that failed with err did.
+// failure returns the error to report for an exchange that failed with err.
 func (x *exchange) failure(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -131,8 +131,8 @@ func (x *exchange) expired() bool {
 	return !x.deadline.IsZero() && time.Until(x.deadline) < nearDeadline
 }
 
-// gone is the outcome of a call whose page accepts no more.
-func gone(ctx context.Context) error {
+// writeError returns the error of a call whose client accepts no more data.
+func writeError(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}

@@ -12,31 +12,31 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// A message on the wire is a flag byte, a length of four bytes, big endian, and
-// that many bytes (gRPC over HTTP/2, "Length-Prefixed-Message").
+// A message on the wire is a flag byte, a big-endian length of four bytes, and that
+// many bytes of data (gRPC over HTTP/2, "Length-Prefixed-Message").
 const (
 	flagPlain      = 0x00
 	flagCompressed = 0x01
 )
 
-// DefaultMaxMessage is the size of the largest message relayed, in bytes, where
-// nothing else is said: what gRPC libraries receive by default.
+// DefaultMaxMessage is the default size limit of a relayed message, in bytes. gRPC
+// libraries have the same default for messages that they receive.
 const DefaultMaxMessage = 4 << 20
 
 var (
-	errGarbage   = errors.New("these bytes are not gRPC messages")
-	errCut       = errors.New("a message ends before its stated length")
+	errMalformed = errors.New("the data is not a gRPC message")
+	errTruncated = errors.New("a message ends before its stated length")
 	errTooLarge  = errors.New("a message is larger than the limit")
 	emptyMessage = []byte{flagPlain, 0, 0, 0, 0}
 )
 
-// wholeMessages returns how many bytes pieces have, one after the other, and how
-// many of these are complete messages.
+// wholeMessages returns the number of bytes in pieces, and how many of them form
+// complete messages. On an error, it counts the bytes before it.
 func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 	var (
 		prefix [grpcwire.PrefixSize]byte
-		have   int // bytes of prefix
-		left   int // bytes that the message still has after them
+		have   int // bytes of prefix read
+		left   int // bytes of the message's data that remain
 	)
 	for _, p := range pieces {
 		for len(p) > 0 {
@@ -44,7 +44,7 @@ func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 				n := copy(prefix[have:], p)
 				have, total, p = have+n, total+n, p[n:]
 				if prefix[0] != flagPlain && prefix[0] != flagCompressed {
-					return whole, total, errGarbage
+					return whole, total, errMalformed
 				}
 				if have < grpcwire.PrefixSize {
 					break
@@ -65,18 +65,18 @@ func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 	return whole, total, nil
 }
 
-// readRequest reads a request's messages to their end. A page sends one message a
-// call, so holding all of it costs little, lets the provider be dialled with the
-// call complete, and keeps a page that stops half-way from holding a provider.
+// readRequest reads a request to its end. A client sends one message per call, so
+// buffering the whole request is cheap. The provider is dialed only for complete
+// requests, and a client that stops halfway occupies no connection to it.
 func readRequest(body io.Reader, limit int) ([]byte, error) {
 	b := make([]byte, 0, 128)
 	for {
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if len(b) > limit+grpcwire.PrefixSize {
-			// Browsers that are still sending when the answer comes take it for a
-			// network error.
-			_, _ = io.CopyN(io.Discard, body, drained*int64(limit))
+			// A browser that is still sending when the answer arrives reports a
+			// network error instead of the answer.
+			_, _ = io.CopyN(io.Discard, body, drainFactor*int64(limit))
 			return nil, requestTooLarge(limit)
 		}
 		if err == io.EOF {
@@ -95,21 +95,21 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	case err != nil:
 		return nil, rpcerror.New(codes.InvalidArgument, "", "the request's body is malformed: %w", err)
 	case whole < len(b):
-		return nil, rpcerror.New(codes.InvalidArgument, "", "the request's body is cut short: %w", errCut)
+		return nil, rpcerror.New(codes.InvalidArgument, "", "the request's body is truncated: %w", errTruncated)
 	}
 	return b, nil
 }
 
-// drained is how many times the limit is still read, and thrown away, of a request
-// that is too large.
-const drained = 4
+// drainFactor says how much of a request that is too large is read and discarded, in
+// multiples of the limit.
+const drainFactor = 4
 
 func requestTooLarge(limit int) error {
 	return rpcerror.New(codes.ResourceExhausted, "", "the request is larger than the bridge's limit of %d bytes", limit)
 }
 
-// oneMessage returns the message of a request that has exactly one, which is not
-// compressed.
+// oneMessage returns the data of a request that must consist of one uncompressed
+// message.
 func oneMessage(request []byte) ([]byte, error) {
 	switch {
 	case len(request) == 0:
@@ -122,22 +122,22 @@ func oneMessage(request []byte) ([]byte, error) {
 	return request[grpcwire.PrefixSize:], nil
 }
 
-// source is where messages come from; h2.Body says what its methods do.
+// source is a stream that can be read without copying. h2.Body documents the methods.
 type source interface {
 	Peek(seen int) ([][]byte, error)
 	Discard(n int)
 }
 
-// messageReader cuts a stream of bytes at the ends of messages, so that the page
-// gets only whole ones and anything can follow them: a heartbeat, or the trailers
-// of a call that was cut off. It copies nothing, and while it waits it holds no more
-// than its source does.
+// messageReader splits a stream into batches of complete messages. The client receives
+// only complete messages, so a heartbeat or the trailers of an interrupted call can
+// follow any batch. It copies nothing, and while it waits it holds no more memory than
+// its source does.
 type messageReader struct {
 	src   source
 	limit int
 
-	seen     int // bytes of the source that were looked at
-	returned int // of those, bytes that the last call to next handed out
+	seen     int // bytes of the source that were scanned
+	returned int // of those, the bytes that the last call to next returned
 }
 
 func newMessageReader(body io.Reader, limit int) *messageReader {
@@ -148,9 +148,9 @@ func newMessageReader(body io.Reader, limit int) *messageReader {
 	return &messageReader{src: src, limit: limit}
 }
 
-// next returns the whole messages that have come, in pieces: at least one, unless err
-// is set. The bytes are valid until the next call. At a clean end of the stream err
-// is io.EOF; both can come together.
+// next returns at least one complete message, in pieces, unless err is set. The pieces
+// are valid until the next call. At a clean end of the stream err is io.EOF, which may
+// accompany messages.
 func (r *messageReader) next() ([][]byte, error) {
 	r.src.Discard(r.returned)
 	r.seen -= r.returned
@@ -158,20 +158,20 @@ func (r *messageReader) next() ([][]byte, error) {
 		pieces, err := r.src.Peek(r.seen)
 		whole, total, bad := wholeMessages(pieces, r.limit)
 		r.seen, r.returned = total, whole
-		batch := first(pieces, whole)
+		batch := truncate(pieces, whole)
 		switch {
 		case bad != nil:
 			return batch, bad
 		case err == io.EOF && whole < total:
-			return batch, errCut
+			return batch, errTruncated
 		case err != nil || whole > 0:
 			return batch, err
 		}
 	}
 }
 
-// first cuts pieces after n bytes.
-func first(pieces [][]byte, n int) [][]byte {
+// truncate returns the first n bytes of pieces.
+func truncate(pieces [][]byte, n int) [][]byte {
 	for i, p := range pieces {
 		if n <= len(p) {
 			if n == 0 {
@@ -185,19 +185,19 @@ func first(pieces [][]byte, n int) [][]byte {
 	return pieces
 }
 
-// minBuffer is the size of the buffer with which a quiet stream waits where its
-// transport has none to look into.
+// minBuffer is the size of an idle stream's buffer, where its transport offers no
+// buffer of its own.
 const minBuffer = 1 << 10
 
-// buffered is a source that reads from anywhere, into one buffer.
+// buffered is a source that reads from any io.Reader into one buffer.
 type buffered struct {
 	src    io.Reader
 	buf    []byte
 	pieces [1][]byte
 }
 
-// Peek implements source. Room is made as bytes come, and not as the length of a
-// message promises.
+// Peek implements source. The buffer grows as bytes arrive, not by the length that a
+// message's prefix claims.
 func (b *buffered) Peek(int) ([][]byte, error) {
 	if cap(b.buf) == 0 {
 		b.buf = make([]byte, 0, minBuffer)

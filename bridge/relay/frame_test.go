@@ -27,7 +27,8 @@ func frameOf(message []byte) []byte {
 	return append(b, message...)
 }
 
-// readAll reads messages to the end and checks that each batch is whole ones.
+// readAll reads messages to the end, and checks that each batch consists of complete
+// messages.
 func readAll(t *testing.T, src io.Reader, limit int) ([]byte, error) {
 	t.Helper()
 	r := newMessageReader(src, limit)
@@ -45,17 +46,17 @@ func readAll(t *testing.T, src io.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// fits reads as much as comes, in reads of random size.
-type fits struct {
+// randomReader reads a random part of what is available.
+type randomReader struct {
 	src    io.Reader
 	random *rand.Rand
 }
 
-func (f fits) Read(p []byte) (int, error) {
+func (f randomReader) Read(p []byte) (int, error) {
 	return f.src.Read(p[:1+f.random.IntN(len(p))])
 }
 
-func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
+func TestMessagesOfAllSizesArriveUnchanged(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var in bytes.Buffer
 	for _, size := range []int{0, 1, 5, minBuffer - 6, minBuffer - 5, minBuffer, 8 << 10, 64 << 10, 1 + 64<<10, 192 << 10, 1, 0, 0} {
@@ -72,9 +73,9 @@ func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
 		"as it comes":     bytes.NewReader(in.Bytes()),
 		"byte by byte":    iotest.OneByteReader(bytes.NewReader(in.Bytes())),
 		"end with bytes":  iotest.DataErrReader(bytes.NewReader(in.Bytes())),
-		"random":          fits{bytes.NewReader(in.Bytes()), random},
-		"in large pieces": &inPieces{src: bytes.NewReader(in.Bytes()), size: 10_000},
-		"in small pieces": &inPieces{src: fits{bytes.NewReader(in.Bytes()), random}, size: 99},
+		"random":          randomReader{bytes.NewReader(in.Bytes()), random},
+		"in large pieces": &piecewise{src: bytes.NewReader(in.Bytes()), size: 10_000},
+		"in small pieces": &piecewise{src: randomReader{bytes.NewReader(in.Bytes()), random}, size: 99},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := readAll(t, src, 1<<20)
@@ -84,17 +85,17 @@ func TestMessagesOfAllSizesComeOutAsTheyWentIn(t *testing.T) {
 	}
 }
 
-// inPieces is a source as a transport of the bridge's is one: what came lies in
-// pieces of any size.
-type inPieces struct {
+// piecewise is a source whose data lies in pieces of a given size, as in a transport of
+// the bridge.
+type piecewise struct {
 	src    io.Reader
 	size   int
 	pieces [][]byte
 }
 
-func (s *inPieces) Read([]byte) (int, error) { panic("what can be looked into is not copied") }
+func (s *piecewise) Read([]byte) (int, error) { panic("Read called on a source") }
 
-func (s *inPieces) Peek(seen int) ([][]byte, error) {
+func (s *piecewise) Peek(seen int) ([][]byte, error) {
 	for {
 		piece := make([]byte, s.size)
 		n, err := s.src.Read(piece)
@@ -105,7 +106,7 @@ func (s *inPieces) Peek(seen int) ([][]byte, error) {
 	}
 }
 
-func (s *inPieces) Discard(n int) {
+func (s *piecewise) Discard(n int) {
 	rest := bytes.Join(s.pieces, nil)[n:]
 	s.pieces = nil
 	for len(rest) > 0 {
@@ -115,15 +116,15 @@ func (s *inPieces) Discard(n int) {
 	}
 }
 
-func TestALengthThatLiesTakesNoMemory(t *testing.T) {
+func TestAFalseLengthAllocatesNoMemory(t *testing.T) {
 	src := &buffered{src: bytes.NewReader([]byte{0, 0, 0x40, 0, 0, 'x'})}
 	r := &messageReader{src: src, limit: 4 << 20}
 	_, err := r.next()
-	assert.Equal(t, errCut, err)
-	assert.LessOrEqual(t, cap(src.buf), minBuffer, "room is made for what came, not for the 4 MiB promised")
+	assert.Equal(t, errTruncated, err)
+	assert.LessOrEqual(t, cap(src.buf), minBuffer, "the buffer grows by what has arrived, not by the claimed 4 MiB")
 }
 
-func TestAQuietStreamKeepsASmallBuffer(t *testing.T) {
+func TestAnIdleStreamKeepsASmallBuffer(t *testing.T) {
 	in, busy := io.Pipe()
 	src := &buffered{src: in}
 	r := &messageReader{src: src, limit: 1 << 20}
@@ -144,8 +145,8 @@ func FuzzMessageReader(f *testing.F) {
 	f.Add([]byte{0x80, 0, 0, 0, 1, 'x'}, uint64(3))
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
 		const limit = 100
-		out, err := readAll(t, fits{bytes.NewReader(in), rand.New(rand.NewPCG(seed, 0))}, limit)
-		again, errAgain := readAll(t, &inPieces{src: bytes.NewReader(in), size: 1 + int(seed%7)}, limit)
+		out, err := readAll(t, randomReader{bytes.NewReader(in), rand.New(rand.NewPCG(seed, 0))}, limit)
+		again, errAgain := readAll(t, &piecewise{src: bytes.NewReader(in), size: 1 + int(seed%7)}, limit)
 		assert.Equal(t, out, again)
 		assert.Equal(t, err, errAgain)
 		whole, _, bad := wholeMessages([][]byte{in}, limit)
@@ -154,14 +155,14 @@ func FuzzMessageReader(f *testing.F) {
 		case bad != nil:
 			assert.Equal(t, bad, err)
 		case whole < len(in):
-			assert.Equal(t, errCut, err)
+			assert.Equal(t, errTruncated, err)
 		default:
 			assert.Equal(t, io.EOF, err)
 		}
 	})
 }
 
-func TestTimeoutsReadAndWrite(t *testing.T) {
+func TestTimeoutsAreParsedAndFormatted(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"0n": 0, "1n": 1, "99999999u": 99999999 * time.Microsecond, "100m": 100 * time.Millisecond,
 		"30S": 30 * time.Second, "5M": 5 * time.Minute, "2H": 2 * time.Hour,
@@ -176,7 +177,7 @@ func TestTimeoutsReadAndWrite(t *testing.T) {
 	assert.False(t, bounded)
 	_, bounded, err = parseTimeout(http.Header{headerTimeout: {"99999999H"}})
 	assert.NoError(t, err)
-	assert.False(t, bounded, "eleven thousand years are for ever")
+	assert.False(t, bounded, "more than a time.Duration holds counts as no deadline")
 
 	for d, want := range map[time.Duration]string{
 		-1: "0n", 0: "0n", 1: "1n", 99999999: "99999999n", 100000000: "100000u", time.Second: "1000000u",
@@ -186,7 +187,7 @@ func TestTimeoutsReadAndWrite(t *testing.T) {
 	}
 }
 
-func TestWhatUpstreamFailuresMean(t *testing.T) {
+func TestUpstreamFailuresMapToStatusCodes(t *testing.T) {
 	for code, want := range map[http2.ErrCode]codes.Code{
 		http2.ErrCodeNo: codes.Internal, http2.ErrCodeProtocol: codes.Internal, http2.ErrCodeRefusedStream: codes.Unavailable,
 		http2.ErrCodeCancel: codes.Canceled, http2.ErrCodeEnhanceYourCalm: codes.ResourceExhausted,
@@ -197,7 +198,7 @@ func TestWhatUpstreamFailuresMean(t *testing.T) {
 	assert.Equal(t, codes.Unavailable, upstreamError(io.ErrUnexpectedEOF).Code)
 	assert.Equal(t, codes.Internal, upstreamError(http2.ConnectionError(http2.ErrCodeProtocol)).Code)
 	refused := rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonRevoked, "revoked")
-	assert.Equal(t, refused, upstreamError(errors.Join(io.EOF, refused)), "what the transport knows better")
+	assert.Equal(t, refused, upstreamError(errors.Join(io.EOF, refused)), "the transport's own error is kept")
 
 	for status, want := range map[int]codes.Code{
 		400: codes.Internal, 401: codes.Unauthenticated, 403: codes.PermissionDenied, 404: codes.Unimplemented,

@@ -17,17 +17,17 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Headers that are the same in every request (gRPC over HTTP/2, "Requests").
+// Headers that every request has (gRPC over HTTP/2, "Requests").
 var (
 	te = []string{"trailers"}
-	// userAgent replaces the page's own, which means nothing to providers.
+	// userAgent replaces the client's own user agent.
 	userAgent = []string{grpcwire.UserAgent}
 )
 
 const contentTypeGRPC = "application/grpc"
 
-// maxMetadata bounds the headers, and the trailers, taken from a provider, in
-// bytes.
+// maxMetadata bounds the headers, and separately the trailers, of a provider's answer,
+// in bytes.
 const maxMetadata = 64 << 10
 
 // answer implements Upstream.
@@ -40,15 +40,15 @@ func (g *GRPC) answer(x *exchange) error {
 	return nil
 }
 
-// run sends the request, forwards the answer's messages as they come and returns
+// run sends the request, forwards the answer's messages as they arrive, and returns
 // its trailers.
 func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
 	response, err := g.open(ctx, x)
 	if err != nil {
 		return nil, x.failure(ctx, err)
 	}
-	defer response.Body.Close() // resets the provider's stream where it has not ended
-	if err := examine(response); err != nil {
+	defer response.Body.Close() // resets the provider's stream if it has not ended
+	if err := checkResponse(response); err != nil {
 		return nil, err
 	}
 	if response.Header[headerStatus] != nil {
@@ -60,7 +60,7 @@ func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
 	x.reply.addHeader(response.Header, g.Downstream)
 	x.reply.commit()
 	if x.call.Streaming {
-		// The page learns that the stream stands, and of whom it comes, before
+		// The client learns that the stream is open, and from which provider, before
 		// there is a message.
 		x.reply.flush()
 	}
@@ -70,8 +70,8 @@ func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
 	return g.trailers(x, response.Trailer, false)
 }
 
-// open sends the request, which is then forgotten, and returns the answer once its
-// headers are there.
+// open sends the request and returns the answer once its headers have arrived. It
+// drops the request's data, which a long stream would otherwise keep in memory.
 func (g *GRPC) open(ctx context.Context, x *exchange) (*http.Response, error) {
 	response, err := g.Transport.RoundTrip(g.request(ctx, x))
 	x.request, g.Header = nil, nil
@@ -95,7 +95,8 @@ func (g *GRPC) request(ctx context.Context, x *exchange) *http.Request {
 		URL:    &url.URL{Scheme: "https", Host: g.Authority, Path: x.path},
 		Host:   g.Authority,
 		Header: header,
-		// The length lets a transport end the stream with the last byte.
+		// With the length known, a transport can end the stream together with the
+		// last byte.
 		ContentLength: int64(len(body)),
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
@@ -103,8 +104,9 @@ func (g *GRPC) request(ctx context.Context, x *exchange) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// trailers returns what of h goes to the page at the end of the call. A reply
-// without messages may carry them as its headers (only).
+// trailers returns the trailers to send to the client, taken from h. only says that h
+// are the headers of an answer without messages ("Trailers-Only"), in which case
+// headers the client may not see are left out.
 func (g *GRPC) trailers(x *exchange, h http.Header, only bool) (http.Header, error) {
 	status := h[headerStatus]
 	if len(status) == 0 {
@@ -127,7 +129,7 @@ func (g *GRPC) trailers(x *exchange, h http.Header, only bool) (http.Header, err
 	}
 	out := http.Header{headerStatus: status[:1]}
 	for key, values := range h {
-		switch { // names are canonical
+		switch { // keys are canonical
 		case key == headerStatus, strings.HasPrefix(key, "Akash-"), key == "Content-Type":
 		case key == headerMessage, !only, g.Downstream(key):
 			out[key] = values
@@ -136,8 +138,8 @@ func (g *GRPC) trailers(x *exchange, h http.Header, only bool) (http.Header, err
 	return out, nil
 }
 
-// examine tells whether an answer is gRPC at all.
-func examine(r *http.Response) error {
+// checkResponse returns an error if the answer is not gRPC.
+func checkResponse(r *http.Response) error {
 	contentType := r.Header.Get("Content-Type")
 	isGRPC := contentType == contentTypeGRPC || strings.HasPrefix(contentType, contentTypeGRPC+"+") ||
 		strings.HasPrefix(contentType, contentTypeGRPC+";")
@@ -151,7 +153,7 @@ func examine(r *http.Response) error {
 		Message: fmt.Sprintf("the provider answered with HTTP status %d instead of gRPC", r.StatusCode)}
 }
 
-// size returns how many bytes of names and values h holds.
+// size returns the total length of h's names and values, in bytes.
 func size(h http.Header) int {
 	n := 0
 	for key, values := range h {

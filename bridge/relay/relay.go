@@ -1,7 +1,7 @@
-// Package relay moves gRPC messages between a page and a provider without
-// decoding them. It owns what a call needs on its way: its deadline, its size
-// limits, its backpressure, its end in trailers. It knows nothing of certificates
-// or of the chain; where a call goes is decided by whoever embeds it.
+// Package relay forwards gRPC messages between a client and a provider without
+// decoding them. It enforces a call's deadline and size limits, applies backpressure,
+// and ends every call with trailers. It knows nothing about certificates or the chain;
+// the Handler's user decides where a call goes.
 package relay
 
 import (
@@ -20,40 +20,40 @@ import (
 
 // Handler is a Server that relays calls.
 type Handler struct {
-	// Accept examines a call by its path and headers, before its body is read. Its
-	// error is the call's outcome.
+	// Accept decides about a call by its path and headers, before its body is read. A
+	// call that it returns an error for ends with that error.
 	Accept func(*http.Request) (*Call, error)
-	// MaxMessage is the size of the largest message relayed either way, in bytes;
-	// 0 means DefaultMaxMessage.
+	// MaxMessage is the size limit of a relayed message in either direction, in
+	// bytes; 0 means DefaultMaxMessage.
 	MaxMessage int
-	// Stopping, once done, ends every stream with its cause, or with UNAVAILABLE,
-	// so that clients resume elsewhere; nil never stops. Other calls may finish.
+	// Stopping, when canceled, ends every stream with its cause, or with UNAVAILABLE,
+	// so that clients resume elsewhere. Unary calls may finish. nil never cancels.
 	Stopping context.Context
 }
 
 // Call is an accepted call.
 type Call struct {
-	// Provider is named in the call's errors.
+	// Provider is the address that the call's errors name.
 	Provider string
-	// Streaming says that the answer may be any number of messages.
+	// Streaming says that the answer may have any number of messages.
 	Streaming bool
-	// Heartbeat is how long a stream may be quiet before an empty message is sent;
-	// 0 sends none.
+	// Heartbeat is how long a stream may be idle before an empty message is sent; 0
+	// sends none.
 	Heartbeat time.Duration
-	// Route finds the way of the call. Its context ends with the call.
+	// Route connects the call to its provider. Its context ends with the call.
 	Route func(context.Context) (*Route, error)
-	// Done, where set, is told the outcome.
+	// Done, if set, receives the call's result.
 	Done func(Result)
 }
 
-// Result is the outcome of a call.
+// Result is the result of a call.
 type Result struct {
 	Code     codes.Code
 	Reason   rpcerror.Reason
-	Err      *rpcerror.Error // nil where Code is OK, or where the provider gave the status
+	Err      *rpcerror.Error // nil if Code is OK, or if the status is the provider's
 	Duration time.Duration
-	Received int64 // bytes of messages from the page
-	Sent     int64 // bytes of messages to the page
+	Received int64 // bytes of messages from the client
+	Sent     int64 // bytes of messages to the client
 }
 
 // ServeRPC relays one call.
@@ -66,7 +66,7 @@ func (h *Handler) ServeRPC(w Response, r *http.Request) {
 	}
 	x := &exchange{call: call, reply: newReply(w), limit: h.limit(), start: start,
 		path: r.URL.Path, contentType: r.Header.Get("Content-Type")}
-	x.result.Code = codes.Internal // what a panic leaves
+	x.result.Code = codes.Internal // for a handler that panics
 	detached := false
 	defer func() {
 		if !detached {
@@ -78,8 +78,8 @@ func (h *Handler) ServeRPC(w Response, r *http.Request) {
 		return
 	}
 	if call.Streaming {
-		x.unlink() // from the request, which ends when this returns
-		detached = w.Detach(x.leave, func() {
+		x.unlink() // the request's context ends when ServeRPC returns
+		detached = w.Detach(x.cancel, func() {
 			defer x.end()
 			x.serve()
 		})
@@ -91,9 +91,9 @@ func (h *Handler) ServeRPC(w Response, r *http.Request) {
 	x.serve()
 }
 
-// begin bounds a call, reads its request and finds its way.
+// begin sets the call's context, reads its request and finds its route.
 func (h *Handler) begin(x *exchange, r *http.Request) error {
-	if err := h.bound(x, r); err != nil {
+	if err := h.setContext(x, r); err != nil {
 		return err
 	}
 	var err error
@@ -111,16 +111,16 @@ func (h *Handler) begin(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// bound sets the context that ends a call: when its page leaves, at its deadline,
-// and, if it is a stream, with the bridge.
-func (h *Handler) bound(x *exchange, r *http.Request) error {
+// setContext sets the context that ends a call: when its client disconnects, at its
+// deadline, and, for a stream, when the bridge stops.
+func (h *Handler) setContext(x *exchange, r *http.Request) error {
 	timeout, bounded, err := parseTimeout(r.Header)
 	if err != nil {
 		return err
 	}
 	x.ctx = r.Context()
 	if x.call.Streaming {
-		h.boundStream(x, r)
+		h.setStreamContext(x, r)
 	}
 	if bounded {
 		x.deadline = x.start.Add(timeout)
@@ -131,13 +131,13 @@ func (h *Handler) bound(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// boundStream sets the context of a stream, which may outlive its request's.
-func (h *Handler) boundStream(x *exchange, r *http.Request) {
+// setStreamContext sets the context of a stream, which may outlive its request's.
+func (h *Handler) setStreamContext(x *exchange, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	x.ctx = ctx
-	x.leave = func() { cancel(nil) }
+	x.cancel = func() { cancel(nil) }
 	x.link(r)
-	x.releases = append(x.releases, x.leave)
+	x.releases = append(x.releases, x.cancel)
 	if h.Stopping != nil {
 		stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
 		x.releases = append(x.releases, func() { stop() })
@@ -165,7 +165,7 @@ func (h *Handler) read(ctx context.Context, body io.Reader) ([]byte, error) {
 	return nil, &rpcerror.Error{Code: codes.InvalidArgument, Message: "the request's body could not be read", Err: err}
 }
 
-// stopCause is what to tell the callers of streams that end because the bridge does.
+// stopCause is the error of streams that end because the bridge stops.
 func stopCause(stopping context.Context) error {
 	var known *rpcerror.Error
 	if cause := context.Cause(stopping); errors.As(cause, &known) {
@@ -174,7 +174,7 @@ func stopCause(stopping context.Context) error {
 	return rpcerror.New(codes.Unavailable, rpcerror.ReasonBridgeStopping, "the bridge is shutting down; call again")
 }
 
-// statusOf reads the grpc-status of trailers that have one.
+// statusOf returns the grpc-status of trailers, which must have one.
 func statusOf(trailers http.Header) codes.Code {
 	n, err := strconv.ParseUint(trailers[headerStatus][0], 10, 32)
 	if err != nil {

@@ -30,13 +30,13 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// TestMain leaves out the one goroutine that is never to end: the clock of a timer
-// library that grpc-web links.
+// TestMain ignores one goroutine that never ends: the clock of a timer library that
+// grpc-web imports.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
-// upstream is a real gRPC server over TLS whose methods each test writes.
+// upstream is a real gRPC server over TLS. Each test sets its methods.
 type upstream struct {
 	leasev1.UnimplementedLeaseRPCServer
 	addr    string
@@ -62,20 +62,20 @@ func startUpstream(t testing.TB) *upstream {
 	t.Helper()
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS()
-	pair := certificate.TLS.Certificates[0]
+	cert := certificate.TLS.Certificates[0]
 	certificate.Close()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	u := &upstream{addr: listener.Addr().String()}
-	u.server = grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
+	u.server = grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
 	leasev1.RegisterLeaseRPCServer(u.server, u)
 	go u.server.Serve(listener)
 	t.Cleanup(u.server.Stop)
 	return u
 }
 
-// front is a bridge without its rooms: the edge, the relay, and a way to addr.
+// front is a minimal bridge: gRPC-Web, the relay, and a route to addr.
 type front struct {
 	grpcwebtest.Client
 	server    *httptest.Server
@@ -141,7 +141,7 @@ func startFront(t testing.TB, addr string, options ...func(*front)) *front {
 	return f
 }
 
-// note keeps the outcome of a call for result, as long as there is room.
+// note keeps a call's result for the method result, if there is room.
 func (f *front) note(r relay.Result) {
 	select {
 	case f.results <- r:
@@ -175,7 +175,7 @@ func line(t *testing.T, raw []byte) string {
 	return string(m.Services[0].Logs)
 }
 
-// fronts are the ways a browser may speak to the bridge.
+// fronts are the protocols that a browser may use to the bridge.
 var fronts = map[string][]func(*front){
 	"HTTP/1.1":       nil,
 	"HTTP/2":         {withHTTP2},
@@ -183,7 +183,7 @@ var fronts = map[string][]func(*front){
 	"HTTP/2, text":   {withHTTP2, withText},
 }
 
-func TestAUnaryCallComesBackWithHeadersMessageAndTrailers(t *testing.T) {
+func TestAUnaryCallReturnsHeadersMessageAndTrailers(t *testing.T) {
 	u := startUpstream(t)
 	u.restart = func(ctx context.Context, r *leasev1.ServiceRestartRequest) (*leasev1.ServiceRestartResponse, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
@@ -211,7 +211,7 @@ func TestAUnaryCallComesBackWithHeadersMessageAndTrailers(t *testing.T) {
 			assert.Equal(t, "AAEC/w", s.Get("x-echo-bin"))
 			assert.Equal(t, "grpc", s.Header.Get("Akash-Method"))
 			assert.Empty(t, s.Header.Values("Set-Cookie"), "a provider sets no cookies on the bridge's origin")
-			assert.Empty(t, s.Get("akash-error"), "a provider does not speak for the bridge")
+			assert.Empty(t, s.Get("akash-error"), "a provider cannot set the bridge's own trailers")
 			assert.Equal(t, codes.OK, f.result(t).Code)
 		})
 	}
@@ -262,7 +262,7 @@ func TestAnErrorAfterMessagesEndsInATrailerFrame(t *testing.T) {
 	}
 }
 
-func TestAQuietStreamShowsItsFirstMessageAtOnce(t *testing.T) {
+func TestTheFirstMessageOfAStreamArrivesAtOnce(t *testing.T) {
 	u := startUpstream(t)
 	read := make(chan struct{})
 	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
@@ -270,7 +270,7 @@ func TestAQuietStreamShowsItsFirstMessageAtOnce(t *testing.T) {
 			return err
 		}
 		select {
-		case <-read: // the stream only goes on once the page has seen its first line
+		case <-read: // the stream goes on only once the client has read its first line
 			return nil
 		case <-s.Context().Done():
 			return s.Context().Err()
@@ -295,10 +295,10 @@ func TestAQuietStreamShowsItsFirstMessageAtOnce(t *testing.T) {
 
 func TestAnExpiredCallEndsInDeadlineExceeded(t *testing.T) {
 	u := startUpstream(t)
-	var told sync.Map
+	var seen sync.Map
 	u.restart = func(ctx context.Context, _ *leasev1.ServiceRestartRequest) (*leasev1.ServiceRestartResponse, error) {
 		deadline, ok := ctx.Deadline()
-		told.Store("deadline", ok && time.Until(deadline) <= 50*time.Millisecond)
+		seen.Store("deadline", ok && time.Until(deadline) <= 50*time.Millisecond)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -311,13 +311,13 @@ func TestAnExpiredCallEndsInDeadlineExceeded(t *testing.T) {
 	}
 	f := startFront(t, u.addr)
 	header := http.Header{"Grpc-Timeout": {"50m"}}
-	for range 10 { // the reset and the trailers of the provider race
+	for range 10 { // the provider's reset and trailers race
 		s, _, err := f.Call(t.Context(), pathRestart, header, &leasev1.ServiceRestartRequest{})
 		require.NoError(t, err)
 		assert.Equal(t, codes.DeadlineExceeded, s.Code(), s.Message())
 	}
-	got, _ := told.Load("deadline")
-	assert.Equal(t, true, got, "the provider is told the deadline")
+	got, _ := seen.Load("deadline")
+	assert.Equal(t, true, got, "the provider receives the deadline")
 
 	s, messages, err := f.Call(t.Context(), pathLogs, header, &leasev1.ServiceLogsRequest{})
 	require.NoError(t, err)
@@ -361,10 +361,10 @@ func TestALostProviderEndsTheCallInUnavailable(t *testing.T) {
 
 	s, _, err = f.Call(t.Context(), pathLogs, nil, &leasev1.ServiceLogsRequest{})
 	require.NoError(t, err)
-	assert.Equal(t, codes.Unavailable, s.Code(), "nobody listens any more")
+	assert.Equal(t, codes.Unavailable, s.Code(), "no server listens there now")
 }
 
-func TestAPageThatLeavesCancelsTheProvidersStream(t *testing.T) {
+func TestADisconnectCancelsTheProvidersStream(t *testing.T) {
 	u := startUpstream(t)
 	cancelled := make(chan time.Time, 1)
 	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
@@ -378,17 +378,17 @@ func TestAPageThatLeavesCancelsTheProvidersStream(t *testing.T) {
 	for name, options := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, u.addr, options...)
-			ctx, leave := context.WithCancel(t.Context())
+			ctx, disconnect := context.WithCancel(t.Context())
 			s, err := f.Open(ctx, pathLogs, nil, &leasev1.ServiceLogsRequest{})
 			require.NoError(t, err)
 			defer s.Close()
 			_, err = s.Next()
 			require.NoError(t, err)
-			leave()
+			disconnect()
 			select {
 			case <-cancelled:
 			case <-time.After(10 * time.Second):
-				require.FailNow(t, "the provider was not told")
+				require.FailNow(t, "the provider's stream was not canceled")
 			}
 			assert.Equal(t, codes.Canceled, f.result(t).Code)
 		})
@@ -434,22 +434,22 @@ func TestAMessageOverTheLimitFromTheProviderIsRefused(t *testing.T) {
 	f := startFront(t, u.addr, func(f *front) { f.handler.MaxMessage = 1000 })
 	s, messages, err := f.Call(t.Context(), pathLogs, nil, &leasev1.ServiceLogsRequest{})
 	require.NoError(t, err)
-	assert.Len(t, messages, 1, "what came before arrives")
+	assert.Len(t, messages, 1, "messages before it arrive")
 	assert.Equal(t, codes.ResourceExhausted, s.Code())
 	assert.Contains(t, s.Message(), "1000 bytes")
 }
 
-func TestARequestThatIsNoMessageIsRefused(t *testing.T) {
+func TestAMalformedRequestIsRefused(t *testing.T) {
 	u := startUpstream(t)
 	for name, options := range fronts {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, u.addr, options...)
 			for what, body := range map[string][]byte{
-				"cut short":  grpcwebtest.Frame(0, []byte("abc"))[:7],
-				"a prefix":   {0, 0, 0},
-				"garbage":    []byte("<html>hello</html>"),
-				"a trailer":  grpcwebtest.Frame(grpcwebtest.FlagTrailer, []byte("grpc-status: 0\r\n")),
-				"lies (max)": {0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3},
+				"truncated":    grpcwebtest.Frame(0, []byte("abc"))[:7],
+				"a prefix":     {0, 0, 0},
+				"garbage":      []byte("<html>hello</html>"),
+				"a trailer":    grpcwebtest.Frame(grpcwebtest.FlagTrailer, []byte("grpc-status: 0\r\n")),
+				"false length": {0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3},
 			} {
 				s, err := f.OpenRaw(t.Context(), pathRestart, nil, body)
 				require.NoError(t, err, what)
@@ -462,7 +462,7 @@ func TestARequestThatIsNoMessageIsRefused(t *testing.T) {
 	}
 }
 
-func TestAStreamThatAsksForItGetsHeartbeats(t *testing.T) {
+func TestAStreamGetsHeartbeatsOnRequest(t *testing.T) {
 	u := startUpstream(t)
 	release := make(chan struct{})
 	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
@@ -492,7 +492,7 @@ func TestAStreamThatAsksForItGetsHeartbeats(t *testing.T) {
 	}
 }
 
-func TestABridgeThatStopsEndsStreamsSoThatClientsResume(t *testing.T) {
+func TestAStoppingBridgeEndsStreamsWithUnavailable(t *testing.T) {
 	u := startUpstream(t)
 	u.logs = func(_ *leasev1.ServiceLogsRequest, s grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
 		if err := s.Send(lines("one")); err != nil {
@@ -514,7 +514,7 @@ func TestABridgeThatStopsEndsStreamsSoThatClientsResume(t *testing.T) {
 	assert.Equal(t, "bridgeStopping", s.Get("akash-error"))
 }
 
-func TestAPageThatReadsSlowlySlowsTheProviderDown(t *testing.T) {
+func TestASlowClientSlowsTheProviderDown(t *testing.T) {
 	u := startUpstream(t)
 	const each, total = 64 << 10, 512 // 32 MiB in all
 	var mu sync.Mutex
@@ -536,8 +536,8 @@ func TestAPageThatReadsSlowlySlowsTheProviderDown(t *testing.T) {
 	defer s.Close()
 	_, err = s.Next()
 	require.NoError(t, err)
-	// The page reads no more: what the provider can send settles at what fits on
-	// the way.
+	// The client stops reading: the provider can send only what the buffers between
+	// them hold.
 	progress := func() int { mu.Lock(); defer mu.Unlock(); return sent }
 	var before int
 	require.Eventually(t, func() bool {
@@ -545,7 +545,7 @@ func TestAPageThatReadsSlowlySlowsTheProviderDown(t *testing.T) {
 		defer func() { before = now }()
 		return now == before && now > 0
 	}, 10*time.Second, 200*time.Millisecond)
-	assert.Less(t, progress(), total, "the provider waits for the page")
+	assert.Less(t, progress(), total, "the provider waits for the client")
 
 	messages, err := s.Rest()
 	require.NoError(t, err)

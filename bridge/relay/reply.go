@@ -13,13 +13,12 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// reply is the answer to one call as the page receives it: headers, messages and
-// at the end, whatever happens, trailers. It flushes when told to, and on a quiet
-// stream, where the page asked for it, sends empty messages that keep the
-// connection's idle timers from cutting it. Its methods may be called from several
-// goroutines.
+// reply is the answer to one call: headers, messages and, always, trailers at the end.
+// It flushes on request. On a stream with heartbeats it sends empty messages when
+// there are no others, so that idle timeouts on the way do not close the connection.
+// Its methods may be called concurrently.
 type reply struct {
-	mu        sync.Mutex // held over every use of w
+	mu        sync.Mutex // guards all fields and every use of w
 	w         Response
 	committed bool
 	finished  bool
@@ -27,19 +26,20 @@ type reply struct {
 	unflushed bool
 
 	interval time.Duration
-	beat     *time.Timer
-	last     time.Time // of the last write, kept only where interval is set
+	timer    *time.Timer
+	last     time.Time // of the last write; set only if interval is
 }
 
 func newReply(w Response) *reply { return &reply{w: w} }
 
-// keepAlive sends an empty message whenever interval passed without one. The first
-// one commits the headers: those that the provider sends later are not relayed.
+// keepAlive sends an empty message whenever interval has passed without a write. The
+// first one sends the headers, so headers that the provider sends later are not
+// relayed.
 func (r *reply) keepAlive(interval time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.interval, r.last = interval, time.Now()
-	r.beat = time.AfterFunc(interval, r.heartbeat)
+	r.timer = time.AfterFunc(interval, r.heartbeat)
 }
 
 func (r *reply) heartbeat() {
@@ -50,18 +50,18 @@ func (r *reply) heartbeat() {
 	}
 	quiet := time.Since(r.last)
 	if quiet >= r.interval {
-		// A failed write needs no attention here: the page is gone, and the call's
-		// own context ends with it.
+		// The error needs no handling here: the client has disconnected, which ends
+		// the call's context.
 		_ = r.writeLocked([][]byte{emptyMessage})
 		r.flushLocked()
 		quiet = 0
 	}
-	r.beat.Reset(r.interval - quiet)
+	r.timer.Reset(r.interval - quiet)
 }
 
-// addHeader adds headers, which have canonical names, to the answer, where they
-// have not been sent yet: those of h that go to the page, or all where goes is nil.
-func (r *reply) addHeader(h http.Header, goes func(key string) bool) {
+// addHeader adds h, whose keys are canonical, to the answer's headers unless they have
+// been sent. allowed selects the keys to add; nil adds all.
+func (r *reply) addHeader(h http.Header, allowed func(key string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.committed {
@@ -69,28 +69,28 @@ func (r *reply) addHeader(h http.Header, goes func(key string) bool) {
 	}
 	header := r.w.Header()
 	for key, values := range h {
-		if goes == nil || goes(key) {
+		if allowed == nil || allowed(key) {
 			header[key] = values
 		}
 	}
 }
 
-// commit writes the headers: what follows are messages and trailers.
+// commit ends the headers. Messages and trailers follow.
 func (r *reply) commit() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.commitLocked()
 }
 
-// write sends messages, framed, in pieces. The page may see them only after flush.
+// write sends framed messages, given in pieces. The client may receive them only after
+// flush.
 func (r *reply) write(messages [][]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.writeLocked(messages)
 }
 
-// flush hands what was written to the network. It waits while the page accepts no
-// more.
+// flush sends what was written. It blocks while the client accepts no more.
 func (r *reply) flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,19 +132,19 @@ func (r *reply) finish(trailers http.Header) {
 	r.w.Finish(trailers)
 }
 
-// end stops heartbeats, so that nobody writes when the handler has returned, and
+// end stops heartbeats, so that nothing is written after the handler has returned. It
 // returns how many bytes of messages were sent.
 func (r *reply) end() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = true
-	if r.beat != nil {
-		r.beat.Stop()
+	if r.timer != nil {
+		r.timer.Stop()
 	}
 	return r.written
 }
 
-// trailersOf tells err as trailers.
+// trailersOf returns err as trailers.
 func trailersOf(err *rpcerror.Error) http.Header {
 	h := http.Header{
 		headerStatus:  {strconv.Itoa(int(err.Code))},
@@ -154,13 +154,14 @@ func trailersOf(err *rpcerror.Error) http.Header {
 		h[headerReason] = []string{string(err.Reason)}
 	}
 	if err.Reason == rpcerror.ReasonBridgeBusy {
-		// Nothing was done, and a place may be free soon; not all come back at once.
+		// The call had no effect and may be retried soon. A random delay keeps
+		// clients from retrying all at once.
 		h[headerPushback] = []string{strconv.Itoa(minPushback + rand.IntN(minPushback))}
 	}
 	return h
 }
 
-// errorOf returns err as the error to send to the page, naming provider.
+// errorOf returns err as the error to send to the client, naming provider.
 func errorOf(err error, provider string) *rpcerror.Error {
 	var known *rpcerror.Error
 	if !errors.As(err, &known) {

@@ -2,35 +2,36 @@ package relay
 
 import "net/http"
 
-// A Response is the answer to one call on its way to the caller: headers, framed
-// messages, and trailers at the end, as gRPC has them. How they are written is the
-// business of the caller's protocol. Its methods are called by one goroutine at a time.
+// A Response is the answer to one call: headers, framed messages, and trailers at the
+// end, as in gRPC. The implementation encodes them for the client's protocol. Its
+// methods must not be called concurrently.
 type Response interface {
-	// Header returns the headers, which may be changed until WriteHeader.
+	// Header returns the headers, which may be changed until WriteHeader is called.
 	Header() http.Header
-	// WriteHeader ends the headers. They go out with what follows them, or with Flush.
+	// WriteHeader ends the headers. They are sent with the first data, or by Flush.
 	WriteHeader()
-	// Write sends pieces of framed messages, in their order, after WriteHeader, and
-	// returns how many bytes were taken. They may wait for Flush.
+	// Write sends framed messages, given in pieces, after WriteHeader. It returns the
+	// number of bytes accepted. They may be buffered until Flush.
 	Write(pieces [][]byte) (int, error)
-	// Flush sends what waits. It blocks while the caller accepts no more.
+	// Flush sends buffered data. It blocks while the client accepts no more.
 	Flush()
-	// Finish sets the trailers, with canonical names, that end the answer. Where
-	// WriteHeader was not called they are its headers ("Trailers-Only"). They are
-	// sent when ServeRPC has returned, or the function that was given to Detach has.
+	// Finish sets the trailers, whose keys are canonical. If WriteHeader was not
+	// called, they are sent as headers ("Trailers-Only"). They are sent after
+	// ServeRPC, or the function given to Detach, has returned.
 	Finish(trailers http.Header)
-	// Detach has serve write the answer after ServeRPC has returned, without the
-	// goroutine and the buffers of the connection that the request came by, and calls
-	// gone when the caller leaves: the request's context no longer tells. It returns
-	// false, and does nothing, where that cannot be done.
-	Detach(gone, serve func()) bool
+	// Detach runs serve in its own goroutine, to write the answer after ServeRPC has
+	// returned. This frees the goroutine and the buffers of the request's connection.
+	// onDisconnect is called when the client disconnects, which the request's context no
+	// longer reports. Detach returns false, and does nothing, if the connection does
+	// not support it.
+	Detach(onDisconnect, serve func()) bool
 }
 
-// A Server answers calls: requests whose bodies are framed gRPC messages, which it
-// reads to the end.
+// A Server answers calls. The request's body has framed gRPC messages, which the
+// Server reads to the end.
 type Server interface {
 	ServeRPC(Response, *http.Request)
 }
 
-// Refuse answers a call with an error and nothing else.
+// Refuse answers a call with an error only.
 func Refuse(w Response, err error) { w.Finish(trailersOf(errorOf(err, ""))) }

@@ -20,7 +20,7 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// answering makes the front answer calls itself.
+// answering makes the front answer calls with s.
 func answering(s relay.Func) func(*front) {
 	return func(f *front) {
 		f.handler.Accept = func(r *http.Request) (*relay.Call, error) {
@@ -34,7 +34,7 @@ func answering(s relay.Func) func(*front) {
 	}
 }
 
-func TestACallCanBeAnsweredWithoutUpstream(t *testing.T) {
+func TestAFuncAnswersCalls(t *testing.T) {
 	echo := func(_ context.Context, request []byte, a *relay.Answer) error { return a.Send(request) }
 	for name, options := range fronts {
 		for _, path := range []string{pathRestart, pathLogs} {
@@ -52,7 +52,7 @@ func TestACallCanBeAnsweredWithoutUpstream(t *testing.T) {
 	}
 }
 
-func TestOnlyOnePlainMessageIsAnswered(t *testing.T) {
+func TestAFuncTakesOneUncompressedMessage(t *testing.T) {
 	f := startFront(t, "", answering(func(context.Context, []byte, *relay.Answer) error { return nil }))
 	one := grpcwebtest.Frame(0, []byte("hello"))
 	for what, body := range map[string][]byte{"none": nil, "two": bytes.Repeat(one, 2), "compressed": grpcwebtest.Frame(grpcwebtest.FlagCompressed, []byte("zip"))} {
@@ -65,7 +65,7 @@ func TestOnlyOnePlainMessageIsAnswered(t *testing.T) {
 	}
 }
 
-func TestAnswersComeAtOnceAndInOrder(t *testing.T) {
+func TestMessagesArriveAtOnceAndInOrder(t *testing.T) {
 	seen := make(chan struct{})
 	f := startFront(t, "", answering(func(ctx context.Context, _ []byte, a *relay.Answer) error {
 		for i := range 10 {
@@ -73,7 +73,7 @@ func TestAnswersComeAtOnceAndInOrder(t *testing.T) {
 				return err
 			}
 			select {
-			case <-seen: // each is seen before the next is sent
+			case <-seen: // the client reads each before the next is sent
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -105,7 +105,7 @@ func TestAnswersComeAtOnceAndInOrder(t *testing.T) {
 	assert.Equal(t, "provider akash1test: gone", s.Message())
 }
 
-func TestAnswersWaitForThePage(t *testing.T) {
+func TestSendBlocksWhileTheClientDoesNotRead(t *testing.T) {
 	var sent atomic.Int64
 	message := make([]byte, 32<<10)
 	f := startFront(t, "", answering(func(_ context.Context, _ []byte, a *relay.Answer) error {
@@ -117,7 +117,7 @@ func TestAnswersWaitForThePage(t *testing.T) {
 		}
 		return nil
 	}))
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, disconnect := context.WithCancel(t.Context())
 	s, err := f.OpenRaw(ctx, pathLogs, nil, grpcwebtest.Frame(0, nil))
 	require.NoError(t, err)
 	defer s.Close()
@@ -128,11 +128,11 @@ func TestAnswersWaitForThePage(t *testing.T) {
 		return now == before && now > 0
 	}, 10*time.Second, 200*time.Millisecond)
 	assert.Less(t, sent.Load(), int64(2000))
-	leave()
-	assert.Equal(t, codes.Canceled, f.result(t).Code, "whoever waits for a page that left is told")
+	disconnect()
+	assert.Equal(t, codes.Canceled, f.result(t).Code, "a blocked Send ends when the client disconnects")
 }
 
-func TestAnAnswerPastTheLimitIsRefused(t *testing.T) {
+func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 	f := startFront(t, "", func(f *front) { f.handler.MaxMessage = 1000 }, answering(func(_ context.Context, _ []byte, a *relay.Answer) error {
 		if err := a.Send(make([]byte, 1000)); err != nil {
 			return err

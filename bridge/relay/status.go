@@ -14,23 +14,23 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Headers and trailers that carry a call's outcome (gRPC over HTTP/2,
-// "Responses"), and the bridge's own beside them.
+// Headers and trailers with a call's status (gRPC over HTTP/2, "Responses"), and the
+// bridge's own.
 const (
 	headerStatus  = "Grpc-Status"
 	headerMessage = "Grpc-Message"
 	headerReason  = "Akash-Error"
-	// headerPushback says after how many milliseconds to call again
+	// headerPushback is the number of milliseconds to wait before a retry
 	// (https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
 	headerPushback = "Grpc-Retry-Pushback-Ms"
 )
 
-// minPushback is the least that a bridge without a free place asks for, in
-// milliseconds, and half of the most.
+// minPushback is the shortest retry delay that a busy bridge asks for, in
+// milliseconds. The longest is twice that.
 const minPushback = 1000
 
-// codeOfHTTP maps the status of an answer that is not gRPC, as
-// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md says.
+// codeOfHTTP maps the HTTP status of an answer that is not gRPC, as specified in
+// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md.
 func codeOfHTTP(status int) codes.Code {
 	switch status {
 	case http.StatusBadRequest:
@@ -64,7 +64,7 @@ func codeOfReset(code http2.ErrCode) codes.Code {
 	return codes.Internal
 }
 
-// upstreamError says what a failed exchange with the provider means.
+// upstreamError returns the error to report for a failed exchange with the provider.
 func upstreamError(err error) *rpcerror.Error {
 	var known *rpcerror.Error
 	if errors.As(err, &known) {
@@ -78,14 +78,14 @@ func upstreamError(err error) *rpcerror.Error {
 	var broken http2.ConnectionError
 	if errors.As(err, &broken) {
 		return &rpcerror.Error{Code: codes.Internal, Reason: rpcerror.ReasonProviderProtocol, Err: err,
-			Message: fmt.Sprintf("the provider broke the rules of HTTP/2 (%s)", http2.ErrCode(broken))}
+			Message: fmt.Sprintf("the provider violated the HTTP/2 protocol (%s)", http2.ErrCode(broken))}
 	}
 	return &rpcerror.Error{Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: err,
 		Message: "the connection to the provider was lost; try again"}
 }
 
-// contextError says why ctx ended: the call's deadline, the page, or the fault
-// that was its cause.
+// contextError returns why ctx ended: the rpcerror.Error that was its cause, the
+// call's deadline, or the client's cancellation.
 func contextError(ctx context.Context) *rpcerror.Error {
 	cause := context.Cause(ctx)
 	var known *rpcerror.Error
@@ -103,8 +103,8 @@ var (
 	errCanceled = rpcerror.New(codes.Canceled, "", "the caller ended the call")
 )
 
-// decodeMessage reads the text of grpc-message. As the specification asks, what is
-// not well encoded is taken as it is.
+// decodeMessage decodes the text of grpc-message. As the specification requires, text
+// that is not valid percent-encoding is returned unchanged.
 func decodeMessage(text string) string {
 	if decoded, err := url.PathUnescape(text); err == nil {
 		return decoded
@@ -112,8 +112,8 @@ func decodeMessage(text string) string {
 	return text
 }
 
-// encodeMessage percent-encodes the text of grpc-message: printable ASCII other
-// than "%" stands for itself (gRPC over HTTP/2, "Percent-Byte-Unencoded").
+// encodeMessage percent-encodes the text of grpc-message, except for printable ASCII
+// other than "%" (gRPC over HTTP/2, "Percent-Byte-Unencoded").
 func encodeMessage(text string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder

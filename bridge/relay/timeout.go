@@ -26,11 +26,11 @@ var timeoutUnits = []struct {
 	{'H', time.Hour},
 }
 
-// maxTimeoutDigits is how many digits the specification allows.
+// maxTimeoutDigits is the number of digits that the specification allows.
 const maxTimeoutDigits = 8
 
-// parseTimeout reads the grpc-timeout header. It reports false where the call has
-// no deadline: no header, or one further away than a time.Duration can hold.
+// parseTimeout parses the grpc-timeout header. It returns false if the call has no
+// deadline: the header is absent, or its value exceeds a time.Duration.
 func parseTimeout(h http.Header) (time.Duration, bool, error) {
 	values := h[headerTimeout]
 	if len(values) == 0 {
@@ -58,8 +58,8 @@ func parseTimeout(h http.Header) (time.Duration, bool, error) {
 	return 0, false, malformed
 }
 
-// formatTimeout writes d in the finest unit that fits eight digits, rounded up so
-// that the far end never gives up before the bridge does.
+// formatTimeout formats d in the finest unit that fits eight digits. It rounds up, so
+// that the provider never gives up before the bridge does.
 func formatTimeout(d time.Duration) string {
 	d = max(d, 0)
 	for _, u := range timeoutUnits {

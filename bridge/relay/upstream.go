@@ -9,10 +9,9 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Route is the way of a call.
+// Route says who answers a call.
 type Route struct {
-	// ReplyHeader is sent to the page with the headers of the answer, or with its
-	// error.
+	// ReplyHeader is sent to the client with the answer's headers, or with its error.
 	ReplyHeader http.Header
 	// Upstream answers the call.
 	Upstream Upstream
@@ -23,23 +22,24 @@ type Upstream interface {
 	answer(*exchange) error
 }
 
-// GRPC is a provider that speaks gRPC: its messages pass as they are.
+// GRPC is a provider that speaks gRPC. Its messages are forwarded unchanged.
 type GRPC struct {
-	// Transport reaches the provider over HTTP/2. It may send a request again, but
-	// only one that the provider for certain has not processed.
+	// Transport connects to the provider over HTTP/2. It may retry a request only if
+	// the provider certainly has not processed it.
 	Transport http.RoundTripper
 	// Authority is the provider's host:port, for the :authority header.
 	Authority string
-	// Header is the metadata that goes to the provider. The relay adds its own.
+	// Header is the metadata for the provider. The relay adds the headers of gRPC
+	// itself.
 	Header http.Header
-	// Downstream says which of the provider's response headers go to the page; it is
-	// asked by their canonical names.
+	// Downstream reports whether a response header of the provider, given by its
+	// canonical name, may be sent to the client.
 	Downstream func(key string) bool
-	// Explain, where set, may replace an error status of the provider by one that
-	// says more; nil keeps the provider's.
+	// Explain, if set, may replace the provider's error status by a more helpful
+	// error. nil keeps the provider's.
 	Explain func(code codes.Code, message string) *rpcerror.Error
 }
 
-// Func answers a call whose request is one message. It returns an error of Answer.Send
-// as it is.
+// Func answers a call whose request is one message. It must return an error of
+// Answer.Send unchanged.
 type Func func(ctx context.Context, request []byte, a *Answer) error

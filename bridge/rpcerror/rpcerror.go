@@ -1,5 +1,5 @@
-// Package rpcerror is the error that every room of the bridge speaks: a gRPC code
-// for the caller's program, a reason to branch on, and a sentence for a person.
+// Package rpcerror defines the bridge's errors: a gRPC code, a machine-readable
+// reason, and a message for people.
 package rpcerror
 
 import (
@@ -9,11 +9,11 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Reason names what went wrong more closely than a gRPC code can. It reaches the
-// page in the akash-error trailer, so a value, once released, does not change.
+// Reason says more precisely than a gRPC code what went wrong. It reaches the client
+// in the akash-error trailer, so a released value never changes.
 type Reason string
 
-// Reasons, by the room that finds them.
+// Reasons, grouped by their origin.
 const (
 	// The caller's request.
 	ReasonMalformedAddress  Reason = "malformedAddress"
@@ -28,7 +28,7 @@ const (
 	ReasonUnknownProvider  Reason = "unknownProvider"
 	ReasonChainUnavailable Reason = "chainUnavailable"
 
-	// The way to the provider.
+	// Connecting to the provider.
 	ReasonHostNotFound        Reason = "hostNotFound"
 	ReasonDestinationRefused  Reason = "destinationRefused"
 	ReasonProviderUnreachable Reason = "providerUnreachable"
@@ -68,13 +68,13 @@ const (
 	ReasonNotImplemented  Reason = "notImplemented"
 )
 
-// Error is a failed call, told to the caller. Its text never holds a secret.
+// Error is the error of a failed call. Its text never contains a secret.
 type Error struct {
 	Code     codes.Code
 	Reason   Reason
-	Provider string // bech32 address, or "" where it is not known
+	Provider string // bech32 address, or "" if not known
 	Message  string // what happened and what to do, without the provider's address
-	Err      error  // the cause, for errors.Is and the log; not told to the caller
+	Err      error  // the cause, for errors.Is and the log; not sent to the caller
 }
 
 // New returns an Error with a formatted message. A %w verb sets the cause.
@@ -83,7 +83,7 @@ func New(code codes.Code, reason Reason, format string, args ...any) *Error {
 	return &Error{Code: code, Reason: reason, Message: text.Error(), Err: errors.Unwrap(text)}
 }
 
-// Error returns the sentence that reaches the page, naming the provider.
+// Error returns the message that is sent to the client, which names the provider.
 func (e *Error) Error() string {
 	if e.Provider == "" {
 		return e.Message

@@ -1,7 +1,7 @@
-// Package improbable answers what gRPC-Web clients send besides binary bodies: text
-// bodies, the grpc-websockets transport and CORS preflights. It stands on
-// grpcweb.WrapHandler of improbable-eng/grpc-web, and mends what that leaves to its
-// users; each mend has its reason beside it.
+// Package improbable answers the gRPC-Web requests without a binary body: text bodies,
+// the grpc-websockets transport and CORS preflights. It uses grpcweb.WrapHandler of
+// improbable-eng/grpc-web and works around its limitations. Each workaround has its
+// reason beside it.
 package improbable
 
 import (
@@ -19,23 +19,26 @@ import (
 
 // Options configure a Handler.
 type Options struct {
-	// MaxRequest bounds one message of the grpc-websockets transport, in bytes.
+	// MaxRequest is the size limit of a message on the grpc-websockets transport, in
+	// bytes.
 	MaxRequest int
-	// Arrival bounds how long the messages of a request may take to arrive over a
+	// Arrival bounds the time that a request's messages may take to arrive over a
 	// WebSocket.
 	Arrival time.Duration
 }
 
-// A Handler answers calls by way of WrapHandler.
+// A Handler answers calls through WrapHandler.
 type Handler struct {
 	options Options
 	wrapped *grpcweb.WrappedGrpcServer
 }
 
-// New returns a Handler that has next answer the calls. Whoever uses it checks origins.
+// New returns a Handler that answers calls with next. It does not check origins; the
+// caller must.
 func New(next relay.Server, o Options) *Handler {
-	return &Handler{options: o, wrapped: grpcweb.WrapHandler(inner{next},
-		// The bridge relays methods that are registered nowhere in this process.
+	return &Handler{options: o, wrapped: grpcweb.WrapHandler(bridgeHandler{next},
+		// WrapHandler knows no methods: the bridge registers none with a gRPC
+		// server.
 		grpcweb.WithCorsForRegisteredEndpointsOnly(false),
 		grpcweb.WithOriginFunc(func(string) bool { return true }),
 		grpcweb.WithWebsockets(true),
@@ -48,20 +51,21 @@ func New(next relay.Server, o Options) *Handler {
 func (h *Handler) ServePreflight(w http.ResponseWriter, r *http.Request) {
 	const requested = "Access-Control-Request-Headers"
 	r = cloneRequest(r.Context(), r)
-	// WrapHandler takes a preflight for its own only if it asks for x-grpc-web. Not
-	// every client sends that header, and the specification does not ask for it.
+	// WrapHandler recognizes a preflight only if it requests the x-grpc-web header.
+	// The specification does not require that header, and some clients do not send
+	// it.
 	if names := r.Header.Get(requested); !strings.Contains(strings.ToLower(names), "x-grpc-web") {
 		r.Header.Set(requested, strings.TrimPrefix(names+",x-grpc-web", ","))
 	}
 	h.wrapped.ServeHTTP(w, r)
 }
 
-// ServeText answers a call whose body is base64. contentType is its content type,
-// without parameters.
+// ServeText answers a call with a base64 body. contentType is its content type without
+// parameters.
 func (h *Handler) ServeText(w http.ResponseWriter, r *http.Request, contentType string, body *timedbody.Body) {
 	body.ReadCloser = &textReader{src: body.ReadCloser}
-	// A clone: WrapHandler changes the request that it is given, and net/http uses the
-	// original after the call, to find where the next one begins.
+	// WrapHandler changes the request that it is given. net/http still uses the
+	// original after the call, to find the start of the next request.
 	r = cloneRequest(context.WithValue(r.Context(), requestKey{}, &request{body: body}), r)
 	r.Header.Set("Content-Type", contentType)
 	h.wrapped.ServeHTTP(w, r)
@@ -74,8 +78,8 @@ func (h *Handler) IsWebSocket(r *http.Request) bool { return h.wrapped.IsGrpcWeb
 func (h *Handler) ServeWebSocket(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	// WrapHandler waits without end for the message that carries the headers, and
-	// for those of the body.
+	// WrapHandler has no timeout for the message with the headers, or for those with
+	// the body.
 	timer := time.AfterFunc(h.options.Arrival, cancel)
 	defer timer.Stop()
 	arrived := func() { timer.Stop() }
@@ -85,7 +89,8 @@ func (h *Handler) ServeWebSocket(w http.ResponseWriter, r *http.Request) {
 	h.wrapped.ServeHTTP(checked, r)
 }
 
-// request is what inner has to know of a request that has passed WrapHandler.
+// request is what bridgeHandler needs to know about a request that went through
+// WrapHandler.
 type request struct {
 	body    *timedbody.Body // of a text call
 	arrived func()          // of a WebSocket: called once its request is complete
@@ -93,14 +98,14 @@ type request struct {
 
 type requestKey struct{}
 
-// inner is the handler that WrapHandler wraps.
-type inner struct {
+// bridgeHandler is the handler that WrapHandler wraps.
+type bridgeHandler struct {
 	next relay.Server
 }
 
-func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h bridgeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := r.Context().Value(requestKey{}).(*request)
-	r.ContentLength = -1 // it was that of the encoded body
+	r.ContentLength = -1 // WrapHandler leaves that of the encoded body
 	if request.body != nil {
 		r.Body = request.body
 		if _, err := Window(r.Header); err != nil {
@@ -113,9 +118,9 @@ func (h inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.serveWebSocket(w, r, request.arrived)
 }
 
-func (h inner) serveWebSocket(w http.ResponseWriter, r *http.Request, arrived func()) {
-	// Closing the body sends the trailers and closes the WebSocket. WrapHandler leaves
-	// that to the gRPC server that it usually wraps.
+func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, arrived func()) {
+	// Closing the body sends the trailers and closes the WebSocket. WrapHandler
+	// leaves that to the gRPC server that it usually wraps.
 	webSocket := r.Body
 	timed := func(body io.ReadCloser) io.ReadCloser {
 		return &timedbody.Body{ReadCloser: body, Begin: func() {}, End: arrived}
@@ -126,11 +131,11 @@ func (h inner) serveWebSocket(w http.ResponseWriter, r *http.Request, arrived fu
 		relay.Refuse(newResponse(w, r), err)
 	case size > 0:
 		windowed := newWindowed(r.Context(), w, webSocket, size)
-		defer windowed.credits.Wait() // they end with the WebSocket
+		defer windowed.credits.Wait() // readCredits returns when the WebSocket closes
 		r.Body = timed(io.NopCloser(windowed))
-		gathered := &gathered{ResponseWriter: windowed}
-		h.serve(gathered, r)
-		gathered.Flush()
+		batched := &batchWriter{ResponseWriter: windowed}
+		h.serve(batched, r)
+		batched.Flush()
 	default:
 		r.Body = timed(webSocket)
 		h.serve(w, r)
@@ -138,7 +143,9 @@ func (h inner) serveWebSocket(w http.ResponseWriter, r *http.Request, arrived fu
 	_ = webSocket.Close()
 }
 
-func (h inner) serve(w http.ResponseWriter, r *http.Request) { h.next.ServeRPC(newResponse(w, r), r) }
+func (h bridgeHandler) serve(w http.ResponseWriter, r *http.Request) {
+	h.next.ServeRPC(newResponse(w, r), r)
+}
 
 func cloneRequest(ctx context.Context, r *http.Request) *http.Request {
 	clone := r.WithContext(ctx)

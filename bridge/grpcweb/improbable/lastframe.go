@@ -8,18 +8,18 @@ import (
 // opClose is the opcode of the frame that ends a WebSocket (RFC 6455, section 5.5.1).
 const opClose = 8
 
-// lastFrame is the server's side of a WebSocket on which nothing follows the first
-// Close frame. WrapHandler's WebSocket library answers the peer's answer to its own
-// Close with another one, which browsers report to the page's console as a failure.
+// lastFrame is the server's side of a WebSocket that sends nothing after its first
+// Close frame. WrapHandler's WebSocket library replies to the client's reply to a
+// Close with another Close, which browsers report as an error on the page's console.
 type lastFrame struct {
 	net.Conn
-	head    []byte // of a frame, as far as it has been written
-	payload uint64 // bytes of the frame's payload that are still to come
-	closing bool   // the frame is a Close
+	head    []byte // of the current frame's header, the bytes written so far
+	payload uint64 // bytes of the frame's payload not written yet
+	closing bool   // the current frame is a Close
 	closed  bool   // a Close has been written
 }
 
-// Write implements net.Conn. What is left out counts as written.
+// Write implements net.Conn. Data after the Close is dropped and counts as written.
 func (c *lastFrame) Write(p []byte) (int, error) {
 	if end := c.scan(p); end > 0 {
 		if n, err := c.Conn.Write(p[:end]); err != nil {
@@ -29,7 +29,7 @@ func (c *lastFrame) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// scan returns how much of p goes up to the end of the first Close.
+// scan returns the number of bytes of p up to the end of the first Close.
 func (c *lastFrame) scan(p []byte) int {
 	at := 0
 	for at < len(p) && !c.closed {
@@ -52,8 +52,8 @@ func (c *lastFrame) scan(p []byte) int {
 	return at
 }
 
-// payloadLength returns the length of the payload after a server's frame header,
-// which is never masked, and whether the header is whole.
+// payloadLength returns the payload's length from a server's frame header, which has
+// no mask, and whether the header is complete.
 func payloadLength(head []byte) (uint64, bool) {
 	if len(head) < 2 {
 		return 0, false

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// written is a connection that keeps what is written to it.
+// written is a connection that records what is written to it.
 type written struct {
 	net.Conn
 	bytes []byte
@@ -34,7 +34,7 @@ func TestNothingFollowsTheFirstClose(t *testing.T) {
 		}
 		return append(head, payload...)
 	}
-	// Payloads that look like Close frames themselves.
+	// Payloads that resemble Close frames.
 	looksLike := func(n int) []byte { return bytes.Repeat([]byte{0x88, 0x02}, n/2) }
 	end := frame(opClose, []byte{0x03, 0xe8, 'b', 'y', 'e'})
 	good := slices.Concat(frame(2, nil), frame(2, looksLike(10)), frame(9, nil), frame(2, looksLike(300)), frame(2, looksLike(70_000)), end)

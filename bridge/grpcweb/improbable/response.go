@@ -7,8 +7,8 @@ import (
 	"akash-provider-web/bridge/relay"
 )
 
-// response is a relay.Response over the http.ResponseWriter that WrapHandler gives its
-// handler, which expects gRPC as net/http presents it.
+// response is a relay.Response over WrapHandler's http.ResponseWriter, which expects
+// trailers the way net/http's gRPC servers set them.
 type response struct {
 	http.ResponseWriter
 	contentType string
@@ -54,46 +54,49 @@ func (r *response) Finish(trailers http.Header) {
 		prefix = ""
 		h.Set("Content-Type", r.contentType)
 	}
-	// Trailers may be set only after the headers are written: WrapHandler sends what it
-	// finds before as headers, and then an empty trailer frame.
+	// WrapHandler sends trailers that are set before the headers are written as
+	// headers, followed by an empty trailer frame. So the prefix is used only after
+	// WriteHeader.
 	for key, values := range trailers {
 		h[prefix+key] = values
 	}
 }
 
-// Detach implements relay.Response: WrapHandler needs its handler to stay.
-func (r *response) Detach(gone, serve func()) bool { return false }
+// Detach implements relay.Response. WrapHandler ends the call when its handler
+// returns, so it always returns false.
+func (r *response) Detach(onDisconnect, serve func()) bool { return false }
 
-// gathered is an http.ResponseWriter over a WebSocket: what is written between two
-// flushes goes out as one message, for each costs the page an event.
-type gathered struct {
+// batchWriter is an http.ResponseWriter over a WebSocket. It sends what is written
+// between two flushes as one WebSocket message, because each message costs the page an
+// event.
+type batchWriter struct {
 	http.ResponseWriter
 	waiting writebuf.Buffer
-	err     error // why nothing more is sent
+	err     error // the first error, which ends sending
 }
 
-// Write sends messages, at the latest when they are flushed.
-func (g *gathered) Write(p []byte) (int, error) {
-	if g.err != nil {
-		return 0, g.err
+// Write buffers or sends messages. Flush sends what is buffered.
+func (b *batchWriter) Write(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
 	}
-	if g.waiting.Add(p) {
+	if b.waiting.Add(p) {
 		return len(p), nil
 	}
-	if g.Flush(); g.err != nil {
-		return 0, g.err
+	if b.Flush(); b.err != nil {
+		return 0, b.err
 	}
-	if g.waiting.Add(p) {
+	if b.waiting.Add(p) {
 		return len(p), nil
 	}
-	n, err := g.ResponseWriter.Write(p)
-	g.err = err
+	n, err := b.ResponseWriter.Write(p)
+	b.err = err
 	return n, err
 }
 
 // Flush implements http.Flusher. The next Write returns its error.
-func (g *gathered) Flush() {
-	if g.err == nil {
-		_, g.err = g.waiting.WriteTo(g.ResponseWriter)
+func (b *batchWriter) Flush() {
+	if b.err == nil {
+		_, b.err = b.waiting.WriteTo(b.ResponseWriter)
 	}
 }

@@ -6,13 +6,12 @@ import (
 	"io"
 )
 
-// textReader decodes the body of a grpc-web-text request: base64 that may be
-// padded in the middle, where one encoded piece ends and the next begins
-// (PROTOCOL-WEB.md, "Message framing"). base64.NewDecoder, which WrapHandler uses,
-// takes such padding for corruption.
+// textReader decodes the body of a grpc-web-text request. Its base64 may have padding
+// in the middle, where one encoded piece ends and the next begins (PROTOCOL-WEB.md,
+// "Message framing"). base64.NewDecoder, which WrapHandler uses, rejects such padding.
 type textReader struct {
 	src io.ReadCloser
-	in  [1024]byte // encoded bytes not decoded yet: fewer than four after each step
+	in  [1024]byte // encoded bytes not decoded yet; fewer than four between steps
 	n   int
 	out []byte // decoded bytes not read yet
 	buf [768]byte
@@ -31,7 +30,7 @@ func (t *textReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// step reads once and decodes what is complete.
+// step reads once and decodes every complete group.
 func (t *textReader) step() {
 	n, err := t.src.Read(t.in[t.n:])
 	t.n += n

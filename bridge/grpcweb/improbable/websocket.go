@@ -11,19 +11,19 @@ import (
 	"net/textproto"
 )
 
-// maxFirstMessage bounds the message that carries a WebSocket call's headers, as
-// http.Server.MaxHeaderBytes does those of other calls.
+// maxFirstMessage bounds the WebSocket message with the call's headers, as
+// http.Server.MaxHeaderBytes does for other calls.
 const maxFirstMessage = 64 << 10
 
-var errFirstMessage = errors.New("the first WebSocket message does not carry headers")
+var errFirstMessage = errors.New("the first WebSocket message has no valid headers")
 
-// webSocketWriter hands WrapHandler a connection that it can be trusted with.
+// webSocketWriter gives WrapHandler a connection whose first message is checked.
 //
-// WrapHandler forgets a WebSocket whose first message is not what it wants: it
-// returns without closing it, and a goroutine of its WebSocket library keeps the
-// connection for ever. It also logs the offending line, which may hold a token. So
-// that message is looked at before, and a bad one looks like a broken connection,
-// which is handled well. Anything else that is left open is closed at the end.
+// If the first message is not valid, WrapHandler returns without closing the
+// connection, and its WebSocket library keeps a goroutine for it forever. WrapHandler
+// also logs the invalid line, which may contain a token. So webSocketWriter reads that
+// message first, and presents a bad one as a read error, which WrapHandler handles
+// correctly. At the end it closes the connection if WrapHandler has not.
 type webSocketWriter struct {
 	http.ResponseWriter
 	conn net.Conn
@@ -47,13 +47,13 @@ func (w *webSocketWriter) close() {
 	}
 }
 
-// checkedConn is a server's side of a WebSocket that breaks if its first message
+// checkedConn is the server's side of a WebSocket. Reading fails if the first message
 // is not a list of headers.
 type checkedConn struct {
 	net.Conn
 	src     *bufio.Reader
 	checked bool
-	first   []byte // of the first message, what was not read yet
+	first   []byte // the unread rest of the first message
 }
 
 func (c *checkedConn) Read(p []byte) (int, error) {
@@ -72,9 +72,9 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 	return c.src.Read(p)
 }
 
-// readHeaderFrame reads a WebSocket frame (RFC 6455, section 5.2) and returns it as
-// it came, if it is a whole binary message of header lines. Browsers send one so
-// short in one frame.
+// readHeaderFrame reads a WebSocket frame (RFC 6455, section 5.2). It returns the
+// frame unchanged if it is a complete binary message of header lines. Browsers send
+// messages of this size in a single frame.
 func readHeaderFrame(src io.Reader) ([]byte, error) {
 	const (
 		finalBinary = 0x82

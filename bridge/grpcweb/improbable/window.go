@@ -15,20 +15,20 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// A browser's WebSocket has no backpressure: what a server sends is taken in,
-// whether or not the page reads it. So a page may name a window, in the metadata of
-// a call over the grpc-websockets transport:
+// A browser's WebSocket has no backpressure: the browser buffers everything that a
+// server sends, whether or not the page reads it. So a page may set a window in the
+// metadata of a call over the grpc-websockets transport:
 //
 //	akash-window: BYTES
 //
-// It then sends its one request message without the sign that nothing follows, and
-// after it, as further messages of four bytes, how many bytes of the answer's
-// messages, their prefixes included, it has used up since it last said so (unsigned,
-// big endian). While BYTES or more are sent and not used up, the bridge sends
-// nothing, and reads nothing of the provider's answer either.
+// The page then sends its one request message without the end-of-request marker. After
+// it, the page sends credits: messages of four bytes that say how many bytes of the
+// answer's messages, including their prefixes, it has consumed since the last credit
+// (unsigned, big endian). While BYTES or more are sent but not consumed, the bridge
+// sends nothing and reads nothing from the provider.
 const headerWindow = "Akash-Window"
 
-// The windows that pages may name, in bytes.
+// The range of windows that pages may set, in bytes.
 const (
 	MinWindow = 16 << 10
 	MaxWindow = 16 << 20
@@ -36,9 +36,9 @@ const (
 
 const creditSize = 4
 
-var errCredit = errors.New("what follows the request is no credit")
+var errCredit = errors.New("a message after the request is not a credit")
 
-// Window returns the window that a call's headers name, 0 for none.
+// Window returns the window that a call's headers set, or 0 if they set none.
 func Window(h http.Header) (bytes int, err error) {
 	value := h.Get(headerWindow)
 	if value == "" {
@@ -52,31 +52,31 @@ func Window(h http.Header) (bytes int, err error) {
 	return bytes, nil
 }
 
-// windowed is a call whose page says how far it has read.
+// windowed is a call with a window.
 type windowed struct {
 	http.ResponseWriter
 	ctx  context.Context
-	body io.Reader // the WebSocket's messages from the page, as one stream
+	body io.Reader // the page's WebSocket messages as one stream
 	size int64
 
-	// What the handler reads of the request: one message.
+	// The request's one message, which Read returns.
 	head [grpcwire.PrefixSize]byte
-	at   int // bytes of head that were read
-	rest int // bytes of the message that were not
+	at   int // bytes of head read so far
+	rest int // bytes of the message's data not read yet
 
 	credits sync.WaitGroup
 
-	mu     sync.Mutex
-	unused int64         // bytes sent that the page has not used up
-	more   chan struct{} // closed when it has used up some
-	broken error
+	mu         sync.Mutex
+	unconsumed int64         // bytes that were sent but not consumed
+	more       chan struct{} // closed, and replaced, at each credit
+	err        error         // why no more credits come
 }
 
 func newWindowed(ctx context.Context, w http.ResponseWriter, body io.Reader, size int) *windowed {
 	return &windowed{ResponseWriter: w, ctx: ctx, body: body, size: int64(size), more: make(chan struct{})}
 }
 
-// Read reads the request: the first message of the page, and no more.
+// Read reads the page's first message, and then returns io.EOF.
 func (w *windowed) Read(p []byte) (int, error) {
 	switch {
 	case len(p) == 0:
@@ -87,27 +87,26 @@ func (w *windowed) Read(p []byte) (int, error) {
 		w.at += n
 		if w.at == grpcwire.PrefixSize {
 			w.rest = int(binary.BigEndian.Uint32(w.head[1:]))
-			w.await()
+			w.startCredits()
 		}
 		return n, err
 	case w.rest > 0:
 		n, err := w.body.Read(p[:min(len(p), w.rest)])
 		w.rest -= n
-		w.await()
+		w.startCredits()
 		return n, err
 	}
 	return 0, io.EOF
 }
 
-// await begins to read credits once the request is complete.
-func (w *windowed) await() {
+// startCredits starts readCredits once the request is complete.
+func (w *windowed) startCredits() {
 	if w.rest == 0 {
 		w.credits.Go(w.readCredits)
 	}
 }
 
-// readCredits reads what the page says after its request. It ends with the
-// WebSocket.
+// readCredits reads the page's credits. It returns when the WebSocket closes.
 func (w *windowed) readCredits() {
 	for {
 		var credit [grpcwire.PrefixSize + creditSize]byte
@@ -117,9 +116,9 @@ func (w *windowed) readCredits() {
 		}
 		w.mu.Lock()
 		if err != nil {
-			w.broken = err
+			w.err = err
 		} else {
-			w.unused = max(0, w.unused-int64(binary.BigEndian.Uint32(credit[grpcwire.PrefixSize:])))
+			w.unconsumed = max(0, w.unconsumed-int64(binary.BigEndian.Uint32(credit[grpcwire.PrefixSize:])))
 		}
 		close(w.more)
 		w.more = make(chan struct{})
@@ -130,19 +129,19 @@ func (w *windowed) readCredits() {
 	}
 }
 
-// Write sends messages, when the page has room for them.
+// Write sends messages, and blocks while the window is full.
 func (w *windowed) Write(p []byte) (int, error) {
 	for {
 		w.mu.Lock()
-		broken, more := w.broken, w.more
-		room := w.unused < w.size
-		if room && broken == nil {
-			w.unused += int64(len(p))
+		failed, more := w.err, w.more
+		room := w.unconsumed < w.size
+		if room && failed == nil {
+			w.unconsumed += int64(len(p))
 		}
 		w.mu.Unlock()
 		switch {
-		case broken != nil:
-			return 0, broken
+		case failed != nil:
+			return 0, failed
 		case room:
 			return w.ResponseWriter.Write(p)
 		}
