@@ -4,9 +4,17 @@ import { ProviderError } from "./errors.js";
 import type { LogGap, StreamState } from "./types.js";
 
 declare global {
-  // As TypeScript's own library has it since 5.2, for what checks against an older one.
+  // What `await using` needs of TypeScript's library, as it has it since 5.2 where its
+  // esnext.disposable is asked for, which projects with stock settings do not do.
   interface SymbolConstructor {
+    readonly dispose: unique symbol;
     readonly asyncDispose: unique symbol;
+  }
+  interface Disposable {
+    [Symbol.dispose](): void;
+  }
+  interface AsyncDisposable {
+    [Symbol.asyncDispose](): PromiseLike<void>;
   }
 }
 

@@ -46,8 +46,8 @@ export async function findProgram(
     if (found) return found;
   }
   throw new Error(
-    `cannot find ${name}: \`npm install --save-dev akash-provider-bridge akash-provider-testserver\` ` +
-      "brings the programs that tests run with. Where you have built them, let the option bin be " +
+    `cannot find ${name}: the packages akash-provider-bridge and akash-provider-testserver bring ` +
+      "the programs that tests run with. Where you have built them, let the option bin be " +
       `their directory, or ${variable} its file`,
   );
 }

@@ -5,14 +5,15 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { transform } from "esbuild";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestProvider, type TestProvider } from "../../src/testing/index.js";
-import { launch } from "../e2e/harness.js";
+import { launch, root } from "../e2e/harness.js";
 import { Project, pack } from "./project.js";
 import { Site } from "./site.js";
 
@@ -94,6 +95,19 @@ async function serve(project: Project): Promise<{ url: string; close(): Promise<
   throw new Error(`${project.name}: the server does not say where it is`);
 }
 
+/** Makes the README's React component a page of a project of Next.js. */
+async function pasteComponent(project: Project): Promise<void> {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, component = ""] = /```tsx\n(.*?)```/s.exec(readme) ?? [];
+  // Without its types, since the project is one without TypeScript.
+  const { code } = await transform(component, { loader: "tsx", jsx: "preserve", charset: "utf8" });
+  const named = code
+    .replaceAll('owner: "akash1…"', 'owner: "akash1tenant…"')
+    .replaceAll('"akash1…"', '"akash1provider…"');
+  mkdirSync(join(project.dir, "app/readme"), { recursive: true });
+  writeFileSync(join(project.dir, "app/readme/page.jsx"), named);
+}
+
 describe.each(names)("%s", (name) => {
   const project = new Project(name);
   const results: Record<string, string> = {};
@@ -107,6 +121,7 @@ describe.each(names)("%s", (name) => {
     await project.install(tarball);
     const installed = join(project.dir, "node_modules/akash-provider-web/dist");
     const { owner, dseq } = akash.lease;
+    if (name === "next") await pasteComponent(project);
     const hashes = JSON.parse(readFileSync(join(installed, "sri.json"), "utf8"));
     project.fill({
       "http://127.0.0.1:8080": akash.bridgeUrl,
@@ -160,6 +175,8 @@ describe.each(names)("%s", (name) => {
         if (name === "next") {
           await page.goto(`${site.url}server`);
           expect(await page.locator("#first").innerText()).toBe(leases);
+          await page.goto(`${site.url}readme`);
+          await page.getByText(`${leases}, log open`).waitFor();
         }
       } finally {
         expect.soft(errors).toEqual([]);

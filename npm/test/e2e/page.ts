@@ -21,7 +21,7 @@ export interface Failure {
 /** A result of a call as it crosses from the page to the test. */
 export interface Result {
   status: "success" | "error";
-  response?: unknown | undefined;
+  response?: unknown;
   error?: Failure | undefined;
   attempts: number;
   method?: string;

@@ -1,22 +1,44 @@
+// Everything that users copy out of the documents, pasted and run.
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { readdirSync, readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { build, type PluginBuild } from "esbuild";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { executablePath } from "../../../testserver/chromium.mjs";
+import type * as Package from "../../src/node.js";
 import { root, Stage, until } from "./harness.js";
 
+/** Where users copy code from. */
+const documents = ["README.md", "npm/README.md", ...markdown("npm/docs")];
+
+/** An example in one of them. */
+interface Snippet {
+  document: string;
+  language: string;
+  code: string;
+}
+
+const snippets: Snippet[] = documents.flatMap((document) => {
+  const fences = readFileSync(join(root, document), "utf8").matchAll(/```(\w+)\n(.*?)```/gs);
+  return [...fences].map(([, language = "", code = ""]) => ({ document, language, code }));
+});
+
+/** What is code of a page or a program; the rest is for shells. */
+const programs = snippets.filter(({ language }) => /^([jt]sx?|html)$/.test(language));
+
+/** The examples that a test has asked for. */
+const tested = new Set<Snippet>();
+
 let stage: Stage;
-let readme: string;
 /** A user's project, which has the package installed. */
 let project: string;
 
 beforeAll(async () => {
   stage = await Stage.open();
-  readme = await readFile(join(root, "README.md"), "utf8");
   project = await mkdtemp(join(tmpdir(), "akash-readme-"));
   const installed = {
     "akash-provider-web": "npm",
@@ -24,6 +46,7 @@ beforeAll(async () => {
     "@playwright": "npm/test/readme/node_modules/@playwright",
     react: "npm/node_modules/react",
     "react-dom": "npm/node_modules/react-dom",
+    vite: "npm/node_modules/vite",
     vitest: "npm/node_modules/vitest",
   };
   await mkdir(join(project, "node_modules"));
@@ -37,15 +60,32 @@ afterAll(async () => {
   await rm(project, { recursive: true });
 });
 
-/** Returns the README's example in a language that contains a text. */
-function example(language: string, text: string): string {
-  const fences = readme.matchAll(/```(\w+)\n(.*?)```/gs);
-  const [found, ...more] = [...fences].filter(
-    ([, l, code]) => l === language && code?.includes(text),
+/** Returns the paths of the documents in a directory. */
+function markdown(directory: string): string[] {
+  const names = readdirSync(join(root, directory), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => name.endsWith(".md")).map((name) => `${directory}/${name}`);
+}
+
+/** Returns a document's example in a language that contains a text. */
+function example(language: string, text: string, document = "README.md"): string {
+  const found = programs.filter(
+    (s) => s.document === document && s.language === language && s.code.includes(text),
   );
-  expect(more, text).toEqual([]);
-  expect(found, text).toBeDefined();
-  return found?.[2] ?? "";
+  expect(found, `${document}: ${text}`).toHaveLength(1);
+  const [snippet] = found as [Snippet];
+  tested.add(snippet);
+  return snippet.code;
+}
+
+/** Puts what a user knows where an example has a placeholder. */
+function fill(code: string): string {
+  const { provider, lease, auth } = stage.fake;
+  return code
+    .replaceAll("http://127.0.0.1:8080", stage.url)
+    .replaceAll('owner: "akash1…"', `owner: "${lease.owner}"`)
+    .replaceAll('dseq: "1234567"', `dseq: "${lease.dseq}"`)
+    .replaceAll("akash1…", provider)
+    .replaceAll("eyJ…", auth.jwt.token);
 }
 
 /** Has a bundle import the package from the site that serves it, with its module. */
@@ -71,68 +111,165 @@ async function run(program: string, ...args: string[]): Promise<string> {
   return output;
 }
 
-test("the README's examples have no type errors", async () => {
-  await writeFile(join(project, "app.tsx"), example("tsx", "useLogs"));
-  await writeFile(join(project, "logs.test.ts"), example("ts", 'from "vitest"'));
-  await writeFile(join(project, "page.spec.ts"), example("ts", 'from "@playwright/test"'));
-  const compilerOptions = {
-    target: "es2022",
-    lib: ["es2022", "dom", "esnext.disposable"],
-    module: "preserve",
-    moduleResolution: "bundler",
-    jsx: "react-jsx",
-    types: [],
-    strict: true,
-    noUncheckedIndexedAccess: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: true,
-    noEmit: true,
-  };
-  const files = ["app.tsx", "logs.test.ts", "page.spec.ts"];
-  await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-  await run(join(root, "npm/node_modules/typescript/bin/tsc"), "-p", project);
+/** Where the templates of `npm create vite` and `npx create-next-app` are. */
+const vite = "npm/test/readme/node_modules/create-vite";
+const next = "npm/test/readme/node_modules/create-next-app/dist/templates";
+
+/** Stock projects: their settings, where their code lies, and the TypeScript they ask for. */
+const stock = [
+  {
+    name: "Vite, vanilla-ts",
+    tsconfig: `${vite}/template-vanilla-ts/tsconfig.json`,
+    code: "src",
+    typescript: "npm/node_modules/typescript",
+    takes: /^ts$/,
+  },
+  {
+    name: "Vite, react-ts",
+    tsconfig: `${vite}/template-react-ts/tsconfig.app.json`,
+    code: "src",
+    typescript: "npm/node_modules/typescript",
+    takes: /^tsx?$/,
+  },
+  {
+    name: "Next.js, app router",
+    tsconfig: `${next}/app/ts/tsconfig.json`,
+    code: "app",
+    typescript: "npm/test/readme/node_modules/typescript-5",
+    takes: /^tsx?$/,
+  },
+];
+
+describe.each(stock)("in a new project of $name", ({ name, tsconfig, code, typescript, takes }) => {
+  const pasted = programs.filter(({ language }) => takes.test(language));
+
+  test("no example has type errors", async () => {
+    expect(pasted.length).toBeGreaterThan(5);
+    const dir = join(project, name.replaceAll(/\W+/g, "-"));
+    await mkdir(join(dir, code), { recursive: true });
+    await cp(join(root, tsconfig), join(dir, "tsconfig.json"));
+    for (const [i, snippet] of pasted.entries()) {
+      await writeFile(join(dir, code, `example${i}.${snippet.language}`), snippet.code);
+    }
+    await run(join(root, typescript, "bin/tsc"), "-p", dir);
+  });
 });
+
+test("a mistake in an example would be found", async () => {
+  const dir = join(project, "wrong");
+  await mkdir(join(dir, "src"), { recursive: true });
+  await cp(join(root, vite, "template-vanilla-ts/tsconfig.json"), join(dir, "tsconfig.json"));
+  const wrong = example("ts", "// a provider's address").replace("bridgeUrl", "bridgeURL");
+  await writeFile(join(dir, "src/wrong.ts"), wrong);
+  const tsc = join(root, "npm/node_modules/typescript/bin/tsc");
+  await expect(run(tsc, "-p", dir)).rejects.toThrow(/bridgeURL/);
+});
+
+describe.each([
+  ["README.md", "// a provider's address"],
+  ["npm/README.md", "document.body.append"],
+])("the first example of %s", (document, text) => {
+  test("works as it stands", async () => {
+    const { active } = (await stage.fake.status()).cluster.leases;
+    expect(await inPage(fill(example("ts", text, document)))).toMatch(
+      document === "README.md" ? `${active}` : `${active} leases`,
+    );
+  });
+
+  test("says what a placeholder is, where that is left", async () => {
+    const code = example("ts", text, document).replaceAll("http://127.0.0.1:8080", stage.url);
+    expect(await inPage(code)).toBe(
+      'provider is the placeholder "akash1…": put a provider\'s address in its place',
+    );
+  });
+});
+
+test.each(["README.md", "npm/README.md"])("the log of %s works as it stands", async (document) => {
+  const [service] = stage.fake.services;
+  const code = fill(example("ts", 'token: "eyJ…" },\n}))', document));
+  const text = await inPage(code.replace('name: "web"', `name: "${service}"`));
+  expect(text).toMatch(new RegExp(`^${service}/\\d+: `));
+});
+
+test("the README's ways to say who asks are taken", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: fill(example("ts", "Auth[]")), loader: "ts" },
+    format: "esm",
+    write: false,
+  });
+  const source = `data:text/javascript,${encodeURIComponent(outputFiles[0]?.text ?? "")}`;
+  const path = join(root, "npm/dist/node.js");
+  const { createClient }: typeof Package = await import(path);
+  const { ways }: { ways: Package.Auth[] } = await import(/* @vite-ignore */ source);
+  const client = await createClient({ bridgeUrl: stage.url });
+  const { provider, lease } = stage.fake;
+  const outcomes: string[] = [];
+  for (const auth of ways) {
+    const { status, error } = await client.getManifest({ provider, lease, auth, retries: 0 });
+    outcomes.push(status === "success" ? status : error.message);
+  }
+  expect(outcomes).toEqual([
+    "success",
+    "success",
+    expect.stringContaining("auth.certPem is a placeholder"),
+  ]);
+});
+
+/** Builds a program for a page, and returns the first thing that it says there. */
+async function inPage(code: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, loader: "ts", resolveDir: project },
+    bundle: true,
+    write: false,
+    format: "esm",
+    plugins: [{ name: "beside the page", setup: leavePackage }],
+  });
+  const page = await stage.page("module");
+  try {
+    await page.evaluate("document.body.replaceChildren()");
+    const said = page.waitForEvent("console").then((message) => message.text());
+    const shown = page
+      .waitForFunction("document.body.textContent")
+      .then((text) => text.jsonValue())
+      .then(String);
+    for (const promise of [said, shown]) promise.catch(() => {});
+    await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });
+    return await Promise.race([said, shown]);
+  } finally {
+    await page.close();
+  }
+}
 
 test("the README's static page works as it stands", async () => {
   const markup = example("html", "<!doctype html>");
   const page = await stage.page("script");
-  await page.setContent(
-    markup
-      .replaceAll("http://127.0.0.1:8080", stage.url)
-      .replaceAll("akash1…", stage.fake.provider),
-  );
+  await page.setContent(fill(markup));
   const { active } = (await stage.fake.status()).cluster.leases;
   await page.getByText(`${active} leases`).waitFor();
 });
 
-test("the README's React component works as it stands", async () => {
-  const component = example("tsx", "useLogs").replaceAll("http://127.0.0.1:8080", stage.url);
-  await writeFile(join(project, "app.tsx"), component);
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `
-        import { createRoot } from "react-dom/client";
-        import { App } from "./app.tsx";
-        globalThis.show = (props) => createRoot(document.body).render(<App {...props} />);`,
-      loader: "tsx",
-      resolveDir: project,
-    },
-    bundle: true,
-    write: false,
-    format: "esm",
-    jsx: "automatic",
-    define: { "process.env.NODE_ENV": '"production"' },
-    plugins: [{ name: "beside the page", setup: leavePackage }],
-  });
-  const page = await stage.page("module");
-  await page.addScriptTag({ type: "module", content: outputFiles[0]?.text ?? "" });
-  // An inline module that imports another runs when that one has come, with nothing to await.
-  await page.waitForFunction(() => "show" in globalThis);
-  const { provider, lease, auth } = stage.fake;
-  await page.evaluate(
-    (props) => (globalThis as unknown as { show: (props: object) => void }).show(props),
-    { provider, lease, auth: auth.jwt },
+test("the README's script tag with a hash names one that is right", async () => {
+  const tag = example("html", "integrity=");
+  const page = await stage.page("script");
+  const hashes = await (await fetch(`${stage.url}/sri.json`)).json();
+  const hash = hashes["akash-provider-web.min.js"];
+  await page.evaluate("delete globalThis.AkashProvider");
+  await page.setContent(
+    tag.replace("https://bridge.example.com", stage.url).replace("sha384-…", hash),
   );
+  await page.waitForFunction("globalThis.AkashProvider?.createClient");
+});
+
+test("the README's React component is the App of Vite's template as it stands", async () => {
+  const dir = join(project, "vite-app");
+  await cp(join(root, vite, "template-react-ts"), dir, { recursive: true });
+  // Of its plugin this needs nothing: Vite itself reads JSX.
+  await rm(join(dir, "vite.config.ts"));
+  await writeFile(join(dir, "src/App.tsx"), fill(example("tsx", "useLogs")));
+  await run(join(root, "npm/node_modules/vite/bin/vite.js"), "build", dir, "--logLevel=warn");
+  await using site = await serveFiles(join(dir, "dist"));
+  const page = await stage.browser.newPage();
+  await page.goto(site.url);
   const { active } = (await stage.fake.status()).cluster.leases;
   await page.getByText(`${active} leases, log open`).waitFor();
   await until("the log is shown", 10_000, async () => (await page.locator("pre").count()) === 1000);
@@ -184,6 +321,32 @@ async function serveApp() {
     response.setHeader("Content-Type", "text/html; charset=utf-8");
     response.end(page);
   });
+  return listening(server);
+}
+
+/** Serves the files of a directory. */
+async function serveFiles(directory: string) {
+  const types: Record<string, string> = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".wasm": "application/wasm",
+  };
+  const server = createServer(async ({ url = "/" }, response) => {
+    const path = url === "/" ? "/index.html" : (url.split("?")[0] ?? "");
+    try {
+      const body = await readFile(join(directory, path));
+      response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return listening(server);
+}
+
+/** Listens at a port of the system's choice. */
+async function listening(server: Server) {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -194,3 +357,9 @@ async function serveApp() {
     },
   };
 }
+
+// Last, when the others have asked for theirs.
+test("every example is tested", () => {
+  const left = programs.filter((snippet) => !tested.has(snippet));
+  expect(left.map(({ document, code }) => `${document}:\n${code}`)).toEqual([]);
+});

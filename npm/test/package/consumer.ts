@@ -27,6 +27,11 @@ export async function status(client: Client): Promise<number | undefined> {
   throw new Error([code, reason, message, attempts].join(" "));
 }
 
+export async function apart(client: Client): Promise<string | undefined> {
+  const { response, error } = await client.getProviderStatus(provider);
+  return error ? error.message : response.errors.join();
+}
+
 export async function logs(stream: Stream<LogEntry>): Promise<string[]> {
   const lines: string[] = [];
   for await (const entries of stream.batches()) {
@@ -59,6 +64,12 @@ export async function fake(): Promise<void> {
   const client = await createClient({ bridgeUrl: akash.bridgeUrl });
   client.streamLogs({ provider: akash.provider, lease: akash.lease, auth: akash.auth.mtls });
   await akash.close();
+}
+
+export async function wrong(client: Client): Promise<void> {
+  const { response } = await client.getProviderStatus(provider);
+  // @ts-expect-error: where there is an error there is no response
+  response.errors.join();
 }
 
 // @ts-expect-error: the types say what is not there
