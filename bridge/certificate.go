@@ -9,34 +9,34 @@ import (
 	"time"
 )
 
-// certificatePause is how long a certificate is served before its files are looked
-// at again.
-const certificatePause = 10 * time.Second
+// certificateCheckInterval is the least time between two checks of the certificate's
+// files for changes.
+const certificateCheckInterval = 10 * time.Second
 
-// certificate is what the bridge serves HTTPS with. It is read again when its files
-// have changed, so that a renewal needs no restart, which would end every stream.
+// certificate is the bridge's TLS certificate. It is reloaded when its files have
+// changed, so that a renewal needs no restart, which would end every stream.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	now               func() time.Time
 
-	mu     sync.Mutex
-	pair   *tls.Certificate
-	stamp  [2]fileStamp // of the files, when they were last read
-	looked time.Time
+	mu      sync.Mutex
+	cert    *tls.Certificate
+	state   [2]fileState // of the files when they were last loaded
+	checked time.Time
 }
 
-// fileStamp tells one state of a file from another.
-type fileStamp struct {
-	changed time.Time
+// fileState identifies a version of a file.
+type fileState struct {
+	modTime time.Time
 	size    int64
 }
 
-// loadCertificate reads a certificate and its key.
+// loadCertificate loads a certificate and its key.
 func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, now: time.Now}
-	c.looked = c.now()
-	if err := c.load(c.stamps()); err != nil {
+	c.checked = c.now()
+	if err := c.load(c.fileStates()); err != nil {
 		return nil, usageError{fmt.Errorf("--tls-cert, --tls-key: %w", err)}
 	}
 	return c, nil
@@ -46,43 +46,43 @@ func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.now(); now.Sub(c.looked) >= certificatePause {
-		c.looked = now
-		c.renew()
+	if now := c.now(); now.Sub(c.checked) >= certificateCheckInterval {
+		c.checked = now
+		c.reload()
 	}
-	return c.pair, nil
+	return c.cert, nil
 }
 
-// renew reads the files if they have changed. What cannot be used, as when only one
-// of them has been written yet, is looked at again in a while; until then the old
-// certificate is served. c.mu is held.
-func (c *certificate) renew() {
-	stamp := c.stamps()
-	if stamp == c.stamp {
+// reload loads the files if they have changed. If they cannot be used, for example
+// because only one has been written yet, the old certificate stays in use until a
+// later check succeeds. The caller holds c.mu.
+func (c *certificate) reload() {
+	state := c.fileStates()
+	if state == c.state {
 		return
 	}
-	if err := c.load(stamp); err != nil {
-		c.log.Warn("the changed certificate cannot be used; the old one is still served", "error", err)
+	if err := c.load(state); err != nil {
+		c.log.Warn("the changed certificate cannot be used; the old one stays in use", "error", err)
 		return
 	}
-	c.log.Info("the certificate was read again", "file", c.certFile)
+	c.log.Info("the certificate was reloaded", "file", c.certFile)
 }
 
-func (c *certificate) load(stamp [2]fileStamp) error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+func (c *certificate) load(state [2]fileState) error {
+	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return err
 	}
-	c.pair, c.stamp = &pair, stamp
+	c.cert, c.state = &cert, state
 	return nil
 }
 
-// stamps returns the states of the files; that of one that is not there is zero.
-func (c *certificate) stamps() (stamps [2]fileStamp) {
+// fileStates returns the states of the files. That of a missing file is zero.
+func (c *certificate) fileStates() (states [2]fileState) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(name); err == nil {
-			stamps[i] = fileStamp{info.ModTime(), info.Size()}
+			states[i] = fileState{info.ModTime(), info.Size()}
 		}
 	}
-	return stamps
+	return states
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// writePair puts a new certificate of a name, and its key, into files.
-func writePair(t *testing.T, name, certFile, keyFile string) {
+// writeCertificate writes a new certificate for a name, and its key, to files.
+func writeCertificate(t *testing.T, name, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -33,9 +33,9 @@ func writePair(t *testing.T, name, certFile, keyFile string) {
 	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
 }
 
-func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
+func TestARenewedCertificateIsLoadedWithoutARestart(t *testing.T) {
 	certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-	writePair(t, "first", certFile, keyFile)
+	writeCertificate(t, "first", certFile, keyFile)
 	var logged bytes.Buffer
 	c, err := loadCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&logged, nil)))
 	require.NoError(t, err)
@@ -50,21 +50,21 @@ func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
 	}
 	assert.Equal(t, "first", served())
 
-	writePair(t, "a much longer second name", certFile, keyFile)
-	assert.Equal(t, "first", served(), "files are not looked at for every connection")
-	now = now.Add(certificatePause)
+	writeCertificate(t, "a much longer second name", certFile, keyFile)
+	assert.Equal(t, "first", served(), "the files are not checked for every connection")
+	now = now.Add(certificateCheckInterval)
 	assert.Equal(t, "a much longer second name", served())
 
 	require.NoError(t, os.WriteFile(certFile, []byte("half a file"), 0o600))
-	now = now.Add(certificatePause)
-	assert.Equal(t, "a much longer second name", served(), "what cannot be used does not take the bridge down")
+	now = now.Add(certificateCheckInterval)
+	assert.Equal(t, "a much longer second name", served(), "an unusable certificate does not replace the old one")
 	assert.Contains(t, logged.String(), "cannot be used")
-	writePair(t, "third", certFile, keyFile)
-	now = now.Add(certificatePause)
+	writeCertificate(t, "third", certFile, keyFile)
+	now = now.Add(certificateCheckInterval)
 	assert.Equal(t, "third", served())
 }
 
-func TestACertificateThatIsNotThereIsAUsageError(t *testing.T) {
+func TestAMissingCertificateIsAUsageError(t *testing.T) {
 	_, err := loadCertificate("nowhere.pem", "nowhere.key", slog.New(slog.DiscardHandler))
 	var usage usageError
 	assert.ErrorAs(t, err, &usage)

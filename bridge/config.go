@@ -14,7 +14,7 @@ import (
 	"akash-provider-web/bridge/provider"
 )
 
-// config is what the command line and the environment say.
+// config has the settings of the command line and the environment.
 type config struct {
 	listen        string
 	metricsListen string
@@ -35,30 +35,30 @@ type config struct {
 	logFormat  string
 }
 
-// defaultMaxStreams keeps a bridge, at some 30 KB a stream, within a few hundred
-// megabytes.
+// defaultMaxStreams limits a bridge to a few hundred megabytes, at about 30 KB per
+// stream.
 const defaultMaxStreams = 10_000
 
-// defaultChainRPC are public nodes, asked where the command line names none.
+// defaultChainRPC are public nodes, used by default.
 var defaultChainRPC = []string{"https://rpc.akashnet.net:443", "https://akash-rpc.polkachu.com:443"}
 
 const envPrefix = "AKASH_BRIDGE_"
 
 const usageHead = `Usage: akash-provider-bridge [flags]
 
-Lets web pages talk to Akash providers: takes gRPC-Web calls, finds the provider on
-the chain, verifies its certificate and relays the call over its own protocol.
+Lets web pages call Akash providers: accepts gRPC-Web calls, looks the provider up on
+the chain, verifies its certificate and relays the call over the provider's protocol.
 
-Flags (each also as an environment variable, such as AKASH_BRIDGE_ALLOW_ORIGIN for
---allow-origin; repeatable ones separate values with commas there):
+Flags (each can also be set as an environment variable, such as
+AKASH_BRIDGE_ALLOW_ORIGIN for --allow-origin, with commas between repeated values):
 
 `
 
-// usageError is a command line that cannot be run.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
-// parseConfig reads the command line, and the environment for flags that are not
-// on it. It returns flag.ErrHelp after printing help to stdout.
+// parseConfig parses the command line, and the environment for flags that are not on
+// it. It returns flag.ErrHelp after printing help to stdout.
 func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*config, error) {
 	c := &config{providers: map[string]string{}}
 	flags := flag.NewFlagSet("akash-provider-bridge", flag.ContinueOnError)
@@ -94,10 +94,10 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		_, err := guard.NewOrigins([]string{v})
 		return err
 	})
-	flags.BoolVar(&c.allowInsecure, "allow-insecure", false, "let pages skip the check of a provider's certificate (akash-tls: insecure)")
-	flags.BoolVar(&c.allowHostOverride, "allow-host-override", false, "let pages name a provider's host (akash-host-uri)")
+	flags.BoolVar(&c.allowInsecure, "allow-insecure", false, "let callers skip the verification of a provider's certificate (akash-tls: insecure)")
+	flags.BoolVar(&c.allowHostOverride, "allow-host-override", false, "let callers choose a provider's host (akash-host-uri)")
 	flags.BoolVar(&c.allowPrivateNetworks, "allow-private-networks", false, "connect to providers on loopback, private and link-local addresses")
-	list(flags, "forward-header", "`NAME` of a request header to pass on to providers, or PREFIX*, such as x-tenant-*;\nrepeatable; gRPC's own, trace headers and names ending in -bin always pass", func(v string) error {
+	list(flags, "forward-header", "`NAME` of a request header to forward to providers, or PREFIX*, such as x-tenant-*;\nrepeatable; headers of gRPC, tracing headers and names ending in -bin always are", func(v string) error {
 		c.forwardHeaders = append(c.forwardHeaders, v)
 		_, err := guard.NewMetadata([]string{v})
 		return err
@@ -127,7 +127,7 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 	return c, nil
 }
 
-// printHelp prints what the flags are, spelled as people write them.
+// printHelp prints the flags in the form --name.
 func printHelp(w io.Writer, flags *flag.FlagSet) {
 	fmt.Fprint(w, usageHead)
 	flags.VisitAll(func(f *flag.Flag) {
@@ -144,7 +144,7 @@ func printHelp(w io.Writer, flags *flag.FlagSet) {
 	})
 }
 
-// nodes returns the chain nodes to ask, and whether the operator chose them.
+// nodes returns the chain nodes, and whether the operator chose them.
 func (c *config) nodes() (urls []string, chosen bool) {
 	if len(c.chainRPC) > 0 {
 		return c.chainRPC, true
@@ -152,10 +152,10 @@ func (c *config) nodes() (urls []string, chosen bool) {
 	return defaultChainRPC, false
 }
 
-// check finds what is wrong with flags that the flags themselves do not tell.
+// check validates what the flags' own parsers do not.
 func (c *config) check() error {
 	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return errors.New("--tls-cert and --tls-key are only of use together")
+		return errors.New("--tls-cert and --tls-key must be used together")
 	}
 	if c.maxStreams < 1 {
 		return fmt.Errorf("--max-streams is %d: want at least 1", c.maxStreams)
@@ -174,8 +174,7 @@ func (c *config) check() error {
 	return nil
 }
 
-// list defines a repeatable flag; one value may also hold several, separated by
-// commas.
+// list defines a repeatable flag, whose values may also be separated by commas.
 func list(flags *flag.FlagSet, name, usage string, add func(string) error) {
 	flags.Func(name, usage, func(values string) error {
 		for value := range strings.SplitSeq(values, ",") {
@@ -190,7 +189,7 @@ func list(flags *flag.FlagSet, name, usage string, add func(string) error) {
 	})
 }
 
-// fromEnvironment sets the flags that the command line does not.
+// fromEnvironment sets flags that the command line does not set.
 func fromEnvironment(flags *flag.FlagSet, getenv func(string) string) error {
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })

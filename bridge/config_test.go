@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 
 const someProvider = "akash1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq7cdc78"
 
-func TestEveryFlagIsAlsoAVariable(t *testing.T) {
+func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	c, err := parseConfig(nil, environment(map[string]string{
 		"AKASH_BRIDGE_LISTEN":                 "127.0.0.1:1",
 		"AKASH_BRIDGE_CHAIN_RPC":              "http://a:1, http://b:2",
@@ -59,14 +59,14 @@ func TestEveryFlagIsAlsoAVariable(t *testing.T) {
 	}, c)
 }
 
-func TestTheCommandLineWinsOverTheEnvironment(t *testing.T) {
+func TestTheCommandLineOverridesTheEnvironment(t *testing.T) {
 	c, err := parseConfig([]string{"--grpc-port", "1", "--grpc-port=2"},
 		environment(map[string]string{"AKASH_BRIDGE_GRPC_PORT": "3"}), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, []uint16{1, 2}, c.grpcPorts)
 }
 
-func TestHelpTellsEveryFlag(t *testing.T) {
+func TestHelpListsEveryFlag(t *testing.T) {
 	var help bytes.Buffer
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
@@ -76,7 +76,7 @@ func TestHelpTellsEveryFlag(t *testing.T) {
 	}
 }
 
-func TestABadFlagIsNamed(t *testing.T) {
+func TestErrorsNameTheFlag(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		env  map[string]string
@@ -109,7 +109,7 @@ func TestABadFlagIsNamed(t *testing.T) {
 	}
 }
 
-func TestTheCommandExitsWithTwoOnABadFlag(t *testing.T) {
+func TestExitCodeOfAUsageError(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command")
 	}

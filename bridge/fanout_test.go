@@ -19,7 +19,8 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// streams asks the fake how many calls of StreamStatus it has had, and has.
+// streams returns how many StreamStatus calls the fake has received, and how many are
+// open.
 func (w *world) streams(t *testing.T) (total, open int) {
 	t.Helper()
 	response, err := w.HTTP.Get(w.fake.Control + "/streams")
@@ -30,7 +31,7 @@ func (w *world) streams(t *testing.T) (total, open int) {
 	return s.Total[pathStreamStatus], s.Open[pathStreamStatus]
 }
 
-// steer posts to the fake's control API.
+// steer sends a request to the fake's control API.
 func (w *world) steer(t *testing.T, path string) {
 	t.Helper()
 	response, err := w.HTTP.Post(w.fake.Control+path, "", nil)
@@ -39,7 +40,7 @@ func (w *world) steer(t *testing.T, path string) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-// holds returns the status that the fake serves.
+// holds returns the status that the fake currently serves.
 func (w *world) holds(t *testing.T) *providerv1.Status {
 	t.Helper()
 	response, err := w.HTTP.Get(w.fake.Control + "/status")
@@ -52,7 +53,7 @@ func (w *world) holds(t *testing.T) *providerv1.Status {
 	return &status
 }
 
-// watch opens a StreamStatus.
+// watch opens a StreamStatus call.
 func (w *world) watch(t *testing.T, more ...string) *grpcwebtest.Stream {
 	t.Helper()
 	s, err := w.Open(t.Context(), pathStreamStatus, w.to(more...), &emptypb.Empty{})
@@ -61,7 +62,7 @@ func (w *world) watch(t *testing.T, more ...string) *grpcwebtest.Stream {
 	return s
 }
 
-// awaitActive reads statuses until one tells so many active leases.
+// awaitActive reads statuses until one has the given number of active leases.
 func awaitActive(t *testing.T, s *grpcwebtest.Stream, active uint32) {
 	t.Helper()
 	for {
@@ -78,7 +79,7 @@ func awaitActive(t *testing.T, s *grpcwebtest.Stream, active uint32) {
 	}
 }
 
-func TestManyPagesWatchAProviderThroughOneStream(t *testing.T) {
+func TestManyCallersShareOneStatusStream(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"}, "--allow-insecure")
 	certificate, key := w.clientCertificate(t)
 	var watchers []*grpcwebtest.Stream
@@ -110,7 +111,7 @@ func TestManyPagesWatchAProviderThroughOneStream(t *testing.T) {
 	awaitActive(t, unchecked, held)
 	assert.Equal(t, "none", unchecked.Header.Get("Akash-Verified"))
 	total, _ = w.streams(t)
-	assert.Equal(t, 2, total, "who does not verify is not served what others verified, nor the reverse")
+	assert.Equal(t, 2, total, "callers with and without verification do not share a stream")
 
 	for _, s := range append(watchers, unchecked) {
 		s.Close()
@@ -123,7 +124,7 @@ func TestManyPagesWatchAProviderThroughOneStream(t *testing.T) {
 	}
 }
 
-func TestPagesDoNotNoticeThatAProvidersStreamBreaks(t *testing.T) {
+func TestABrokenStatusStreamIsReopenedUnnoticed(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"})
 	watchers := []*grpcwebtest.Stream{w.watch(t), w.watch(t)}
 	for _, s := range watchers {

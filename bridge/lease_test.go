@@ -31,7 +31,7 @@ const (
 	pathEvents       = webv1.LeaseREST_StreamLeaseEvents_FullMethodName
 )
 
-// control uses the fake's own API.
+// control sends a request to the fake's control API.
 func (w *world) control(t *testing.T, method, route string, body string, into any) {
 	t.Helper()
 	r, err := http.NewRequest(method, w.fake.Control+route, strings.NewReader(body))
@@ -47,7 +47,7 @@ func (w *world) control(t *testing.T, method, route string, body string, into an
 	}
 }
 
-// written is what the fake's replicas have written, by "service/replica".
+// written returns what the fake's replicas have logged, by "service/replica".
 func (w *world) written(t *testing.T) map[string]string {
 	t.Helper()
 	var logs []fake.Log
@@ -64,7 +64,7 @@ func (w *world) written(t *testing.T) map[string]string {
 	return all
 }
 
-// token makes a token as the fake's control knows to.
+// token returns a token that the fake's control API issues.
 func (w *world) token(t *testing.T, query, claims string) string {
 	t.Helper()
 	var made struct{ Token string }
@@ -77,7 +77,8 @@ func (w *world) withToken(more ...string) http.Header {
 	return w.to(append([]string{"Authorization", "Bearer " + w.fake.JWT}, more...)...)
 }
 
-// withCertificate returns the headers of a call with a client certificate of a kind.
+// withCertificate returns the headers of a call with a client certificate of the given
+// kind.
 func (w *world) withCertificate(t *testing.T, kind string, more ...string) http.Header {
 	t.Helper()
 	var made struct{ CertPem, KeyPem string }
@@ -85,7 +86,7 @@ func (w *world) withCertificate(t *testing.T, kind string, more ...string) http.
 	return w.to(append([]string{"Akash-Client-Cert-Bin", encode([]byte(made.CertPem)), "Akash-Client-Key-Bin", encode([]byte(made.KeyPem))}, more...)...)
 }
 
-// read adds the log of a message to what arrived by replica.
+// read appends the log lines of a message to logs.
 func read(t *testing.T, logs map[string]string, message []byte) {
 	t.Helper()
 	var m leasev1.ServiceLogsResponse
@@ -123,9 +124,9 @@ func requireLogs(t *testing.T, want, got map[string]string) {
 	require.Len(t, got, len(want))
 }
 
-// One page code for all: the logs, the status and the filters are the same
-// whichever way a provider is spoken to, and whichever credential is shown.
-func TestALeaseIsTheSameOverEveryDialect(t *testing.T) {
+// Logs, status and filters are the same over gRPC and REST, and with each kind of
+// credential.
+func TestLeaseCallsAreTheSameOverEveryDialect(t *testing.T) {
 	const lines = 20_000
 	for _, dialect := range []struct {
 		name    string
@@ -143,7 +144,7 @@ func TestALeaseIsTheSameOverEveryDialect(t *testing.T) {
 			written := w.written(t)
 			credentials := map[string]http.Header{"JWT": w.withToken(), "mTLS": w.withCertificate(t, "valid")}
 			if dialect.options.ProviderVersion == "0.4.8" {
-				delete(credentials, "JWT") // it knows none
+				delete(credentials, "JWT") // it does not support tokens
 			}
 			for name, header := range credentials {
 				t.Run(name, func(t *testing.T) {
@@ -190,8 +191,8 @@ func (w *world) follow(t *testing.T, ctx context.Context, header http.Header) *g
 	return s
 }
 
-// A page that follows gets what is written, and what a replica writes that starts
-// later, and leaves nothing behind when it goes.
+// A followed log has new lines, and those of replicas that start later. When the
+// caller leaves, nothing remains open.
 func TestALogIsFollowedOverREST(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
 	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
@@ -221,7 +222,7 @@ func TestALogIsFollowedOverREST(t *testing.T) {
 		want := last(log, strings.Count(logs[replica], "\n"))
 		assert.True(t, want == logs[replica], "%s: want %q, got %q", replica, want, logs[replica])
 	}
-	assert.Equal(t, 4, strings.Count(logs["web/1"], "\n"), "the history of three lines, and one: none twice")
+	assert.Equal(t, 4, strings.Count(logs["web/1"], "\n"), "three lines of history and one new line, without duplicates")
 
 	leave()
 	var streams struct{ Open map[string]int }
@@ -237,8 +238,8 @@ func TestALogIsFollowedOverREST(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond, "the provider's side is closed: %v", streams.Open)
 }
 
-// A provider that dies ends the log, so that the client can resume.
-func TestAProviderThatDiesEndsTheLog(t *testing.T) {
+// A provider that crashes ends the log, so that the client can resume.
+func TestALostProviderEndsTheLog(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
 	s := w.follow(t, t.Context(), w.withToken())
 	_, err := s.Next()
@@ -256,19 +257,20 @@ func TestAProviderThatDiesEndsTheLog(t *testing.T) {
 	requireLogs(t, w.written(t), logs)
 }
 
-// A page learns which it was, whichever way the provider is spoken to.
-func TestEveryRefusalHasItsReason(t *testing.T) {
+// Refusals have the same reason over REST and gRPC.
+func TestRefusalsHaveReasons(t *testing.T) {
 	t.Run("REST", func(t *testing.T) {
 		testRefusals(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100}, "wrongTenant", codes.InvalidArgument)
 	})
 	t.Run("AEP-37", func(t *testing.T) {
-		// Over gRPC the provider decides alone: it finds no key of the stranger.
+		// Over gRPC the provider decides alone: it cannot find the certificate's
+		// key.
 		testRefusals(t, fake.Options{LeaseRPC: fake.DialectAEP37, LogLines: 100}, "tokenInvalid", codes.Unauthenticated)
 	})
 }
 
-// testRefusals tests all refusals at one provider; of a stranger it says what is
-// given.
+// testRefusals tests all refusals of one provider. The arguments say how it refuses a
+// caller of an unknown account.
 func testRefusals(t *testing.T, options fake.Options, strangerReason string, strangerCode codes.Code) {
 	w := startWorld(t, options)
 	bearer := func(token string) http.Header { return w.to("Authorization", "Bearer "+token) }
@@ -322,8 +324,8 @@ func testRefusals(t *testing.T, options fake.Options, strangerReason string, str
 	}
 }
 
-// A token that permits logs alone is enough for them.
-func TestATokenForLogsAloneGetsThem(t *testing.T) {
+// A token with the logs scope is enough to read logs.
+func TestATokenWithTheLogsScopeReadsLogs(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 500})
 	token := w.token(t, "alg=ES256KADR36", `{"leases":{"access":"granular","permissions":[{"provider":"`+w.fake.Provider+`","access":"scoped","scope":["logs"]}]}}`)
 	logs, s := w.history(t, w.to("Authorization", "Bearer "+token), nil)
@@ -331,7 +333,7 @@ func TestATokenForLogsAloneGetsThem(t *testing.T) {
 	requireLogs(t, w.written(t), logs)
 }
 
-// A cluster that is away, and a lease whose pods are not running, are not the same.
+// An unavailable cluster and a lease without running pods have different errors.
 func TestALeaseWithoutPodsAndAProviderWithoutACluster(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
 	for fault, want := range map[fake.Fault]struct {
@@ -347,15 +349,14 @@ func TestALeaseWithoutPodsAndAProviderWithoutACluster(t *testing.T) {
 	}
 }
 
-// Manifests go to the provider and come back, and what it refuses is told in its
-// own words.
+// Manifests are sent and read back. The provider's reason for refusing one is kept.
 func TestManifests(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"})
 	get := func() []byte {
 		s, messages, err := w.Call(t.Context(), pathGetManifest, w.withToken(), &webv1.GetManifestRequest{LeaseId: w.lease()})
 		require.NoError(t, err)
 		require.Equal(t, codes.OK, s.Code(), s.Message())
-		assert.Equal(t, "rest", s.Header.Get("Akash-Method"), "whatever else it speaks")
+		assert.Equal(t, "rest", s.Header.Get("Akash-Method"), "manifests always go over REST")
 		var m webv1.GetManifestResponse
 		require.NoError(t, proto.Unmarshal(messages[0], &m))
 		return m.GetManifest()
@@ -381,7 +382,7 @@ func TestManifests(t *testing.T) {
 	assert.Contains(t, s.Message(), "manifest is empty")
 }
 
-// The events of a lease are listed, and followed.
+// Events of a lease are listed and followed.
 func TestLeaseEvents(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"})
 	s, messages, err := w.Call(t.Context(), pathEvents, w.withToken(), &webv1.StreamLeaseEventsRequest{LeaseId: w.lease(), Service: "web"})
@@ -408,7 +409,7 @@ func TestLeaseEvents(t *testing.T) {
 	assert.Equal(t, "Back-off restarting", event.GetNote())
 }
 
-// A status that is followed tells of a change.
+// A followed status reports changes.
 func TestAServiceStatusIsFollowedOverREST(t *testing.T) {
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0"})
 	ctx, leave := context.WithTimeout(t.Context(), time.Minute)

@@ -1,6 +1,6 @@
-// Command akash-provider-bridge lets web pages talk to Akash providers: it takes
-// gRPC-Web calls, finds the provider on the chain, verifies its certificate and
-// relays the call over the provider's own protocol.
+// Command akash-provider-bridge lets web pages call Akash providers. It accepts
+// gRPC-Web calls, looks the provider up on the chain, verifies its certificate and
+// relays the call over the provider's protocol.
 package main
 
 import (
@@ -24,13 +24,12 @@ const (
 	exitUsage  = 2
 )
 
-// gcPercent lets the heap grow to three times what is in use before it is collected,
-// unless GOGC says otherwise. What is in use is little, so that by Go's default small
-// calls spend a tenth of their processor time on collections.
+// gcPercent is the default for GOGC. The bridge's live heap is small, so with Go's own
+// default, small calls spend a tenth of their CPU time on garbage collection.
 const gcPercent = 200
 
 func main() {
-	// grpc-web reports what callers do wrong here, unstructured and as it came.
+	// The grpc-web library logs errors of callers here, unstructured and unfiltered.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -50,7 +49,7 @@ func main() {
 	os.Exit(exitFailed)
 }
 
-// run serves until ctx is done.
+// run serves until ctx is canceled.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	c, err := parseConfig(args, getenv, stdout)
 	if errors.Is(err, flag.ErrHelp) {

@@ -38,8 +38,8 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// TestMain leaves out the one goroutine that is never to end: the clock of a timer
-// library that grpc-web links.
+// TestMain ignores one goroutine that never ends: the clock of a timer library that
+// grpc-web imports.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
@@ -51,7 +51,7 @@ const (
 	pathRestart      = leasev1.LeaseRPC_ServiceRestart_FullMethodName
 )
 
-// process is a bridge that runs as the command does, in this process.
+// process is a bridge that runs in the test's process as the command would.
 type process struct {
 	grpcwebtest.Client
 	ready  readyLine
@@ -60,7 +60,7 @@ type process struct {
 	ended  chan error
 }
 
-// start runs the bridge with args and waits until it serves.
+// start runs the bridge with args and waits until it accepts connections.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -84,13 +84,13 @@ func start(t *testing.T, args ...string) *process {
 				assert.NoError(t, err)
 			}
 		case <-time.After(20 * time.Second):
-			assert.Fail(t, "the bridge does not stop")
+			assert.Fail(t, "the bridge did not stop")
 		}
 	})
 	return p
 }
 
-// end stops the bridge and waits for its end.
+// end stops the bridge and waits until it has ended.
 func (p *process) end(t *testing.T) {
 	t.Helper()
 	p.stop()
@@ -99,11 +99,11 @@ func (p *process) end(t *testing.T) {
 		close(p.ended)
 		require.NoError(t, err)
 	case <-time.After(20 * time.Second):
-		require.Fail(t, "the bridge does not stop")
+		require.Fail(t, "the bridge did not stop")
 	}
 }
 
-// get fetches a path of the bridge.
+// get requests a path of the bridge.
 func (p *process) get(t *testing.T, path string) (int, string) {
 	t.Helper()
 	response, err := p.HTTP.Get(p.URL + path)
@@ -114,7 +114,7 @@ func (p *process) get(t *testing.T, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// buffer is a bytes.Buffer for several goroutines.
+// buffer is a bytes.Buffer for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -141,7 +141,7 @@ func startFake(t *testing.T, o fake.Options) *fake.Server {
 	return server
 }
 
-// world is a bridge with a fake provider on a fake chain behind it.
+// world is a bridge in front of a fake provider and chain.
 type world struct {
 	*process
 	fake fake.Ready
@@ -155,7 +155,7 @@ func startWorld(t *testing.T, o fake.Options, args ...string) *world {
 	return &world{process: start(t, args...), fake: ready}
 }
 
-// to returns the headers of a call to the fake provider.
+// to returns the headers of a call to the fake provider, extended by more.
 func (w *world) to(more ...string) http.Header {
 	h := http.Header{"Akash-Provider": {w.fake.Provider}}
 	for i := 0; i < len(more); i += 2 {
@@ -169,7 +169,7 @@ func (w *world) lease() *marketv1.LeaseID {
 	return &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq, Provider: l.Provider}
 }
 
-// seen asks the fake what requests reached it.
+// seen returns the requests that the fake has received.
 func (w *world) seen(t *testing.T) []fake.Request {
 	t.Helper()
 	response, err := w.HTTP.Get(w.fake.Control + "/requests")
@@ -191,7 +191,7 @@ func (w *world) clientCertificate(t *testing.T) (certificate, key []byte) {
 
 func encode(b []byte) string { return base64.RawStdEncoding.EncodeToString(b) }
 
-func TestAPageGetsTheStatusOfAProvider(t *testing.T) {
+func TestStatusOfAProviderOverGRPC(t *testing.T) {
 	w := startWorld(t, fake.Options{})
 	for range 2 {
 		s, messages, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
@@ -209,7 +209,7 @@ func TestAPageGetsTheStatusOfAProvider(t *testing.T) {
 	}
 }
 
-func TestAPageGetsTheStatusOfAnOldProviderOverREST(t *testing.T) {
+func TestStatusOfAnOldProviderOverREST(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.4.8"})
 	s, messages, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestAPageGetsTheStatusOfAnOldProviderOverREST(t *testing.T) {
 	assert.Equal(t, "v0.4.8", s.Header.Get("Akash-Provider-Version"))
 }
 
-func TestAPageGetsTheLogsOfALease(t *testing.T) {
+func TestLogsOfALease(t *testing.T) {
 	w := startWorld(t, fake.Options{LogLines: 5000})
 	s, messages, err := w.Call(t.Context(), pathLogs, w.to("Authorization", "Bearer "+w.fake.JWT),
 		&leasev1.ServiceLogsRequest{LeaseId: w.lease()})
@@ -236,7 +236,7 @@ func TestAPageGetsTheLogsOfALease(t *testing.T) {
 	assert.Equal(t, 5000, lines)
 }
 
-func TestAProviderOfAnyAgeSurvivesATokenFromAPage(t *testing.T) {
+func TestTokensDoNotCrashProvidersOfAnyVersion(t *testing.T) {
 	for _, version := range []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.15.0-rc0", "0.16.0-rc3", "0.16.0"} {
 		for _, dialect := range []fake.Dialect{fake.DialectAEP37, fake.DialectNone, fake.DialectSDK} {
 			t.Run(version+" "+string(dialect), func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestAProviderOfAnyAgeSurvivesATokenFromAPage(t *testing.T) {
 				survives := slices.Contains([]string{"0.16.0-rc3", "0.16.0"}, version)
 				for _, r := range w.seen(t) {
 					if r.Protocol == "grpc" && r.Authorization {
-						assert.NotContains(t, r.Method, "ProviderRPC", "it answers in public")
+						assert.NotContains(t, r.Method, "ProviderRPC", "public methods get no credentials")
 						assert.True(t, survives || r.Method == pathLogs, "%s got a token", r.Method)
 					}
 					assert.NotContains(t, r.Metadata, "cookie")
@@ -269,7 +269,7 @@ func TestAProviderOfAnyAgeSurvivesATokenFromAPage(t *testing.T) {
 	}
 }
 
-func TestATokenThatMayNotBeSentIsRefusedWithTheWayOut(t *testing.T) {
+func TestATokenThatMayNotBeSentIsRefused(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"}, "--allow-insecure")
 	token := "Bearer " + w.fake.JWT
 	s, _, err := w.Call(t.Context(), pathRestart, w.to("Authorization", token), &leasev1.ServiceRestartRequest{LeaseId: w.lease()})
@@ -287,7 +287,7 @@ func TestATokenThatMayNotBeSentIsRefusedWithTheWayOut(t *testing.T) {
 	}
 }
 
-func TestAClientCertificateReachesTheProvider(t *testing.T) {
+func TestTheClientCertificateIsSentToTheProvider(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", LogLines: 10})
 	certificate, key := w.clientCertificate(t)
 	header := w.to("Akash-Client-Cert-Bin", encode(certificate), "Akash-Client-Key-Bin", encode(key))
@@ -298,7 +298,7 @@ func TestAClientCertificateReachesTheProvider(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(w.seen(t), func(r fake.Request) bool { return r.Method == pathRestart && r.ClientCert }))
 }
 
-func TestSecretsAppearNowhere(t *testing.T) {
+func TestSecretsAreNeverLogged(t *testing.T) {
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", LogLines: 10}, "--log-format", "json")
 	certificate, key := w.clientCertificate(t)
 	secrets := map[string]string{"token": w.fake.JWT, "signature": w.fake.JWT[strings.LastIndex(w.fake.JWT, ".")+1:]}
@@ -338,7 +338,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	_, metrics := w.get(t, "/metrics")
 	w.end(t)
 	log := w.stderr.String()
-	assert.Contains(t, log, `"provider":"`+w.fake.Provider+`"`, "one line a call")
+	assert.Contains(t, log, `"provider":"`+w.fake.Provider+`"`, "one log line per call")
 	for what, secret := range secrets {
 		assert.NotContains(t, log, secret, "%s in the log", what)
 		assert.NotContains(t, metrics, secret, "%s in the metrics", what)
@@ -346,7 +346,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	}
 }
 
-func TestMalformedHeadersAreNamedWithWhatIsWanted(t *testing.T) {
+func TestMalformedHeadersGetAHelpfulError(t *testing.T) {
 	w := startWorld(t, fake.Options{}, "--allow-host-override", "--allow-insecure")
 	const zero = "00000000000000000000000000000000000000000000000000000000000000"
 	for name, values := range map[string][]string{
@@ -368,7 +368,8 @@ func TestMalformedHeadersAreNamedWithWhatIsWanted(t *testing.T) {
 			s, _, err := w.Call(t.Context(), pathLogs, header, &leasev1.ServiceLogsRequest{})
 			require.NoError(t, err)
 			assert.Equal(t, codes.InvalidArgument, s.Code(), "%s: %.80q: %s", name, value, s.Message())
-			// What a page's user mistyped is an address, and no header.
+			// A wrong address is the user's mistake, so the message does not speak
+			// of a header.
 			if s.Get("akash-error") == "malformedAddress" {
 				assert.Equal(t, "akash-provider", name)
 				assert.Contains(t, s.Message(), "is not an Akash address")
@@ -381,7 +382,7 @@ func TestMalformedHeadersAreNamedWithWhatIsWanted(t *testing.T) {
 	}
 }
 
-func TestOneValueAHeader(t *testing.T) {
+func TestRepeatedHeadersAreRefused(t *testing.T) {
 	w := startWorld(t, fake.Options{})
 	for _, name := range []string{"akash-provider", "akash-tls", "akash-tail", "akash-check-version", "akash-heartbeat"} {
 		header := w.to()
@@ -394,7 +395,7 @@ func TestOneValueAHeader(t *testing.T) {
 	}
 }
 
-func TestWhatTheOperatorDoesNotAllowIsRefused(t *testing.T) {
+func TestOptionsAreRefusedByDefault(t *testing.T) {
 	w := startWorld(t, fake.Options{})
 	for name, value := range map[string]string{"Akash-Host-Uri": w.fake.HostURI, "Akash-Tls": "insecure"} {
 		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(name, value), &emptypb.Empty{})
@@ -406,7 +407,7 @@ func TestWhatTheOperatorDoesNotAllowIsRefused(t *testing.T) {
 	assert.Empty(t, w.seen(t))
 }
 
-func TestWhatTheOperatorAllowsWorks(t *testing.T) {
+func TestOptionsThatTheOperatorAllows(t *testing.T) {
 	w := startWorld(t, fake.Options{Faults: []string{string(fake.FaultCertAbsent)}}, "--allow-insecure", "--allow-host-override")
 	for _, test := range []struct{ mode, verified string }{
 		{"insecure", "none"},
@@ -424,7 +425,7 @@ func TestWhatTheOperatorAllowsWorks(t *testing.T) {
 	assert.Contains(t, s.Message(), w.fake.Provider)
 }
 
-func TestAMethodThatIsNotRelayedIsUnimplemented(t *testing.T) {
+func TestUnknownMethodsAreUnimplemented(t *testing.T) {
 	w := startWorld(t, fake.Options{})
 	for _, path := range []string{
 		"/akash.provider.v1.ProviderRPC/Nope",
@@ -441,7 +442,7 @@ func TestAMethodThatIsNotRelayedIsUnimplemented(t *testing.T) {
 	assert.Empty(t, w.seen(t))
 }
 
-func TestABridgeThatIsFullSaysSo(t *testing.T) {
+func TestTheNumberOfOpenCallsIsLimited(t *testing.T) {
 	w := startWorld(t, fake.Options{}, "--max-streams", "2")
 	var open []*grpcwebtest.Stream
 	for range 2 {
@@ -456,16 +457,16 @@ func TestABridgeThatIsFullSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, codes.ResourceExhausted, s.Code())
 	assert.Equal(t, "bridgeBusy", s.Get("akash-error"))
-	assert.Len(t, s.Get("grpc-retry-pushback-ms"), 4, "when to try again")
+	assert.Len(t, s.Get("grpc-retry-pushback-ms"), 4, "the delay before a retry, in milliseconds")
 
 	open[0].Close()
 	require.Eventually(t, func() bool {
 		s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
 		return err == nil && s.Code() == codes.OK
-	}, 10*time.Second, time.Millisecond, "a place is free again")
+	}, 10*time.Second, time.Millisecond, "another call may be opened")
 }
 
-func TestABridgeThatIsToldToStopEndsItsStreamsAndExits(t *testing.T) {
+func TestAStoppingBridgeEndsStreamsAndExits(t *testing.T) {
 	w := startWorld(t, fake.Options{})
 	s, err := w.Open(t.Context(), pathStreamStatus, w.to(), &emptypb.Empty{})
 	require.NoError(t, err)
@@ -499,17 +500,17 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	assert.Contains(t, body, `akash_bridge_reach_duration_seconds_count{outcome="grpc"} 1`)
 	assert.Contains(t, body, `akash_bridge_message_bytes_total{direction="sent"}`)
 	assert.Contains(t, body, `akash_bridge_skipped_frames_total{kind="event"} 0`)
-	assert.NotContains(t, body, w.fake.Provider, "an address is no label")
+	assert.NotContains(t, body, w.fake.Provider, "addresses are not used as labels")
 
 	require.NoError(t, server.Close())
 	status, body = w.get(t, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status, body)
 	status, _ = w.get(t, "/healthz")
-	assert.Equal(t, http.StatusOK, status, "the bridge itself is well")
+	assert.Equal(t, http.StatusOK, status, "the bridge itself is healthy")
 }
 
-// A browser does not tell a page why its call failed: it asks for /healthz.
-func TestHealthTellsPagesWhetherTheyMayCall(t *testing.T) {
+// A browser does not tell a page why its call failed, so the page requests /healthz.
+func TestHealthAllowsTheOriginsThatMayCall(t *testing.T) {
 	p := start(t, "--provider", someProvider+"=https://provider.example:8443", "--allow-origin", "https://app.example")
 	for origin, allowed := range map[string]string{
 		"https://app.example":   "https://app.example",
@@ -530,7 +531,7 @@ func TestHealthTellsPagesWhetherTheyMayCall(t *testing.T) {
 	}
 }
 
-func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
+func TestMetricsOnASeparateListener(t *testing.T) {
 	p := start(t, "--provider", someProvider+"=https://provider.example:8443", "--metrics-listen", "127.0.0.1:0")
 	require.NotEmpty(t, p.ready.MetricsURL)
 	response, err := p.HTTP.Get(p.ready.MetricsURL)
@@ -538,9 +539,9 @@ func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
 	defer response.Body.Close()
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	status, body := p.get(t, "/metrics")
-	assert.False(t, status == http.StatusOK && strings.Contains(body, "akash_bridge_"), "no longer for everyone")
+	assert.False(t, status == http.StatusOK && strings.Contains(body, "akash_bridge_"), "metrics are not served on the main listener")
 	status, _ = p.get(t, "/readyz")
-	assert.Equal(t, http.StatusOK, status, "without a chain there is nothing to ask")
+	assert.Equal(t, http.StatusOK, status, "without a chain the bridge is always ready")
 }
 
 // certificateFiles writes a certificate for 127.0.0.1 and its key.
@@ -602,7 +603,7 @@ func TestEveryVersionOfHTTPIsServed(t *testing.T) {
 	}
 }
 
-func TestAQuietStreamBeatsWhereItIsAskedTo(t *testing.T) {
+func TestAnIdleStreamSendsHeartbeatsOnRequest(t *testing.T) {
 	for _, version := range []string{"0.14.0", "0.4.8"} {
 		w := startWorld(t, fake.Options{ProviderVersion: version})
 		s, err := w.Open(t.Context(), pathStreamStatus, w.to("Akash-Heartbeat", "1"), &emptypb.Empty{})
@@ -617,7 +618,7 @@ func TestAQuietStreamBeatsWhereItIsAskedTo(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsToldToAnyClientInTime(t *testing.T) {
+func TestErrorsReachEveryClientInTime(t *testing.T) {
 	for _, test := range []struct {
 		fault   fake.Fault
 		codes   []codes.Code

@@ -26,13 +26,13 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// versions are providers of every age that differ.
+// versions are the provider versions that behave differently.
 var versions = []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.16.0-rc3"}
 
-// TestEveryProviderAnswersOrSaysWhyNot asks providers of every version, with every
-// kind of certificate, for their status, with and without a look at the version,
-// where their gRPC port is and where it is not.
-func TestEveryProviderAnswersOrSaysWhyNot(t *testing.T) {
+// TestStatusOfEveryKindOfProvider requests the status of providers of every
+// version, with every kind of certificate, with and without the version check, and
+// with the gRPC port at its usual place and elsewhere.
+func TestStatusOfEveryKindOfProvider(t *testing.T) {
 	refusals := map[fake.CertificateKind]string{
 		fake.CertValid:         "",
 		fake.CertExpired:       "expired",
@@ -68,7 +68,7 @@ func TestEveryProviderAnswersOrSaysWhyNot(t *testing.T) {
 	for _, ports := range []struct {
 		name string
 		args []string
-		grpc bool // is to be found
+		grpc bool // whether the bridge should find it
 	}{
 		{"the gRPC port after the REST port", nil, true},
 		{"no gRPC port", []string{"--grpc-port", nobody}, false},
@@ -112,16 +112,17 @@ func TestEveryProviderAnswersOrSaysWhyNot(t *testing.T) {
 	}
 }
 
-// TestAGRPCPortThatTheOperatorNames is tried in the order given.
-func TestAGRPCPortThatTheOperatorNames(t *testing.T) {
+// TestConfiguredGRPCPorts checks that the ports given by --grpc-port are tried in
+// order.
+func TestConfiguredGRPCPorts(t *testing.T) {
 	for _, version := range versions {
 		server := startFake(t, fake.Options{ProviderVersion: version})
 		ready := server.Ready()
 		_, port, ok := strings.Cut(ready.GRPC, ":")
 		if !ok {
-			continue // it has none
+			continue // it has no gRPC port
 		}
-		_, other, _ := strings.Cut(ready.REST, ":") // which speaks something else
+		_, other, _ := strings.Cut(ready.REST, ":") // which does not speak gRPC
 		w := &world{
 			process: start(t, "--chain-rpc", ready.ChainRPC, "--allow-private-networks", "--grpc-port", other+","+port),
 			fake:    ready,
@@ -136,8 +137,8 @@ func TestAGRPCPortThatTheOperatorNames(t *testing.T) {
 	}
 }
 
-// overWebSocket makes a call by improbable's grpc-websockets transport, which lets
-// a page send any header, and waits for its end.
+// overWebSocket makes a call over improbable's grpc-websockets transport, which lets a
+// page send any header, and waits for its end.
 func overWebSocket(ctx context.Context, c *grpcwebtest.Client, path string, header http.Header, message []byte) error {
 	conn, _, err := websocket.Dial(ctx, c.URL+path, &websocket.DialOptions{
 		Subprotocols: []string{"grpc-websockets"}, HTTPClient: c.HTTP,
@@ -159,7 +160,7 @@ func overWebSocket(ctx context.Context, c *grpcwebtest.Client, path string, head
 	}
 	for {
 		if _, _, err := conn.Read(ctx); err != nil {
-			return nil // it has ended, as it always does
+			return nil // the end of the call
 		}
 	}
 }
@@ -175,7 +176,7 @@ func overHTTP(ctx context.Context, c *grpcwebtest.Client, path string, header ht
 	return err
 }
 
-// crashed asks the fake whether its process has died.
+// crashed reports whether the fake's process has crashed.
 func (w *world) crashed(t *testing.T) bool {
 	t.Helper()
 	response, err := w.HTTP.Get(w.fake.Control + "/state")
@@ -186,10 +187,10 @@ func (w *world) crashed(t *testing.T) bool {
 	return state.Crashed
 }
 
-func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
+func TestNoCallCrashesAProviderOfAnyVersion(t *testing.T) {
 	for _, version := range append(versions, "0.7.0", "0.10.6", "0.15.0-rc0") {
 		t.Run(version, func(t *testing.T) {
-			// A careless operator lets headers travel that might do harm.
+			// A careless operator has allowed headers that might do harm.
 			w := startWorld(t, fake.Options{ProviderVersion: version, LogLines: 10}, "--allow-insecure", "--max-streams", "1000",
 				"--forward-header", "a*", "--forward-header", "x-*", "--forward-header", "grpc-*")
 			certificate, key := w.clientCertificate(t)
@@ -218,7 +219,7 @@ func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
 
 			lease, err := proto.Marshal(w.lease())
 			require.NoError(t, err)
-			lease = append([]byte{0x0a, byte(len(lease))}, lease...) // field 1 of every request of a lease
+			lease = append([]byte{0x0a, byte(len(lease))}, lease...) // field 1 of every request about a lease
 			transports := []func(http.Header, string, []byte) error{
 				func(h http.Header, path string, message []byte) error {
 					return overHTTP(t.Context(), &w.Client, path, h, message)
@@ -278,7 +279,7 @@ func TestAProviderOfAnyAgeSurvivesEverythingThatAPageCanSend(t *testing.T) {
 			require.Eventually(t, func() bool {
 				s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
 				return err == nil && s.Code() == codes.OK
-			}, 10*time.Second, 10*time.Millisecond, "it answers as before")
+			}, 10*time.Second, 10*time.Millisecond, "the provider still answers")
 		})
 	}
 }

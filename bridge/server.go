@@ -23,47 +23,48 @@ import (
 	"akash-provider-web/bridge/rest"
 )
 
-// Limits on connections from browsers. There is no limit on how long a request or
-// its answer may take, since a stream takes as long as the page likes.
+// Limits on connections from browsers. Requests and answers have no time limit, since
+// a stream may be open as long as the page wants.
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10 // a token and a client certificate fit many times
+	maxHeaderBytes    = 64 << 10 // many times the size of a token and a client certificate
 	pingAfter         = 30 * time.Second
 	pingTimeout       = 15 * time.Second
 	streamsPerConn    = 1000
 )
 
-// Limits on the end of the bridge.
+// Limits on the bridge's shutdown and on readiness checks.
 const (
-	// finishGrace is how long calls that are not streams may take to finish.
+	// finishGrace is how long unary calls may take to finish.
 	finishGrace  = 5 * time.Second
 	readyTimeout = 5 * time.Second
 )
 
-// server is the bridge as a process: its listeners and what they serve.
+// server is the running bridge: its listeners and handlers.
 type server struct {
 	config  *config
 	log     *slog.Logger
 	metrics *gateway.Metrics
-	ready   func(context.Context) error // nil where nothing has to be asked
+	ready   func(context.Context) error // nil means always ready
 
-	stopping context.Context // done when the bridge is to end
-	calls    sync.WaitGroup  // calls being served, hijacked connections included
-	watched  *fanout.Hub
+	stopping context.Context // canceled when the bridge must stop
+	calls    sync.WaitGroup  // open calls, including those on hijacked connections
+	statuses *fanout.Hub
 	origins  *guard.Origins
 	call     http.Handler
 	web      http.Handler
 }
 
-// dependencies are the rooms that a server stands on.
+// dependencies are what a server is built from.
 type dependencies struct {
 	reacher provider.Reacher
-	// ready tells whether calls can be expected to succeed; nil for always.
+	// ready returns an error if calls cannot be expected to succeed; nil means always
+	// ready.
 	ready func(context.Context) error
-	// web serves the dashboard and the files for script tags; nil for none.
+	// web serves the dashboard and the files for script tags; nil serves none.
 	web http.Handler
-	// close lets go of what the others hold.
+	// close releases the other dependencies' resources.
 	close func()
 }
 
@@ -78,11 +79,11 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	}
 	metrics := gateway.NewMetrics()
 	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, stopping: stopping, web: d.web, origins: origins,
-		watched: fanout.New(fanout.Options{Logger: log})}
+		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
 		Reacher:           d.reacher,
 		REST:              rest.New(rest.Options{Logger: log, Skipped: metrics.Skipped}),
-		Statuses:          s.watched,
+		Statuses:          s.statuses,
 		Metadata:          metadata,
 		AllowInsecure:     c.allowInsecure,
 		AllowHostOverride: c.allowHostOverride,
@@ -97,8 +98,8 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	return s, nil
 }
 
-// ServeHTTP answers browsers, load balancers and, where they share the listener,
-// Prometheus.
+// ServeHTTP answers browsers, load balancers and, if there is no separate listener for
+// metrics, Prometheus.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost, r.Method == http.MethodOptions, isMethodPath(r.URL.Path):
@@ -106,8 +107,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.calls.Done()
 		s.call.ServeHTTP(w, r)
 	case r.URL.Path == "/healthz":
-		// A page whose call failed learns by this, and by our public files, whether the
-		// bridge is away or refuses it (npm/src/transport/diagnosis.ts): a browser does not tell.
+		// A page whose call failed requests this, and our public files, to find out
+		// whether the bridge is down or refuses its origin
+		// (npm/src/transport/diagnosis.ts): browsers do not tell pages.
 		w.Header().Add("Vary", "Origin")
 		if origin := r.Header.Get("Origin"); origin != "" && s.origins.Allows(r) {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
@@ -124,7 +126,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isMethodPath reports whether path is that of a gRPC method,
+// isMethodPath reports whether path has the form of a gRPC method,
 // /package.Service/Method.
 func isMethodPath(path string) bool {
 	service, method, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -159,16 +161,16 @@ func text(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-// readyLine is what the bridge prints once it serves.
+// readyLine is printed once the bridge accepts connections.
 type readyLine struct {
 	URL        string `json:"url"`
 	MetricsURL string `json:"metricsUrl,omitempty"`
 }
 
-// run serves until stopping is done, then ends streams, lets other calls finish
+// run serves until stopping is canceled. Then it ends streams, waits for other calls
 // and returns.
 func (s *server) run(stdout io.Writer) error {
-	defer s.watched.Close()
+	defer s.statuses.Close()
 	certificate, err := s.certificate()
 	if err != nil {
 		return err
@@ -228,8 +230,8 @@ func serve(server *http.Server, listener net.Listener) error {
 	return err
 }
 
-// shutdown lets calls end: streams have been told by s.stopping, others get
-// finishGrace.
+// shutdown waits for calls to end. Streams end because of s.stopping; other calls have
+// finishGrace to finish.
 func (s *server) shutdown(servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
 	defer cancel()
@@ -239,7 +241,7 @@ func (s *server) shutdown(servers []*http.Server) {
 		}
 		_ = server.Close()
 	}
-	// Shutdown does not wait for WebSockets.
+	// Shutdown does not wait for WebSockets and other hijacked connections.
 	done := make(chan struct{})
 	go func() { s.calls.Wait(); close(done) }()
 	select {
@@ -264,7 +266,7 @@ func (s *server) httpServer(handler http.Handler, certificate *certificate) *htt
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
-	// For load balancers, which speak HTTP/2 in the clear.
+	// Load balancers use HTTP/2 without TLS.
 	server.Protocols.SetUnencryptedHTTP2(true)
 	if certificate != nil {
 		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
@@ -272,7 +274,7 @@ func (s *server) httpServer(handler http.Handler, certificate *certificate) *htt
 	return server
 }
 
-// certificate returns what to serve HTTPS with, nil for plain HTTP.
+// certificate returns the TLS certificate, or nil for plain HTTP.
 func (s *server) certificate() (*certificate, error) {
 	if s.config.tlsCert == "" {
 		return nil, nil
@@ -280,8 +282,8 @@ func (s *server) certificate() (*certificate, error) {
 	return loadCertificate(s.config.tlsCert, s.config.tlsKey, s.log)
 }
 
-// dialable returns a listener's address as a client may use it: a wildcard is
-// reached as localhost.
+// dialable returns the address that clients connect to: localhost for a wildcard
+// address.
 func dialable(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {

@@ -9,8 +9,7 @@ import (
 	"akash-provider-web/web"
 )
 
-// connect builds the rooms that the bridge stands on, as configured. Nothing is
-// asked of anyone yet.
+// connect builds the dependencies as configured. It sends no requests yet.
 func (c *config) connect(log *slog.Logger) (dependencies, error) {
 	options := provider.Options{
 		Overrides:    c.providers,
@@ -35,7 +34,7 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 		close:   func() { pool.Close(); nodes.Close() },
 	}
 	if chosen || len(c.providers) == 0 {
-		d.ready = nodes.Ready // otherwise the bridge may be meant to do without a chain
+		d.ready = nodes.Ready // otherwise the bridge may run without a chain
 	}
 	return d, nil
 }

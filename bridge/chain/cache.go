@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cache holds values until they expire, and at most max of them. The zero value
-// with max set is ready.
+// cache holds at most max values until they expire. The zero value with max set is
+// ready to use.
 type cache[V any] struct {
 	max int
 
@@ -37,20 +37,20 @@ func (c *cache[V]) put(key string, value V, expires, now time.Time) {
 		c.entries = make(map[string]entry[V])
 	}
 	if _, ok := c.entries[key]; !ok && len(c.entries) >= c.max {
-		c.makeRoom(now)
+		c.evict(now)
 	}
 	c.entries[key] = entry[V]{value, expires}
 }
 
-func (c *cache[V]) drop(key string) {
+func (c *cache[V]) remove(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.entries, key)
 }
 
-// makeRoom drops what has expired and, if nothing has, any one entry: a map
-// iterates in no order, so which one cannot be chosen by who fills the cache.
-func (c *cache[V]) makeRoom(now time.Time) {
+// evict removes expired entries and, if the cache is still full, any other. Maps
+// iterate in random order, so whoever fills the cache cannot choose which.
+func (c *cache[V]) evict(now time.Time) {
 	for key, e := range c.entries {
 		if !now.Before(e.expires) {
 			delete(c.entries, key)

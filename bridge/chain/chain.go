@@ -1,6 +1,6 @@
-// Package chain asks the Akash chain who a provider is and which certificates
-// are its own. It speaks CometBFT RPC to several nodes, caches what they say and
-// fails over between them. It knows nothing of providers' protocols.
+// Package chain queries the Akash chain for providers' records and certificates. It
+// uses the CometBFT RPC of several nodes, caches answers, and fails over between
+// nodes. It knows nothing about the protocols of providers.
 package chain
 
 import (
@@ -17,56 +17,55 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// How long answers live.
+// Lifetimes of cached answers.
 const (
-	// recordLifetime is how long a provider's record is served unasked. A
-	// provider that moves is found again after it.
+	// recordLifetime is how long a provider's record is fresh. A provider that
+	// changes its host URI is found again after it.
 	recordLifetime = 5 * time.Minute
-	// staleLifetime is how long a record is served, marked stale, while no node
+	// staleLifetime is how long a record is used, marked as stale, while no node
 	// answers.
 	staleLifetime = 24 * time.Hour
-	// stalePatience is how long a call with a stale record at hand waits for a
-	// fresh one; the question itself goes on.
-	stalePatience = 2 * time.Second
-	// absentLifetime is how long "no such provider" and "no such certificate"
-	// are believed: long enough to blunt a page that asks in a loop, short enough
-	// not to annoy someone who has just published theirs.
+	// staleTimeout is how long a call that has a stale record waits for a fresh one.
+	// The query continues after it.
+	staleTimeout = 2 * time.Second
+	// absentLifetime is how long the absence of a provider or certificate is cached:
+	// long enough to limit the queries of a page that asks in a loop, and short
+	// enough for someone who has just published theirs.
 	absentLifetime = 5 * time.Second
 )
 
 const (
-	// maxRecords bounds the cached provider records; the chain has a few hundred.
+	// maxRecords bounds the cached records. The chain has a few hundred providers.
 	maxRecords = 10_000
-	// queryTimeout bounds one question, over all nodes together.
+	// queryTimeout bounds a query over all nodes.
 	queryTimeout = 10 * time.Second
-	// nodeTimeout bounds one question to one node.
+	// nodeTimeout bounds a query to one node.
 	nodeTimeout = 6 * time.Second
-	// maxConnsPerNode bounds how hard one node is asked: a page may discover
+	// maxConnsPerNode bounds the connections to a node, since a page may look up
 	// hundreds of providers at once.
 	maxConnsPerNode = 32
-	// hedgeDelay is how long a node may think before the next one is asked too.
+	// hedgeDelay is how long a node may take before the next one is queried, too.
 	hedgeDelay = 700 * time.Millisecond
 )
 
-// Record is what the chain says of a provider.
+// Record is a provider's record on the chain.
 type Record struct {
 	// Owner is the provider's bech32 address.
 	Owner string
-	// HostURI is as the provider wrote it: unchecked.
+	// HostURI is the URI that the provider published. It has not been validated.
 	HostURI string
-	// AsOf is when a node said so.
+	// AsOf is when a node returned the record.
 	AsOf time.Time
-	// Stale says that the record is older than it should be, since no node
-	// answers.
+	// Stale says that the record is no longer fresh, but no node answers.
 	Stale bool
 }
 
-// State is what the chain says of a certificate.
+// State is the state of a certificate on the chain.
 type State int
 
-// The states of a certificate.
+// The possible states.
 const (
-	// Absent means that the chain holds no such certificate.
+	// Absent means that the chain has no such certificate.
 	Absent State = iota
 	Valid
 	Revoked
@@ -75,25 +74,26 @@ const (
 // Certificate is a certificate on the chain.
 type Certificate struct {
 	State State
-	// PEM holds the certificate as it was published; nil if Absent.
+	// PEM is the certificate as it was published; nil if State is Absent.
 	PEM []byte
 }
 
 // Options configure a Client.
 type Options struct {
-	// Nodes are the URLs of CometBFT RPC endpoints, best first. A URL may hold a
-	// secret (a key in its path or query): it appears nowhere but in requests.
+	// Nodes are the URLs of CometBFT RPC endpoints, in order of preference. A URL may
+	// contain a secret, such as a key in its path or query. It is used in requests
+	// only and never logged.
 	Nodes []string
-	// Transport carries the requests; nil means one of the client's own, which
-	// heeds HTTPS_PROXY.
+	// Transport sends the requests. nil means a transport of the client's own, which
+	// respects HTTPS_PROXY.
 	Transport http.RoundTripper
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
-	// Logger hears of nodes that fail and recover; nil discards.
+	// Logger logs nodes that fail and recover; nil disables logging.
 	Logger *slog.Logger
 }
 
-// Client asks the chain. Its methods may be called concurrently. All errors are
+// Client queries the chain. Its methods may be called concurrently. All errors are
 // *rpcerror.Error.
 type Client struct {
 	nodes   []*node
@@ -107,11 +107,10 @@ type Client struct {
 	closed  context.Context
 }
 
-// New returns a client for the nodes of o, of which there must be at least one.
-// It asks them nothing yet.
+// New returns a client for o.Nodes, which must not be empty. It sends no queries yet.
 func New(o Options) (*Client, error) {
 	if len(o.Nodes) == 0 {
-		return nil, errors.New("chain: no node to ask")
+		return nil, errors.New("chain: no nodes")
 	}
 	if o.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
@@ -129,7 +128,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		http: &http.Client{
 			Transport: o.Transport,
-			// A redirect would turn the question into a GET.
+			// Following a redirect would turn the POST into a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		now: o.Now,
@@ -147,15 +146,15 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the questions under way and drops the connections to the nodes.
+// Close cancels running queries and closes the connections to the nodes.
 func (c *Client) Close() {
 	c.close()
 	c.http.CloseIdleConnections()
 }
 
-// Provider returns the record of the provider with the given bech32 address.
-// The fault is unknownProvider where the chain has none, chainUnavailable where
-// no node answers and no earlier record can stand in.
+// Provider returns the record of the provider with the given bech32 address. The
+// error's reason is unknownProvider if the chain has no record, and chainUnavailable
+// if no node answers and no earlier record is cached.
 func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	now := c.now()
 	known, ok := c.records.get(address, now)
@@ -169,12 +168,12 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 		return c.freshProvider(ctx, address)
 	}
 	known.Stale = true
-	if c.allResting(now) {
+	if c.allInBackoff(now) {
 		return known, nil
 	}
-	patience, cancel := context.WithTimeout(ctx, stalePatience)
+	waitCtx, cancel := context.WithTimeout(ctx, staleTimeout)
 	defer cancel()
-	fresh, err := c.freshProvider(patience, address)
+	fresh, err := c.freshProvider(waitCtx, address)
 	var f *rpcerror.Error
 	if errors.As(err, &f) && f.Reason == rpcerror.ReasonChainUnavailable && ctx.Err() == nil {
 		return known, nil
@@ -182,12 +181,12 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	return fresh, err
 }
 
-// fresh reports whether a record that is known need not be asked for again.
+// fresh reports whether the record need not be queried again.
 func (r Record) fresh(now time.Time) bool { return now.Sub(r.AsOf) < recordLifetime }
 
 func (c *Client) freshProvider(ctx context.Context, address string) (Record, error) {
 	return share(ctx, c, "provider/"+address, func(ctx context.Context) (Record, error) {
-		// The answer that others waited for may have come since the caller looked.
+		// Another call's answer may have arrived since the caller looked.
 		now := c.now()
 		if known, ok := c.records.get(address, now); ok && known.fresh(now) {
 			return known, nil
@@ -196,9 +195,9 @@ func (c *Client) freshProvider(ctx context.Context, address string) (Record, err
 	})
 }
 
-// Certificate returns the certificate that owner published under the serial
-// number, given in decimal. That there is none is an answer, not an error. What
-// is good is not cached here: that is for the one who decides with it.
+// Certificate returns the certificate that owner published under the given decimal
+// serial number. If there is none, its State is Absent, and err is nil. Valid
+// certificates are not cached here; the caller caches its decisions.
 func (c *Client) Certificate(ctx context.Context, owner, serial string) (Certificate, error) {
 	key := owner + "/" + serial
 	if state, ok := c.absent.get(key, c.now()); ok {
@@ -213,7 +212,7 @@ func (c *Client) Certificate(ctx context.Context, owner, serial string) (Certifi
 	})
 }
 
-// Ready returns nil if some node answers and is not catching up with the chain.
+// Ready returns nil if a node answers and is in sync with the chain.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := share(ctx, c, "ready", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.askReady(ctx)
@@ -221,9 +220,9 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-// share has concurrent callers with the same question wait for one answer. The
-// work outlives the caller who began it, for the others' sake, but not
-// queryTimeout nor the client.
+// share runs ask once for concurrent callers with the same key. The query continues
+// when its first caller leaves, for the sake of the others, but ends after
+// queryTimeout or when the client is closed.
 func share[V any](ctx context.Context, c *Client, key string, ask func(context.Context) (V, error)) (V, error) {
 	answer := c.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(c.closed, queryTimeout)
@@ -249,17 +248,17 @@ func share[V any](ctx context.Context, c *Client, key string, ask func(context.C
 func unknownProvider(address string) error {
 	return &rpcerror.Error{
 		Code: codes.NotFound, Reason: rpcerror.ReasonUnknownProvider, Provider: address,
-		Message: "the chain knows no provider of this address; check the address and the network it belongs to",
+		Message: "the chain has no provider with this address; check the address and the network it belongs to",
 	}
 }
 
-// unavailable tells what each node said.
+// unavailable returns the error of a query that failed on all nodes.
 func unavailable(failed []error) error {
 	return rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
 		"no chain node answered (%w); try again later, or have the bridge's operator check --chain-rpc", failures(failed))
 }
 
-// failures is several errors in one line.
+// failures joins several errors in one line.
 type failures []error
 
 func (f failures) Error() string {

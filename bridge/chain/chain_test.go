@@ -45,20 +45,20 @@ func newClient(t *testing.T, o chain.Options) *chain.Client {
 	return c
 }
 
-func faultOf(t *testing.T, err error) *rpcerror.Error {
+func errorOf(t *testing.T, err error) *rpcerror.Error {
 	t.Helper()
 	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	return f
 }
 
-// clock is a clock that a test turns.
+// clock is a clock that the test can advance.
 type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-// question is what a node was asked.
+// question is a query that a node received.
 type question struct {
 	Method string `json:"method"`
 	Params struct {
@@ -67,7 +67,7 @@ type question struct {
 	} `json:"params"`
 }
 
-// newNode starts a node with an answer of the test's own.
+// newNode starts a node whose answers the test provides.
 func newNode(t *testing.T, answer func(http.ResponseWriter, *http.Request, question)) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func record() *providerv1beta4.QueryProviderResponse {
 	return &providerv1beta4.QueryProviderResponse{Provider: &providerv1beta4.Provider{Owner: address, HostUri: hostURI}}
 }
 
-func TestAProvidersRecordAndCertificateAreFound(t *testing.T) {
+func TestProvidersAndCertificatesAreFound(t *testing.T) {
 	for _, faults := range [][]string{nil, {"chain-v1beta3"}, {"chain-paginated"}} {
 		t.Run(fmt.Sprint(faults), func(t *testing.T) {
 			srv, err := fake.Start(t.Context(), fake.Options{Seed: 1, Faults: faults})
@@ -128,7 +128,7 @@ func TestAProvidersRecordAndCertificateAreFound(t *testing.T) {
 			assert.Equal(t, chain.Absent, cert.State)
 
 			_, err = c.Provider(t.Context(), ready.Lease.Owner)
-			f := faultOf(t, err)
+			f := errorOf(t, err)
 			assert.Equal(t, codes.NotFound, f.Code)
 			assert.Equal(t, rpcerror.ReasonUnknownProvider, f.Reason)
 			assert.Contains(t, f.Error(), ready.Lease.Owner)
@@ -136,7 +136,7 @@ func TestAProvidersRecordAndCertificateAreFound(t *testing.T) {
 	}
 }
 
-// serial asks the fake which certificate it serves.
+// serial returns the serial number of the fake's certificate.
 func serial(t *testing.T, srv *fake.Server) string {
 	t.Helper()
 	res, err := http.Get(srv.Ready().Control + "/state")
@@ -147,8 +147,8 @@ func serial(t *testing.T, srv *fake.Server) string {
 	return state.Serial
 }
 
-// A real chain codec wrote the fixture.
-func TestARealCertificateResponseIsRead(t *testing.T) {
+// The fixture was encoded by a real chain.
+func TestARealCertificateResponseIsDecoded(t *testing.T) {
 	text, err := os.ReadFile("testdata/chain.certificates.json")
 	require.NoError(t, err)
 	var real struct {
@@ -176,10 +176,10 @@ func TestARealCertificateResponseIsRead(t *testing.T) {
 	assert.Equal(t, real.Certificates[0].Certificate.Cert, cert.PEM)
 	assert.Equal(t, address, asked.Filter.Owner)
 	assert.Equal(t, "1795177602491491899", asked.Filter.Serial)
-	assert.Empty(t, asked.Filter.State, "revoked must be told from absent")
+	assert.Empty(t, asked.Filter.State, "a filter by state would hide revoked certificates")
 }
 
-// The list may come in pages, with other certificates first.
+// The list may have several pages, with other certificates first.
 func TestACertificateOnALaterPageIsFound(t *testing.T) {
 	page := func(serial string, next []byte, state certv1.State) *certv1.QueryCertificatesResponse {
 		return &certv1.QueryCertificatesResponse{
@@ -205,28 +205,28 @@ func TestACertificateOnALaterPageIsFound(t *testing.T) {
 	assert.Equal(t, "22", string(cert.PEM))
 }
 
-func TestAnEndlessCertificateListEnds(t *testing.T) {
+func TestTheNumberOfPagesIsBounded(t *testing.T) {
 	node := newNode(t, func(w http.ResponseWriter, _ *http.Request, _ question) {
 		reply(w, 0, "", &certv1.QueryCertificatesResponse{Pagination: &queryv1beta1.PageResponse{NextKey: []byte("more")}})
 	})
 	c := newClient(t, chain.Options{Nodes: []string{node.URL}})
 	_, err := c.Certificate(t.Context(), address, "1")
-	assert.Contains(t, faultOf(t, err).Error(), "without end")
+	assert.Contains(t, errorOf(t, err).Error(), "too many pages")
 }
 
-// One node after the other fails in its own way; the last one answers.
-func TestANodeThatFailsIsStoodInFor(t *testing.T) {
+// Each node fails in a different way; the last one answers.
+func TestQueriesFailOverToAnotherNode(t *testing.T) {
 	bad := map[string]func(http.ResponseWriter){
 		"HTTP status 502": func(w http.ResponseWriter) { http.Error(w, "<html>overloaded", http.StatusBadGateway) },
 		"HTTP status 302": func(w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(http.StatusFound) },
 		"not JSON-RPC":    func(w http.ResponseWriter) { io.WriteString(w, "{}") },
-		"another shape":   func(w http.ResponseWriter) { io.WriteString(w, `{"result":[]}`) },
+		"unexpected form": func(w http.ResponseWriter) { io.WriteString(w, `{"result":[]}`) },
 		"RPC error -32603 Internal error": func(w http.ResponseWriter) {
 			w.WriteHeader(500)
 			io.WriteString(w, `{"error":{"code":-32603,"message":"Internal\nerror"}}`)
 		},
 		"cannot be decoded":                 func(w http.ResponseWriter) { io.WriteString(w, `{"result":{"response":{"value":"/w=="}}}`) },
-		"another provider's":                func(w http.ResponseWriter) { reply(w, 0, "", &providerv1beta4.QueryProviderResponse{}) },
+		"of another provider":               func(w http.ResponseWriter) { reply(w, 0, "", &providerv1beta4.QueryProviderResponse{}) },
 		"more than":                         func(w http.ResponseWriter) { io.Copy(w, io.LimitReader(zeros{}, 2<<20)) },
 		"EOF":                               func(w http.ResponseWriter) { panic(http.ErrAbortHandler) },
 		"refused with code 6: some failure": func(w http.ResponseWriter) { reply(w, 6, "some failure", nil) },
@@ -243,7 +243,7 @@ func TestANodeThatFailsIsStoodInFor(t *testing.T) {
 
 			c = newClient(t, chain.Options{Nodes: []string{node.URL}})
 			_, err = c.Provider(t.Context(), address)
-			f := faultOf(t, err)
+			f := errorOf(t, err)
 			assert.Equal(t, codes.Unavailable, f.Code)
 			assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 			assert.Contains(t, f.Error(), want)
@@ -256,8 +256,8 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// A node that failed is asked last until its rest is over.
-func TestANodeThatFailedRests(t *testing.T) {
+// A node that failed is queried last during its backoff.
+func TestAFailedNodeIsInBackoff(t *testing.T) {
 	var ill atomic.Bool
 	ill.Store(true)
 	var first, second atomic.Int32
@@ -281,18 +281,18 @@ func TestANodeThatFailedRests(t *testing.T) {
 	}
 	ask("1")
 	ask("2")
-	assert.EqualValues(t, 1, first.Load(), "it was asked while it rested")
+	assert.EqualValues(t, 1, first.Load(), "it was queried during its backoff")
 	assert.EqualValues(t, 2, second.Load())
 
 	ill.Store(false)
 	clock.advance(time.Minute)
 	ask("3")
 	ask("4")
-	assert.EqualValues(t, 3, first.Load(), "it was not asked again after its rest")
+	assert.EqualValues(t, 3, first.Load(), "it was not queried again after its backoff")
 	assert.EqualValues(t, 2, second.Load())
 }
 
-func TestASlowNodeIsOvertaken(t *testing.T) {
+func TestASlowNodeIsHedged(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	slow := newNode(t, func(w http.ResponseWriter, r *http.Request, _ question) {
@@ -309,9 +309,9 @@ func TestASlowNodeIsOvertaken(t *testing.T) {
 	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
-// What is fresh is served unasked, what is old is asked for, and what is old is
-// served all the same while no node answers.
-func TestARecordOutlivesTheChain(t *testing.T) {
+// A fresh record is served from the cache, and a stale one is queried again but served
+// if no node answers.
+func TestAStaleRecordIsServedWhileNoNodeAnswers(t *testing.T) {
 	var down atomic.Bool
 	var asked atomic.Int32
 	node := newNode(t, func(w http.ResponseWriter, _ *http.Request, _ question) {
@@ -343,14 +343,14 @@ func TestARecordOutlivesTheChain(t *testing.T) {
 	assert.True(t, get().Stale)
 	assert.EqualValues(t, 3, asked.Load())
 	assert.True(t, get().Stale)
-	assert.EqualValues(t, 3, asked.Load(), "a resting node was asked although a record was at hand")
+	assert.EqualValues(t, 3, asked.Load(), "a node in backoff was queried although a record was cached")
 
 	clock.advance(25 * time.Hour)
 	_, err := c.Provider(t.Context(), address)
-	assert.Equal(t, rpcerror.ReasonChainUnavailable, faultOf(t, err).Reason)
+	assert.Equal(t, rpcerror.ReasonChainUnavailable, errorOf(t, err).Reason)
 }
 
-func TestWhatTheChainDoesNotKnowIsForgottenInSeconds(t *testing.T) {
+func TestAbsenceIsCachedForSeconds(t *testing.T) {
 	var asked atomic.Int32
 	node := newNode(t, func(w http.ResponseWriter, _ *http.Request, q question) {
 		asked.Add(1)
@@ -364,7 +364,7 @@ func TestWhatTheChainDoesNotKnowIsForgottenInSeconds(t *testing.T) {
 	c := newClient(t, chain.Options{Nodes: []string{node.URL}, Now: clock.now})
 	for range 3 {
 		_, err := c.Provider(t.Context(), address)
-		assert.Equal(t, rpcerror.ReasonUnknownProvider, faultOf(t, err).Reason)
+		assert.Equal(t, rpcerror.ReasonUnknownProvider, errorOf(t, err).Reason)
 		cert, err := c.Certificate(t.Context(), address, "1")
 		require.NoError(t, err)
 		assert.Equal(t, chain.Absent, cert.State)
@@ -376,7 +376,7 @@ func TestWhatTheChainDoesNotKnowIsForgottenInSeconds(t *testing.T) {
 	assert.EqualValues(t, 3, asked.Load())
 }
 
-func TestManyCallersShareOneQuestion(t *testing.T) {
+func TestConcurrentCallersShareOneQuery(t *testing.T) {
 	const callers = 20
 	var asked atomic.Int32
 	arrived := make(chan struct{})
@@ -390,7 +390,7 @@ func TestManyCallersShareOneQuestion(t *testing.T) {
 	})
 	c := newClient(t, chain.Options{Nodes: []string{node.URL}})
 
-	// The first caller leaves before the answer: the others get it all the same.
+	// The first caller leaves before the answer. The others still get it.
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {
@@ -407,7 +407,7 @@ func TestManyCallersShareOneQuestion(t *testing.T) {
 		})
 	}
 	leave()
-	assert.Equal(t, codes.Canceled, faultOf(t, <-left).Code)
+	assert.Equal(t, codes.Canceled, errorOf(t, <-left).Code)
 	close(release)
 	waiting.Wait()
 	assert.EqualValues(t, 1, asked.Load())
@@ -421,7 +421,7 @@ func (stuck) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func TestNothingWaitsForever(t *testing.T) {
+func TestQueriesTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := chain.New(chain.Options{Nodes: []string{"https://a.example", "https://b.example"}, Transport: stuck{}})
 		require.NoError(t, err)
@@ -429,7 +429,7 @@ func TestNothingWaitsForever(t *testing.T) {
 
 		began := time.Now()
 		_, err = c.Certificate(t.Context(), address, "1")
-		f := faultOf(t, err)
+		f := errorOf(t, err)
 		assert.Equal(t, rpcerror.ReasonChainUnavailable, f.Reason)
 		assert.Contains(t, f.Error(), "https://a.example")
 		assert.Contains(t, f.Error(), "https://b.example")
@@ -439,13 +439,14 @@ func TestNothingWaitsForever(t *testing.T) {
 		defer cancel()
 		began = time.Now()
 		_, err = c.Certificate(ctx, address, "2")
-		assert.Equal(t, codes.DeadlineExceeded, faultOf(t, err).Code)
+		assert.Equal(t, codes.DeadlineExceeded, errorOf(t, err).Code)
 		assert.Equal(t, time.Second, time.Since(began))
 	})
 }
 
-// With a record at hand, a chain that hangs costs a call two seconds, not ten.
-func TestAStaleRecordDoesNotWaitForAHangingChain(t *testing.T) {
+// With a cached record, a chain that does not respond delays a call by two seconds
+// instead of ten.
+func TestACallWithAStaleRecordWaitsTwoSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		transport := &switching{first: answering{record()}, then: stuck{}}
 		c, err := chain.New(chain.Options{Nodes: []string{"https://a.example"}, Transport: transport})
@@ -463,7 +464,7 @@ func TestAStaleRecordDoesNotWaitForAHangingChain(t *testing.T) {
 	})
 }
 
-// switching is a transport that answers once and then is another.
+// switching is a transport that changes to another after one answer.
 type switching struct {
 	asked       atomic.Int32
 	first, then http.RoundTripper
@@ -484,8 +485,8 @@ func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// A node's URL may hold a key, and a gateway may repeat the path it was asked.
-func TestAKeyInANodesURLIsNotTold(t *testing.T) {
+// A node's URL may contain a key, and a gateway may repeat the requested path.
+func TestSecretsInANodesURLDoNotLeak(t *testing.T) {
 	node := newNode(t, func(w http.ResponseWriter, r *http.Request, q question) {
 		switch {
 		case q.Method == "status":
@@ -518,7 +519,7 @@ func TestAKeyInANodesURLIsNotTold(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestReadinessTellsWhatIsWrong(t *testing.T) {
+func TestReadyReportsProblems(t *testing.T) {
 	srv, err := fake.Start(t.Context(), fake.Options{Seed: 1, Faults: []string{"chain-syncing"}})
 	require.NoError(t, err)
 	defer srv.Close()

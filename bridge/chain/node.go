@@ -17,35 +17,35 @@ import (
 	"unicode"
 )
 
-// maxAnswer bounds a node's answer: a record with every attribute allowed is
-// well below.
+// maxAnswer bounds a node's answer. A record with the maximum number of attributes is
+// much smaller.
 const maxAnswer = 1 << 20
 
-// A node that fails rests for a while, longer each time, and is asked only
-// when the others fail too.
+// A node that fails is in backoff for a while, longer each time. Meanwhile it is
+// queried only after the other nodes.
 const (
-	minRest = time.Second
-	maxRest = 30 * time.Second
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
 )
 
 // node is one CometBFT RPC endpoint.
 type node struct {
 	url    string
-	name   string // scheme and host, without what may be secret
+	name   string // scheme and host, without parts that may be secret
 	secret []string
 
-	// dialect is the index in a question's paths that this node last answered.
-	dialect atomic.Int32
+	// pathVersion is the index of the query path that this node last answered.
+	pathVersion atomic.Int32
 
-	mu        sync.Mutex
-	rest      time.Duration // how long the last rest was; 0 if the node is well
-	restUntil time.Time
+	mu           sync.Mutex
+	backoff      time.Duration // the length of the last backoff; 0 if the node works
+	backoffUntil time.Time
 }
 
 func newNode(text string) (*node, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("chain: a node's URL must be http:// or https:// and hold a host")
+		return nil, errors.New("chain: a node's URL must be http:// or https:// and have a host")
 	}
 	n := &node{url: text, name: u.Scheme + "://" + u.Host}
 	for _, s := range []string{u.RequestURI(), u.Path, u.RawQuery, u.User.String()} {
@@ -56,29 +56,29 @@ func newNode(text string) (*node, error) {
 	return n, nil
 }
 
-func (n *node) resting(now time.Time) bool {
+func (n *node) inBackoff(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return now.Before(n.restUntil)
+	return now.Before(n.backoffUntil)
 }
 
-// failed sends the node to rest. It tells whether it had been well.
+// failed puts the node into backoff. It reports whether the node had worked before.
 func (n *node) failed(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	well := n.rest == 0
-	n.rest = min(max(2*n.rest, minRest), maxRest)
-	n.restUntil = now.Add(n.rest)
-	return well
+	worked := n.backoff == 0
+	n.backoff = min(max(2*n.backoff, minBackoff), maxBackoff)
+	n.backoffUntil = now.Add(n.backoff)
+	return worked
 }
 
-// answered ends the node's rest. It tells whether it had been ill.
+// answered ends the node's backoff. It reports whether the node had failed before.
 func (n *node) answered() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	ill := n.rest != 0
-	n.rest, n.restUntil = 0, time.Time{}
-	return ill
+	hadFailed := n.backoff != 0
+	n.backoff, n.backoffUntil = 0, time.Time{}
+	return hadFailed
 }
 
 // request is a JSON-RPC 2.0 request.
@@ -89,16 +89,16 @@ type request struct {
 	Params  any    `json:"params"`
 }
 
-// call sends one request and decodes its result. An error names the node and
-// holds nothing secret.
+// call sends a request and decodes its result. Errors name the node and contain no
+// secrets.
 func (n *node) call(ctx context.Context, client *http.Client, method string, params, result any) error {
 	err := n.send(ctx, client, method, params, result)
 	if err == nil {
 		return nil
 	}
-	var inURL *url.Error
-	if errors.As(err, &inURL) {
-		err = inURL.Err // its text would hold the URL
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err // a url.Error's text contains the URL
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: no answer in time", n.name)
@@ -126,7 +126,7 @@ func (n *node) send(ctx context.Context, client *http.Client, method string, par
 	case err != nil:
 		return err
 	case len(answer) > maxAnswer:
-		return fmt.Errorf("an answer of more than %d bytes", maxAnswer)
+		return fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	var reply struct {
 		Result json.RawMessage `json:"result"`
@@ -138,21 +138,22 @@ func (n *node) send(ctx context.Context, client *http.Client, method string, par
 	}
 	err = json.Unmarshal(answer, &reply)
 	switch {
-	// Some nodes send JSON-RPC faults with HTTP 500; overloaded ones anything.
+	// Some nodes send JSON-RPC errors with HTTP status 500; overloaded ones send
+	// other bodies.
 	case err == nil && reply.Error != nil:
 		return fmt.Errorf("RPC error %d %s", reply.Error.Code, printable(reply.Error.Message))
 	case res.StatusCode != http.StatusOK:
 		return fmt.Errorf("HTTP status %d", res.StatusCode)
 	case err != nil || reply.Result == nil:
-		return errors.New("an answer that is not JSON-RPC")
+		return errors.New("the answer is not JSON-RPC")
 	}
 	if err := json.Unmarshal(reply.Result, result); err != nil {
-		return errors.New("a result of another shape than expected")
+		return errors.New("the result has an unexpected form")
 	}
 	return nil
 }
 
-// abciResponse is the result of abci_query, as far as it matters here.
+// abciResponse has the fields of an abci_query result that are used here.
 type abciResponse struct {
 	Response struct {
 		Code      uint32 `json:"code"`
@@ -166,11 +167,11 @@ type abciResponse struct {
 // (cosmos-sdk types/errors/errors.go).
 const (
 	codeOK             = 0
-	codeUnknownRequest = 6 // unknown path, and any gRPC code without its own
+	codeUnknownRequest = 6 // unknown path, and gRPC codes without a code of their own
 	codeKeyNotFound    = 22
 )
 
-// queryError is a node's refusal of a query.
+// queryError is a node's error for a query.
 type queryError struct {
 	code uint32
 	log  string
@@ -180,7 +181,7 @@ func (e *queryError) Error() string {
 	return fmt.Sprintf("query refused with code %d: %s", e.code, printable(e.log))
 }
 
-// query runs one gRPC query through the node and returns the response protobuf.
+// query sends a gRPC query and returns the response protobuf.
 func (n *node) query(ctx context.Context, client *http.Client, path string, message []byte) ([]byte, error) {
 	var result abciResponse
 	err := n.call(ctx, client, "abci_query", map[string]any{
@@ -199,8 +200,8 @@ func (n *node) query(ctx context.Context, client *http.Client, path string, mess
 	return result.Response.Value, nil
 }
 
-// scrub removes from text what may be a secret of the node's URL: a gateway may
-// repeat the path that it was asked for.
+// scrub removes the secrets of the node's URL from text: a gateway may repeat the
+// requested path.
 func (n *node) scrub(text string) string {
 	for _, s := range n.secret {
 		text = strings.ReplaceAll(text, s, "…")
@@ -208,7 +209,7 @@ func (n *node) scrub(text string) string {
 	return text
 }
 
-// scrubbed is an error with another text.
+// scrubbed is an error with a scrubbed text.
 type scrubbed struct {
 	text string
 	err  error
@@ -217,7 +218,7 @@ type scrubbed struct {
 func (s *scrubbed) Error() string { return s.text }
 func (s *scrubbed) Unwrap() error { return s.err }
 
-// printable makes a node's words fit for an error text: one line, short.
+// printable makes a node's text fit for an error message: short, and one line.
 func printable(text string) string {
 	const limit = 200
 	text = strings.ToValidUTF8(text, "�")

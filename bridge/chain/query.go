@@ -15,8 +15,8 @@ import (
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
 )
 
-// The paths of a query, today's first, then the one before the chain's v1.0:
-// the messages are the same (proto/akash-provider-api.md, section 5).
+// The paths of each query: the current one, then the one before version 1.0 of the
+// chain, which uses the same messages (proto/akash-provider-api.md, section 5).
 var (
 	providerPaths = []string{
 		"/akash.provider.v1beta4.Query/Provider",
@@ -28,8 +28,8 @@ var (
 	}
 )
 
-// maxPages bounds how far a paginated answer is followed. A filter by owner and
-// serial number matches one certificate, so a node that sends pages is odd.
+// maxPages bounds the pages read of an answer. A filter by owner and serial number
+// matches one certificate, so an answer in pages is unusual.
 const maxPages = 16
 
 func (c *Client) askProvider(ctx context.Context, address string) (Record, error) {
@@ -46,10 +46,10 @@ func (c *Client) askProvider(ctx context.Context, address string) (Record, error
 		}
 		var response providerv1beta4.QueryProviderResponse
 		if err := proto.Unmarshal(value, &response); err != nil {
-			return nil, fmt.Errorf("%s: a provider record that cannot be decoded", n.name)
+			return nil, fmt.Errorf("%s: the provider's record cannot be decoded", n.name)
 		}
 		if owner := response.GetProvider().GetOwner(); owner != address {
-			return nil, fmt.Errorf("%s: another provider's record", n.name)
+			return nil, fmt.Errorf("%s: the record is of another provider", n.name)
 		}
 		return &Record{Owner: address, HostURI: response.Provider.HostUri, AsOf: c.now()}, nil
 	})
@@ -57,7 +57,7 @@ func (c *Client) askProvider(ctx context.Context, address string) (Record, error
 	case err != nil:
 		return Record{}, err
 	case r == nil:
-		c.records.drop(address)
+		c.records.remove(address)
 		c.absent.put(address, Absent, now.Add(absentLifetime), now)
 		return Record{}, unknownProvider(address)
 	default:
@@ -68,7 +68,7 @@ func (c *Client) askProvider(ctx context.Context, address string) (Record, error
 
 func (c *Client) askCertificate(ctx context.Context, owner, serial string) (Certificate, error) {
 	return ask(ctx, c, func(ctx context.Context, n *node) (Certificate, error) {
-		// No state in the filter: revoked must be told from absent.
+		// The filter has no state, so that revoked certificates are found.
 		request := &certv1.QueryCertificatesRequest{
 			Filter: &certv1.CertificateFilter{Owner: owner, Serial: serial},
 		}
@@ -85,7 +85,7 @@ func (c *Client) askCertificate(ctx context.Context, owner, serial string) (Cert
 			}
 			var response certv1.QueryCertificatesResponse
 			if err := proto.Unmarshal(value, &response); err != nil {
-				return Certificate{}, fmt.Errorf("%s: a certificate list that cannot be decoded", n.name)
+				return Certificate{}, fmt.Errorf("%s: the certificate list cannot be decoded", n.name)
 			}
 			for _, found := range response.Certificates {
 				if found.Serial == serial {
@@ -98,7 +98,7 @@ func (c *Client) askCertificate(ctx context.Context, owner, serial string) (Cert
 			}
 			request.Pagination = &queryv1beta1.PageRequest{Key: next}
 		}
-		return Certificate{}, fmt.Errorf("%s: a certificate list without end", n.name)
+		return Certificate{}, fmt.Errorf("%s: the certificate list has too many pages", n.name)
 	})
 }
 
@@ -123,21 +123,20 @@ func (c *Client) askReady(ctx context.Context) error {
 			return struct{}{}, err
 		}
 		if status.SyncInfo == nil {
-			return struct{}{}, fmt.Errorf("%s: a status without sync_info", n.name)
+			return struct{}{}, fmt.Errorf("%s: the status has no sync_info", n.name)
 		}
 		if status.SyncInfo.CatchingUp {
-			return struct{}{}, fmt.Errorf("%s: still catching up with the chain", n.name)
+			return struct{}{}, fmt.Errorf("%s: the node is catching up with the chain", n.name)
 		}
 		return struct{}{}, nil
 	})
 	return err
 }
 
-// query runs a query in the dialect that the node understands. A node that
-// knows no such path says "unknown request", and so does one that failed in
-// many other ways; the next path tells which.
+// query tries the paths until the node knows one. "unknown request" may mean an
+// unknown path or one of many other failures; trying the next path tells which.
 func (c *Client) query(ctx context.Context, n *node, paths []string, message []byte) ([]byte, error) {
-	first := int(n.dialect.Load())
+	first := int(n.pathVersion.Load())
 	var refusal error
 	for i := range paths {
 		at := (first + i) % len(paths)
@@ -146,26 +145,26 @@ func (c *Client) query(ctx context.Context, n *node, paths []string, message []b
 			refusal = errors.Join(refusal, err)
 			continue
 		}
-		n.dialect.Store(int32(at))
+		n.pathVersion.Store(int32(at))
 		return value, err
 	}
 	return nil, refusal
 }
 
-// ask puts one question to the nodes: to the next one too when the first is
-// slow, to the next one at once when it fails.
-func ask[V any](ctx context.Context, c *Client, question func(context.Context, *node) (V, error)) (V, error) {
+// ask runs a query on the nodes: on the next one too if a node is slow, and on the
+// next one at once if a node fails.
+func ask[V any](ctx context.Context, c *Client, query func(context.Context, *node) (V, error)) (V, error) {
 	v, failures := happyeyeballs.First(ctx, hedgeDelay, c.order(c.now()), func(ctx context.Context, n *node) (V, error) {
 		limited, cancel := context.WithTimeout(ctx, nodeTimeout)
 		defer cancel()
-		v, err := question(limited, n)
+		v, err := query(limited, n)
 		switch {
 		case err == nil:
 			if n.answered() {
 				c.log.Info("chain node answers again", "node", n.name)
 			}
 		case errors.Is(ctx.Err(), context.Canceled):
-			// Another node was faster: no fault of this one's.
+			// Another node was faster. This one has not failed.
 		default:
 			if n.failed(c.now()) {
 				c.log.Warn("chain node failed", "node", n.name, "error", err)
@@ -179,11 +178,11 @@ func ask[V any](ctx context.Context, c *Client, question func(context.Context, *
 	return v, nil
 }
 
-// order returns the nodes as configured, the resting ones last.
+// order returns the nodes in the configured order, those in backoff last.
 func (c *Client) order(now time.Time) []*node {
 	nodes := slices.Clone(c.nodes)
 	slices.SortStableFunc(nodes, func(a, b *node) int {
-		switch x, y := a.resting(now), b.resting(now); {
+		switch x, y := a.inBackoff(now), b.inBackoff(now); {
 		case x == y:
 			return 0
 		case x:
@@ -195,6 +194,6 @@ func (c *Client) order(now time.Time) []*node {
 	return nodes
 }
 
-func (c *Client) allResting(now time.Time) bool {
-	return !slices.ContainsFunc(c.nodes, func(n *node) bool { return !n.resting(now) })
+func (c *Client) allInBackoff(now time.Time) bool {
+	return !slices.ContainsFunc(c.nodes, func(n *node) bool { return !n.inBackoff(now) })
 }

@@ -15,11 +15,11 @@ import (
 	"akash-provider-web/bridge/relay"
 )
 
-// address is that of the provider that the suite's server is taken for.
+// address stands for the suite's server.
 const address = "akash1maxgcw0jeja5h30v75wj8ads76ks0n0988dynv"
 
-// maxMessage is the largest message that is relayed, in bytes: more than the
-// suite's servers take, so that it is they who refuse what is too large for them.
+// maxMessage is the bridge's size limit for messages, in bytes. It is larger than that
+// of the suite's servers, so that they refuse messages that are too large.
 const maxMessage = 8 << 20
 
 // A bridge relays every call to one server.
@@ -29,7 +29,7 @@ type bridge struct {
 }
 
 // newBridge returns a bridge to addr, where a server speaks gRPC over TLS with a
-// certificate of its own making, as providers do.
+// self-signed certificate, as providers do.
 func newBridge(addr string) (*bridge, error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -47,7 +47,7 @@ func newBridge(addr string) (*bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The suite's own headers, beside those that travel anyway.
+	// Also forward the suite's own headers.
 	metadata, err := guard.NewMetadata([]string{"x-*"})
 	if err != nil {
 		return nil, err
@@ -86,11 +86,11 @@ func newBridge(addr string) (*bridge, error) {
 // Close ends the bridge's connections to its provider.
 func (b *bridge) Close() { b.pool.Close() }
 
-// serve serves handler as request asks until ctx is done. It calls listening once
-// it is there to be called.
+// serve serves handler as request demands until ctx is canceled. It calls listening
+// once the server accepts connections.
 func serve(ctx context.Context, handler http.Handler, request *serverRequest, listening func(serverResponse) error) error {
 	server := &http.Server{Handler: handler, Protocols: new(http.Protocols)}
-	// The suite counts on the version that it asked for.
+	// The suite relies on the HTTP version that it requested.
 	server.Protocols.SetHTTP1(request.httpVersion != httpVersion2)
 	server.Protocols.SetHTTP2(request.httpVersion == httpVersion2)
 	server.Protocols.SetUnencryptedHTTP2(request.httpVersion == httpVersion2)
@@ -100,16 +100,16 @@ func serve(ctx context.Context, handler http.Handler, request *serverRequest, li
 	}
 	defer listener.Close()
 	addr := listener.Addr().(*net.TCPAddr)
-	where := serverResponse{host: addr.IP.String(), port: uint16(addr.Port)}
+	response := serverResponse{host: addr.IP.String(), port: uint16(addr.Port)}
 	if request.useTLS {
-		pair, err := tls.X509KeyPair(request.cert, request.key)
+		cert, err := tls.X509KeyPair(request.cert, request.key)
 		if err != nil {
 			return err
 		}
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
-		where.cert = request.cert
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+		response.cert = request.cert
 	}
-	if err := listening(where); err != nil {
+	if err := listening(response); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { server.Close() })()

@@ -16,28 +16,27 @@ import (
 	"akash-provider-web/bridge/internal/grpcwebtest"
 )
 
-// The tests in this package are what the suite leaves out. They see the bridge as
-// the suite does: gRPC-Web on one side, and on the other a gRPC server, here one
-// that they script frame by frame.
+// The tests in this package cover what the suite does not. Like the suite, they are a
+// gRPC-Web client on one side of the bridge and a gRPC server on the other, which they
+// control frame by frame.
 
 func TestMain(m *testing.M) {
-	// improbable's grpcweb keeps a timer for the life of the process.
+	// improbable's grpcweb imports a timer library whose goroutine never ends.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
-// patience bounds a call, and the wait for what should happen at once on the other
-// side.
-const patience = 10 * time.Second
+// testTimeout bounds a call, and how long the other side may take to notice an event.
+const testTimeout = 10 * time.Second
 
-// stream is the method that the tests call; as the name says, a stream.
+// stream is the path of the method that the tests call, which is a streaming one.
 const stream = "/akash.provider.test.Service/ServerStream"
 
-// testBridge is a bridge to a provider that the test scripts.
+// testBridge is a bridge to a provider that the test controls.
 type testBridge struct {
 	provider, clear, encrypted *httptest.Server
 }
 
-// startBridge serves the bridge in front of a provider that answers with handler.
+// startBridge starts a bridge to a provider that answers with handler.
 func startBridge(t *testing.T, handler http.HandlerFunc) *testBridge {
 	t.Helper()
 	provider := httptest.NewUnstartedServer(handler)
@@ -56,7 +55,7 @@ func startBridge(t *testing.T, handler http.HandlerFunc) *testBridge {
 	b.encrypted.EnableHTTP2 = true
 	b.encrypted.StartTLS()
 	t.Cleanup(b.encrypted.Close)
-	b.clear.Client().Timeout, b.encrypted.Client().Timeout = patience, patience
+	b.clear.Client().Timeout, b.encrypted.Client().Timeout = testTimeout, testTimeout
 	return b
 }
 
@@ -68,7 +67,7 @@ func (b *testBridge) http2() *grpcwebtest.Client {
 	return &grpcwebtest.Client{URL: b.encrypted.URL, HTTP: b.encrypted.Client()}
 }
 
-// eachWay runs a test in each way that a browser may speak to the bridge.
+// eachWay runs a test with each protocol that a browser may use.
 func (b *testBridge) eachWay(t *testing.T, test func(*testing.T, *grpcwebtest.Client)) {
 	t.Helper()
 	t.Run("HTTP/1.1", func(t *testing.T) { test(t, b.http1()) })
@@ -80,7 +79,7 @@ func (b *testBridge) eachWay(t *testing.T, test func(*testing.T, *grpcwebtest.Cl
 	})
 }
 
-// open begins a call with one message.
+// open opens a call with one message.
 func open(ctx context.Context, t *testing.T, c *grpcwebtest.Client, header http.Header, message string) *grpcwebtest.Stream {
 	t.Helper()
 	s, err := c.OpenRaw(ctx, stream, header, grpcwebtest.Frame(0, []byte(message)))
@@ -90,7 +89,7 @@ func open(ctx context.Context, t *testing.T, c *grpcwebtest.Client, header http.
 	return s
 }
 
-// call makes a call with one message and returns the messages that came back.
+// call makes a call with one message and returns the messages of the answer.
 func call(t *testing.T, c *grpcwebtest.Client, header http.Header, message string) (*grpcwebtest.Stream, []string) {
 	t.Helper()
 	s := open(t.Context(), t, c, header, message)
@@ -109,17 +108,17 @@ func rest(t *testing.T, s *grpcwebtest.Stream) []string {
 	return messages
 }
 
-// assertEnd asserts how a call ended and what its message says.
+// assertEnd checks a call's status code and message.
 func assertEnd(t *testing.T, s *grpcwebtest.Stream, code codes.Code, contains string) {
 	t.Helper()
 	assert.Equal(t, code, s.Code(), s.Message())
 	assert.Contains(t, s.Message(), contains)
 }
 
-// A reply is what a scripted provider answers with.
+// A reply is a controlled provider's answer.
 type reply struct{ http.ResponseWriter }
 
-// beginReply sends a reply's headers at once.
+// beginReply sends a reply's headers and flushes them.
 func beginReply(w http.ResponseWriter) reply {
 	w.Header().Set("Content-Type", "application/grpc")
 	w.WriteHeader(http.StatusOK)
@@ -128,18 +127,18 @@ func beginReply(w http.ResponseWriter) reply {
 	return r
 }
 
-// send sends a message at once.
+// send sends a message and flushes it.
 func (r reply) send(message string) {
 	r.raw(grpcwebtest.Frame(0, []byte(message)))
 }
 
-// raw sends bytes at once, whatever they are.
+// raw sends arbitrary bytes and flushes them.
 func (r reply) raw(b []byte) {
 	r.Write(b)
 	http.NewResponseController(r.ResponseWriter).Flush()
 }
 
-// trailer sets a trailer, to be sent when the provider's handler returns.
+// trailer sets a trailer, which is sent when the provider's handler returns.
 func (r reply) trailer(name string, values ...string) {
 	r.Header()[http.TrailerPrefix+name] = values
 }
@@ -147,7 +146,7 @@ func (r reply) trailer(name string, values ...string) {
 // end sets the call's status.
 func (r reply) end(code string) { r.trailer("Grpc-Status", code) }
 
-// echo is a provider that sends a request's body back.
+// echo is a provider that returns a request's body.
 func echo(t *testing.T) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		request, err := io.ReadAll(r.Body)

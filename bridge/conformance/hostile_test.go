@@ -17,9 +17,9 @@ import (
 	"akash-provider-web/bridge/internal/grpcwebtest"
 )
 
-// Whatever a provider sends, the page gets what was whole of it, then a status
-// and a sentence: never a bare 502, never silence.
-func TestAProviderThatBreaksTheProtocol(t *testing.T) {
+// Whatever a provider sends, the client gets all complete messages, a status and a
+// message: never a bare 502, and never no answer.
+func TestProvidersThatViolateTheProtocol(t *testing.T) {
 	for name, provider := range map[string]struct {
 		answer   func(http.ResponseWriter)
 		messages []string
@@ -164,10 +164,10 @@ func TestAProviderThatBreaksTheProtocol(t *testing.T) {
 	}
 }
 
-// An answer that is not gRPC's has an HTTP status, for which gRPC has a code
-// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Its
-// text is for people who look at the provider, not for those who look at a page.
-func TestAProviderThatAnswersWithAnHTTPStatus(t *testing.T) {
+// An answer that is not gRPC has an HTTP status, which maps to a gRPC code
+// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+// Its body is not sent to the client.
+func TestHTTPStatusesMapToStatusCodes(t *testing.T) {
 	for status, code := range map[int]codes.Code{
 		http.StatusBadRequest:          codes.Internal,
 		http.StatusUnauthorized:        codes.Unauthenticated,
@@ -190,9 +190,9 @@ func TestAProviderThatAnswersWithAnHTTPStatus(t *testing.T) {
 	}
 }
 
-// A provider whose process dies takes its calls with it. They end with
-// UNAVAILABLE, which tells clients to try again, after the messages that came.
-func TestAProviderThatDies(t *testing.T) {
+// When a provider crashes, its calls end with UNAVAILABLE after the messages received,
+// so that clients retry.
+func TestALostProviderIsUnavailable(t *testing.T) {
 	t.Run("before its answer", func(t *testing.T) {
 		reached := make(chan struct{})
 		bridge := startBridge(t, func(w http.ResponseWriter, r *http.Request) {
@@ -228,12 +228,12 @@ func TestAProviderThatDies(t *testing.T) {
 	})
 }
 
-// goUnits turns a grpc-timeout into a duration as Go writes it.
+// goUnits converts the unit of a grpc-timeout to Go's notation.
 var goUnits = strings.NewReplacer("n", "ns", "u", "us", "m", "ms", "S", "s", "M", "m", "H", "h")
 
-// A deadline that passes is told as such, however the provider takes it: one that
-// resets or cancels its stream on time must not turn the outcome into CANCELLED.
-func TestAnExpiredCallSaysSo(t *testing.T) {
+// An expired call ends with DEADLINE_EXCEEDED, even if the provider resets or cancels
+// the stream at that time.
+func TestAnExpiredCallEndsInDeadlineExceeded(t *testing.T) {
 	const timeout, calls = 100 * time.Millisecond, 16
 	for name, atDeadline := range map[string]func(reply){
 		"provider that resets":  func(reply) { panic(http.ErrAbortHandler) },
@@ -268,9 +268,9 @@ func TestAnExpiredCallSaysSo(t *testing.T) {
 	}
 }
 
-// A body that ends before its Content-Length, because the page went away, reaches
-// no provider.
-func TestAnUploadCutShort(t *testing.T) {
+// A request whose body ends before its Content-Length, because the client
+// disconnected, is not sent to the provider.
+func TestATruncatedRequestIsNotSent(t *testing.T) {
 	bridge := startBridge(t, func(http.ResponseWriter, *http.Request) {
 		t.Error("the provider was called")
 	})
@@ -281,21 +281,21 @@ func TestAnUploadCutShort(t *testing.T) {
 		stream, grpcwebtest.Frame(0, []byte("ten bytes.")))
 	require.NoError(t, err)
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(testTimeout)))
 	answer, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	assert.NotContains(t, string(answer), "grpc-status: 0")
 }
 
-// Connections are kept alive. Calls that follow one another on one, whatever
-// became of the one before, do not see each other's bytes.
-func TestCallsOnOneConnectionAreApart(t *testing.T) {
+// Calls on a kept-alive connection do not get data of earlier calls, however these
+// ended.
+func TestCallsOnOneConnectionAreIndependent(t *testing.T) {
 	bridge := startBridge(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Refuse") == "" {
 			echo(t)(w, r)
 			return
 		}
-		// At once: the request has not been read.
+		// Answered before the request is read.
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Grpc-Status", "7")
 	})

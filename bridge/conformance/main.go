@@ -1,17 +1,15 @@
-// Conformance puts the bridge before connectrpc's conformance suite
-// (testserver/conformance): the gRPC-Web edge, relay and transport are those of
-// akash-provider-bridge, and one of the suite's own gRPC servers stands in for a
-// provider.
+// Conformance runs the bridge under connectrpc's conformance suite
+// (testserver/conformance). It uses akash-provider-bridge's gRPC-Web handler, relay
+// and transport, with one of the suite's own gRPC servers as the provider.
 //
 //	conformance PROGRAM
 //
-// PROGRAM is referenceserver or grpcserver. The suite's driver starts this command,
-// writes to its stdin which server it wants, and reads from its stdout where that
-// server listens. PROGRAM gets the same request, except that it always speaks native
+// PROGRAM is referenceserver or grpcserver. The suite's runner starts this command,
+// writes to its stdin which server it wants, and reads the server's address from its
+// stdout. PROGRAM gets the same request, except that its protocol is always native
 // gRPC. SIGTERM ends both.
 //
-// The command stays below bridge because its tests use packages under
-// bridge/internal.
+// The command is below bridge because its tests use packages in bridge/internal.
 package main
 
 import (
@@ -37,18 +35,18 @@ func run(ctx context.Context, args []string) error {
 	}
 	b, err := readMessage(os.Stdin)
 	if err != nil {
-		return fmt.Errorf("reading what to serve: %w", err)
+		return fmt.Errorf("reading the request: %w", err)
 	}
 	var request serverRequest
 	if err := request.unmarshal(b); err != nil {
-		return fmt.Errorf("reading what to serve: %w", err)
+		return fmt.Errorf("reading the request: %w", err)
 	}
 	upstream, stop, err := startUpstream(args[0], request.receiveLimit)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	provider, stop, err := disguise(upstream)
+	provider, stop, err := startTLSProxy(upstream)
 	if err != nil {
 		return err
 	}
@@ -58,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer bridge.Close()
-	return serve(ctx, bridge, &request, func(where serverResponse) error {
-		return writeMessage(os.Stdout, where.marshal())
+	return serve(ctx, bridge, &request, func(response serverResponse) error {
+		return writeMessage(os.Stdout, response.marshal())
 	})
 }

@@ -8,33 +8,33 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The enum values of connectrpc/conformance/v1/config.proto that occur here.
+// Enum values of connectrpc/conformance/v1/config.proto.
 const (
 	httpVersion2 = 2
 	protocolGRPC = 2
 )
 
-// maxCompat bounds what is read from the driver and from the suite's server, in
-// bytes. Their messages hold a certificate and a key at most.
+// maxCompat bounds a message from the runner or the suite's server, in bytes. These
+// messages contain at most a certificate and a key.
 const maxCompat = 1 << 20
 
-// serverRequest is connectrpc.conformance.v1.ServerCompatRequest: the server the
-// driver wants. The suite keeps its generated messages to itself, and seven
-// fields do not warrant generating them anew.
+// serverRequest is connectrpc.conformance.v1.ServerCompatRequest: the server that the
+// runner wants. The suite does not export its generated messages, and seven fields do
+// not justify generating them here.
 type serverRequest struct {
 	protocol     uint64 // field 1
 	httpVersion  uint64 // field 2
 	useTLS       bool   // field 4
-	receiveLimit uint64 // field 6, bytes a message; 0 means no limit
+	receiveLimit uint64 // field 6, bytes per message; 0 means no limit
 	cert, key    []byte // field 7, TLSCreds: PEM
 }
 
-// serverResponse is connectrpc.conformance.v1.ServerCompatResponse: where the
-// server listens.
+// serverResponse is connectrpc.conformance.v1.ServerCompatResponse: the server's
+// address.
 type serverResponse struct {
 	host string // field 1
 	port uint16 // field 2
-	cert []byte // field 3, PEM, where TLS is used
+	cert []byte // field 3, PEM, if TLS is used
 }
 
 func (r *serverRequest) marshal() []byte {
@@ -99,7 +99,7 @@ func (r *serverResponse) unmarshal(b []byte) error {
 	})
 }
 
-// eachField calls f for every field of a message with its varint or its bytes.
+// eachField calls f for every field of a message, with its varint or its bytes.
 func eachField(b []byte, f func(num protowire.Number, n uint64, v []byte) error) error {
 	for len(b) > 0 {
 		num, typ, size := protowire.ConsumeTag(b)
@@ -136,7 +136,7 @@ func appendBytes(b []byte, num protowire.Number, v []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), v)
 }
 
-// readMessage reads a message that stands behind its big-endian 32-bit length.
+// readMessage reads a message that is preceded by its length, 32 bits, big endian.
 func readMessage(r io.Reader) ([]byte, error) {
 	var length uint32
 	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
@@ -150,7 +150,7 @@ func readMessage(r io.Reader) ([]byte, error) {
 	return b, err
 }
 
-// writeMessage writes a message behind its length, in one write.
+// writeMessage writes a message after its length, in one write.
 func writeMessage(w io.Writer, message []byte) error {
 	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...))
 	return err

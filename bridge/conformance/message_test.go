@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestServerRequestSurvivesTheWire(t *testing.T) {
+func TestServerRequestRoundTrip(t *testing.T) {
 	sent := serverRequest{protocol: protocolGRPC, httpVersion: httpVersion2, useTLS: true, receiveLimit: 204800, cert: []byte("cert"), key: []byte("key")}
 	var wire bytes.Buffer
 	require.NoError(t, writeMessage(&wire, sent.marshal()))
@@ -20,14 +20,14 @@ func TestServerRequestSurvivesTheWire(t *testing.T) {
 	assert.Equal(t, sent, got)
 }
 
-func TestServerResponseSurvivesTheWire(t *testing.T) {
+func TestServerResponseRoundTrip(t *testing.T) {
 	sent := serverResponse{host: "127.0.0.1", port: 54321, cert: []byte("cert")}
 	var got serverResponse
 	require.NoError(t, got.unmarshal(sent.marshal()))
 	assert.Equal(t, sent, got)
 }
 
-func TestMessageThatLiesAboutItsLengthIsRefused(t *testing.T) {
+func TestAnOversizedLengthIsRefused(t *testing.T) {
 	_, err := readMessage(bytes.NewReader([]byte{0xff, 0xff, 0xff, 0xff}))
 	assert.ErrorContains(t, err, "want at most")
 	assert.Error(t, new(serverRequest).unmarshal([]byte{0x0a, 0x7f}))

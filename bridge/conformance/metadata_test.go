@@ -10,9 +10,8 @@ import (
 	"akash-provider-web/bridge/internal/grpcwebtest"
 )
 
-// A provider may use one name twice, for a header and for a trailer. They are two
-// things, and a page sees two.
-func TestATrailerMayShareAHeadersName(t *testing.T) {
+// A provider may use the same name for a header and a trailer. The client gets both.
+func TestATrailerMayHaveTheNameOfAHeader(t *testing.T) {
 	for name, messages := range map[string][]string{"with a message": {"one"}, "without a message": nil} {
 		t.Run(name, func(t *testing.T) {
 			bridge := startBridge(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -35,11 +34,11 @@ func TestATrailerMayShareAHeadersName(t *testing.T) {
 	}
 }
 
-// Metadata with several values, and binary metadata, reaches the other side as it
-// was sent: nothing joined, split, decoded or padded anew.
-func TestDuplicateAndBinaryMetadataTravelBothWays(t *testing.T) {
-	// Base64 without padding, with it, and two values in one, all of which gRPC
-	// over HTTP/2 ("Binary-Header") asks receivers to take.
+// Repeated and binary metadata arrives exactly as it was sent: not joined, split,
+// decoded or padded.
+func TestRepeatedAndBinaryMetadataIsUnchanged(t *testing.T) {
+	// Base64 without padding, with padding, and two values in one. Receivers must
+	// accept all of these (gRPC over HTTP/2, "Binary-Header").
 	binary := []string{"AAECAwQ", "AAECAwQ=", "/////w,AA=="}
 	plain := []string{"first", "second", "first"}
 	bridge := startBridge(t, func(w http.ResponseWriter, r *http.Request) {
@@ -62,8 +61,8 @@ func TestDuplicateAndBinaryMetadataTravelBothWays(t *testing.T) {
 	})
 }
 
-// A status message is the provider's text, and stays encoded on its way: decoded,
-// it could end its line in the trailer frame and begin another.
+// A status message comes from the provider and stays percent-encoded. Decoded, it
+// could end its line in the trailer frame and add another trailer.
 func TestAStatusMessageStaysEncoded(t *testing.T) {
 	const message = "caf%C3%A9: 100%25 %0D%0Agrpc-status: 0"
 	bridge := startBridge(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -79,6 +78,6 @@ func TestAStatusMessageStaysEncoded(t *testing.T) {
 	})
 }
 
-// trailer returns the values of a trailer by its name as it must be in a trailer
-// frame, in lower case.
+// trailer returns the values of a trailer by its name in a trailer frame, which is in
+// lower case.
 func trailer(s *grpcwebtest.Stream, name string) []string { return s.Trailer[name] }

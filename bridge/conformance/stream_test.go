@@ -13,8 +13,8 @@ import (
 	"akash-provider-web/bridge/internal/grpcwebtest"
 )
 
-// Messages can be decoded when they arrive, also in text mode, where that takes
-// whole groups of base64 at the end of each.
+// Messages can be decoded when they arrive. In text mode, each flush must therefore
+// end with a complete base64 group.
 func TestMessagesArriveOneByOne(t *testing.T) {
 	next := make(chan string)
 	bridge := startBridge(t, func(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +25,7 @@ func TestMessagesArriveOneByOne(t *testing.T) {
 		reply.end("0")
 	})
 	bridge.eachWay(t, func(t *testing.T, c *grpcwebtest.Client) {
-		// The answer's headers come before its first message.
+		// The answer's headers arrive before its first message.
 		s := open(t.Context(), t, c, nil, "")
 		for _, message := range []string{"a", "bc", "def", "ghij", "end"} {
 			next <- message
@@ -37,9 +37,8 @@ func TestMessagesArriveOneByOne(t *testing.T) {
 	})
 }
 
-// A page that is closed, or that cancels, takes its provider's stream with it,
-// however far that has come.
-func TestAnAbortReachesTheProvider(t *testing.T) {
+// A client that disconnects or cancels ends its provider's stream, whatever its state.
+func TestACancelReachesTheProvider(t *testing.T) {
 	for name, first := range map[string]func(http.ResponseWriter){
 		"before the answer": func(http.ResponseWriter) {},
 		"after its headers": func(w http.ResponseWriter) { beginReply(w) },
@@ -72,7 +71,7 @@ func TestAnAbortReachesTheProvider(t *testing.T) {
 				abort()
 				select {
 				case <-cancelled:
-				case <-time.After(patience):
+				case <-time.After(testTimeout):
 					t.Fatal("the provider's stream was not cancelled")
 				}
 				<-ended
@@ -81,9 +80,9 @@ func TestAnAbortReachesTheProvider(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 an upload may come in frames of any size, and end in one of its own
-// after the last byte. The provider sees its end all the same.
-func TestAnUploadOverHTTP2EndsWhenThePageEndsIt(t *testing.T) {
+// Over HTTP/2 a request may arrive in frames of any size, and end with an empty frame.
+// The provider still sees its end.
+func TestARequestMayEndWithAnEmptyFrame(t *testing.T) {
 	bridge := startBridge(t, echo(t))
 	body, upload := io.Pipe()
 	go func() {
@@ -91,7 +90,7 @@ func TestAnUploadOverHTTP2EndsWhenThePageEndsIt(t *testing.T) {
 		upload.Write(message[:3]) // a DATA frame each
 		upload.Write(message[3:9])
 		upload.Write(message[9:])
-		upload.Close() // an empty one, which ends the stream
+		upload.Close() // sends an empty frame, which ends the stream
 	}()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, bridge.encrypted.URL+stream, body)
 	require.NoError(t, err)

@@ -9,10 +9,10 @@ import (
 	"strconv"
 )
 
-// startUpstream starts one of the suite's servers as the provider behind the
-// bridge: native gRPC over cleartext HTTP/2, which is all that the suite's
-// grpcserver offers. It returns the host:port that it listens on, and a function
-// that ends it. An error leaves none behind.
+// startUpstream starts one of the suite's servers as the provider: native gRPC over
+// HTTP/2 without TLS, the only protocol that the suite's grpcserver supports. It
+// returns the server's host:port, and a function that stops it. On an error no process
+// remains.
 func startUpstream(program string, receiveLimit uint64) (addr string, stop func(), err error) {
 	server := exec.Command(program)
 	server.Stderr = os.Stderr
@@ -29,9 +29,9 @@ func startUpstream(program string, receiveLimit uint64) (addr string, stop func(
 	}
 	stop = func() {
 		_ = server.Process.Kill()
-		_ = server.Wait() // always says that it was killed
+		_ = server.Wait() // always an error, since it was killed
 	}
-	addr, err = begin(stdin, stdout, serverRequest{
+	addr, err = requestServer(stdin, stdout, serverRequest{
 		protocol:     protocolGRPC,
 		httpVersion:  httpVersion2,
 		receiveLimit: receiveLimit,
@@ -43,8 +43,8 @@ func startUpstream(program string, receiveLimit uint64) (addr string, stop func(
 	return addr, stop, nil
 }
 
-// begin tells a server what to serve, and returns where it does.
-func begin(stdin io.WriteCloser, stdout io.Reader, request serverRequest) (string, error) {
+// requestServer sends a server its request, and returns the address in its response.
+func requestServer(stdin io.WriteCloser, stdout io.Reader, request serverRequest) (string, error) {
 	if err := writeMessage(stdin, request.marshal()); err != nil {
 		return "", err
 	}

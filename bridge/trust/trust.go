@@ -1,7 +1,7 @@
-// Package trust decides whether a certificate belongs to a provider. The trust
-// root of Akash is the chain, where providers publish self-signed certificates
-// under their address; a public CA vouches for a host name. It knows nothing of
-// connections.
+// Package trust decides whether a certificate belongs to a provider. The root of trust
+// is the Akash chain, where providers publish self-signed certificates under their
+// address. A certificate by a public CA proves the host name only. The package knows
+// nothing about connections.
 package trust
 
 import (
@@ -19,59 +19,59 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Basis is what a certificate was accepted for.
+// Basis says why a certificate was accepted.
 type Basis string
 
-// The bases of a decision.
+// The possible bases of a decision.
 const (
-	ByCA    Basis = "ca"    // a public CA vouches for the host name
+	ByCA    Basis = "ca"    // a public CA certifies the host name
 	ByChain Basis = "chain" // the provider published it on the chain
-	ByPin   Basis = "pin"   // the caller named it
+	ByPin   Basis = "pin"   // the caller pinned it
 	ByNone  Basis = "none"  // the caller asked for no verification
 )
 
-// decisionLifetime bounds how long a certificate is trusted without asking
-// again: a revoked one stops working after it.
+// decisionLifetime bounds how long a decision is valid. A revoked certificate is
+// refused after it.
 const decisionLifetime = 30 * time.Minute
 
-// maxDecisions bounds the remembered decisions of the chain.
+// maxDecisions bounds the cached decisions.
 const maxDecisions = 10_000
 
-// Policy says what a certificate is to be good for.
+// Policy says which certificates are acceptable.
 type Policy struct {
 	// Address is the provider's bech32 address.
 	Address string
-	// ServerName is the host name that the provider was reached under.
+	// ServerName is the host name of the connection.
 	ServerName string
 	// Insecure accepts any certificate.
 	Insecure bool
-	// PinSHA256, if not nil, accepts the certificate with this SHA-256
-	// fingerprint and no other, whatever its dates: its holder has the key that
-	// the caller meant.
+	// PinSHA256, if not nil, accepts only the certificate with this SHA-256
+	// fingerprint, even if it has expired: the server has proved that it has the key
+	// that the caller expects.
 	PinSHA256 []byte
-	// HostIsProviders tells whether ServerName is the provider's host by the
-	// word of the chain or of the bridge's operator; nil means yes. A CA vouches
-	// for a name only, so for a host that a page chose its word counts for
-	// nothing. It is asked only if a CA does vouch.
+	// HostIsProviders reports whether ServerName is the provider's host according to
+	// the chain or the bridge's operator; nil means yes. A CA certifies a host name
+	// only, so its certificate proves nothing about a host that the caller chose. The
+	// function is called only if a CA does certify the host.
 	HostIsProviders func(context.Context) (bool, error)
 }
 
 // Decision is an accepted certificate.
 type Decision struct {
 	Basis Basis
-	// Until is when the decision must be taken again.
+	// Until is when the decision expires.
 	Until time.Time
 }
 
-// Certificates looks up what owner published under a decimal serial number;
-// [*chain.Client] does.
+// Certificates looks up the certificate that owner published under a decimal serial
+// number. [*chain.Client] implements it.
 type Certificates interface {
 	Certificate(ctx context.Context, owner, serial string) (chain.Certificate, error)
 }
 
 // Options configure a Verifier.
 type Options struct {
-	// Chain is asked for certificates; nil means there is no chain to ask.
+	// Chain looks up certificates; nil means that there is no chain.
 	Chain Certificates
 	// Roots are the public CAs; nil means the system's.
 	Roots *x509.CertPool
@@ -79,18 +79,18 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Verifier takes decisions. Its methods may be called concurrently.
+// Verifier makes decisions. Its methods may be called concurrently.
 type Verifier struct {
 	chain Certificates
 	roots *x509.CertPool
 	now   func() time.Time
 
 	mu        sync.Mutex
-	decisions map[subject]time.Time // certificates found on the chain, and until when that counts
+	decisions map[cacheKey]time.Time // expiry times of the decisions by chain
 }
 
-// subject binds a remembered decision to the one certificate it was taken on.
-type subject struct {
+// cacheKey identifies the provider and the certificate that a decision is about.
+type cacheKey struct {
 	address     string
 	fingerprint [sha256.Size]byte
 }
@@ -100,11 +100,11 @@ func New(o Options) *Verifier {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[subject]time.Time)}
+	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]time.Time)}
 }
 
-// Decide judges the certificates that a server presented, its own first. Errors
-// are *rpcerror.Error: a refusal is FAILED_PRECONDITION with its own reason.
+// Decide decides about the certificate chain that a server presented, leaf first.
+// Errors are *rpcerror.Error. A refusal has the code FAILED_PRECONDITION and a reason.
 func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Policy) (Decision, error) {
 	now := v.now()
 	until := now.Add(decisionLifetime)
@@ -112,7 +112,7 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 		return Decision{ByNone, until}, nil
 	}
 	if len(certs) == 0 {
-		return Decision{}, refuse(rpcerror.ReasonUnknownCertificate, "the server showed no certificate")
+		return Decision{}, refuse(rpcerror.ReasonUnknownCertificate, "the server presented no certificate")
 	}
 	leaf := certs[0]
 	fingerprint := sha256.Sum256(leaf.Raw)
@@ -124,23 +124,23 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 		}
 		return Decision{ByPin, until}, nil
 	}
-	if !v.vouched(certs, p.ServerName, now) {
+	if !v.verifiedByCA(certs, p.ServerName, now) {
 		return v.decideByChain(ctx, leaf, fingerprint, p, now)
 	}
 	if p.HostIsProviders != nil {
-		switch its, err := p.HostIsProviders(ctx); {
+		switch ok, err := p.HostIsProviders(ctx); {
 		case err != nil:
 			return Decision{}, err
-		case !its:
+		case !ok:
 			return Decision{}, refuse(rpcerror.ReasonNotSelfSigned,
-				"the server's certificate is a public CA's for the host %q, which is not the provider's host by its record; use the host of the record, or pin the certificate", p.ServerName)
+				"the server's certificate is from a public CA for the host %q, which is not the host in the provider's record; use that host, or pin the certificate", p.ServerName)
 		}
 	}
 	return Decision{ByCA, earlier(until, leaf.NotAfter)}, nil
 }
 
-// vouched tells whether a public CA vouches for the certificate and host name.
-func (v *Verifier) vouched(certs []*x509.Certificate, serverName string, now time.Time) bool {
+// verifiedByCA reports whether a public CA certifies the host name.
+func (v *Verifier) verifiedByCA(certs []*x509.Certificate, serverName string, now time.Time) bool {
 	if serverName == "" {
 		return false
 	}
@@ -157,8 +157,9 @@ func (v *Verifier) vouched(certs []*x509.Certificate, serverName string, now tim
 	return err == nil
 }
 
-// decideByChain follows proto/akash-provider-api.md, section 4.2, and compares what the provider's
-// own Go client leaves out: that the certificate is this provider's.
+// decideByChain decides as described in proto/akash-provider-api.md, section 4.2.
+// Unlike the provider's own Go client, it also checks that the certificate belongs to
+// this provider.
 func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fingerprint [sha256.Size]byte, p Policy, now time.Time) (Decision, error) {
 	switch {
 	case now.After(leaf.NotAfter):
@@ -175,13 +176,13 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 			"the server's certificate belongs to %q; the host may be another provider's", clip(leaf.Subject.CommonName))
 	}
 
-	who := subject{p.Address, fingerprint}
-	if until, ok := v.remembered(who, now); ok {
+	key := cacheKey{p.Address, fingerprint}
+	if until, ok := v.cached(key, now); ok {
 		return Decision{ByChain, until}, nil
 	}
 	if v.chain == nil {
 		return Decision{}, rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
-			"the server's certificate is self-signed and there is no chain to ask about it; the bridge needs --chain-rpc, or the caller must pin the certificate")
+			"the server's certificate is self-signed and there is no chain to verify it with; the bridge needs --chain-rpc, or the caller must pin the certificate")
 	}
 	serial := leaf.SerialNumber.String() // decimal, as the chain writes it
 	published, err := v.chain.Certificate(ctx, p.Address, serial)
@@ -203,26 +204,26 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 			"the server's certificate (serial number %s) is not the one that the provider published under this number; someone may be posing as the provider", serial)
 	}
 	until := earlier(now.Add(decisionLifetime), leaf.NotAfter)
-	v.remember(who, until, now)
+	v.cache(key, until, now)
 	return Decision{ByChain, until}, nil
 }
 
-// selfSigned tells whether the certificate was signed with its own key. The
-// usual check, x509's CheckSignatureFrom, wants a CA's key usages, which these
-// certificates do not have.
+// selfSigned reports whether the certificate is signed with its own key. x509's
+// CheckSignatureFrom cannot be used: it requires the key usages of a CA, which these
+// certificates lack.
 func selfSigned(c *x509.Certificate) bool {
 	return string(c.RawIssuer) == string(c.RawSubject) &&
 		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-func (v *Verifier) remembered(who subject, now time.Time) (time.Time, bool) {
+func (v *Verifier) cached(key cacheKey, now time.Time) (time.Time, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	until, ok := v.decisions[who]
+	until, ok := v.decisions[key]
 	return until, ok && now.Before(until)
 }
 
-func (v *Verifier) remember(who subject, until, now time.Time) {
+func (v *Verifier) cache(key cacheKey, until, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.decisions) >= maxDecisions {
@@ -232,15 +233,15 @@ func (v *Verifier) remember(who subject, until, now time.Time) {
 			}
 		}
 	}
-	v.decisions[who] = until
+	v.decisions[key] = until
 }
 
 func refuse(reason rpcerror.Reason, format string, args ...any) error {
 	return rpcerror.New(codes.FailedPrecondition, reason, format, args...)
 }
 
-// IsRefusal tells whether err says that a certificate was judged and refused,
-// rather than that it could not be judged.
+// IsRefusal reports whether err says that a certificate was refused, rather than that
+// it could not be verified.
 func IsRefusal(err error) bool {
 	var f *rpcerror.Error
 	return errors.As(err, &f) && f.Code == codes.FailedPrecondition
@@ -255,7 +256,7 @@ func earlier(a, b time.Time) time.Time {
 
 func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// clip shortens a name that a stranger wrote.
+// clip shortens a name from an untrusted certificate.
 func clip(name string) string {
 	const limit = 100
 	if len(name) > limit {

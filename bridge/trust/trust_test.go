@@ -40,7 +40,8 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// template is a certificate as Akash's tools make it (proto/akash-provider-api.md, section 4.1).
+// template is a certificate as Akash's tools create it (proto/akash-provider-api.md,
+// section 4.1).
 func template(owner string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(1795177602491491899),
@@ -58,7 +59,7 @@ func template(owner string) *x509.Certificate {
 	}
 }
 
-// sign signs a certificate with a parent's key; a nil parent is itself.
+// sign signs c with the key of parent, or with its own key if parent is nil.
 func sign(t *testing.T, c, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) *x509.Certificate {
 	t.Helper()
 	if parent == nil {
@@ -81,7 +82,7 @@ func selfSigned(t *testing.T, change func(*x509.Certificate)) *x509.Certificate 
 	return sign(t, c, nil, key, key)
 }
 
-// ledger is a chain with certificates on it.
+// ledger is a chain with certificates.
 type ledger struct {
 	published map[string]chain.Certificate // by owner/serial
 	err       error
@@ -137,7 +138,7 @@ func (a *authority) issue(t *testing.T, name string, notAfter time.Time) *x509.C
 
 func newVerifier(l *ledger, roots *x509.CertPool, clock func() time.Time) *trust.Verifier {
 	if roots == nil {
-		roots = x509.NewCertPool() // no CA, rather than the system's
+		roots = x509.NewCertPool() // no CAs, not even the system's
 	}
 	if clock == nil {
 		clock = func() time.Time { return now }
@@ -151,7 +152,7 @@ func newVerifier(l *ledger, roots *x509.CertPool, clock func() time.Time) *trust
 
 var policy = trust.Policy{Address: address, ServerName: host}
 
-func TestACertificateOnTheChainIsAccepted(t *testing.T) {
+func TestAPublishedCertificateIsAccepted(t *testing.T) {
 	cert := selfSigned(t, nil)
 	l := &ledger{}
 	l.publish(cert, chain.Valid)
@@ -175,7 +176,7 @@ func TestARealProvidersCertificateIsAccepted(t *testing.T) {
 	assert.Equal(t, trust.ByChain, d.Basis)
 }
 
-func TestEachRefusalHasItsOwnReason(t *testing.T) {
+func TestRefusalsHaveReasons(t *testing.T) {
 	good := selfSigned(t, nil)
 	changed := func(change func(*x509.Certificate)) *x509.Certificate { return selfSigned(t, change) }
 	anotherCA := newAuthority(t)
@@ -217,7 +218,7 @@ func TestAServerWithoutACertificateIsRefused(t *testing.T) {
 	assert.True(t, trust.IsRefusal(err))
 }
 
-func TestAPublicCAVouchesForTheHostName(t *testing.T) {
+func TestACertificateByAPublicCAIsAccepted(t *testing.T) {
 	ca := newAuthority(t)
 	v := newVerifier(nil, ca.roots(), nil)
 
@@ -239,9 +240,9 @@ func TestAPublicCAVouchesForTheHostName(t *testing.T) {
 	assert.Equal(t, rpcerror.ReasonExpired, f.Reason)
 }
 
-// Whoever chooses the host can get a CA's certificate for it. That says nothing
-// about the provider.
-func TestACAsWordCountsOnlyForTheProvidersOwnHost(t *testing.T) {
+// Anyone can get a CA's certificate for a host of their own. It proves nothing about
+// the provider.
+func TestACertificateByACAIsRefusedForAnotherHost(t *testing.T) {
 	ca := newAuthority(t)
 	v := newVerifier(&ledger{}, ca.roots(), nil)
 	certs := []*x509.Certificate{ca.issue(t, host, now.Add(time.Hour))}
@@ -263,7 +264,7 @@ func TestACAsWordCountsOnlyForTheProvidersOwnHost(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestAPinAcceptsOneCertificateAndNoOther(t *testing.T) {
+func TestAPinAcceptsOneCertificateOnly(t *testing.T) {
 	cert := selfSigned(t, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Hour) })
 	print := sha256.Sum256(cert.Raw)
 	v := newVerifier(nil, nil, nil)
@@ -283,7 +284,7 @@ func TestAPinAcceptsOneCertificateAndNoOther(t *testing.T) {
 	}
 }
 
-func TestInsecureAcceptsAnythingAndSaysSo(t *testing.T) {
+func TestInsecureAcceptsAnyCertificate(t *testing.T) {
 	p := policy
 	p.Insecure = true
 	d, err := newVerifier(nil, nil, nil).Decide(t.Context(), nil, p)
@@ -291,7 +292,7 @@ func TestInsecureAcceptsAnythingAndSaysSo(t *testing.T) {
 	assert.Equal(t, trust.ByNone, d.Basis)
 }
 
-func TestWithoutAChainASelfSignedCertificateCannotBeJudged(t *testing.T) {
+func TestSelfSignedCertificatesNeedAChain(t *testing.T) {
 	_, err := newVerifier(nil, nil, nil).Decide(t.Context(), []*x509.Certificate{selfSigned(t, nil)}, policy)
 	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
@@ -300,7 +301,7 @@ func TestWithoutAChainASelfSignedCertificateCannotBeJudged(t *testing.T) {
 	assert.False(t, trust.IsRefusal(err))
 }
 
-func TestARevokedCertificateStopsWorkingWithinHalfAnHour(t *testing.T) {
+func TestARevokedCertificateIsRefusedWithinHalfAnHour(t *testing.T) {
 	cert := selfSigned(t, nil)
 	other := selfSigned(t, func(c *x509.Certificate) { c.Subject.CommonName = stranger })
 	l := &ledger{}
@@ -316,9 +317,9 @@ func TestARevokedCertificateStopsWorkingWithinHalfAnHour(t *testing.T) {
 	l.publish(cert, chain.Revoked)
 	at = now.Add(29 * time.Minute)
 	require.NoError(t, decide())
-	assert.Equal(t, 1, l.asked, "the decision is remembered")
+	assert.Equal(t, 1, l.asked, "the decision is cached")
 
-	// It is remembered for this certificate and this provider.
+	// It is cached for this certificate and this provider only.
 	_, err := v.Decide(t.Context(), []*x509.Certificate{cert}, trust.Policy{Address: stranger, ServerName: host})
 	assert.True(t, trust.IsRefusal(err))
 	_, err = v.Decide(t.Context(), []*x509.Certificate{other}, policy)
@@ -327,19 +328,20 @@ func TestARevokedCertificateStopsWorkingWithinHalfAnHour(t *testing.T) {
 	at = now.Add(30 * time.Minute)
 	assert.True(t, trust.IsRefusal(decide()))
 
-	// A refusal is not remembered: what was published again works at once.
+	// Refusals are not cached: a certificate that is published again is accepted at
+	// once.
 	l.publish(cert, chain.Valid)
 	assert.NoError(t, decide())
 }
 
-func TestAChainThatIsDownIsNotARefusal(t *testing.T) {
+func TestAnUnavailableChainIsNotARefusal(t *testing.T) {
 	l := &ledger{err: rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable, "down")}
 	_, err := newVerifier(l, nil, nil).Decide(t.Context(), []*x509.Certificate{selfSigned(t, nil)}, policy)
 	require.Error(t, err)
 	assert.False(t, trust.IsRefusal(err))
 }
 
-func TestWhatTheChainHoldsNeedNotBeACertificate(t *testing.T) {
+func TestMalformedDataOnTheChainIsRefused(t *testing.T) {
 	cert := selfSigned(t, nil)
 	l := &ledger{}
 	l.publish(cert, chain.Valid)

@@ -1,6 +1,6 @@
-// Package grpcwebtest is a gRPC-Web client for the bridge's tests. It takes
-// nothing for granted that the specification (PROTOCOL-WEB.md) does not: it keeps
-// headers, frames and trailers apart, so that tests can see where each was.
+// Package grpcwebtest is a gRPC-Web client for the bridge's tests. It is strict about
+// the specification (PROTOCOL-WEB.md) and keeps headers, frames and trailers apart, so
+// that tests can check where each value was sent.
 package grpcwebtest
 
 import (
@@ -32,7 +32,7 @@ const (
 type Client struct {
 	URL  string
 	HTTP *http.Client // nil means http.DefaultClient
-	// Text speaks grpc-web-text.
+	// Text selects grpc-web-text.
 	Text bool
 }
 
@@ -42,16 +42,16 @@ type Stream struct {
 	Status int
 	Proto  string
 	Header http.Header
-	// Trailer is set once Next has returned io.EOF; names are as they came.
+	// Trailer is set once Next has returned io.EOF. Its names are as received.
 	Trailer http.Header
-	// TrailersOnly says that the status came with the headers.
+	// TrailersOnly says that the status was sent in the headers.
 	TrailersOnly bool
 
 	body   io.ReadCloser
 	reader *bufio.Reader
 }
 
-// Frame writes message as a gRPC frame.
+// Frame returns message as a gRPC frame.
 func Frame(flag byte, message []byte) []byte {
 	b := make([]byte, 5, 5+len(message))
 	b[0] = flag
@@ -59,7 +59,7 @@ func Frame(flag byte, message []byte) []byte {
 	return append(b, message...)
 }
 
-// Open posts message to the method at path and waits for headers.
+// Open posts message to the method at path and waits for the headers.
 func (c *Client) Open(ctx context.Context, path string, header http.Header, message proto.Message) (*Stream, error) {
 	raw, err := proto.Marshal(message)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Client) Open(ctx context.Context, path string, header http.Header, mess
 	return c.OpenRaw(ctx, path, header, Frame(0, raw))
 }
 
-// OpenRaw posts a body, which in text mode it encodes, and waits for headers.
+// OpenRaw posts a body, which it encodes in text mode, and waits for the headers.
 func (c *Client) OpenRaw(ctx context.Context, path string, header http.Header, body []byte) (*Stream, error) {
 	contentType := "application/grpc-web+proto"
 	if c.Text {
@@ -100,8 +100,8 @@ func (c *Client) OpenRaw(ctx context.Context, path string, header http.Header, b
 	return s, nil
 }
 
-// Next returns the next message, or io.EOF when the trailers have come. An answer
-// that ends without trailers, or goes on after them, is an error.
+// Next returns the next message, or io.EOF after the trailers. An answer that ends
+// without trailers, or continues after them, is an error.
 func (s *Stream) Next() ([]byte, error) {
 	if s.Header.Get("Grpc-Status") != "" && s.Trailer == nil {
 		s.TrailersOnly = true
@@ -114,7 +114,7 @@ func (s *Stream) Next() ([]byte, error) {
 	}
 	frame := make([]byte, binary.BigEndian.Uint32(prefix[1:]))
 	if _, err := io.ReadFull(s.reader, frame); err != nil {
-		return nil, fmt.Errorf("a frame is cut short: %w", notEOF(err))
+		return nil, fmt.Errorf("a frame is truncated: %w", notEOF(err))
 	}
 	if prefix[0]&FlagTrailer == 0 {
 		return frame, nil
@@ -130,7 +130,7 @@ func (s *Stream) Next() ([]byte, error) {
 	return nil, s.end()
 }
 
-// end sees to it that nothing follows.
+// end returns io.EOF, or an error if data follows the trailers.
 func (s *Stream) end() error {
 	rest, err := io.ReadAll(s.reader)
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *Stream) Get(name string) string {
 	return ""
 }
 
-// Code returns the call's status, Unknown where it has none.
+// Code returns the call's status code, or Unknown if it has none.
 func (s *Stream) Code() codes.Code {
 	n, err := strconv.Atoi(s.Get("grpc-status"))
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *Stream) Message() string {
 	return text
 }
 
-// Close gives the call up.
+// Close cancels the call.
 func (s *Stream) Close() error { return s.body.Close() }
 
 // Call makes a call and reads its answer to the end.
@@ -212,7 +212,7 @@ func notEOF(err error) error {
 	return err
 }
 
-// pieces decodes base64 whose pieces are padded each by itself.
+// pieces decodes a sequence of separately padded base64 texts.
 type pieces struct {
 	src *bufio.Reader
 	out []byte

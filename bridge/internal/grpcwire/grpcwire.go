@@ -1,10 +1,10 @@
-// Package grpcwire has what several packages of the bridge need to know of gRPC over
-// HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+// Package grpcwire defines constants of gRPC over HTTP/2 that several packages use
+// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 package grpcwire
 
-// PrefixSize is the size of what stands before each message: a flag and a length of
-// four bytes ("Length-Prefixed-Message").
+// PrefixSize is the size of the prefix of each message: a flag and a length of four
+// bytes ("Length-Prefixed-Message").
 const PrefixSize = 5
 
-// UserAgent names the bridge to providers.
+// UserAgent is the bridge's User-Agent in requests to providers.
 const UserAgent = "akash-provider-bridge"

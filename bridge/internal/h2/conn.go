@@ -1,14 +1,14 @@
-// Package h2 is a client connection of HTTP/2 (RFC 9113) made for relaying gRPC:
-// many long streams, most of them quiet, some of them fast.
+// Package h2 implements the client side of an HTTP/2 connection (RFC 9113) for
+// relaying gRPC: many long streams, most of them idle, some of them busy.
 //
-// It differs from golang.org/x/net/http2, on whose Framer and hpack it stands, in
-// three things. A call costs no goroutine: the caller's own writes the request and
-// reads the answer. A stream is woken once for all that one read of the network
-// brought, so that what came together goes on together. And a quiet stream holds
-// no buffer.
+// It uses the Framer and the hpack package of golang.org/x/net/http2, and differs from
+// that package's transport in three ways. A call needs no goroutine: the caller's
+// goroutine writes the request and reads the answer. A stream is dirty once for all
+// data of one network read, so that data that arrives together is relayed together.
+// And an idle stream has no buffer.
 //
-// A request's body is sent before its answer is read, which is enough for gRPC's
-// unary and server-streaming calls, and for all of gRPC-Web.
+// A request's body is sent before its answer is read. That suffices for gRPC's unary
+// and server-streaming calls, and for all of gRPC-Web.
 package h2
 
 import (
@@ -27,104 +27,105 @@ import (
 )
 
 const (
-	// streamWindow is how many bytes of one answer may wait to be read, and
-	// connWindow how many of all together. The latter is returned as bytes come,
-	// so that a stream nobody reads does not stop its neighbours.
+	// streamWindow bounds the unread bytes of one answer, and connWindow those of all
+	// answers. connWindow is replenished as bytes arrive, so a stream that is not
+	// read does not block others.
 	streamWindow = 512 << 10
 	connWindow   = 64 << 20
 
-	// The values that RFC 9113, section 6.5.2 gives where a peer says nothing.
+	// The defaults of RFC 9113, section 6.5.2.
 	defaultWindow    = 65535
 	defaultFrameSize = 16384
 	unlimitedStreams = maxStreamID
 
-	// firstStreams is how many streams may open before the peer has said how many
-	// it takes: the least that RFC 9113, section 6.5.2 advises it to take.
+	// firstStreams is the number of streams that may be opened before the peer has
+	// stated its limit: the minimum that RFC 9113, section 6.5.2 recommends.
 	firstStreams = 100
 
 	readBufferSize  = 64 << 10
 	writeBufferSize = 8 << 10
 
-	// maxHeaderBytes bounds a header block, in bytes as RFC 9113, section 6.5.2
-	// counts them. It is more than the relay takes, which can tell the page what is
-	// wrong.
+	// maxHeaderBytes bounds a header block, in bytes as counted by RFC 9113, section
+	// 6.5.2. It exceeds the relay's limit, so that the relay can report oversized
+	// headers.
 	maxHeaderBytes = 256 << 10
-	// maxEncoderTable bounds the memory that a peer may have us keep for HPACK.
+	// maxEncoderTable bounds the HPACK table that a peer may ask this side to keep.
 	maxEncoderTable = 4096
 
-	// writeTimeout is how long a peer may leave our bytes untaken.
+	// writeTimeout bounds a write to the network.
 	writeTimeout = 20 * time.Second
-	// lastWordsTimeout is how long is still read from one that takes none.
-	lastWordsTimeout = 250 * time.Millisecond
+	// drainTimeout bounds how long this side reads on after a failed write.
+	drainTimeout = 250 * time.Millisecond
 
 	maxStreamID = 1<<31 - 1
 )
 
 var (
-	// ErrClosed is the error of calls on a connection that was closed on this side.
+	// ErrClosed is the error of calls on a connection that this side has closed.
 	ErrClosed = errors.New("h2: connection closed")
-	// ErrNotHTTP2 is the error of a connection to a server whose first words are not
-	// HTTP/2's.
+	// ErrNotHTTP2 is the error of a connection to a server that does not speak
+	// HTTP/2.
 	ErrNotHTTP2 = errors.New("h2: no SETTINGS frame came first")
 
-	// errNoMore is returned before anything is sent: the connection takes no calls.
-	errNoMore      = errors.New("h2: connection takes no more streams")
+	// errUnusable is returned before anything is sent.
+	errUnusable    = errors.New("h2: connection accepts no new streams")
 	errKeepalive   = errors.New("h2: no answer to a ping")
-	errProtocol    = errors.New("h2: peer broke the protocol")
-	errFlowControl = errors.New("h2: peer sent more than its window")
+	errProtocol    = errors.New("h2: peer violated the protocol")
+	errFlowControl = errors.New("h2: peer exceeded its flow control window")
 )
 
-// Options are a connection's settings.
+// Options are the settings of a connection.
 type Options struct {
-	// Keepalive is how long the peer may be silent, while a stream is open, before
-	// it is sent a ping; 0 sends none.
+	// Keepalive is how long the peer may be silent while a stream is open before it
+	// is pinged; 0 disables pings.
 	Keepalive time.Duration
-	// KeepaliveTimeout is how long the answer may take.
+	// KeepaliveTimeout is how long the peer may take to answer a ping.
 	KeepaliveTimeout time.Duration
-	// IdleTimeout is how long the connection is kept without a stream; 0 keeps it.
+	// IdleTimeout is how long a connection without streams stays open; 0 means no
+	// limit.
 	IdleTimeout time.Duration
-	// OnClose, where set, is called once when the connection has ended, with
-	// ErrClosed where this side ended it.
+	// OnClose, if set, is called once when the connection has ended. Its argument is
+	// ErrClosed if this side has closed it.
 	OnClose func(error)
 }
 
-// Conn is a connection. Its methods may be called from many goroutines.
+// Conn is a connection. Its methods may be called concurrently.
 type Conn struct {
 	nc      net.Conn
 	options Options
 
-	// The writing side.
-	writers atomic.Int32 // who waits to write; the last one flushes
+	// For writing.
+	writers atomic.Int32 // number of goroutines waiting to write; the last one flushes
 	wmu     sync.Mutex
 	bw      *bufio.Writer
 	framer  *http2.Framer // writes under wmu; reads in readLoop only
 	encoder *hpack.Encoder
 	block   bytes.Buffer // the header block being encoded
 
-	// The reading side: readLoop's own.
-	br     *bufio.Reader
-	woken  []*stream // streams with news that have not been told yet
-	credit int       // bytes received and not yet returned to the connection's window
-	spoke  bool      // the peer has said something
+	// For reading; used by readLoop only.
+	br       *bufio.Reader
+	pending  []*stream // streams to notify
+	credit   int       // bytes received but not yet returned to the connection's window
+	received bool      // the peer has sent something
 
-	lastRead atomic.Int64 // when something last came, Unix nanoseconds
+	lastRead atomic.Int64 // time of the last network read, Unix nanoseconds
 
 	mu         sync.Mutex
 	streams    map[uint32]*stream
 	nextID     uint32
 	maxStreams uint32
-	draining   bool  // takes no new calls
+	draining   bool  // accepts no new streams
 	err        error // why the connection ended
 	goAway     *GoAwayError
 	window     sendWindow
 	peer       peerSettings
-	freed      chan struct{} // closed when a stream ends that others wait for
-	timer      *time.Timer   // for the keepalive, or for the idle timeout
-	idle       bool          // the timer runs for the latter
+	freed      chan struct{} // closed when the number of streams or its limit changes; nil if nobody waits
+	timer      *time.Timer   // the keepalive, or the idle timeout
+	idle       bool          // the timer is the idle timeout
 	pinged     bool
 
-	settled chan struct{} // closed when the peer's settings have come
-	done    chan struct{} // closed when readLoop has ended
+	settled chan struct{} // closed when the peer's settings have arrived
+	done    chan struct{} // closed when readLoop has returned
 }
 
 type peerSettings struct {
@@ -133,8 +134,8 @@ type peerSettings struct {
 	seen          bool
 }
 
-// NewConn speaks HTTP/2 on nc, which from now on is the connection's. It returns
-// once its own preface is written: Settled tells when the peer has answered.
+// NewConn starts HTTP/2 on nc and takes ownership of it. It returns once it has
+// written the connection preface. Settled reports when the peer has answered.
 func NewConn(nc net.Conn, options Options) (*Conn, error) {
 	c := &Conn{
 		nc: nc, options: options,
@@ -158,7 +159,7 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 	c.encoder.SetMaxDynamicTableSizeLimit(maxEncoderTable)
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.mu.Lock()
-	c.rest()
+	c.startIdleTimer()
 	c.mu.Unlock()
 
 	err := c.write(func() error {
@@ -182,22 +183,22 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 	return c, nil
 }
 
-// Settled is closed when the peer's SETTINGS frame has come: what answers on nc
-// does speak HTTP/2.
+// Settled is closed when the peer's SETTINGS frame has arrived, which shows that the
+// peer speaks HTTP/2.
 func (c *Conn) Settled() <-chan struct{} { return c.settled }
 
-// Done is closed when the connection has ended, for whatever reason.
+// Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err returns why the connection ended, or nil while it has not.
+// Err returns why the connection ended, or nil if it has not.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// MaxStreams returns how many streams the peer allows at once, or 0 where the
-// connection takes no new ones.
+// MaxStreams returns the number of streams that the peer allows at once, or 0 if the
+// connection accepts no new ones.
 func (c *Conn) MaxStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,26 +219,26 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Body is the body of an answer. What has come of it can be looked at where it is,
-// instead of being copied out of it.
+// Body is the body of an answer. It can be read without copying.
 type Body interface {
 	io.ReadCloser
-	// Peek waits until there is more than the seen bytes that were looked at before,
-	// and returns all of it, or at least a good deal, in pieces that are valid until
-	// they are discarded. At the end of the body err is set, beside what is left.
+	// Peek waits until more than seen bytes are available, and returns them in pieces
+	// that are valid until they are discarded. It may leave out part of a large
+	// amount. At the end of the body it also returns an error.
 	Peek(seen int) (pieces [][]byte, err error)
-	// Discard forgets the first n bytes of what Peek returned.
+	// Discard removes the first n bytes of those that Peek returned.
 	Discard(n int)
 }
 
 // RoundTrip sends a request, whose body it reads to the end, and returns when the
-// answer's headers have come. While the peer allows no more streams, it waits. The
-// answer's body, a Body or http.NoBody, must be closed; closing it before its end
-// resets the stream. Trailers stand in the answer when its body has returned io.EOF. The request's
-// context ends the stream as well.
+// answer's headers have arrived. It waits while the peer allows no more streams. The
+// answer's body is a Body or http.NoBody. The caller must close it; closing it before
+// its end resets the stream. The answer's trailers are set when its body has returned
+// io.EOF. The request's context also ends the stream.
 //
-// A stream that the peer reset fails with http2.StreamError, one that ended with
-// the peer's GOAWAY with a GoAwayError. Unsent tells which may be sent again.
+// The error of a stream that the peer reset is an http2.StreamError, and that of one
+// that ended with the peer's GOAWAY frame a GoAwayError. Unsent reports which requests
+// may be retried.
 func (c *Conn) RoundTrip(r *http.Request) (*http.Response, error) {
 	s, err := c.send(r)
 	if err != nil {
@@ -263,8 +264,8 @@ func (c *Conn) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// write runs f, which writes frames, and sends them at the latest when nobody else
-// is waiting to write. An error ends the connection.
+// write runs f, which writes frames, and flushes them unless another goroutine is
+// waiting to write. An error ends the connection.
 func (c *Conn) write(f func() error) error {
 	c.writers.Add(1)
 	c.wmu.Lock()
@@ -274,22 +275,22 @@ func (c *Conn) write(f func() error) error {
 	}
 	c.wmu.Unlock()
 	if err != nil {
-		c.breakOff()
+		c.stopSending()
 	}
 	return err
 }
 
-// breakOff ends a connection on which nothing can be sent any more, as soon as what
-// the peer sent before has been read: a peer that dies may have had last words.
-func (c *Conn) breakOff() {
+// stopSending ends a connection that can no longer be written to, after reading what
+// the peer had sent before: often the reason, such as a GOAWAY frame.
+func (c *Conn) stopSending() {
 	c.mu.Lock()
 	c.draining = true
-	c.free()
+	c.signalFreed()
 	c.mu.Unlock()
-	c.nc.SetReadDeadline(time.Now().Add(lastWordsTimeout))
+	c.nc.SetReadDeadline(time.Now().Add(drainTimeout))
 }
 
-// timedWriter gives every write on the network its time.
+// timedWriter sets a deadline for every write to the network.
 type timedWriter struct{ nc net.Conn }
 
 func (w timedWriter) Write(p []byte) (int, error) {
@@ -299,8 +300,8 @@ func (w timedWriter) Write(p []byte) (int, error) {
 	return w.nc.Write(p)
 }
 
-// fail ends the connection: every stream with err, unless the peer's GOAWAY has
-// given a better reason.
+// fail ends the connection and all its streams with err, or with the peer's GOAWAY
+// frame if there was one.
 func (c *Conn) fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -315,7 +316,7 @@ func (c *Conn) fail(err error) {
 	c.streams = nil
 	c.timer.Stop()
 	c.window.release()
-	c.free()
+	c.signalFreed()
 	c.mu.Unlock()
 	c.nc.Close()
 	for _, s := range streams {
@@ -323,14 +324,14 @@ func (c *Conn) fail(err error) {
 	}
 }
 
-// remove forgets a stream, and ends a draining connection with its last.
+// remove removes a stream. It closes a draining connection after its last stream.
 func (c *Conn) remove(s *stream) (removed bool) {
 	c.mu.Lock()
 	if _, removed = c.streams[s.id]; removed {
 		delete(c.streams, s.id)
-		c.free()
+		c.signalFreed()
 		if len(c.streams) == 0 {
-			c.rest()
+			c.startIdleTimer()
 		}
 	}
 	last := c.draining && len(c.streams) == 0
@@ -341,16 +342,17 @@ func (c *Conn) remove(s *stream) (removed bool) {
 	return removed
 }
 
-// free wakes those who wait for a stream's place. c.mu is held.
-func (c *Conn) free() {
+// signalFreed wakes the callers of awaitSlot. The caller holds c.mu.
+func (c *Conn) signalFreed() {
 	if c.freed != nil {
 		close(c.freed)
 		c.freed = nil
 	}
 }
 
-// rest begins to wait for the end of a connection without streams. c.mu is held.
-func (c *Conn) rest() {
+// startIdleTimer starts the idle timeout of a connection without streams. The caller
+// holds c.mu.
+func (c *Conn) startIdleTimer() {
 	c.timer.Stop()
 	if c.options.IdleTimeout > 0 && c.err == nil {
 		c.idle = true
@@ -358,8 +360,9 @@ func (c *Conn) rest() {
 	}
 }
 
-// watch begins to look after the peer's life, as a first stream opens. c.mu is held.
-func (c *Conn) watch() {
+// startKeepalive starts the keepalive timer when the first stream opens. The caller
+// holds c.mu.
+func (c *Conn) startKeepalive() {
 	c.timer.Stop()
 	c.idle, c.pinged = false, false
 	if c.options.Keepalive > 0 {
@@ -377,8 +380,8 @@ func (c *Conn) onTimer() {
 	}
 }
 
-// checkAlive tells whether a silent peer is to be pinged, or the connection to end:
-// because a ping had no answer, or because nobody uses it.
+// checkAlive reports whether to ping a silent peer. It returns an error if the
+// connection must end: a ping was not answered, or the idle timeout has passed.
 func (c *Conn) checkAlive() (ping bool, err error) {
 	silent := time.Since(time.Unix(0, c.lastRead.Load()))
 	c.mu.Lock()
@@ -387,7 +390,7 @@ func (c *Conn) checkAlive() (ping bool, err error) {
 	case c.err != nil:
 	case len(c.streams) == 0:
 		if c.idle {
-			c.draining = true // no call may begin from here on
+			c.draining = true // no stream may open from now on
 			return false, ErrClosed
 		}
 	case silent < c.options.Keepalive:

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds what must happen soon; nothing waits for it to pass.
-const patience = 10 * time.Second
+// testTimeout bounds what should happen soon. No test waits for it to pass.
+const testTimeout = 10 * time.Second
 
 // serve starts a real HTTP/2 server and returns a connection to it.
 func serve(t testing.TB, config http.HTTP2Config, options Options, h http.HandlerFunc) *Conn {
@@ -55,14 +55,14 @@ func newRequest(t testing.TB, ctx context.Context, body []byte) *http.Request {
 	return r
 }
 
-func within(t testing.TB) context.Context {
+func testContext(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
+func TestACallTransfersHeadersBodyAndTrailers(t *testing.T) {
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/akash.Service/Method", r.URL.Path)
 		assert.Equal(t, "provider.test", r.Host)
@@ -75,7 +75,7 @@ func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
 		w.Write(append([]byte("echo "), body...))
 		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	})
-	r := newRequest(t, within(t), []byte("hello"))
+	r := newRequest(t, testContext(t), []byte("hello"))
 	r.Header = http.Header{"X-Twice": {"1", "2"}, "Te": {"trailers"}, "Connection": {"close"}}
 	response, err := c.RoundTrip(r)
 	require.NoError(t, err)
@@ -88,18 +88,18 @@ func TestCallCarriesHeadersBodyAndTrailers(t *testing.T) {
 	assert.Empty(t, c.streams)
 }
 
-func TestAnswerOfHeadersOnlyHasNoBody(t *testing.T) {
+func TestAnAnswerOfHeadersOnlyHasNoBody(t *testing.T) {
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Grpc-Status", "5")
 	})
-	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.NoError(t, err)
 	assert.Equal(t, "5", response.Header.Get("Grpc-Status"))
 	assert.Equal(t, http.NoBody, response.Body)
 }
 
-// Both directions move far more than a window, on many streams at once.
-func TestLargeBodiesPassThroughTheWindows(t *testing.T) {
+// Both directions transfer far more than a window, on many streams at once.
+func TestBodiesLargerThanTheWindowsAreTransferred(t *testing.T) {
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		sum := sha256.New()
 		_, err := io.Copy(io.MultiWriter(w, sum), r.Body)
@@ -110,7 +110,7 @@ func TestLargeBodiesPassThroughTheWindows(t *testing.T) {
 	for i := range 8 {
 		calls.Go(func() {
 			sent := bytes.Repeat([]byte(strconv.Itoa(i)+"-large-body-"), 40_000)
-			response, err := c.RoundTrip(newRequest(t, within(t), sent))
+			response, err := c.RoundTrip(newRequest(t, testContext(t), sent))
 			if !assert.NoError(t, err) {
 				return
 			}
@@ -134,8 +134,9 @@ func hex(b []byte) []byte {
 	return out
 }
 
-// A reader that stops holds the peer at the window; when it reads on, all is there.
-func TestUnreadAnswerStopsThePeer(t *testing.T) {
+// When a reader stops, the peer can send no more than the window. When it reads on, it
+// gets all data.
+func TestAnUnreadAnswerBlocksThePeer(t *testing.T) {
 	const total = 8 << 20
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/other" {
@@ -144,12 +145,12 @@ func TestUnreadAnswerStopsThePeer(t *testing.T) {
 		}
 		w.Write(make([]byte, total))
 	})
-	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.NoError(t, err)
 	defer response.Body.Close()
 
-	// While it waits, a neighbour is served.
-	other := newRequest(t, within(t), nil)
+	// Meanwhile, another stream is served.
+	other := newRequest(t, testContext(t), nil)
 	other.URL.Path = "/other"
 	quick, err := c.RoundTrip(other)
 	require.NoError(t, err)
@@ -168,7 +169,7 @@ func TestUnreadAnswerStopsThePeer(t *testing.T) {
 	assert.EqualValues(t, total, n)
 }
 
-func TestCancelReachesThePeer(t *testing.T) {
+func TestCancelResetsThePeersStream(t *testing.T) {
 	cancelled := make(chan struct{})
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
@@ -176,7 +177,7 @@ func TestCancelReachesThePeer(t *testing.T) {
 		<-r.Context().Done()
 		close(cancelled)
 	})
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(testContext(t))
 	response, err := c.RoundTrip(newRequest(t, ctx, nil))
 	require.NoError(t, err)
 	cancel()
@@ -185,44 +186,44 @@ func TestCancelReachesThePeer(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	select {
 	case <-cancelled:
-	case <-time.After(patience):
-		t.Fatal("the peer was not told")
+	case <-time.After(testTimeout):
+		t.Fatal("the peer's stream was not reset")
 	}
 }
 
-func TestPeerThatDiesFailsItsStreams(t *testing.T) {
+func TestALostConnectionFailsItsStreams(t *testing.T) {
 	c, peer := rawPeer(t, Options{})
 	result := make(chan error, 1)
 	go func() {
-		_, err := c.RoundTrip(newRequest(t, within(t), nil))
+		_, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 		result <- err
 	}()
 	peer.awaitHeaders()
 	peer.nc.Close()
 	require.ErrorIs(t, <-result, io.ErrUnexpectedEOF)
 	<-c.Done()
-	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	_, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.Error(t, err)
 }
 
-// A connection that ends within a frame is no end of the answer's either.
-func TestPeerThatDiesWithinAFrameFailsItsStreams(t *testing.T) {
+// A connection that ends within a frame is not a proper end of the answer.
+func TestAConnectionLostWithinAFrameFailsItsStreams(t *testing.T) {
 	c, p := rawPeer(t, Options{})
 	go func() {
 		id := p.awaitHeaders()
 		p.headers(id, false, ":status", "200")
-		// A frame of 100 bytes of data, of which ten come.
+		// A frame of 100 bytes, of which ten arrive.
 		p.nc.Write([]byte{0, 0, 100, byte(http2.FrameData), 0, 0, 0, 0, byte(id), 'h', 'a', 'l', 'f', ' ', 'o', 'f', ' ', 'a', ' '})
 		p.nc.Close()
 	}()
-	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.NoError(t, err)
 	_, err = io.ReadAll(response.Body)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	response.Body.Close()
 }
 
-func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
+func TestGoAwayEndsOnlyUnprocessedStreams(t *testing.T) {
 	c, peer := rawPeer(t, Options{})
 	type result struct {
 		response *http.Response
@@ -230,7 +231,7 @@ func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
 	}
 	first, second := make(chan result, 1), make(chan result, 1)
 	call := func(to chan result) {
-		response, err := c.RoundTrip(newRequest(t, within(t), nil))
+		response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 		to <- result{response, err}
 	}
 	go call(first)
@@ -245,19 +246,19 @@ func TestGoAwayEndsOnlyWhatThePeerWillNotDo(t *testing.T) {
 	assert.Equal(t, "too_many_pings", away.Debug)
 
 	assert.True(t, Unsent(refused.err))
-	_, err := c.RoundTrip(newRequest(t, within(t), nil))
-	require.ErrorIs(t, err, errNoMore)
+	_, err := c.RoundTrip(newRequest(t, testContext(t), nil))
+	require.ErrorIs(t, err, errUnusable)
 	assert.True(t, Unsent(err))
 
 	peer.headers(id, true, ":status", "200", "grpc-status", "0")
 	kept := <-first
 	require.NoError(t, kept.err)
 	assert.Equal(t, "0", kept.response.Header.Get("Grpc-Status"))
-	<-c.Done() // the last stream of a draining connection takes it along
+	<-c.Done() // a draining connection closes after its last stream
 }
 
-// Where the peer allows one stream at a time, the others wait for it.
-func TestCallsWaitForAPlace(t *testing.T) {
+// If the peer allows one stream at a time, further calls wait.
+func TestCallsWaitForAFreeStream(t *testing.T) {
 	var open atomic.Int32
 	c := serve(t, http.HTTP2Config{MaxConcurrentStreams: 1}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		assert.EqualValues(t, 1, open.Add(1))
@@ -268,7 +269,7 @@ func TestCallsWaitForAPlace(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 20 {
 		calls.Go(func() {
-			response, err := c.RoundTrip(newRequest(t, within(t), nil))
+			response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 			if assert.NoError(t, err) {
 				response.Body.Close()
 			}
@@ -283,11 +284,11 @@ func TestAnIdleConnectionCloses(t *testing.T) {
 		func(http.ResponseWriter, *http.Request) {})
 	<-c.Done()
 	require.ErrorIs(t, <-closed, ErrClosed)
-	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	_, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	assert.True(t, Unsent(err))
 }
 
-func TestHostilePeers(t *testing.T) {
+func TestPeersThatViolateTheProtocol(t *testing.T) {
 	endless := strings.Repeat("x", 8<<10)
 	for _, test := range []struct {
 		name string
@@ -334,12 +335,12 @@ func TestHostilePeers(t *testing.T) {
 			c, p := rawPeer(t, Options{})
 			result := make(chan error, 1)
 			go func() {
-				response, err := c.RoundTrip(newRequest(t, within(t), nil))
+				response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 				if err == nil {
-					// Read only once everything is there or refused.
+					// Read only after everything has arrived or was refused.
 					select {
 					case <-c.Done():
-					case <-time.After(patience):
+					case <-time.After(testTimeout):
 					}
 					_, err = io.Copy(io.Discard, response.Body)
 					response.Body.Close()
@@ -354,7 +355,7 @@ func TestHostilePeers(t *testing.T) {
 	}
 }
 
-func TestServerThatIsNotHTTP2IsFound(t *testing.T) {
+func TestAServerThatDoesNotSpeakHTTP2IsDetected(t *testing.T) {
 	client, server := socketPair(t)
 	defer server.Close()
 	_, err := io.WriteString(server, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
@@ -363,26 +364,27 @@ func TestServerThatIsNotHTTP2IsFound(t *testing.T) {
 	require.NoError(t, err)
 	select {
 	case <-c.Settled():
-		t.Fatal("settled with a server of another protocol")
+		t.Fatal("settled with a server that does not speak HTTP/2")
 	case <-c.Done():
 		assert.ErrorIs(t, c.Err(), ErrNotHTTP2)
 	}
 }
 
-// A silent peer is pinged while a stream is open, and given up when it stays so.
-func TestSilentPeerIsGivenUp(t *testing.T) {
+// A silent peer is pinged while a stream is open. If it does not answer, the
+// connection ends.
+func TestASilentPeerTimesOut(t *testing.T) {
 	c, _ := rawPeer(t, Options{Keepalive: 20 * time.Millisecond, KeepaliveTimeout: 20 * time.Millisecond})
-	_, err := c.RoundTrip(newRequest(t, within(t), nil))
+	_, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.ErrorIs(t, err, errKeepalive)
 }
 
-// Padding is returned to the peer, or a padded stream would run dry.
-func TestPaddedDataKeepsFlowing(t *testing.T) {
+// Padding is returned to the window. Otherwise a padded stream would come to a stop.
+func TestPaddingIsReturnedToTheWindow(t *testing.T) {
 	c, p := rawPeer(t, Options{})
 	const frames = 3 * streamWindow / 1000
 	done := make(chan int64, 1)
 	go func() {
-		response, err := c.RoundTrip(newRequest(t, within(t), nil))
+		response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 		if !assert.NoError(t, err) {
 			done <- 0
 			return
@@ -406,12 +408,12 @@ func TestPaddedDataKeepsFlowing(t *testing.T) {
 	assert.EqualValues(t, frames*800, <-done)
 }
 
-func TestRequestBodyThatCannotBeReadSendsNothing(t *testing.T) {
+func TestAnUnreadableRequestBodySendsNothing(t *testing.T) {
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		assert.Fail(t, "the request was sent")
 	})
-	r := newRequest(t, within(t), []byte("x"))
-	broken := errors.New("the page went away")
+	r := newRequest(t, testContext(t), []byte("x"))
+	broken := errors.New("the client disconnected")
 	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{broken})), -1
 	_, err := c.RoundTrip(r)
 	require.ErrorIs(t, err, broken)
@@ -421,16 +423,15 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// What was looked at stays until it is discarded, and is there once: whatever part of
-// it a reader uses.
-func TestAnAnswerCanBeLookedAtBeforeItIsUsed(t *testing.T) {
+// Peeked data stays until it is discarded, however much of it the reader uses.
+func TestPeekKeepsDataUntilItIsDiscarded(t *testing.T) {
 	const total = 3 << 20
 	sent := bytes.Repeat([]byte("0123456789abcdef!"), total/17)
 	c := serve(t, http.HTTP2Config{}, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Write(sent)
 		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	})
-	response, err := c.RoundTrip(newRequest(t, within(t), nil))
+	response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
 	require.NoError(t, err)
 	defer response.Body.Close()
 	body := response.Body.(Body)
@@ -439,7 +440,7 @@ func TestAnAnswerCanBeLookedAtBeforeItIsUsed(t *testing.T) {
 	for round := 0; ; round++ {
 		pieces, err := body.Peek(seen)
 		all := bytes.Join(pieces, nil)
-		require.True(t, len(all) > seen || err != nil, "something new, or the end")
+		require.True(t, len(all) > seen || err != nil, "new data, or the end")
 		require.True(t, bytes.HasPrefix(sent[len(got):], all))
 		used := len(all)
 		if err == nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// newResponse makes an answer of its header block.
+// newResponse returns the answer with the given header block.
 func newResponse(r *http.Request, fields []hpack.HeaderField) (*http.Response, error) {
 	status := 0
 	for _, f := range fields {
@@ -31,7 +31,7 @@ func newResponse(r *http.Request, fields []hpack.HeaderField) (*http.Response, e
 	}, nil
 }
 
-// toHeader returns fields, less the pseudo-headers, with canonical names.
+// toHeader returns fields, without pseudo-headers, as an http.Header.
 func toHeader(fields []hpack.HeaderField) http.Header {
 	h := make(http.Header, len(fields))
 	values := make([]string, 0, len(fields)) // one allocation for all single values
@@ -50,8 +50,8 @@ func toHeader(fields []hpack.HeaderField) http.Header {
 	return h
 }
 
-// lower returns a canonical name as HTTP/2 spells it. The names of every gRPC
-// request cost nothing.
+// lower returns a canonical header name in lower case. The names in every gRPC request
+// take no allocation.
 func lower(name string) string {
 	switch name {
 	case "Content-Type":
@@ -68,8 +68,8 @@ func lower(name string) string {
 	return strings.ToLower(name)
 }
 
-// canonical returns name as http.Header spells it. The names of every gRPC answer
-// cost nothing.
+// canonical returns the canonical form of a header name. The names in every gRPC
+// answer take no allocation.
 func canonical(name string) string {
 	switch name {
 	case "content-type":

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// peer is the other end of a connection, frame by frame, to misbehave with.
+// peer is the other end of a connection. Tests use it to send any frames.
 type peer struct {
 	t       *testing.T
 	nc      net.Conn
@@ -23,7 +23,7 @@ type peer struct {
 	opened  []uint32
 }
 
-// rawPeer returns a connection and its other end, settings exchanged.
+// rawPeer returns a connection and its other end after the exchange of settings.
 func rawPeer(t *testing.T, options Options) (*Conn, *peer) {
 	t.Helper()
 	client, server := socketPair(t)
@@ -79,7 +79,7 @@ func (p *peer) step() error {
 	return nil
 }
 
-// awaitHeaders returns the next stream that is opened.
+// awaitHeaders returns the ID of the next stream that is opened.
 func (p *peer) awaitHeaders() uint32 {
 	p.t.Helper()
 	for len(p.opened) == 0 {
@@ -90,7 +90,7 @@ func (p *peer) awaitHeaders() uint32 {
 	return id
 }
 
-// window returns what a stream has been given in all.
+// window returns the total window that a stream was given.
 func (p *peer) window(id uint32) func() int {
 	return func() int { return p.windows[id] }
 }

@@ -2,7 +2,7 @@ package h2
 
 import "sync"
 
-// chunkSize holds the largest DATA frame of a peer that keeps to the default.
+// chunkSize is the size of the largest DATA frame that a peer sends by default.
 const chunkSize = defaultFrameSize
 
 type chunk struct {
@@ -13,14 +13,14 @@ type chunk struct {
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// queue is bytes in pooled chunks: it grows without copying what it has, and an
-// empty one holds nothing.
+// queue is a byte queue in pooled chunks. It grows without copying, and takes no
+// memory while it is empty.
 type queue struct {
 	head, tail *chunk
 	size       int
 }
 
-// write copies b to the queue's end.
+// write appends a copy of b.
 func (q *queue) write(b []byte) {
 	for len(b) > 0 {
 		if q.tail == nil || q.tail.w == chunkSize {
@@ -44,8 +44,8 @@ func (q *queue) grow() {
 	q.tail = c
 }
 
-// peek appends the queue's bytes to pieces, in order and where they are, up to the
-// chunk in which there have been enough of them, and returns how many these are.
+// peek appends the queue's data to pieces without copying it, chunk by chunk until
+// these have at least enough bytes. It returns the number of bytes.
 func (q *queue) peek(pieces [][]byte, enough int) ([][]byte, int) {
 	n := 0
 	for c := q.head; c != nil && n < enough; c = c.next {
@@ -55,7 +55,7 @@ func (q *queue) peek(pieces [][]byte, enough int) ([][]byte, int) {
 	return pieces, n
 }
 
-// discard forgets the first n bytes.
+// discard removes the first n bytes.
 func (q *queue) discard(n int) {
 	q.size -= n
 	for n > 0 {

@@ -24,21 +24,21 @@ func (c *Conn) readLoop() {
 	for {
 		if err := c.readFrame(); err != nil {
 			if err == io.EOF {
-				// A connection that ends is no end of a stream's, wherever in a frame
-				// it does: to their readers io.EOF is a good one.
+				// Report the end of the connection as an error. io.EOF would mean
+				// the proper end of an answer.
 				err = io.ErrUnexpectedEOF
 			}
-			if !c.peer.seen && c.spoke {
+			if !c.peer.seen && c.received {
 				err = ErrNotHTTP2
 			}
-			c.wake()
+			c.notifyPending()
 			c.fail(err)
 			return
 		}
 	}
 }
 
-// readFrame reads one frame and does what it asks.
+// readFrame reads and handles one frame.
 func (c *Conn) readFrame() error {
 	head, err := c.peek()
 	if err != nil {
@@ -80,25 +80,25 @@ func (c *Conn) readFrame() error {
 	case *http2.GoAwayFrame:
 		c.onGoAway(frame)
 	case *http2.PushPromiseFrame:
-		return errProtocol // our SETTINGS forbid it
+		return errProtocol // the client's SETTINGS disable push
 	}
 	return nil
 }
 
-// peek returns the next frame's header. Before it waits for the network, streams
-// are told what has come for them.
+// peek returns the next frame's header. It notifies streams of data received before it
+// waits for the network.
 func (c *Conn) peek() (http2.FrameHeader, error) {
 	fresh := c.br.Buffered() < frameHeaderLen
 	if fresh {
-		c.wake()
+		c.notifyPending()
 	}
 	b, err := c.br.Peek(frameHeaderLen)
-	c.spoke = c.spoke || len(b) > 0
+	c.received = c.received || len(b) > 0
 	if err != nil {
 		return http2.FrameHeader{}, err
 	}
 	if fresh {
-		c.heard()
+		c.recordRead()
 	}
 	head := http2.FrameHeader{
 		Length:   uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]),
@@ -110,34 +110,34 @@ func (c *Conn) peek() (http2.FrameHeader, error) {
 		return head, http2.ErrFrameTooLarge
 	}
 	if c.br.Buffered() < frameHeaderLen+int(head.Length) {
-		c.wake()
+		c.notifyPending()
 	}
 	return head, nil
 }
 
-// heard notes that the network has brought something.
-func (c *Conn) heard() { c.lastRead.Store(time.Now().UnixNano()) }
+// recordRead records the time of a network read.
+func (c *Conn) recordRead() { c.lastRead.Store(time.Now().UnixNano()) }
 
-// wake tells streams their news.
-func (c *Conn) wake() {
-	for i, s := range c.woken {
+// notifyPending wakes the readers of all streams marked by markPending.
+func (c *Conn) notifyPending() {
+	for i, s := range c.pending {
 		s.dirty = false
-		s.tell()
-		c.woken[i] = nil
+		s.notify()
+		c.pending[i] = nil
 	}
-	c.woken = c.woken[:0]
+	c.pending = c.pending[:0]
 }
 
-// touch marks s as having news.
-func (c *Conn) touch(s *stream) {
+// markPending marks s for notifyPending.
+func (c *Conn) markPending(s *stream) {
 	if !s.dirty {
 		s.dirty = true
-		c.woken = append(c.woken, s)
+		c.pending = append(c.pending, s)
 	}
 }
 
-// lookup returns an open stream, nil for one that has been closed on this side,
-// and an error for one that never was.
+// lookup returns an open stream, nil for a stream that this side has closed, and an
+// error for one that was never opened.
 func (c *Conn) lookup(id uint32) (*stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,7 +148,7 @@ func (c *Conn) lookup(id uint32) (*stream, error) {
 	return s, nil
 }
 
-// onData moves a DATA frame's bytes from the network's buffer into the stream's.
+// onData copies the data of a DATA frame into its stream's queue.
 func (c *Conn) onData(head http2.FrameHeader) error {
 	s, err := c.lookup(head.StreamID)
 	if err != nil {
@@ -167,7 +167,7 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 		}
 		length -= padding
 	}
-	if err := c.account(int(head.Length)); err != nil {
+	if err := c.countReceived(int(head.Length)); err != nil {
 		return err
 	}
 	if s == nil {
@@ -179,16 +179,16 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 		s.mu.Unlock()
 		return errProtocol
 	}
-	s.received -= int(head.Length)
-	flood := s.received < 0
+	s.recvWindow -= int(head.Length)
+	exceeded := s.recvWindow < 0
 	s.padding += int(head.Length) - length
-	length -= c.move(s, length)
+	length -= c.deliver(s, length)
 	s.mu.Unlock()
-	if flood {
+	if exceeded {
 		return errFlowControl
 	}
 	for length > 0 {
-		n, err := c.receive(s, length)
+		n, err := c.readMore(s, length)
 		if err != nil {
 			return err
 		}
@@ -200,13 +200,13 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 	if head.Flags.Has(http2.FlagDataEndStream) {
 		c.finish(s, nil)
 	}
-	c.touch(s)
+	c.markPending(s)
 	return nil
 }
 
-// move moves to s what has come of n bytes, and returns how many that are. s.mu is
-// held.
-func (c *Conn) move(s *stream, n int) int {
+// deliver copies what the read buffer has of n bytes to s, and returns how many these
+// are. The caller holds s.mu.
+func (c *Conn) deliver(s *stream, n int) int {
 	n = min(n, c.br.Buffered())
 	b, _ := c.br.Peek(n)
 	if !s.ended {
@@ -216,22 +216,21 @@ func (c *Conn) move(s *stream, n int) int {
 	return n
 }
 
-// receive waits for some of n bytes, of which none has come, without s's lock, and
-// moves them to s.
-func (c *Conn) receive(s *stream, n int) (int, error) {
-	c.touch(s)
-	c.wake()
+// readMore waits for more of n bytes without holding s.mu, and delivers them to s.
+func (c *Conn) readMore(s *stream, n int) (int, error) {
+	c.markPending(s)
+	c.notifyPending()
 	if _, err := c.br.Peek(1); err != nil {
 		return 0, err
 	}
-	c.heard()
+	c.recordRead()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return c.move(s, n), nil
+	return c.deliver(s, n), nil
 }
 
-// account counts bytes against the connection's window, and gives them back.
-func (c *Conn) account(n int) error {
+// countReceived counts n received bytes and returns them to the connection's window.
+func (c *Conn) countReceived(n int) error {
 	c.credit += n
 	if c.credit > connWindow {
 		return errFlowControl
@@ -259,9 +258,9 @@ func (c *Conn) onHeaders(frame *http2.MetaHeadersFrame) error {
 		if ended {
 			return c.abort(s, http2.ErrCodeProtocol, errProtocol)
 		}
-		return nil // informational: the real one follows
+		return nil // informational; the final headers follow
 	}
-	// The frame's fields are its own, and the frame is reused.
+	// Copied, because the framer reuses the frame.
 	fields := append([]hpack.HeaderField{}, frame.Fields...)
 	s.mu.Lock()
 	second := s.header != nil
@@ -277,11 +276,11 @@ func (c *Conn) onHeaders(frame *http2.MetaHeadersFrame) error {
 	if ended {
 		c.finish(s, nil)
 	}
-	c.touch(s)
+	c.markPending(s)
 	return nil
 }
 
-// finish ends a stream that the peer has ended.
+// finish ends a stream that the peer has ended, with err if that is not nil.
 func (c *Conn) finish(s *stream, err error) {
 	s.mu.Lock()
 	if !s.ended {
@@ -289,10 +288,10 @@ func (c *Conn) finish(s *stream, err error) {
 	}
 	s.mu.Unlock()
 	c.remove(s)
-	c.touch(s)
+	c.markPending(s)
 }
 
-// abort ends a stream whose peer broke its rules; the connection lives.
+// abort resets a stream after an error of the peer's. The connection stays open.
 func (c *Conn) abort(s *stream, code http2.ErrCode, cause error) error {
 	c.finish(s, http2.StreamError{StreamID: s.id, Code: code, Cause: cause})
 	return c.write(func() error { return c.framer.WriteRSTStream(s.id, code) })
@@ -337,7 +336,7 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	if _, ok := frame.Value(http2.SettingMaxConcurrentStreams); !ok && !c.peer.seen {
 		c.mu.Lock()
 		c.maxStreams = unlimitedStreams
-		c.free()
+		c.signalFreed()
 		c.mu.Unlock()
 	}
 	c.peer.seen = true
@@ -351,7 +350,7 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 		switch setting.ID {
 		case http2.SettingMaxConcurrentStreams:
 			c.maxStreams = setting.Val
-			c.free()
+			c.signalFreed()
 		case http2.SettingMaxFrameSize:
 			c.peer.frameSize = setting.Val
 		case http2.SettingHeaderTableSize:
@@ -376,19 +375,19 @@ func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	})
 }
 
-// GoAwayError is the error of streams that ended with a connection which the peer
-// closed with a GOAWAY frame (RFC 9113, section 6.8).
+// GoAwayError is the error of streams that ended because the peer closed the
+// connection with a GOAWAY frame (RFC 9113, section 6.8).
 type GoAwayError struct {
 	Code  http2.ErrCode
-	Debug string // the peer's words, shortened
+	Debug string // the frame's debug data, shortened
 }
 
 func (e GoAwayError) Error() string {
 	return fmt.Sprintf("h2: the peer closed the connection (%v, %q)", e.Code, e.Debug)
 }
 
-// onGoAway stops new calls. Streams that the peer will not process end now, so
-// that they can be tried elsewhere; the others go on.
+// onGoAway stops new streams. It ends streams that the peer will not process, so that
+// they can be retried elsewhere. The others continue.
 func (c *Conn) onGoAway(frame *http2.GoAwayFrame) {
 	away := GoAwayError{Code: frame.ErrCode, Debug: debugText(frame.DebugData())}
 	var refused []*stream
@@ -403,7 +402,7 @@ func (c *Conn) onGoAway(frame *http2.GoAwayFrame) {
 		}
 	}
 	idle := len(c.streams) == 0
-	c.free()
+	c.signalFreed()
 	c.mu.Unlock()
 	for _, s := range refused {
 		c.finish(s, &unprocessedError{away})
@@ -413,14 +412,14 @@ func (c *Conn) onGoAway(frame *http2.GoAwayFrame) {
 	}
 }
 
-// debugText bounds what a peer says in a GOAWAY frame.
+// debugText returns the debug data of a GOAWAY frame, shortened.
 func debugText(b []byte) string {
 	const limit = 100
 	return string(b[:min(len(b), limit)])
 }
 
-// onBadFrame decides what a frame that could not be read costs: its stream, or the
-// connection.
+// onBadFrame handles a malformed frame. It ends the frame's stream if that is enough,
+// and otherwise returns an error, which ends the connection.
 func (c *Conn) onBadFrame(err error) error {
 	var bad http2.StreamError
 	if !errors.As(err, &bad) {

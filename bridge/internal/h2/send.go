@@ -11,15 +11,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// sendWindow is what a peer lets us send (RFC 9113, section 5.2), guarded by the
-// connection's mutex.
+// sendWindow is a flow control window for sending (RFC 9113, section 5.2). It is
+// guarded by the connection's mutex.
 type sendWindow struct {
-	available int32 // negative where the peer took back what it had given
+	available int32 // negative after the peer has reduced its initial window
 	more      chan struct{}
 }
 
-// add gives n bytes, which may be negative, and reports whether they are within
-// what RFC 9113, section 6.9.1 allows.
+// add adds n, which may be negative, to the window. It reports whether the sum is
+// within the limit of RFC 9113, section 6.9.1.
 func (w *sendWindow) add(n int32) bool {
 	sum := int64(w.available) + int64(n)
 	if sum > math.MaxInt32 {
@@ -32,7 +32,7 @@ func (w *sendWindow) add(n int32) bool {
 	return true
 }
 
-// release wakes everyone who waits for the window.
+// release wakes all goroutines that wait for the window.
 func (w *sendWindow) release() {
 	if w.more != nil {
 		close(w.more)
@@ -40,7 +40,7 @@ func (w *sendWindow) release() {
 	}
 }
 
-// wait returns a channel that is closed when there may be more.
+// wait returns a channel that is closed when the window may have grown.
 func (w *sendWindow) wait() <-chan struct{} {
 	if w.more == nil {
 		w.more = make(chan struct{})
@@ -54,10 +54,10 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{conn: c, ctx: r.Context(), news: make(chan struct{}, 1), received: streamWindow}
+	s := &stream{conn: c, ctx: r.Context(), ready: make(chan struct{}, 1), recvWindow: streamWindow}
 	opened := false
 	for !opened {
-		if err := c.awaitPlace(s.ctx); err != nil {
+		if err := c.awaitSlot(s.ctx); err != nil {
 			return nil, err
 		}
 		err = c.write(func() error {
@@ -67,7 +67,8 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 			if err := c.writeHeader(s.id, r, body.ended); err != nil {
 				return err
 			}
-			// A gRPC-Web request is one small message: it goes out with its headers.
+			// Most requests are one small message, which is sent together with the
+			// headers.
 			return c.writeBody(s, body)
 		})
 	}
@@ -78,7 +79,7 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 		}
 	}
 	if errors.Is(err, errAnswered) {
-		err = nil // the peer wants no more of the body; what it says comes next
+		err = nil // the peer needs no more of the body; the caller reads its answer
 	}
 	if err != nil {
 		s.Close()
@@ -87,13 +88,13 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 	return s, nil
 }
 
-// awaitPlace waits until the peer allows another stream.
-func (c *Conn) awaitPlace(ctx context.Context) error {
+// awaitSlot waits until the peer allows another stream.
+func (c *Conn) awaitSlot(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		if !c.usable() {
 			defer c.mu.Unlock()
-			return errors.Join(errNoMore, c.err)
+			return errors.Join(errUnusable, c.err)
 		}
 		if len(c.streams) < int(c.maxStreams) {
 			c.mu.Unlock()
@@ -112,8 +113,8 @@ func (c *Conn) awaitPlace(ctx context.Context) error {
 	}
 }
 
-// open numbers s, if there is still a place for it. It runs under wmu, since
-// streams open in the order of their ids.
+// open registers s under the next stream ID, if the peer allows another stream. The
+// caller holds wmu, since streams must be opened in the order of their IDs.
 func (c *Conn) open(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,16 +125,16 @@ func (c *Conn) open(s *stream) bool {
 	c.nextID += 2
 	s.window.available = c.peer.initialWindow
 	if len(c.streams) == 0 {
-		c.watch()
+		c.startKeepalive()
 	}
 	c.streams[s.id] = s
 	return true
 }
 
-// writeBody writes as much of b as the windows let it. It runs under wmu.
+// writeBody writes as much of b as the windows allow. The caller holds wmu.
 func (c *Conn) writeBody(s *stream, b *outgoing) error {
 	for !b.ended {
-		n := c.take(s, len(b.rest))
+		n := c.reserve(s, len(b.rest))
 		if n == 0 && len(b.rest) > 0 {
 			return nil
 		}
@@ -149,8 +150,8 @@ func (c *Conn) writeBody(s *stream, b *outgoing) error {
 	return nil
 }
 
-// take takes up to n bytes, at most a frame's worth, from both windows.
-func (c *Conn) take(s *stream, n int) int {
+// reserve takes up to n bytes, and at most one frame's worth, from both windows.
+func (c *Conn) reserve(s *stream, n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n = min(n, int(c.peer.frameSize), int(c.window.available), int(s.window.available))
@@ -162,7 +163,7 @@ func (c *Conn) take(s *stream, n int) int {
 	return n
 }
 
-// writeHeader writes r's header block. It runs under wmu.
+// writeHeader writes r's header block. The caller holds wmu.
 func (c *Conn) writeHeader(id uint32, r *http.Request, end bool) error {
 	c.block.Reset()
 	field := func(name, value string) {
@@ -208,11 +209,11 @@ func (c *Conn) writeHeader(id uint32, r *http.Request, end bool) error {
 	return nil
 }
 
-// sensitive reports whether a field's value must not enter the compression table,
-// where its length could be told by guessing at it (RFC 7541, section 7.1).
+// sensitive reports whether a field's value must not enter the HPACK table, where it
+// could be found out by guessing (RFC 7541, section 7.1).
 func sensitive(name string) bool { return name == "authorization" }
 
-// connectionSpecific reports whether RFC 9113, section 8.2.2 forbids a field.
+// connectionSpecific reports whether a field is forbidden by RFC 9113, section 8.2.2.
 func connectionSpecific(name string) bool {
 	switch name {
 	case "connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "content-length":
@@ -221,14 +222,13 @@ func connectionSpecific(name string) bool {
 	return false
 }
 
-// outgoing is a request's body on its way.
+// outgoing is a request's body that is being sent.
 type outgoing struct {
 	rest  []byte
-	ended bool // END_STREAM is written, or goes with the headers
+	ended bool // END_STREAM is sent, or will be with the headers
 }
 
-// newOutgoing reads r's body. Bodies are whole gRPC-Web requests, which the relay
-// has bounded already.
+// newOutgoing reads r's body. The relay has bounded its size.
 func newOutgoing(r *http.Request) (*outgoing, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return &outgoing{ended: true}, nil
@@ -245,29 +245,28 @@ func newOutgoing(r *http.Request) (*outgoing, error) {
 	return &outgoing{rest: b, ended: len(b) == 0}, err
 }
 
-// Unsent reports whether the peer did not see to a call that failed with err, so
-// that it may be sent again whatever it does: it was never sent, or by RFC 9113,
-// sections 6.8 and 8.7, the peer says so.
+// Unsent reports whether a call that failed with err was certainly not processed, so
+// that it may be retried even if it has side effects. Either it was never sent, or the
+// peer says so (RFC 9113, sections 6.8 and 8.7).
 func Unsent(err error) bool {
 	var reset http2.StreamError
 	if errors.As(err, &reset) {
 		return reset.Code == http2.ErrCodeRefusedStream
 	}
 	var unprocessed *unprocessedError
-	return errors.As(err, &unprocessed) || errors.Is(err, errNoMore)
+	return errors.As(err, &unprocessed) || errors.Is(err, errUnusable)
 }
 
-// unprocessedError is the error of a stream beyond the last one that a closing peer
-// sees to.
+// unprocessedError is the error of a stream that a closing peer does not process.
 type unprocessedError struct{ away GoAwayError }
 
 func (e *unprocessedError) Error() string { return e.away.Error() }
 func (e *unprocessedError) Unwrap() error { return e.away }
 
-// errAnswered ends the sending of a body to a peer that has answered already.
+// errAnswered says that the peer has answered before the request's body was sent.
 var errAnswered = errors.New("h2: answered before the request ended")
 
-// awaitWindow waits until s may send more.
+// awaitWindow waits until s may send more data.
 func (s *stream) awaitWindow() error {
 	for {
 		c := s.conn
@@ -296,8 +295,8 @@ func (s *stream) awaitWindow() error {
 		}
 		select {
 		case <-more:
-		case <-s.news:
-			s.tell() // for awaitHeader
+		case <-s.ready:
+			s.notify() // for awaitHeader
 		case <-s.ctx.Done():
 			return context.Cause(s.ctx)
 		}

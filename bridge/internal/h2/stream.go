@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// stream is one call, and the body of its answer. Its caller reads; readLoop
+// stream is one call, and the body of its answer. The caller reads what readLoop
 // delivers.
 type stream struct {
 	conn *Conn
@@ -18,47 +18,47 @@ type stream struct {
 	id   uint32
 
 	window sendWindow // guarded by conn.mu
-	dirty  bool       // readLoop's: among conn.woken
+	dirty  bool       // whether it is in conn.pending; used by readLoop only
 
-	// news holds a token when there is something to look at.
-	news chan struct{}
+	// ready has a token when the reader should scan again.
+	ready chan struct{}
 
-	mu       sync.Mutex
-	queue    queue
-	received int // what the peer may still send
-	padding  int // received, for nobody to read, and not yet returned to the window
-	header   []hpack.HeaderField
-	trailer  []hpack.HeaderField
-	ended    bool  // nothing more comes
-	err      error // why, unless the peer ended it well
-	closed   bool  // the reader wants no more
+	mu         sync.Mutex
+	queue      queue
+	recvWindow int // how many bytes the peer may still send
+	padding    int // bytes of padding not yet returned to the window
+	header     []hpack.HeaderField
+	trailer    []hpack.HeaderField
+	ended      bool  // no more data will arrive
+	err        error // why, unless the peer ended it properly
+	closed     bool  // closed by the reader
 
-	// The reader's own.
+	// Used by the reader only.
 	response *http.Response
 	pieces   [][]byte // what Peek returned
-	peeked   int      // bytes of the queue that the reader has seen
-	consumed int      // bytes seen and not yet returned to the window
+	peeked   int      // bytes of the queue that Peek has returned
+	consumed int      // bytes peeked but not yet returned to the window
 }
 
-// tell wakes the reader.
-func (s *stream) tell() {
+// notify wakes the reader.
+func (s *stream) notify() {
 	select {
-	case s.news <- struct{}{}:
+	case s.ready <- struct{}{}:
 	default:
 	}
 }
 
-// end tells the reader that nothing more comes.
+// end ends the stream with err and wakes the reader.
 func (s *stream) end(err error) {
 	s.mu.Lock()
 	if !s.ended {
 		s.ended, s.err = true, err
 	}
 	s.mu.Unlock()
-	s.tell()
+	s.notify()
 }
 
-// awaitHeader waits for the answer's headers; ended says that nothing follows them.
+// awaitHeader waits for the answer's headers. ended says that nothing follows them.
 func (s *stream) awaitHeader() (header []hpack.HeaderField, ended bool, err error) {
 	for {
 		s.mu.Lock()
@@ -74,39 +74,40 @@ func (s *stream) awaitHeader() (header []hpack.HeaderField, ended bool, err erro
 			return nil, true, http2.StreamError{StreamID: s.id, Code: http2.ErrCodeProtocol, Cause: errProtocol}
 		}
 		select {
-		case <-s.news:
+		case <-s.ready:
 		case <-s.ctx.Done():
 			return nil, false, context.Cause(s.ctx)
 		}
 	}
 }
 
-// peekSize is how much of an answer is looked at ahead of what is used: enough for
-// few writes, and little enough to be in the processor's cache still.
+// peekSize is how much of an answer Peek returns beyond what it returned before:
+// enough to keep writes few, and little enough to stay in the processor's cache.
 const peekSize = 64 << 10
 
-// Peek implements Body. At the end the answer's trailers are set.
+// Peek implements Body. At the end it sets the answer's trailers.
 func (s *stream) Peek(seen int) ([][]byte, error) {
 	for {
-		n, done, err := s.look(seen + peekSize)
+		n, done, err := s.scan(seen + peekSize)
 		if n > s.peeked {
-			s.giveBack(n - s.peeked)
+			s.returnWindow(n - s.peeked)
 			s.peeked = n
 		}
 		if n > seen || done {
 			return s.pieces, err
 		}
 		select {
-		case <-s.news:
+		case <-s.ready:
 		case <-s.ctx.Done():
 			return s.pieces, context.Cause(s.ctx)
 		}
 	}
 }
 
-// look notes the pieces of what has come, about enough bytes, and returns their
-// number. done means that nothing more comes; err says how the stream ended.
-func (s *stream) look(enough int) (n int, done bool, err error) {
+// scan sets s.pieces to the queued data, of at least enough bytes if there are as
+// many, and returns its size. done says that no more data will arrive, and err how the
+// stream ended.
+func (s *stream) scan(enough int) (n int, done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.pieces)
@@ -137,7 +138,7 @@ func (s *stream) Discard(n int) {
 	}
 }
 
-// Read implements io.Reader. It waits for the first byte only.
+// Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -148,7 +149,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		m := copy(p[n:], piece)
 		n += m
 		if m < len(piece) {
-			err = nil // more is left
+			err = nil // some data is left
 			break
 		}
 	}
@@ -156,8 +157,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// giveBack returns window to the peer, in steps so large that few frames say it.
-func (s *stream) giveBack(n int) {
+// returnWindow returns n bytes to the peer's window, in large steps to send few
+// frames.
+func (s *stream) returnWindow(n int) {
 	s.consumed += n
 	if s.consumed < streamWindow/4 {
 		return
@@ -166,14 +168,14 @@ func (s *stream) giveBack(n int) {
 	s.consumed = 0
 	s.mu.Lock()
 	ended := s.ended
-	s.received += increment
+	s.recvWindow += increment
 	s.mu.Unlock()
 	if !ended {
 		s.conn.write(func() error { return s.conn.framer.WriteWindowUpdate(s.id, uint32(increment)) })
 	}
 }
 
-// Close ends the stream; if the peer has not, it is told at once.
+// Close ends the stream, and resets it if the peer has not ended it.
 func (s *stream) Close() error {
 	s.reset(http2.ErrCodeCancel)
 	return nil
@@ -188,7 +190,7 @@ func (s *stream) reset(code http2.ErrCode) {
 	if again {
 		return
 	}
-	s.tell()
+	s.notify()
 	if s.conn.remove(s) {
 		s.conn.write(func() error { return s.conn.framer.WriteRSTStream(s.id, code) })
 	}

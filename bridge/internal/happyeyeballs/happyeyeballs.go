@@ -1,7 +1,7 @@
-// Package happyeyeballs tries alternatives the way RFC 8305 (Happy Eyeballs) tries
-// addresses: in order, each with a head start over the next, the first to
-// succeed wins. The bridge races chain nodes, a host's addresses and a
-// provider's ports.
+// Package happyeyeballs tries alternatives as RFC 8305 (Happy Eyeballs) tries
+// addresses: in order, each with a head start over the next, until one succeeds. The
+// bridge uses it for chain nodes, for the addresses of a host, and for the ports of a
+// provider.
 package happyeyeballs
 
 import (
@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-var errNoCandidate = errors.New("nothing to try")
+var errNoCandidate = errors.New("no candidates")
 
-// First tries the candidates in order. The next one starts when its predecessor
-// has failed or headStart has passed, whichever comes first. First returns the
-// result of the first try to succeed and cancels the others; what they still
-// bring is given to discard, which may be nil.
+// First tries the candidates in order. It starts the next one when the one before has
+// failed or headStart has passed, whichever comes first. It returns the first
+// successful result and cancels the other attempts. Results that they still produce
+// are passed to discard, which may be nil.
 //
-// If all fail, ctx ends or there is no candidate, errs is not empty: it holds
-// the error of each candidate that was tried, in their order.
+// If all attempts fail, ctx ends, or there are no candidates, errs is not empty. It
+// has the errors of the candidates that were tried, in order.
 func First[C, R any](ctx context.Context, headStart time.Duration, candidates []C, try func(context.Context, C) (R, error), discard func(R)) (result R, errs []error) {
 	if err := ctx.Err(); err != nil {
 		return result, []error{err}
@@ -45,7 +45,7 @@ func First[C, R any](ctx context.Context, headStart time.Duration, candidates []
 			outcomes <- outcome{i, r, err}
 		}()
 	}
-	// Losers are not waited for: a provider that hangs must not slow the winner.
+	// Do not wait for the other attempts: one that hangs must not delay the result.
 	abandon := func() {
 		if running == 0 {
 			return

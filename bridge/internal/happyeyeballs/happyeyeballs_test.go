@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const never = time.Hour
 
-func TestTheLikelyOneWinsWithoutTroublingTheOthers(t *testing.T) {
+func TestASuccessfulFirstCandidateIsTheOnlyOneTried(t *testing.T) {
 	tried := make(chan string, 2)
 	got, errs := happyeyeballs.First(t.Context(), never, []string{"likely", "other"}, func(_ context.Context, c string) (string, error) {
 		tried <- c
@@ -28,7 +28,7 @@ func TestTheLikelyOneWinsWithoutTroublingTheOthers(t *testing.T) {
 	assert.Len(t, tried, 1)
 }
 
-func TestAFailureStartsTheNextAtOnce(t *testing.T) {
+func TestAFailureStartsTheNextCandidateAtOnce(t *testing.T) {
 	got, errs := happyeyeballs.First(t.Context(), never, []string{"closed", "open"}, func(_ context.Context, c string) (string, error) {
 		if c == "closed" {
 			return "", errors.New("refused")
@@ -39,11 +39,11 @@ func TestAFailureStartsTheNextAtOnce(t *testing.T) {
 	assert.Equal(t, "open", got)
 }
 
-func TestAHangingOneIsOvertakenAndWhatItBringsLateIsDiscarded(t *testing.T) {
+func TestALateResultIsDiscarded(t *testing.T) {
 	discarded := make(chan string, 1)
 	got, errs := happyeyeballs.First(t.Context(), time.Millisecond, []string{"hangs", "answers"}, func(ctx context.Context, c string) (string, error) {
 		if c == "hangs" {
-			<-ctx.Done() // cancelled by the other's success, yet it succeeds
+			<-ctx.Done() // canceled by the other's success, but succeeds all the same
 		}
 		return c, nil
 	}, func(r string) { discarded <- r })
@@ -52,7 +52,7 @@ func TestAHangingOneIsOvertakenAndWhatItBringsLateIsDiscarded(t *testing.T) {
 	assert.Equal(t, "hangs", <-discarded)
 }
 
-func TestWhenAllFailEachErrorIsKeptInOrder(t *testing.T) {
+func TestErrorsAreReturnedInOrder(t *testing.T) {
 	first, second := errors.New("first"), errors.New("second")
 	_, errs := happyeyeballs.First(t.Context(), never, []error{first, second}, func(_ context.Context, c error) (int, error) {
 		return 0, c
@@ -60,7 +60,7 @@ func TestWhenAllFailEachErrorIsKeptInOrder(t *testing.T) {
 	assert.Equal(t, []error{first, second}, errs)
 }
 
-func TestTheCallerMayGiveUp(t *testing.T) {
+func TestTheContextEndsAllAttempts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, errs := happyeyeballs.First(ctx, never, []int{1, 2}, func(ctx context.Context, _ int) (int, error) {
 		cancel()
@@ -71,13 +71,13 @@ func TestTheCallerMayGiveUp(t *testing.T) {
 	assert.ErrorIs(t, errs[0], context.Canceled)
 
 	_, errs = happyeyeballs.First(ctx, never, []int{1}, func(context.Context, int) (int, error) {
-		t.Error("tried although the caller was gone")
+		t.Error("tried although the context was canceled")
 		return 0, nil
 	}, nil)
 	assert.NotEmpty(t, errs)
 }
 
-func TestWithNothingToTryThereIsAnErrorToShow(t *testing.T) {
+func TestNoCandidatesIsAnError(t *testing.T) {
 	_, errs := happyeyeballs.First(t.Context(), never, nil, func(context.Context, int) (int, error) { return 0, nil }, nil)
 	assert.Len(t, errs, 1)
 }

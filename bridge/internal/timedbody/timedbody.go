@@ -1,14 +1,14 @@
-// Package timedbody bounds how long a request's body may take to arrive.
+// Package timedbody limits the time that a request's body may take to arrive.
 package timedbody
 
 import "io"
 
-// Body calls Begin before its first read, and End after its last: the one that returns
-// an error, io.EOF included. http.Server.ReadTimeout cannot do this: it also cuts the
-// answer, since the connection looks closed while a stream runs.
+// Body calls Begin before its first read, and End when a read returns an error, which
+// may be io.EOF. http.Server.ReadTimeout is no alternative: it also ends the answer of
+// a stream, because the connection then looks closed.
 type Body struct {
 	io.ReadCloser
-	// Begin starts the clock, and End stops it. Neither may be nil.
+	// Begin starts the timeout, and End stops it. Neither may be nil.
 	Begin, End func()
 
 	begun bool

@@ -1,5 +1,5 @@
-// Package writebuf gathers small writes, so that they go out in one piece. Buffers are
-// shared through a pool: an answer has one only while bytes wait to be written.
+// Package writebuf combines small writes into larger ones. Buffers come from a pool,
+// so an answer uses memory only while data is waiting to be written.
 package writebuf
 
 import (
@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// Max is how many bytes a Buffer holds.
+// Max is the capacity of a Buffer, in bytes.
 const Max = 16 << 10
 
-// Buffer holds bytes that wait to be written. The zero value is empty.
+// Buffer holds data to be written. The zero value is empty.
 type Buffer struct {
-	b *[]byte // from pool; nil where nothing waits
+	b *[]byte // from pool; nil if empty
 }
 
 var pool = sync.Pool{New: func() any {
@@ -20,10 +20,10 @@ var pool = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Empty reports whether nothing waits.
+// Empty reports whether the buffer is empty.
 func (w *Buffer) Empty() bool { return w.b == nil }
 
-// Bytes returns the waiting bytes, for the caller to append to.
+// Bytes returns the buffered data, for the caller to append to.
 func (w *Buffer) Bytes() *[]byte {
 	if w.b == nil {
 		w.b = pool.Get().(*[]byte)
@@ -41,7 +41,7 @@ func (w *Buffer) Add(p []byte) bool {
 	return true
 }
 
-// WriteTo writes the waiting bytes to dst in one call and empties the buffer.
+// WriteTo writes the data to dst in one call and empties the buffer.
 func (w *Buffer) WriteTo(dst io.Writer) (int64, error) {
 	b := w.b
 	if b == nil {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// disguise listens as a provider does, with TLS 1.3 and a certificate that it has
-// signed itself, and passes what is said to and from upstream, a host:port of
-// cleartext HTTP/2. The suite's grpcserver knows no TLS. It returns where it
-// listens, and a function that ends it.
-func disguise(upstream string) (addr string, stop func(), err error) {
+// startTLSProxy accepts connections as a provider does, with TLS 1.3 and a self-signed
+// certificate, and forwards them to upstream, a host:port that speaks HTTP/2 without
+// TLS: the suite's grpcserver does not support TLS. It returns its address, and a
+// function that stops it.
+func startTLSProxy(upstream string) (addr string, stop func(), err error) {
 	certificate, err := selfSigned()
 	if err != nil {
 		return "", nil, err
@@ -36,28 +36,28 @@ func disguise(upstream string) (addr string, stop func(), err error) {
 			if err != nil {
 				return
 			}
-			go join(conn, upstream)
+			go forward(conn, upstream)
 		}
 	}()
 	return listener.Addr().String(), func() { listener.Close() }, nil
 }
 
-// join passes bytes between conn and upstream until one of them ends.
-func join(conn net.Conn, upstream string) {
+// forward copies data between conn and upstream until one of them closes.
+func forward(conn net.Conn, upstream string) {
 	defer conn.Close()
 	server, err := net.Dial("tcp", upstream)
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	var passing sync.WaitGroup
-	passing.Go(func() { pass(server, conn) })
-	passing.Go(func() { pass(conn, server) })
-	passing.Wait()
+	var copies sync.WaitGroup
+	copies.Go(func() { copyAndClose(server, conn) })
+	copies.Go(func() { copyAndClose(conn, server) })
+	copies.Wait()
 }
 
-func pass(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // a lost connection is the bridge's to notice
+func copyAndClose(to, from net.Conn) {
+	_, _ = io.Copy(to, from) // the bridge detects a lost connection
 	to.Close()
 	from.Close()
 }
