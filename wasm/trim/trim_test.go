@@ -93,7 +93,6 @@ func TestNamesAndLinesGoToTheSymbols(t *testing.T) {
 	assert.Equal(t, "main.main", f.Name)
 	assert.Equal(t, 1, line)
 
-
 	again := append(dataOf(t, trimmed), segment{1 << 17, []byte("what follows in a real program")})
 	_, _, err = trim(module(appendSegments(nil, again)), knownGo)
 	assert.ErrorIs(t, err, errTrimmed)
