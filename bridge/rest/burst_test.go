@@ -47,31 +47,53 @@ func BenchmarkBurst(b *testing.B) {
 		serve func(*provider.Endpoint, http.ResponseWriter, *http.Request) error
 	}{{"adapter", dialPaced, serveAdapter}, {"plain", dialPlain, servePlain}} {
 		b.Run(way.name, func(b *testing.B) {
-			gateway := startRole(b, "provider")
-			e := &provider.Endpoint{Method: provider.REST, HostURI: gateway.say(b, ""), Transport: &http.Transport{
-				DialTLSContext: way.dial,
-			}}
-			bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "application/grpc-web+proto")
-				if err := way.serve(e, w, r); err != nil {
-					b.Error(err)
-				}
-			}))
-			defer bridge.Close()
-			page := startRole(b, "page")
-
-			before := processorTime(b)
-			for b.Loop() {
-				var received int
-				_, err := fmt.Sscan(page.say(b, bridge.URL), &received)
-				require.NoError(b, err)
-				require.Greater(b, received, burstLines*burstBytes)
-			}
-			spent := processorTime(b) - before
-			b.ReportMetric(float64(b.N)*burstLines/spent.Seconds(), "lines/cpu-s")
-			b.ReportMetric(spent.Seconds()*1e9/float64(b.N)/burstLines, "cpu-ns/line")
+			benchmarkLog(b, burst{lines: burstLines}, way.dial, way.serve)
 		})
 	}
+}
+
+// BenchmarkSteady measures the same for lines that come one by one, in lines a second.
+func BenchmarkSteady(b *testing.B) {
+	for _, rate := range []int{1000, 5000, 20_000} {
+		b.Run(fmt.Sprint(rate), func(b *testing.B) {
+			benchmarkLog(b, burst{lines: 2 * rate, rate: rate}, dialPaced, serveAdapter)
+		})
+	}
+}
+
+// A burst is what the provider writes: so many lines, and of them so many a second, or
+// as fast as it can if rate is 0.
+type burst struct{ lines, rate int }
+
+func benchmarkLog(b *testing.B, log burst,
+	dial func(ctx context.Context, network, addr string) (net.Conn, error),
+	serve func(*provider.Endpoint, http.ResponseWriter, *http.Request) error,
+) {
+	gateway := startRole(b, "provider")
+	e := &provider.Endpoint{
+		Method:    provider.REST,
+		HostURI:   gateway.say(b, fmt.Sprint(log.lines, log.rate)),
+		Transport: &http.Transport{DialTLSContext: dial},
+	}
+	bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc-web+proto")
+		if err := serve(e, w, r); err != nil {
+			b.Error(err)
+		}
+	}))
+	defer bridge.Close()
+	page := startRole(b, "page")
+
+	before := processorTime(b)
+	for b.Loop() {
+		var received int
+		_, err := fmt.Sscan(page.say(b, bridge.URL), &received)
+		require.NoError(b, err)
+		require.Greater(b, received, log.lines*burstBytes)
+	}
+	spent := processorTime(b) - before
+	b.ReportMetric(float64(b.N*log.lines)/spent.Seconds(), "lines/cpu-s")
+	b.ReportMetric(spent.Seconds()*1e9/float64(b.N*log.lines), "cpu-ns/line")
 }
 
 var burstTLS = &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}
@@ -167,8 +189,10 @@ func playRole() {
 	os.Exit(0)
 }
 
-// playProvider says its address for a line of input and serves the burst.
+// playProvider reads how much to serve and how fast (lines and rate of a burst), and
+// prints its address.
 func playProvider() {
+	var log burst
 	lines := make([][]byte, 1000)
 	for i := range lines {
 		message := fmt.Sprintf("2026-11-20T12:26:45.%09dZ level=info svc=web seq=%d msg=\"héllo ✓ request served\" ", i*7919, i)
@@ -187,7 +211,11 @@ func playProvider() {
 			return
 		}
 		defer conn.CloseNow()
-		for i := range burstLines {
+		start := time.Now()
+		for i := range log.lines {
+			if log.rate > 0 {
+				time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(log.rate))))
+			}
 			if conn.Write(context.Background(), websocket.MessageText, lines[i%len(lines)]) != nil {
 				return
 			}
@@ -197,6 +225,10 @@ func playProvider() {
 	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 	srv.StartTLS()
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if _, err := fmt.Sscan(in.Text(), &log.lines, &log.rate); err != nil {
+			fmt.Println(err)
+			continue
+		}
 		fmt.Println(srv.URL)
 	}
 }
