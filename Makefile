@@ -79,6 +79,28 @@ build: $(WASM) $(NPM) $(WEB) $(BRIDGE) $(TESTSERVER) ## Build everything into bi
 run: build ## Start the demo: a fake provider and chain, the bridge, the dashboard
 	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
+.PHONY: dev
+dev: build ## Start what make run does, built and reloaded when a source changes
+	@exec node web/dev.mjs $(if $(LISTEN),--listen '$(LISTEN)')
+
+# What to run before each commit: under a minute where little has changed, since Go
+# keeps the results of packages that have not. The whole is make test.
+.PHONY: check
+check: $(NPM) lint-quick ## Check formatting, types and style, and run the quick tests
+	go test -short $$(go list ./... | grep -v -e /bridge$$ -e /conformance -e /testserver)
+	cd npm && npx vitest run --project page --reporter=dot
+	node --test --test-reporter=dot web/test/*.test.mjs
+
+.PHONY: lint-quick
+lint-quick: $(NODE_MODULES) $(STATICCHECK)
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || \
+		{ echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; } >&2
+	go vet ./...
+	$(STATICCHECK) ./...
+	cd npm && npx biome ci --error-on-warnings .
+	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
+	cd npm && npx tsc --noEmit
+
 .PHONY: test
 test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos size ## Run all checks and tests
 
@@ -110,12 +132,14 @@ lint-package: $(NPM) $(PACKAGE_MODULES)
 	cd npm && node test/package/check.mjs
 
 # What starts goroutines runs under the race detector, which needs a C compiler;
-# the rest, much slower under it and with nothing to race, does not.
+# the rest, much slower under it and with nothing to race, does not. Package browser
+# runs in Node, with a server beside it.
 .PHONY: test-go
-test-go: ## Run the Go tests
+test-go: $(NODE_MODULES) ## Run the Go tests
 	@.ci/need gcc=gcc,libc6-dev
 	go test -race ./bridge/... ./testserver/... ./wasm/...
 	go test ./proto/... ./web/...
+	GOOS=js GOARCH=wasm go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./wasm/browser
 
 .PHONY: test-npm
 test-npm: $(NPM) ## Run the npm package's tests outside a browser

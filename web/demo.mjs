@@ -6,15 +6,10 @@
 // Without --listen it is port 8080 of this machine only, or, where that is
 // taken, a free one. Ctrl-C ends all of it.
 
-import { once } from "node:events";
-import { createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { start } from "./program.mjs";
-
-const bin = join(dirname(fileURLToPath(import.meta.url)), "..", "bin");
-const usual = "127.0.0.1:8080";
+import { bin, dashboard, listenAddress } from "./stage.mjs";
 
 const { values } = parseArgs({ options: { listen: { type: "string" } } });
 
@@ -44,41 +39,6 @@ async function run(name, ...args) {
   return program.ready;
 }
 
-/** Returns whether the usual address can be listened on. */
-async function isFree(address) {
-  const [host, port] = address.split(":");
-  const probe = createServer().listen({ host, port: Number(port) });
-  try {
-    await once(probe, "listening");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    probe.close();
-  }
-}
-
-async function listenAddress() {
-  if (values.listen) return values.listen;
-  if (await isFree(usual)) return usual;
-  console.log(`Port 8080 is taken; using a free one. Choose with: make run LISTEN=127.0.0.1:9000`);
-  return "127.0.0.1:0";
-}
-
-/** Returns the dashboard's address, with what it needs in the fragment. */
-function dashboard(url, fake) {
-  const { owner, dseq, gseq, oseq } = fake.lease;
-  const fields = new URLSearchParams({
-    provider: fake.provider,
-    owner,
-    dseq,
-    gseq,
-    oseq,
-    token: fake.jwt,
-  });
-  return `${url}/#${fields}`;
-}
-
 try {
   const free = "127.0.0.1:0";
   const fake = await run(
@@ -88,7 +48,7 @@ try {
   );
   const bridge = await run(
     "akash-provider-bridge",
-    ...["--listen", await listenAddress(), "--chain-rpc", fake.chainRpc],
+    ...["--listen", await listenAddress(values.listen, "run"), "--chain-rpc", fake.chainRpc],
     ...["--grpc-port", fake.grpc.split(":").at(-1), "--allow-private-networks"],
   );
   console.log(`

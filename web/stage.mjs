@@ -1,0 +1,53 @@
+// What "make run" and "make dev" share: where the programs are, where the dashboard is
+// served, and its address.
+
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** Where make puts the programs. */
+export const bin = join(root, "bin");
+
+const usual = "127.0.0.1:8080";
+
+/** Returns whether the usual address can be listened on. */
+async function isFree(address) {
+  const [host, port] = address.split(":");
+  const probe = createServer().listen({ host, port: Number(port) });
+  try {
+    await once(probe, "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    probe.close();
+  }
+}
+
+/** Returns where to listen: as asked for, else at the usual port, or at a free one if that is taken. */
+export async function listenAddress(asked, target) {
+  if (asked) return asked;
+  if (await isFree(usual)) return usual;
+  console.log(
+    `Port 8080 is taken; using a free one. Choose with: make ${target} LISTEN=127.0.0.1:9000`,
+  );
+  return "127.0.0.1:0";
+}
+
+/** Returns the dashboard's address, with what it needs in the fragment. */
+export function dashboard(url, fake) {
+  const { owner, dseq, gseq, oseq } = fake.lease;
+  const fields = new URLSearchParams({
+    provider: fake.provider,
+    owner,
+    dseq,
+    gseq,
+    oseq,
+    token: fake.jwt,
+  });
+  return `${url}/#${fields}`;
+}
