@@ -8,24 +8,24 @@ import (
 	"akash-provider-web/wasm/client"
 )
 
-// The data of streams does not pass through syscall/js, where each value costs
-// as much as a line: JavaScript writes a piece of a body into memory where
-// reserve says, calls feed, and reads the batch out of memory where the view
-// says. Nothing in it is valid after the next call.
+// The data of streams bypasses syscall/js, where each value costs as much as a log
+// line. JavaScript writes a piece of a response's body to the address that reserve
+// returns, calls feed, and reads the resulting batch from the addresses in the view.
+// All addresses are invalid after the next call.
 
-// A view tells JavaScript where in memory a batch is. It is read as fifteen
-// numbers of 32 bits.
+// A view has the addresses of a batch's parts in memory. JavaScript reads it as
+// fifteen 32-bit numbers.
 type view struct {
 	ascii, utf8           texts
-	index, indexLen       uint32 // in numbers
+	index, indexLen       uint32 // in 32-bit numbers
 	services, servicesLen uint32
-	gaps, gapsLen         uint32 // in numbers
+	gaps, gapsLen         uint32 // in 32-bit numbers
 	state                 uint32
 }
 
 type texts struct {
 	bytes, bytesLen   uint32
-	groups, groupsLen uint32 // in numbers
+	groups, groupsLen uint32 // in 32-bit numbers
 }
 
 func textsOf(t client.Texts) texts {
@@ -40,15 +40,15 @@ var (
 	window view
 )
 
-// reserve returns the address of room for n bytes of a stream's body.
+// reserve returns the address of a buffer for n bytes of a stream's body.
 //
 //go:wasmexport reserve
 func reserve(stream, n uint32) uint32 {
 	return address(module.streams[stream].Reserve(int(n)))
 }
 
-// feed gives a stream n bytes of its body, written where reserve said, and
-// returns the address of the view of the batch that comes of them.
+// feed passes a stream the n bytes of its body that were written to the address from
+// reserve. It returns the address of the view of the resulting batch.
 //
 //go:wasmexport feed
 func feed(stream, n uint32) uint32 {
@@ -63,7 +63,8 @@ func feed(stream, n uint32) uint32 {
 	return uint32(uintptr(unsafe.Pointer(&window)))
 }
 
-// address returns where a slice is in WebAssembly's memory, which has 32 bits.
+// address returns a slice's address in WebAssembly's memory, which has 32-bit
+// addresses.
 func address[E any](s []E) uint32 {
 	return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(s))))
 }

@@ -1,9 +1,9 @@
 //go:build js
 
-// The client of akash-provider-web as a WebAssembly module. It publishes its
-// functions as one object, akashProviderWeb, on the global object that it is
-// given, and exports reserve and feed for the data of streams, which pass by
-// memory. npm/src/engine/wasm-engine.ts is the other side of both.
+// The client of akash-provider-web as a WebAssembly module. It publishes its functions
+// as the object akashProviderWeb on the global object, and exports reserve and feed
+// for the data of streams, which is exchanged in memory. npm/src/engine/wasm-engine.ts
+// is the JavaScript side of both.
 package main
 
 import (
@@ -12,13 +12,13 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// A module is what lives in one instance of the program. Calls and streams have
-// numbers, by which JavaScript names them.
+// module is the state of this instance of the program. JavaScript refers to calls and
+// streams by number.
 var module = struct {
 	client  client.Client
 	calls   map[uint32]*client.Scope
 	streams map[uint32]*client.Stream
-	last    uint32 // number given
+	last    uint32 // the last number used
 }{
 	client: client.Client{
 		Transport: browser.Fetch{},
@@ -45,8 +45,8 @@ func main() {
 	select {}
 }
 
-// call(method, options, getToken, settle) starts a call with one answer and returns its
-// number. settle(text) is called once with the result as JSON.
+// call(method, options, getToken, settle) starts a unary call and returns its number.
+// settle(text) is called once with the result as JSON.
 func call(args browser.Arguments) any {
 	module.last++
 	id := module.last
@@ -61,7 +61,7 @@ func call(args browser.Arguments) any {
 	return id
 }
 
-// cancel(id, code, message) ends a call, if it still goes on.
+// cancel(id, code, message) ends a call that has not ended.
 func cancel(args browser.Arguments) any {
 	if scope := module.calls[uint32(args.Number(0))]; scope != nil {
 		scope.End(cause(args))
@@ -69,17 +69,17 @@ func cancel(args browser.Arguments) any {
 	return nil
 }
 
-// open(method, options, getToken) makes a stream and returns its number. It must be
-// closed.
+// open(method, options, getToken) creates a stream and returns its number. The stream
+// must be closed.
 func open(args browser.Arguments) any {
 	module.last++
 	module.streams[module.last] = module.client.NewStream(args.Text(0), readCall(args))
 	return module.last
 }
 
-// connect(id, settle) connects a stream. settle(text, reader) is called once:
-// with the failure as JSON and null, or with what is known of the connection and
-// the body's reader.
+// connect(id, settle) connects a stream. settle(text, reader) is called once: with the
+// error as JSON and null, or with information about the connection as JSON and the
+// body's reader.
 func connect(args browser.Arguments) any {
 	stream, settle := module.streams[uint32(args.Number(0))], args.Function(1)
 	do(func() {
@@ -93,13 +93,13 @@ func connect(args browser.Arguments) any {
 	return nil
 }
 
-// pending() returns how many calls and streams the module knows, and how many promises
-// and timers they wait for: 0 when all is over.
+// pending() returns the number of open calls and streams, and of promises, timers and
+// requests that they wait for. It is 0 when everything has ended.
 func pending(browser.Arguments) any {
 	return len(module.calls) + len(module.streams) + browser.Waiting()
 }
 
-// switchTransport(id, transport) has a stream's next connection go another way.
+// switchTransport(id, transport) sets the transport of a stream's next connection.
 func switchTransport(args browser.Arguments) any {
 	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
 		stream.SwitchTransport(args.Text(1))
@@ -107,10 +107,10 @@ func switchTransport(args browser.Arguments) any {
 	return nil
 }
 
-// finish(id, broke, stalled) tells a stream that its connection's body has ended,
-// or that it broke off with the error text, or that nothing came any more, and
-// returns what that means as JSON:
-// {"status":"again"} to connect again, {"status":"end"}, or a failure.
+// finish(id, broke, stalled) tells a stream that its connection's body has ended:
+// properly, with the error text broke, or because no more data arrived. It returns
+// JSON:
+// {"status":"again"} to connect again, {"status":"end"}, or an error.
 func finish(args browser.Arguments) any {
 	stream := module.streams[uint32(args.Number(0))]
 	if stream == nil {
@@ -126,7 +126,7 @@ func finish(args browser.Arguments) any {
 	return `{"status":"end"}`
 }
 
-// close(id, code, message) ends a stream and forgets it.
+// close(id, code, message) ends a stream and removes it.
 func closeStream(args browser.Arguments) any {
 	id := uint32(args.Number(0))
 	if stream := module.streams[id]; stream != nil {
@@ -136,7 +136,8 @@ func closeStream(args browser.Arguments) any {
 	return nil
 }
 
-// cause reads why JavaScript ends something, from arguments 1 and 2.
+// cause returns the status that arguments 1 and 2 give as the reason for ending a
+// call.
 func cause(args browser.Arguments) *grpcweb.Status {
 	return grpcweb.Error(grpcweb.Code(args.Number(1)), args.Text(2))
 }

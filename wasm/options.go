@@ -7,8 +7,8 @@ import (
 	"akash-provider-web/wasm/client"
 )
 
-// readCall reads the options of a call: the text is argument 1, and getToken, if there
-// is one, argument 2.
+// readCall returns the call described by the options in argument 1, and by getToken,
+// argument 2, if it is given.
 func readCall(args browser.Arguments) *client.Call {
 	c := client.ReadCall(args.Text(1))
 	if getToken, ok := args.Optional(2); ok {

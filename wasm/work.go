@@ -2,14 +2,14 @@
 
 package main
 
-// maxIdle is how many goroutines wait for more to do.
+// maxIdle is the number of idle goroutines that are kept.
 const maxIdle = 16
 
-// idle has the goroutines that wait.
+// idle has the idle goroutines.
 var idle []chan func()
 
-// do calls f in a goroutine, one that has done something before if there is one: its
-// stack has grown by then to what a call needs.
+// do calls f in a goroutine. It reuses an idle goroutine if there is one, whose stack
+// has already grown to the size that a call needs.
 func do(f func()) {
 	if last := len(idle) - 1; last >= 0 {
 		worker := idle[last]

@@ -8,14 +8,14 @@ import (
 	"akash-provider-web/wasm/client"
 )
 
-// settled is how a promise ended.
+// settled is the result of a promise.
 type settled struct {
 	value js.Value
 	err   error
 }
 
-// Who waits for a promise. JavaScript's bind makes the function that a promise gets,
-// and its garbage collector takes it away.
+// The waiters for promises. The function passed to a promise is made by JavaScript's
+// bind, so that it is garbage collected.
 var (
 	waiters pending[chan settled]
 	fulfil  js.Func
@@ -39,10 +39,10 @@ func settle(id uint32, s settled) {
 	}
 }
 
-// await waits for a promise, or until the scope ends; then it returns errStopped,
-// and what becomes of the promise is ignored.
+// await waits for a promise or for the end of the scope. In the latter case it returns
+// errStopped, and the promise's result is ignored.
 func await(scope *client.Scope, promise js.Value) (js.Value, error) {
-	waiter := make(chan settled, 2) // room for both ends, so that neither blocks
+	waiter := make(chan settled, 2) // one for the promise and one for the scope's end, so that neither blocks
 	id := waiters.add(waiter)
 	null := js.Null()
 	if _, err := call(promise, "then", fulfil.Call("bind", null, id), reject.Call("bind", null, id)); err != nil {

@@ -4,16 +4,16 @@ package browser
 
 import "syscall/js"
 
-// A Clock counts time with setTimeout.
+// A Clock measures time with Date and setTimeout.
 type Clock struct{}
 
 var (
-	timers pending[func()]
-	ring   js.Func
+	timers    pending[func()]
+	onTimeout js.Func
 )
 
 func init() {
-	ring = js.FuncOf(func(_ js.Value, args []js.Value) any {
+	onTimeout = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		if f, ok := timers.take(uint32(args[0].Int())); ok {
 			f()
 		}
@@ -21,16 +21,15 @@ func init() {
 	})
 }
 
-// Now returns the seconds since 1970.
+// Now returns the time in seconds since 1970.
 func (Clock) Now() int64 {
 	return int64(js.Global().Get("Date").Call("now").Float() / 1000)
 }
 
-// AfterFunc calls f once, after so many milliseconds, unless stop is called
-// before.
+// AfterFunc calls f once after ms milliseconds, unless stop is called before.
 func (Clock) AfterFunc(ms int, f func()) (stop func()) {
 	id := timers.add(f)
-	handle := js.Global().Call("setTimeout", ring, ms, id)
+	handle := js.Global().Call("setTimeout", onTimeout, ms, id)
 	return func() {
 		if _, ok := timers.take(id); ok {
 			js.Global().Call("clearTimeout", handle)

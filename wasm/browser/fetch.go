@@ -15,38 +15,38 @@ var (
 	errNotText = errors.New("not a string")
 )
 
-// Fetch is a client.Transport on the function request of the global object, which
-// calls the browser's fetch (npm/src/transport/request.ts). Each value that crosses between Go
-// and JavaScript costs about as much as reading a short message, so a request is one
-// call and its response another, whose headers are one text.
+// Fetch is a client.Transport that calls the function request of the global object,
+// which calls the browser's fetch (npm/src/transport/request.ts). Each value that
+// crosses between Go and JavaScript costs about as much as reading a short message. So
+// a request is one call and its response another, whose headers are one string.
 type Fetch struct{}
 
-// A Response is what fetch answered.
+// A Response is a response of fetch.
 type Response struct {
 	status int
 	header grpcweb.Fields
-	whole  []byte // the body, where it was asked for as a whole; nil once it is read
-	broke  error  // what reading failed with after that
-	ended  bool   // it was read to its end
+	whole  []byte // the whole body, if that was requested; nil once it is read
+	err    error  // the error of reading the body after that
+	ended  bool   // whether the body was read to its end
 	reader js.Value
-	abort  js.Value // what request returned: its abort ends the request and its body
+	abort  js.Value // the object that request returned; its abort method ends the request
 }
 
-// A reply is what request says that became of a request.
+// A reply is the argument of request's callback.
 type reply struct {
 	text string // the status, the headers and an error, in lines
 	body js.Value
 	err  error
 }
 
-// Who waits for a reply.
+// The waiters for replies.
 var (
-	replies  pending[chan reply]
-	answered js.Func
+	replies pending[chan reply]
+	onReply js.Func
 )
 
 func init() {
-	answered = js.FuncOf(func(_ js.Value, args []js.Value) any {
+	onReply = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		if waiter, ok := replies.take(uint32(args[0].Int())); ok {
 			waiter <- reply{text: args[1].String(), body: args[2]}
 		}
@@ -54,8 +54,8 @@ func init() {
 	})
 }
 
-// Open sends a request and returns once the response's headers have come, or all of
-// it where it is asked for as a whole.
+// Open sends a request and returns once the response's headers have arrived, or its
+// whole body if request.Whole is set.
 func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response, error) {
 	size := 0
 	for _, field := range request.Header {
@@ -65,14 +65,14 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	for _, field := range request.Header {
 		header = append(append(append(append(header, field.Name...), ':'), field.Value...), '\n')
 	}
-	most := 0
+	limit := 0
 	if request.Whole {
-		most = 2 * (grpcweb.HeaderSize + grpcweb.DefaultMaxMessage) // the message and the trailers
+		limit = 2 * (grpcweb.HeaderSize + grpcweb.DefaultMaxMessage) // for the message and the trailers
 	}
-	waiter := make(chan reply, 2) // room for both ends, so that neither blocks
+	waiter := make(chan reply, 2) // one for the reply and one for the scope's end, so that neither blocks
 	id := replies.add(waiter)
 	abort, err := call(js.Global(), "request", request.URL, string(header), arrayOf(request.Body),
-		request.Transport, request.Streams, most, id, answered)
+		request.Transport, request.Streams, limit, id, onReply)
 	if err != nil {
 		replies.take(id)
 		return nil, err
@@ -87,7 +87,7 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 		return nil, answer.err
 	}
 	if response.read(answer.text); response.status == 0 {
-		return nil, response.broke
+		return nil, response.err
 	}
 	switch {
 	case !request.Whole:
@@ -95,13 +95,13 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 		response.ended = answer.body.IsNull()
 	case answer.body.Truthy():
 		response.whole = bytesOf(answer.body)
-		response.ended = response.broke == nil && len(response.whole) < most
+		response.ended = response.err == nil && len(response.whole) < limit
 	}
 	return response, nil
 }
 
-// read reads a reply's text: the status, 0 for none, a line for each header, and
-// after an empty line what went wrong, if anything did.
+// read parses a reply's text: the status, or 0 if there is none, a line for each
+// header, and after an empty line the error, if there was one.
 func (r *Response) read(text string) {
 	line, rest := cut(text, '\n')
 	for i := range len(line) {
@@ -109,7 +109,7 @@ func (r *Response) read(text string) {
 	}
 	for rest != "" {
 		if line, rest = cut(rest, '\n'); line == "" {
-			r.broke = errors.New(rest)
+			r.err = errors.New(rest)
 			return
 		}
 		name, value := cut(line, ':')
@@ -130,18 +130,17 @@ func cut(text string, separator byte) (before, after string) {
 // Status is the HTTP status.
 func (r *Response) Status() int { return r.status }
 
-// Header returns the value of a header, or "" where it is absent or the bridge
-// does not expose it to the page. The values of a name are joined by commas, as
-// fetch joins them.
+// Header returns the value of a header, or "" if it is absent or the bridge does not
+// expose it to the page. Like fetch, it joins the values of a name with commas.
 func (r *Response) Header(name string) string {
 	value, _ := r.header.Get(name)
 	return value
 }
 
-// Headers returns every header that the bridge exposes to the page.
+// Headers returns all headers that the bridge exposes to the page.
 func (r *Response) Headers() grpcweb.Fields { return r.header }
 
-// Read returns the next piece of the body; at its end, a nil piece.
+// Read returns the next piece of the body, or nil at its end.
 func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 	if len(r.whole) > 0 {
 		piece := r.whole
@@ -149,7 +148,7 @@ func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 		return piece, nil
 	}
 	if r.reader.IsNull() {
-		return nil, r.broke
+		return nil, r.err
 	}
 	reading, err := call(r.reader, "read")
 	if err != nil {
@@ -166,11 +165,11 @@ func (r *Response) Read(scope *client.Scope) ([]byte, error) {
 	return bytesOf(result.Get("value")), nil
 }
 
-// Reader is the body's ReadableStreamDefaultReader, for JavaScript to read
-// instead of Read; null where there is no body.
+// Reader returns the body's ReadableStreamDefaultReader, for JavaScript to use instead
+// of Read. It is null if there is no body.
 func (r *Response) Reader() any { return r.reader }
 
-// Close abandons what is left of the response.
+// Close aborts the response if it has not ended.
 func (r *Response) Close() {
 	if !r.ended {
 		r.ended = true

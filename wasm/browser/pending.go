@@ -2,15 +2,15 @@
 
 package browser
 
-// pending is what waits for JavaScript, which calls back by number through functions
-// that live as long as the program: a js.Func for each would have to be released even
-// where JavaScript never calls it.
+// pending has the values that wait for a callback from JavaScript, by number. The
+// callbacks are a few functions that exist as long as the program. With a js.Func for
+// each value, it would be necessary to release those that JavaScript never calls.
 type pending[T any] struct {
 	waiting map[uint32]T
 	last    uint32
 }
 
-// add returns the number of what waits from now on.
+// add stores a value and returns its number.
 func (p *pending[T]) add(v T) uint32 {
 	if p.waiting == nil {
 		p.waiting = make(map[uint32]T)
@@ -20,13 +20,14 @@ func (p *pending[T]) add(v T) uint32 {
 	return p.last
 }
 
-// take returns what waits under a number, and no longer; ok is false where nothing
-// does.
+// take removes the value with the given number and returns it. ok is false if there is
+// none.
 func (p *pending[T]) take(id uint32) (v T, ok bool) {
 	v, ok = p.waiting[id]
 	delete(p.waiting, id)
 	return v, ok
 }
 
-// Waiting returns how many promises, timers and requests are waited for.
+// Waiting returns the number of promises, timers and requests that the program waits
+// for.
 func Waiting() int { return len(waiters.waiting) + len(timers.waiting) + len(replies.waiting) }

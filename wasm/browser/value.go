@@ -1,21 +1,20 @@
 //go:build js
 
-// Package browser is the platform below the client: requests by fetch, timers,
-// and values of JavaScript. It is the only room that imports syscall/js, and
-// knows nothing of Akash.
+// Package browser provides the browser's functions to the client: requests with fetch,
+// timers, and JavaScript values. It is the only package that imports syscall/js, and
+// knows nothing about Akash.
 package browser
 
 import "syscall/js"
 
-// Constructors, kept because each look-up costs.
+// Constructors, cached because each lookup is expensive.
 var (
 	object     = js.Global().Get("Object")
 	uint8Array = js.Global().Get("Uint8Array")
 	promise    = js.Global().Get("Promise")
 )
 
-// An Error is an exception that JavaScript threw, or the reason of a promise
-// that was rejected.
+// An Error is an exception thrown by JavaScript, or the reason of a rejected promise.
 type Error struct {
 	Reason js.Value
 }
@@ -32,14 +31,13 @@ func describe(reason js.Value) string {
 	return reason.String()
 }
 
-// call calls a method of an object. An exception becomes an Error, here and
-// nowhere else.
+// call calls a method of an object, and returns an exception as an Error.
 func call(object js.Value, method string, args ...any) (result js.Value, err error) {
 	defer catch(&err)
 	return object.Call(method, args...), nil
 }
 
-// invoke calls a function.
+// invoke calls a function, and returns an exception as an Error.
 func invoke(function js.Value, args ...any) (result js.Value, err error) {
 	defer catch(&err)
 	return function.Invoke(args...), nil

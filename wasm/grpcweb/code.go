@@ -4,7 +4,7 @@ package grpcweb
 // (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
 type Code uint32
 
-// The codes of gRPC.
+// The status codes of gRPC.
 const (
 	OK                 Code = 0
 	Canceled           Code = 1
@@ -32,8 +32,8 @@ var codeNames = [...]string{
 	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-// String returns the code's name as the specification spells it, such as
-// "UNAVAILABLE". Codes that gRPC does not define are UNKNOWN.
+// String returns the code's name in the specification, such as "UNAVAILABLE". Codes
+// that gRPC does not define are UNKNOWN.
 func (c Code) String() string {
 	if int(c) < len(codeNames) {
 		return codeNames[c]
@@ -41,8 +41,7 @@ func (c Code) String() string {
 	return codeNames[Unknown]
 }
 
-// CodeOfHTTP returns the code that stands for an HTTP status that came without
-// a grpc-status
+// CodeOfHTTP returns the code for a response with an HTTP status but no grpc-status
 // (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
 func CodeOfHTTP(status int) Code {
 	switch status {
@@ -60,8 +59,8 @@ func CodeOfHTTP(status int) Code {
 	return Unknown
 }
 
-// parseCode reads the value of a grpc-status. What is not a number, or not a
-// code of gRPC, is Unknown.
+// parseCode parses the value of grpc-status. It returns Unknown for a value that is
+// not a code of gRPC.
 func parseCode(text string) Code {
 	if len(text) == 0 || len(text) > 2 {
 		return Unknown

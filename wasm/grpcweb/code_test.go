@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// The codes and their names are gRPC's own.
+// The codes and their names are those of gRPC.
 func TestCodes(t *testing.T) {
 	for c := codes.OK; c <= codes.Unauthenticated; c++ {
 		var back codes.Code

@@ -41,7 +41,8 @@ func TestFieldStatusInHeadersBeforeTrailers(t *testing.T) {
 	}
 }
 
-// A body that breaks off within a message is no success, whatever its headers say.
+// A body that ends within a message is an error, even if the headers have a status of
+// success.
 func TestFieldStatusInHeadersOfBrokenBody(t *testing.T) {
 	var d Decoder
 	d.Write(frame(0, "abc")[:6])

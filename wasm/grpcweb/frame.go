@@ -1,16 +1,16 @@
-// Package grpcweb speaks gRPC-Web's framing: messages in, messages out, and the
-// trailers that end a response. It knows nothing of what the messages hold.
+// Package grpcweb implements the framing of gRPC-Web: messages, and the trailers that
+// end a response. It does not decode messages.
 //
 // It follows https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
 package grpcweb
 
 import "strconv"
 
-// ContentType is that of binary gRPC-Web with protobuf messages.
+// ContentType is the content type of binary gRPC-Web with protobuf messages.
 const ContentType = "application/grpc-web+proto"
 
-// HeaderSize is the length of what stands before every message: one byte of
-// flags and four of length.
+// HeaderSize is the size of a message's prefix: one byte of flags and four bytes of
+// length.
 const HeaderSize = 5
 
 // Flags of a frame.
@@ -19,25 +19,25 @@ const (
 	flagTrailers   = 0x80
 )
 
-// DefaultMaxMessage is the length in bytes of the longest message that is
-// accepted, gRPC's usual 4 MiB.
+// DefaultMaxMessage is the default size limit of a message, in bytes: 4 MiB, as usual
+// in gRPC.
 const DefaultMaxMessage = 4 << 20
 
-// keepBuffer is the largest buffer that a Decoder keeps when it is empty, so
-// that one giant message does not hold its memory for the rest of a long stream.
+// keepBuffer is the size of the largest buffer that a Decoder keeps when it is empty,
+// so that one large message does not occupy memory for the rest of a long stream.
 const keepBuffer = 256 << 10
 
-// AppendHeader appends the header of a message of n bytes.
+// AppendHeader appends the prefix of a message of n bytes.
 func AppendHeader(b []byte, n int) []byte {
 	return append(b, 0, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-// A Decoder takes a response's body in pieces of any size and gives its
-// messages. It allocates nothing while messages fit the buffer it has.
+// A Decoder splits a response's body, given in pieces of any size, into messages. It
+// allocates only when its buffer must grow.
 //
-// The zero Decoder is ready for use.
+// The zero value is ready to use.
 type Decoder struct {
-	// MaxMessage bounds a message's length in bytes; 0 is DefaultMaxMessage.
+	// MaxMessage is the size limit of a message, in bytes; 0 means DefaultMaxMessage.
 	MaxMessage int
 
 	buf        []byte // holds the unread bytes at [start:end]
@@ -47,9 +47,8 @@ type Decoder struct {
 	err        *Status
 }
 
-// Reserve returns room for n more bytes of the body. What is written there
-// becomes part of the body with Commit. A message that Next returned before is
-// not valid any more.
+// Reserve returns a buffer for n more bytes of the body. Commit adds what was written
+// there to the body. Messages returned by Next before are no longer valid.
 func (d *Decoder) Reserve(n int) []byte {
 	if d.start == d.end {
 		d.start, d.end = 0, 0
@@ -82,9 +81,9 @@ func (d *Decoder) Write(p []byte) {
 	d.Commit(len(p))
 }
 
-// Next returns the next message that has arrived whole, and false where there is
-// none: more of the body is needed, or the stream has ended, or Err tells what is
-// wrong with it. The message is valid until the next call of Reserve or Write.
+// Next returns the next complete message. It returns false if more of the body is
+// needed, if the stream has ended, or on an error, which Err returns. The message is
+// valid until the next call of Reserve or Write.
 func (d *Decoder) Next() (message []byte, ok bool) {
 	if d.ended && d.end > d.start && d.err == nil {
 		d.err = Error(Internal, "the stream went on after its trailers")
@@ -111,7 +110,7 @@ func (d *Decoder) Next() (message []byte, ok bool) {
 	return d.Next()
 }
 
-// check refuses a frame by its header, before room is made for it.
+// check validates a frame by its header, before its data arrives.
 func (d *Decoder) check(flags byte, length uint32) *Status {
 	limit := d.MaxMessage
 	if limit == 0 {
@@ -131,19 +130,19 @@ func (d *Decoder) check(flags byte, length uint32) *Status {
 	return nil
 }
 
-// Err returns what is wrong with the stream so far, or nil.
+// Err returns the error found in the stream so far, or nil.
 func (d *Decoder) Err() *Status { return d.err }
 
-// Ended reports whether the trailers have come.
+// Ended reports whether the trailers have arrived.
 func (d *Decoder) Ended() bool { return d.ended }
 
-// Trailers returns the fields of the trailer frame, nil before it has come.
+// Trailers returns the fields of the trailer frame, or nil before it has arrived.
 func (d *Decoder) Trailers() Fields { return d.trailers }
 
-// End returns the status of a stream whose body is complete. A body that ended
-// without trailers, or in the middle of a frame, is an error. Headers are the
-// response's: a response without a body has its status there, and so do some that
-// end with an empty trailer frame. Where both hold a status, the trailers' counts.
+// End returns the status of a stream whose body is complete. A body that ended without
+// trailers, or within a frame, is an error. headers are the response's headers. A
+// response without a body has its status there, and so do some that end with an empty
+// trailer frame. A status in the trailers takes precedence.
 func (d *Decoder) End(headers Fields) *Status {
 	if d.err != nil {
 		return d.err
@@ -154,15 +153,15 @@ func (d *Decoder) End(headers Fields) *Status {
 	if !d.ended && d.end > d.start {
 		return Error(Unavailable, "the stream broke off in the middle of a message")
 	}
-	// Trailers may hold the rest of what the headers say. They come first: Get
-	// returns the first value of a name.
+	// Fields from the trailers come first, since Get returns the first value of a
+	// name.
 	if status, ok := StatusOf(append(d.trailers[:len(d.trailers):len(d.trailers)], headers...)); ok {
 		return status
 	}
 	if d.ended {
 		return Error(Internal, "the stream's trailers hold no grpc-status")
 	}
-	// Whatever cut the stream ended it in good order, so that the transport saw
-	// nothing amiss; gRPC calls an end without a status UNKNOWN.
+	// The transport saw a proper end of the body. gRPC defines the status of a call
+	// that ends without one as UNKNOWN.
 	return Error(Unknown, "the stream broke off before its end")
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// frame makes a message, or with flagTrailers the trailers.
+// frame returns a frame with a message or, with flagTrailers, with trailers.
 func frame(flags byte, body string) []byte {
 	b := AppendHeader(nil, len(body))
 	b[0] = flags
 	return append(b, body...)
 }
 
-// read takes all messages that have arrived.
+// read returns all complete messages.
 func read(d *Decoder) (messages []string) {
 	for {
 		message, ok := d.Next()
@@ -27,7 +27,7 @@ func read(d *Decoder) (messages []string) {
 	}
 }
 
-// A body gives the same messages however the network cuts it.
+// A body has the same messages however it is split into pieces.
 func TestBodyInPieces(t *testing.T) {
 	var body []byte
 	want := []string{"", "one", strings.Repeat("long ", 50_000), "", "last"}
@@ -52,8 +52,8 @@ func TestBodyInPieces(t *testing.T) {
 	}
 }
 
-// Once its buffer has grown, a decoder allocates nothing.
-func TestDecoderKeepsItsBuffer(t *testing.T) {
+// A decoder allocates nothing once its buffer has grown.
+func TestDecoderReusesItsBuffer(t *testing.T) {
 	var d Decoder
 	body := bytes.Repeat(frame(0, strings.Repeat("x", 120)), 100)
 	feed := func() {
@@ -72,8 +72,8 @@ func TestDecoderKeepsItsBuffer(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, feed))
 }
 
-// A giant message's memory is given back once it has been read.
-func TestDecoderLetsGoOfAGiant(t *testing.T) {
+// The memory of a large message is released once it has been read.
+func TestDecoderReleasesALargeBuffer(t *testing.T) {
 	var d Decoder
 	d.Write(frame(0, strings.Repeat("x", 3<<20)))
 	require.Len(t, read(&d), 1)
@@ -128,7 +128,7 @@ func TestTrailersOnly(t *testing.T) {
 	assert.Nil(t, d.End(Fields{{Name: "grpc-status", Value: "0"}}))
 }
 
-// Bytes that are no gRPC-Web end in a status, not in a message.
+// A malformed body is an error and never a message.
 func TestBrokenBodies(t *testing.T) {
 	trailers := string(frame(flagTrailers, "grpc-status: 0\r\n"))
 	for name, c := range map[string]struct {
@@ -173,8 +173,8 @@ func TestMessageLimit(t *testing.T) {
 	assert.EqualError(t, d.Err(), "RESOURCE_EXHAUSTED: a message of 4 bytes is longer than the limit of 3")
 }
 
-// Whatever the bytes and wherever they are cut, the decoder gives the same, never
-// reads beyond them, and keeps no more than it may.
+// For any data, however split, the decoder returns the same messages, never reads out
+// of bounds, and keeps a bounded buffer.
 func FuzzDecoder(f *testing.F) {
 	f.Add(append(frame(0, "one"), frame(flagTrailers, "grpc-status: 3\r\n")...), 1)
 	f.Add([]byte("\x80\x00\x00\x00\x05a:b\r\n\x00"), 3)

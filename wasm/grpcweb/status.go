@@ -1,17 +1,17 @@
 package grpcweb
 
-// Names of the fields that carry a call's status, in trailers or, where a
-// response has no body, in headers.
+// Names of the fields with a call's status, in the trailers or, if a response has no
+// body, in the headers.
 const (
 	statusField  = "grpc-status"
 	messageField = "grpc-message"
 )
 
-// A Status is how a call ended. A nil *Status is success; any other is an error.
+// A Status is the status of a call that has ended. A nil *Status means success.
 type Status struct {
 	Code    Code
 	Message string
-	// Fields are the trailers that came with the status, if any.
+	// Fields are the trailers that contained the status, if any.
 	Fields Fields
 }
 
@@ -23,14 +23,14 @@ func (s *Status) Error() string {
 	return s.Code.String() + ": " + s.Message
 }
 
-// Error returns a Status made on this side of the wire. There is no Errorf:
-// package fmt weighs more than all the rest of the module together.
+// Error returns a Status. There is no Errorf, because package fmt is larger than the
+// rest of the module.
 func Error(code Code, message string) *Status {
 	return &Status{Code: code, Message: message}
 }
 
-// StatusOf returns the status that fields hold, and whether they hold one.
-// Success is a nil Status.
+// StatusOf returns the status in fields, and whether there is one. On success the
+// Status is nil.
 func StatusOf(fields Fields) (status *Status, ok bool) {
 	text, ok := fields.Get(statusField)
 	if !ok {
@@ -44,9 +44,8 @@ func StatusOf(fields Fields) (status *Status, ok bool) {
 	return &Status{Code: code, Message: percentDecode(message), Fields: fields}, true
 }
 
-// percentDecode reads a grpc-message: bytes outside printable ASCII are written
-// as %XX. As the gRPC specification asks, what is not a valid escape is kept as
-// it is.
+// percentDecode decodes a grpc-message, in which bytes other than printable ASCII are
+// encoded as %XX. As the specification requires, invalid escapes are kept unchanged.
 func percentDecode(text string) string {
 	escapes := false
 	for i := range len(text) {

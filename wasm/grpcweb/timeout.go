@@ -2,18 +2,18 @@ package grpcweb
 
 import "strconv"
 
-// TimeoutHeader carries a call's deadline to the server.
+// TimeoutHeader is the name of the header with a call's timeout.
 const TimeoutHeader = "grpc-timeout"
 
-// maxTimeoutDigits is how many digits the specification allows.
-const maxTimeoutDigits = 99_999_999
+// maxTimeout is the largest number that the specification allows: eight digits.
+const maxTimeout = 99_999_999
 
-// Timeout formats a deadline in milliseconds for TimeoutHeader
+// Timeout formats a timeout in milliseconds as the value of TimeoutHeader
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Timeout").
 func Timeout(ms int) string {
 	ms = max(ms, 0)
-	if ms <= maxTimeoutDigits {
+	if ms <= maxTimeout {
 		return strconv.Itoa(ms) + "m"
 	}
-	return strconv.Itoa(min(ms/1000, maxTimeoutDigits)) + "S"
+	return strconv.Itoa(min(ms/1000, maxTimeout)) + "S"
 }

@@ -1,14 +1,14 @@
 package grpcweb
 
-// A Field is one header or trailer: a lower-case name and its value.
+// A Field is a header or trailer. Its name is in lower case.
 type Field struct {
 	Name, Value string
 }
 
-// Fields are headers or trailers in the order they came.
+// Fields are headers or trailers in the order received.
 type Fields []Field
 
-// Get returns the first value of the name, which must be lower-case.
+// Get returns the first value of a name, which must be in lower case.
 func (f Fields) Get(name string) (value string, ok bool) {
 	for i := range f {
 		if f[i].Name == name {
@@ -18,14 +18,14 @@ func (f Fields) Get(name string) (value string, ok bool) {
 	return "", false
 }
 
-// Bounds of a trailer frame. A bridge's own trailers are three short lines.
+// Limits of a trailer frame. The bridge's own trailers are three short lines.
 const (
 	maxTrailerBytes  = 64 << 10
 	maxTrailerFields = 256
 )
 
-// parseTrailers reads the body of a trailer frame: lines of "name: value" as in
-// HTTP/1.1, without the empty line at the end
+// parseTrailers parses a trailer frame: lines of "name: value" as in HTTP/1.1, without
+// an empty line at the end
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md).
 func parseTrailers(block []byte) (Fields, *Status) {
 	var fields Fields
@@ -53,7 +53,7 @@ func parseTrailers(block []byte) (Fields, *Status) {
 	return fields, nil
 }
 
-// cutLine returns the first line without its end, CRLF or LF, and what follows.
+// cutLine returns the first line, without its CRLF or LF, and the rest.
 func cutLine(block []byte) (line, rest []byte) {
 	end := 0
 	for end < len(block) && block[end] != '\n' {

@@ -2,9 +2,9 @@ package message
 
 import "unsafe"
 
-// The append functions write one field each. As proto3 asks, a scalar that has
-// its default value is not written. They are not inlined: each append is hundreds
-// of bytes of WebAssembly.
+// The append functions append one field each. As in proto3, a scalar with its default
+// value is omitted. They are not inlined, because each append is hundreds of bytes of
+// WebAssembly.
 
 //go:noinline
 func appendUvarint(b []byte, v uint64) []byte {
@@ -43,8 +43,8 @@ func appendString(b []byte, number uint32, v string) []byte {
 	return appendMessage(b, number, unsafe.Slice(unsafe.StringData(v), len(v)))
 }
 
-// appendMessage writes an encoded message, even an empty one: its presence
-// tells something.
+// appendMessage appends an encoded message, even if it is empty, because its presence
+// is significant.
 //
 //go:noinline
 func appendMessage(b []byte, number uint32, v []byte) []byte {

@@ -2,14 +2,14 @@ package message
 
 import "strconv"
 
-// maxJSON bounds the text made of one message, in bytes. A message of many empty
-// parts grows up to twentyfold; a real status does not reach 1 MiB.
+// maxJSON bounds the JSON of one message, in bytes. The JSON of a message with many
+// empty parts is up to twenty times as long. A real status has less than 1 MiB.
 const maxJSON = 32 << 20
 
-// AppendJSON appends the JSON of an encoded message that the table describes.
-// Fields may come in any order; unknown ones are skipped; the last of several
-// scalars counts and several parts of one message are merged, as the protobuf
-// specification asks.
+// AppendJSON appends the JSON of an encoded message that table describes. As the
+// protobuf specification requires, fields may be in any order, unknown fields are
+// skipped, the last value of a scalar counts, and several values of a message field
+// are merged.
 func AppendJSON(b []byte, table *Table, wire []byte) ([]byte, error) {
 	w := writer{JSON: JSON{Text: b}, limit: len(b) + maxJSON}
 	w.message(table, wire)
@@ -25,9 +25,9 @@ type writer struct {
 	bad   bool
 }
 
-// message writes an object. It walks over the message once for each field of
-// the table, which needs no memory; a message within is one step of that walk. Where
-// the fields stand in order, as encoders write them, each walk is over its own only.
+// message writes an object. It scans the encoded message once for each field in the
+// table, which needs no memory. If the fields are in order, as encoders write them,
+// each scan covers only one field's values.
 func (w *writer) message(table *Table, wire []byte) {
 	if len(w.Text) > w.limit {
 		w.bad = true
@@ -50,8 +50,8 @@ func (w *writer) message(table *Table, wire []byte) {
 	w.put('}')
 }
 
-// ordered reports whether a message is well-formed and its fields stand in the order
-// of their numbers, which is that of tables.
+// ordered reports whether a message is well-formed and its fields are in the order of
+// their numbers, which is also the order of tables.
 func ordered(wire []byte) bool {
 	f := fields{rest: wire}
 	for last := uint32(0); f.next(); last = f.number {
@@ -62,7 +62,8 @@ func ordered(wire []byte) bool {
 	return !f.bad
 }
 
-// cut returns the fields of a number in what is ordered, and what comes after them.
+// cut returns the fields with a number from an ordered message, and the fields after
+// them.
 func cut(wire []byte, number uint32) (run, rest []byte) {
 	f := fields{rest: wire}
 	for before := wire; f.next(); before = f.rest {
@@ -76,7 +77,7 @@ func cut(wire []byte, number uint32) (run, rest []byte) {
 	return wire, nil
 }
 
-// field writes a field's value and returns false where it is to be left out.
+// field writes a field's value. It returns false if the field must be omitted.
 func (w *writer) field(field *Field, wire []byte) (present bool) {
 	switch field.Label {
 	case Repeated:
@@ -120,12 +121,12 @@ func (w *writer) last(number uint32, wireType byte, wire []byte) (varint uint64,
 	return varint, text, found
 }
 
-// merged returns a message field's value: its occurrences put together, which
-// means the same as merging them
+// merged returns the value of a message field. It concatenates its occurrences, which
+// is equivalent to merging them
 // (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
 func (w *writer) merged(number uint32, wire []byte) (part []byte, found bool) {
 	f := fields{rest: wire}
-	var joined []byte // a copy, once there are two
+	var joined []byte // a copy, if there is more than one occurrence
 	for f.next() {
 		switch {
 		case !f.is(number, wireBytes):
@@ -144,7 +145,7 @@ func (w *writer) merged(number uint32, wire []byte) (part []byte, found bool) {
 }
 
 // repeated writes an array, or the entries of a map as an object.
-func (w *writer) repeated(field *Field, wire []byte, open, shut byte) {
+func (w *writer) repeated(field *Field, wire []byte, open, close byte) {
 	w.put(open)
 	start := len(w.Text)
 	f := fields{rest: wire}
@@ -168,10 +169,10 @@ func (w *writer) repeated(field *Field, wire []byte, open, shut byte) {
 		}
 	}
 	w.bad = w.bad || f.bad
-	w.put(shut)
+	w.put(close)
 }
 
-// value writes one value and returns false where it has none to show.
+// value writes a value. It returns false if the value must be omitted.
 func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) {
 	switch field.Kind {
 	case String:
@@ -207,18 +208,18 @@ func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) 
 	return true
 }
 
-// seconds reads the two fields that Timestamp and Duration have.
+// seconds decodes the two fields of a Timestamp or Duration.
 func (w *writer) seconds(part []byte) (seconds int64, nanos int32) {
 	s, _, _ := w.last(1, wireVarint, part)
 	n, _, _ := w.last(2, wireVarint, part)
 	return int64(s), int32(n)
 }
 
-// A JSON is text in the making.
+// A JSON is a buffer for JSON text.
 type JSON struct{ Text []byte }
 
-// put appends a byte. Like raw it is not inlined: each append is hundreds of
-// bytes of WebAssembly.
+// put appends a byte. It is not inlined, and neither is raw, because each append is
+// hundreds of bytes of WebAssembly.
 //
 //go:noinline
 func (j *JSON) put(c byte) { j.Text = append(j.Text, c) }
@@ -226,13 +227,13 @@ func (j *JSON) put(c byte) { j.Text = append(j.Text, c) }
 //go:noinline
 func (j *JSON) raw(text string) { j.Text = append(j.Text, text...) }
 
-// Begin begins an object.
+// Begin writes the start of an object.
 func (j *JSON) Begin() { j.put('{') }
 
-// End ends an object.
+// End writes the end of an object.
 func (j *JSON) End() { j.put('}') }
 
-// Member writes the name of a member, after a comma unless it is the first.
+// Member writes a member's name, after a comma unless the member is the first.
 //
 //go:noinline
 func (j *JSON) Member(name string) {
@@ -246,7 +247,7 @@ func (j *JSON) Member(name string) {
 	j.Text = append(text, `":`...)
 }
 
-// Field writes a member that is a string, unless it is empty.
+// Field writes a string member, unless the string is empty.
 func (j *JSON) Field(name, value string) {
 	if value != "" {
 		j.Member(name)
@@ -257,10 +258,10 @@ func (j *JSON) Field(name, value string) {
 // Number writes a number.
 func (j *JSON) Number(n int64) { j.Text = strconv.AppendInt(j.Text, n, 10) }
 
-// Raw writes a value that is JSON already.
+// Raw writes a value that is already JSON.
 func (j *JSON) Raw(text []byte) { j.Text = append(j.Text, text...) }
 
-// string writes a string. Bytes that are not UTF-8 become U+FFFD.
+// string writes a string. Invalid UTF-8 is replaced by U+FFFD.
 func (j *JSON) string(text []byte) {
 	const hex = "0123456789abcdef"
 	j.put('"')

@@ -23,8 +23,7 @@ import (
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
 
-// A real provider's answer becomes the object that a protobuf library would make
-// of it, field by field.
+// A real provider's response becomes the object that a protobuf library would produce.
 func TestRealStatus(t *testing.T) {
 	wire, err := os.ReadFile("../../proto/testdata/getstatus.pb")
 	require.NoError(t, err)
@@ -35,8 +34,7 @@ func TestRealStatus(t *testing.T) {
 	assert.Equal(t, object{"text": "63900m", "value": json.Number("63900e-3")}, cpu)
 }
 
-// A message without fields is an object whose parts are absent and whose lists
-// are there, empty.
+// An empty message becomes an object without submessages and with empty lists.
 func TestEmptyMessages(t *testing.T) {
 	assert.Equal(t, `{"errors":[],"publicHostnames":[]}`, toJSON(t, Status, nil))
 	assert.Equal(t, `{"services":[]}`, toJSON(t, ServiceStatusResponse, nil))
@@ -80,9 +78,8 @@ func TestEveryKindOfField(t *testing.T) {
 	}), &providerv1.Status{})
 }
 
-// Fields come in any order and more than once: the last scalar counts, and parts
-// of a message are merged. Unknown fields, and known ones of another wire type,
-// are skipped.
+// Fields may be in any order and repeated: the last scalar counts, and submessages are
+// merged. Unknown fields, and known ones with another wire type, are skipped.
 func TestFieldsInAnyOrder(t *testing.T) {
 	part := func(s *providerv1.Status) []byte { return marshal(t, s) }
 	var wire []byte
@@ -104,7 +101,7 @@ func TestFieldsInAnyOrder(t *testing.T) {
 	assert.Equal(t, object{"leases": object{"active": json.Number("9")}, "inventory": object{}}, status["cluster"])
 }
 
-// Bytes that are no message are an error, however they are broken.
+// Malformed data is an error.
 func TestMalformedMessages(t *testing.T) {
 	for name, wire := range map[string]string{
 		"a tag cut short":             "\x80",
@@ -126,8 +123,7 @@ func TestMalformedMessages(t *testing.T) {
 	}
 }
 
-// A message that says nothing two million times does not become a hundred times
-// its size.
+// The JSON of a message with two million empty parts is bounded.
 func TestHugeMessage(t *testing.T) {
 	services := bytes.Repeat([]byte("\x0a\x00"), 2<<20)
 	_, err := AppendJSON(nil, ServiceStatusResponse, services)
@@ -138,8 +134,8 @@ func TestHugeMessage(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Whatever a protobuf library can read is read the same here, and nothing makes
-// the decoder fail otherwise than by an error.
+// Data that a protobuf library accepts is decoded to the same values, and other data
+// is an error.
 func FuzzAppendJSON(f *testing.F) {
 	wire, err := os.ReadFile("../../proto/testdata/getstatus.pb")
 	require.NoError(f, err)
@@ -157,15 +153,14 @@ func FuzzAppendJSON(f *testing.F) {
 		}
 		message := answer.message.ProtoReflect().New()
 		if proto.Unmarshal(wire, message.Interface()) != nil || hasGroup(wire) {
-			return // such as text that is not UTF-8, which we take as it is
+			return // for example because of invalid UTF-8, which this package accepts
 		}
 		require.NoError(t, err)
 		require.Equal(t, expected(message), parse(t, text))
 	})
 }
 
-// hasGroup reports whether a group, which we do not read, is anywhere in what may
-// be a message.
+// hasGroup reports whether b may contain a group, which this package does not support.
 func hasGroup(wire []byte) bool {
 	for len(wire) > 0 {
 		_, kind, n := protowire.ConsumeTag(wire)
@@ -191,8 +186,8 @@ func hasGroup(wire []byte) bool {
 
 type object = map[string]any
 
-// requireSame decodes a message here and with the protobuf library, and requires
-// the same of both.
+// requireSame decodes a message with this package and with the protobuf library, and
+// requires the same result.
 func requireSame(t *testing.T, table *Table, wire []byte, message proto.Message) object {
 	t.Helper()
 	require.NoError(t, proto.Unmarshal(wire, message))
@@ -201,7 +196,7 @@ func requireSame(t *testing.T, table *Table, wire []byte, message proto.Message)
 	return got
 }
 
-// expected is the object that a message should become.
+// expected returns the JSON object for a message.
 func expected(message protoreflect.Message) object {
 	o := object{}
 	fields := message.Descriptor().Fields()
@@ -275,7 +270,7 @@ func expectedValue(fd protoreflect.FieldDescriptor, v protoreflect.Value) (value
 	return v.String(), true
 }
 
-// trimZeros shortens nine digits after the point to six, three or none.
+// trimZeros shortens nine fractional digits to six, three or none.
 func trimZeros(text, end string) string {
 	text = strings.TrimSuffix(text, end)
 	text = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(text, "000"), "000"), "000")

@@ -62,7 +62,7 @@ var LeaseEvent = &Table{
 	{Number: 6, Name: "reportingInstance"},
 }
 
-// A LeaseID names a lease (akash.market.v1.LeaseID).
+// A LeaseID identifies a lease (akash.market.v1.LeaseID).
 type LeaseID struct {
 	Owner            string
 	DSeq             uint64
@@ -79,8 +79,8 @@ func (id *LeaseID) append(b []byte) []byte {
 	return appendUint(b, 6, uint64(id.BSeq))
 }
 
-// A ServiceFilter selects services by name and replicas by index; empty selects
-// all.
+// A ServiceFilter selects services by name and replicas by index. The zero value
+// selects all.
 type ServiceFilter struct {
 	Name     string
 	Replicas []uint32
@@ -98,36 +98,36 @@ func (f *ServiceFilter) append(b []byte) []byte {
 	return appendMessage(b, 2, packed)
 }
 
-// A LeaseRequest is what the requests of LeaseRPC and LeaseREST are made of: each
-// names a lease in field 1, and has what else it needs after that.
+// A LeaseRequest has the fields of all requests of LeaseRPC and LeaseREST. In each,
+// field 1 is the lease; the other fields follow.
 type LeaseRequest struct {
 	Lease  LeaseID
 	Filter ServiceFilter
-	// Follow asks ServiceLogs, ServiceStatus and StreamLeaseEvents to go on with what
-	// is new.
+	// Follow makes ServiceLogs, ServiceStatus and StreamLeaseEvents continue with new
+	// data.
 	Follow bool
-	// Timeout is how long ServiceRestart waits for the services to come back, in
+	// Timeout is how long ServiceRestart waits until the services run again, in
 	// milliseconds; 0 does not wait.
 	Timeout uint64
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
-	// Known are the replicas that are to keep their numbers in ServiceLogs.
+	// Known are replicas whose numbers ServiceLogs must keep.
 	Known []KnownReplica
 }
 
-// A KnownReplica is a replica whose number is known by its pod's name
+// A KnownReplica assigns a replica's number to a pod's name
 // (akash.provider.lease.v1.KnownReplica).
 type KnownReplica struct {
 	Pod     string
 	Replica uint32
 }
 
-// fieldExtra is the number of the fields that are not AEP-37's: the pod of
-// ServiceLogs, and what is known in a ServiceLogsRequest.
+// fieldExtra is the number of fields that extend AEP-37: the pod in ServiceLogs, and
+// the known replicas in ServiceLogsRequest.
 const fieldExtra = 1000
 
-// AppendFollow appends a ServiceLogsRequest or a ServiceStatusRequest, which
-// have the same fields.
+// AppendFollow appends a ServiceLogsRequest or a ServiceStatusRequest, which have the
+// same fields.
 func (r *LeaseRequest) AppendFollow(b []byte) []byte {
 	b = appendBool(r.appendTarget(b), 3, r.Follow)
 	for i := range r.Known {
@@ -154,7 +154,7 @@ func (r *LeaseRequest) AppendEvents(b []byte) []byte {
 	return appendBool(appendString(r.AppendLease(b), 2, r.Filter.Name), 3, r.Follow)
 }
 
-// AppendLease appends a GetManifestRequest, which is no more than a lease.
+// AppendLease appends a GetManifestRequest, whose only field is the lease.
 func (r *LeaseRequest) AppendLease(b []byte) []byte {
 	return appendMessage(b, 1, r.Lease.append(nil))
 }
@@ -163,31 +163,30 @@ func (r *LeaseRequest) appendTarget(b []byte) []byte {
 	return appendMessage(r.AppendLease(b), 2, r.Filter.append(nil))
 }
 
-// LogPieces walks over the pieces of logs in a ServiceLogsResponse. Each is a run
-// of bytes of one replica's log (akash.provider.lease.v1.ServiceLogs), which may
-// begin and end within a line. It allocates nothing; its slices are parts of the
-// message.
+// LogPieces iterates over the pieces of logs in a ServiceLogsResponse. A piece is part
+// of one replica's log (akash.provider.lease.v1.ServiceLogs), and may begin and end
+// within a line. It allocates nothing; its slices point into the message.
 type LogPieces struct {
 	Service []byte
 	Replica uint32
 	Log     []byte
-	// Pod is the name of the pod whose log begins here, where that is said.
+	// Pod is the name of the pod whose log begins here, if it is given.
 	Pod []byte
 
 	rest []byte
 	err  error
 }
 
-// Reset begins with a message.
+// Reset starts iterating over a message.
 func (p *LogPieces) Reset(response []byte) { p.rest, p.err = response, nil }
 
-// Next moves to the next piece. It returns false where there is none left, and
-// where the rest is no such message.
+// Next advances to the next piece. It returns false after the last one, and if the
+// message is malformed.
 func (p *LogPieces) Next() bool {
 	for len(p.rest) > 0 {
 		outer := fields{rest: p.rest}
-		// The common shape is worth reading without a call: it saves a third of all
-		// that is done for a line.
+		// Decoding the common form without a function call saves a third of the cost
+		// per line.
 		if b := p.rest; b[0] == 1<<3|wireBytes {
 			if n, size := short(b); size != 0 && n <= len(b)-size {
 				p.rest = b[size+n:]
@@ -206,7 +205,7 @@ func (p *LogPieces) Next() bool {
 	return false
 }
 
-// piece reads one ServiceLogs.
+// piece decodes a ServiceLogs in the common form.
 func (p *LogPieces) piece(b []byte) bool {
 	p.Service, p.Replica, p.Log, p.Pod = nil, 0, nil, nil
 	for len(b) > 0 {
@@ -235,7 +234,7 @@ func (p *LogPieces) piece(b []byte) bool {
 	return len(b) == 0 || p.slowPiece(b)
 }
 
-// slowPiece reads what is left of a ServiceLogs, whatever it is.
+// slowPiece decodes the rest of a ServiceLogs in any form.
 func (p *LogPieces) slowPiece(b []byte) bool {
 	f := fields{rest: b}
 	for f.next() {
@@ -256,5 +255,5 @@ func (p *LogPieces) slowPiece(b []byte) bool {
 	return !f.bad
 }
 
-// Err returns ErrMalformed where the message was none.
+// Err returns ErrMalformed if the message is malformed, and nil otherwise.
 func (p *LogPieces) Err() error { return p.err }

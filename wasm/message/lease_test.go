@@ -14,7 +14,7 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// A provider reads in our requests what we asked for.
+// A provider decodes the requests to the values that they were made of.
 func TestRequests(t *testing.T) {
 	request := LeaseRequest{
 		Lease:   LeaseID{Owner: "akash1owner", DSeq: 1<<64 - 1, GSeq: 1, OSeq: 1<<32 - 1, BSeq: 7, Provider: "akash1provider"},
@@ -71,7 +71,7 @@ func TestLogPieces(t *testing.T) {
 	}, pieces)
 }
 
-// piecesOf reads all pieces of a message.
+// piecesOf returns all pieces of a message.
 func piecesOf(wire []byte) (pieces []*leasev1.ServiceLogs, err error) {
 	var p LogPieces
 	for p.Reset(wire); p.Next(); {
@@ -102,7 +102,7 @@ func FuzzLogPieces(f *testing.F) {
 	})
 }
 
-// Bytes that are no message are an error, whichever way they are read.
+// Malformed data is an error for both ways of decoding.
 func TestMalformedPieces(t *testing.T) {
 	for _, wire := range []string{
 		"\x0a", "\x0a\x05abc", "\x0a\x01\x0a", "\x0a\x02\x0a\x05", "\x0a\x03\x1a\x80\x01", "\x0a\x04\x0a\x01x\x10",

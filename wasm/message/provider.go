@@ -1,6 +1,6 @@
 package message
 
-// Status is akash.provider.v1.Status, the answer of GetStatus and StreamStatus.
+// Status is akash.provider.v1.Status, the response of GetStatus and StreamStatus.
 var Status = &Table{
 	{Number: 1, Name: "errors", Label: Repeated},
 	{Number: 2, Name: "cluster", Kind: Message, Table: clusterStatus},

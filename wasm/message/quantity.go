@@ -1,18 +1,18 @@
 package message
 
-// Bounds of a quantity's text. Kubernetes itself writes at most 19 digits.
+// Limits of a quantity's text. Kubernetes itself writes at most 19 digits.
 const (
 	maxQuantityDigits   = 64
 	maxQuantityExponent = 200
 )
 
-// quantity writes the value of a Kubernetes quantity as a JSON number,
-// exactly: digits and a power of ten, which the reader rounds once. Text that is
-// not a quantity has the value null. The grammar is that of
+// quantity writes the value of a Kubernetes quantity as an exact JSON number: digits
+// and a power of ten, which the reader rounds once. The value of malformed text is
+// null. The grammar is that of
 // https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity.
 func (j *JSON) quantity(text []byte) {
-	var room [maxQuantityDigits + 20]byte // 2^60 adds 19 digits
-	digits, rest := room[:0], text
+	var buffer [maxQuantityDigits + 20]byte // 2^60 adds 19 digits
+	digits, rest := buffer[:0], text
 	negative := false
 	if len(rest) > 0 && (rest[0] == '+' || rest[0] == '-') {
 		negative = rest[0] == '-'
@@ -62,8 +62,8 @@ func (j *JSON) quantity(text []byte) {
 	}
 }
 
-// suffix reads what follows the number: a power of ten, or a number of times
-// that it is multiplied by 1024.
+// suffix parses the part after the number: a power of ten, or the number of times to
+// multiply by 1024.
 func suffix(text []byte) (exponent, kibis int, ok bool) {
 	const decimal = "num kMGTPE" // 10^-9, 10^-6 and so on; 10^0 has no letter
 	const binary = "KiMiGiTiPiEi"
@@ -109,7 +109,7 @@ func suffix(text []byte) (exponent, kibis int, ok bool) {
 	return exponent, 0, true
 }
 
-// times1024 multiplies decimal digits, in place where their array has room.
+// times1024 multiplies a number in decimal digits, in place if its array has space.
 func times1024(digits []byte) []byte {
 	carry := 0
 	for i := len(digits) - 1; i >= 0; i-- {

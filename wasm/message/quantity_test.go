@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A quantity's value is exact, so that JavaScript's number is the nearest there
-// is to it.
+// A quantity's value is exact, so that JavaScript rounds it only once.
 func TestQuantities(t *testing.T) {
 	for text, value := range map[string]float64{
 		"8":                     8,
@@ -53,7 +52,7 @@ func TestQuantities(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoQuantity(t *testing.T) {
+func TestMalformedQuantities(t *testing.T) {
 	for _, text := range []string{
 		"", "m", "-", "+", ".", "-.", "1.2.3", "1 ", " 1", "1K", "1mi", "1KiB", "1e", "1E+", "1e1.5", "1e1000",
 		"0x10", "NaN", "1,5", "1iK", "é", "1\x00", strings.Repeat("1", 65),
@@ -62,8 +61,8 @@ func TestWhatIsNoQuantity(t *testing.T) {
 	}
 }
 
-// Any text gives a JSON number or null; a number equals what arithmetic without
-// rounding makes of the text.
+// Any text results in a number or null. A number equals the text's value in exact
+// arithmetic.
 func FuzzQuantity(f *testing.F) {
 	for _, text := range []string{"63900m", "511Gi", "-1.5Ei", "1e-3", "0.000Ki", "99999999999999999999Mi"} {
 		f.Add(text)
@@ -81,7 +80,7 @@ func FuzzQuantity(f *testing.F) {
 		}
 		number, ok := new(big.Rat).SetString(strings.TrimPrefix(text[:len(text)-2], "+"))
 		if !ok {
-			return // such as "5.", which Rat does not read
+			return // for example "5.", which Rat does not accept
 		}
 		number.Mul(number, new(big.Rat).SetInt(new(big.Int).Lsh(big.NewInt(1), uint(shift))))
 		exact, ok := new(big.Rat).SetString(got)

@@ -1,11 +1,11 @@
 package message
 
-// A Kind is how a field's value is encoded and what it becomes in JSON.
+// A Kind is the encoding of a field's value and its form in JSON.
 type Kind uint8
 
-// The kinds that providers' answers are made of.
+// The kinds of fields in providers' responses.
 const (
-	String    Kind = iota // a string, or bytes that are text; what is not UTF-8 becomes U+FFFD
+	String    Kind = iota // a string, or bytes with text; invalid UTF-8 is replaced by U+FFFD
 	Uint32                // a number
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53
@@ -16,18 +16,18 @@ const (
 	Quantity              // {"text":"63900m","value":63.9}
 )
 
-// A Label says how often a field occurs.
+// A Label says how often a field may occur.
 type Label uint8
 
 const (
-	// Single is at most once: an absent scalar has its default value, an absent
-	// message is left out.
+	// Single occurs at most once. An absent scalar has its default value; an absent
+	// message is omitted.
 	Single Label = iota
-	// Optional is left out where it is absent, whatever its kind.
+	// Optional occurs at most once, and is omitted if absent.
 	Optional
-	// Repeated is an array, empty where the field is absent.
+	// Repeated is an array, which is empty if the field is absent.
 	Repeated
-	// Map is an object from strings to values of the kind, empty where absent.
+	// Map is an object with strings as keys, which is empty if the field is absent.
 	Map
 )
 
@@ -41,5 +41,5 @@ type Field struct {
 	Names  []string // of Enum, by number
 }
 
-// A Table is the fields of a message, in the order that JSON has them.
+// A Table describes the fields of a message, in the order of the JSON.
 type Table []Field

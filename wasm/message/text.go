@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// AppendText appends text as valid UTF-8 and returns its length in UTF-16 code
-// units, as JavaScript counts. What is not UTF-8 becomes U+FFFD exactly where a
-// browser's TextDecoder would put it
+// AppendText appends text as valid UTF-8 and returns its length in UTF-16 code units,
+// the unit of JavaScript's strings. It replaces invalid UTF-8 by U+FFFD exactly as a
+// browser's TextDecoder does
 // (https://encoding.spec.whatwg.org/#utf-8-decoder).
 func AppendText(b, text []byte) (result []byte, utf16 int) {
 	plain := asciiPrefix(text)
@@ -23,7 +23,7 @@ func AppendText(b, text []byte) (result []byte, utf16 int) {
 	for rest := text[plain:]; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if r == utf8.RuneError && n == 1 {
-			n = brokenLen(rest)
+			n = invalidLen(rest)
 		}
 		b = utf8.AppendRune(b, r)
 		rest = rest[n:]
@@ -31,7 +31,7 @@ func AppendText(b, text []byte) (result []byte, utf16 int) {
 	return b, plain + utf16Len(b[start+plain:])
 }
 
-// IsASCII reports whether text is nothing but ASCII.
+// IsASCII reports whether text is ASCII only.
 func IsASCII(text []byte) bool { return asciiPrefix(text) == len(text) }
 
 // UTF16Len returns the length of valid UTF-8 in UTF-16 code units.
@@ -40,18 +40,18 @@ func UTF16Len(text []byte) int {
 	return plain + utf16Len(text[plain:])
 }
 
-// utf16Len looks at eight bytes at a time: a character is one unit, but two where
-// it has four bytes.
+// utf16Len processes eight bytes at a time. A character is one unit, or two if its
+// encoding has four bytes.
 func utf16Len(text []byte) int {
-	const highs = 0x8080808080808080
+	const highBits = 0x8080808080808080
 	n, i := len(text), 0
 	for ; i+8 <= len(text); i += 8 {
 		word := *(*uint64)(unsafe.Pointer(&text[i]))
-		continuing := word & ^(word << 1) & highs                                      // 10xxxxxx
-		if four := word & (word << 1) & (word << 2) & (word << 3) & highs; four != 0 { // 1111xxxx
+		continuation := word & ^(word << 1) & highBits                                    // 10xxxxxx
+		if four := word & (word << 1) & (word << 2) & (word << 3) & highBits; four != 0 { // 1111xxxx
 			n += bits.OnesCount64(four)
 		}
-		n -= bits.OnesCount64(continuing)
+		n -= bits.OnesCount64(continuation)
 	}
 	for ; i < len(text); i++ {
 		if text[i]&0xc0 == 0x80 {
@@ -63,8 +63,7 @@ func utf16Len(text []byte) int {
 	return n
 }
 
-// asciiPrefix returns how many bytes come before the first that is not ASCII, or
-// a little fewer.
+// asciiPrefix returns the length of text's ASCII prefix, or up to seven bytes less.
 func asciiPrefix(text []byte) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
@@ -77,9 +76,9 @@ func asciiPrefix(text []byte) int {
 	return i
 }
 
-// brokenLen returns how many of the leading bytes make up one broken character:
-// the longest beginning of a well-formed sequence, or one byte.
-func brokenLen(text []byte) int {
+// invalidLen returns how many leading bytes form one invalid character: the longest
+// prefix of a well-formed sequence, or one byte.
+func invalidLen(text []byte) int {
 	// The range of the second byte narrows for some first bytes.
 	low, high, size := byte(0x80), byte(0xbf), 0
 	switch c := text[0]; {

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Broken text is replaced as TextDecoder does: one U+FFFD for the longest
-// beginning of a character (the Unicode Standard, table 3-8 and its neighbours).
-func TestBrokenText(t *testing.T) {
+// Invalid text is replaced as TextDecoder does: one U+FFFD for the longest prefix of a
+// character (the Unicode Standard, table 3-8).
+func TestInvalidText(t *testing.T) {
 	for broken, want := range map[string]string{
 		"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41": "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA",
 		"\xed\xa0\x80\xed\xbf\xbf\xed\xaf\x41": "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA",

@@ -1,6 +1,6 @@
 package message
 
-// Bounds of google.protobuf.Timestamp (years 1 to 9999) and of
+// Limits of google.protobuf.Timestamp (years 1 to 9999) and of
 // google.protobuf.Duration (about 10,000 years), in seconds.
 const (
 	minTimestamp = -62135596800
@@ -8,8 +8,8 @@ const (
 	maxDuration  = 315576000000
 )
 
-// timestamp writes RFC 3339 text in UTC with as many digits of the second as
-// there are. A time out of bounds is left out.
+// timestamp writes RFC 3339 text in UTC with as many fractional digits as needed. It
+// returns false for a time out of range.
 func (w *writer) timestamp(seconds int64, nanos int32) (present bool) {
 	if seconds < minTimestamp || seconds > maxTimestamp || nanos < 0 || nanos > 999_999_999 {
 		return false
@@ -30,8 +30,8 @@ func (w *writer) timestamp(seconds int64, nanos int32) (present bool) {
 	return true
 }
 
-// Time returns a time, in seconds since 1970, as RFC 3339 text in UTC; "" where it
-// is out of bounds.
+// Time returns a time, in seconds since 1970, as RFC 3339 text in UTC, or "" if it is
+// out of range.
 func Time(seconds int64) string {
 	var w writer
 	if !w.timestamp(seconds, 0) {
@@ -40,8 +40,9 @@ func Time(seconds int64) string {
 	return string(w.Text[1 : len(w.Text)-1])
 }
 
-// civil returns the date that is so many days after 1970-01-01
-// (Howard Hinnant's algorithm, http://howardhinnant.github.io/date_algorithms.html).
+// civil returns the date that is the given number of days after 1970-01-01 (Howard
+// Hinnant's algorithm,
+// http://howardhinnant.github.io/date_algorithms.html).
 func civil(days int64) (year, month, day int64) {
 	days += 719468 // since 0000-03-01
 	era := days / 146097
@@ -57,8 +58,8 @@ func civil(days int64) (year, month, day int64) {
 	return year + 1, month - 9, day
 }
 
-// duration writes a span of time as text and as a number of seconds. One out of
-// bounds is left out.
+// duration writes a duration as text and as a number of seconds. It returns false for
+// a duration out of range.
 func (w *writer) duration(seconds int64, nanos int32) (present bool) {
 	if seconds < -maxDuration || seconds > maxDuration || nanos < -999_999_999 || nanos > 999_999_999 ||
 		seconds < 0 && nanos > 0 || seconds > 0 && nanos < 0 {
@@ -91,7 +92,7 @@ func (w *writer) digits(separator byte, n int64, width int) {
 	}
 }
 
-// fraction writes the digits after the second: none, 3, 6 or 9 of them.
+// fraction writes the fractional digits of a second: 0, 3, 6 or 9 of them.
 func (w *writer) fraction(nanos int32) {
 	if nanos == 0 {
 		return

@@ -1,15 +1,15 @@
-// Package message reads and writes the protobuf messages of Akash providers
-// without a protobuf runtime, which would be larger than the rest of the module.
-// Answers become JSON text, which a browser turns into objects faster than Go
-// could; requests are appended field by field.
+// Package message encodes and decodes the protobuf messages of Akash providers without
+// a protobuf runtime, which would be larger than the rest of the module. Responses
+// become JSON text, which a browser converts to objects faster than Go could. Requests
+// are appended field by field.
 //
-// Tables describe the messages. A test holds them against the generated
-// descriptors in proto/, so that they cannot drift.
+// Tables describe the messages. A test compares them with the generated descriptors in
+// proto/.
 package message
 
 import "errors"
 
-// ErrMalformed is bytes that are not the message that they should be.
+// ErrMalformed is the error for data that is not the expected message.
 var ErrMalformed = errors.New("malformed message")
 
 // Wire types (https://protobuf.dev/programming-guides/encoding/#structure).
@@ -20,27 +20,27 @@ const (
 	wireFixed32 = 5
 )
 
-// maxFieldNumber is the largest that protobuf allows.
+// maxFieldNumber is the largest field number that protobuf allows.
 const maxFieldNumber = 1<<29 - 1
 
-// fields walks over the fields of an encoded message, in the order they came.
+// fields iterates over the fields of an encoded message in their order.
 type fields struct {
 	rest   []byte
 	number uint32
 	wire   byte
-	varint uint64 // the value, where wire is wireVarint
-	bytes  []byte // the value, where wire is wireBytes; a part of the message
+	varint uint64 // the value, if wire is wireVarint
+	bytes  []byte // the value, if wire is wireBytes; a slice of the message
 	bad    bool   // the message is malformed from here on
 }
 
-// next moves to the next field. It returns false at the end and where the
-// message is malformed.
+// next advances to the next field. It returns false at the end, and if the message is
+// malformed.
 func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.bad {
 		return false
 	}
-	// The common shape is worth reading without a call: messages are walked over once
-	// for each field that they may have.
+	// Decode the common form without a function call: messages are scanned once for
+	// each field that they may have.
 	if b := f.rest; b[0]&(0x80|7) == wireBytes && b[0] >= 1<<3 {
 		if n, size := short(b); size != 0 && n <= len(b)-size {
 			f.number, f.wire = uint32(b[0]>>3), wireBytes
@@ -70,7 +70,7 @@ func (f *fields) next() bool {
 	case wireFixed32:
 		return f.skip(4)
 	}
-	// Groups, long deprecated, which no provider's message has.
+	// Groups are deprecated, and no message of a provider has any.
 	return f.fail()
 }
 
@@ -104,8 +104,8 @@ func (f *fields) uvarint() (value uint64, ok bool) {
 	return 0, false
 }
 
-// short reads a number below 2^14 that follows a tag of one byte, and tells the
-// size of both; 0 for any other number.
+// short decodes a number below 2^14 after a one-byte tag. It returns the number and
+// the size of both, or a size of 0 for any other encoding.
 func short(b []byte) (n, size int) {
 	if len(b) >= 2 && b[1] < 0x80 {
 		return int(b[1]), 2
@@ -116,8 +116,8 @@ func short(b []byte) (n, size int) {
 	return 0, 0
 }
 
-// is reports whether the field has the number and wire type. A field with a
-// known number and another wire type counts as unknown.
+// is reports whether the field has the number and wire type. A field with a known
+// number but another wire type is treated as unknown.
 func (f *fields) is(number uint32, wire byte) bool {
 	return f.number == number && f.wire == wire
 }

@@ -1,10 +1,10 @@
-// Symbolize reads a stack trace of the module, as the browser's console has it, and
-// writes it with the names of functions and the lines of the source:
+// Symbolize adds function names and source lines to a stack trace of the module from
+// the browser's console:
 //
 //	symbolize SYMBOLS < TRACE
 //
-// SYMBOLS is what wasm/trim kept of the very build that the trace is of. Lines without
-// an address are written as they are.
+// SYMBOLS is the file that wasm/trim wrote for the same build. Lines without an
+// address are copied unchanged.
 package main
 
 import (
@@ -72,12 +72,12 @@ func load(path string) (*gosym.Table, error) {
 	return gosym.NewTable(nil, gosym.NewLineTable(symbols, 0))
 }
 
-// address is where runtime.traceback2 writes a frame's, after the place that it does
-// not know.
+// address matches the line of a frame as runtime.traceback2 writes it if the source
+// line is unknown.
 var address = regexp.MustCompile(`^\t\?:0 .*\bpc=0x([0-9a-f]+)$`)
 
-// find returns the function of a frame, and the frame's second line as it would be
-// in the trace of a program that was not trimmed; nil if there is no address.
+// find returns the function of a frame, and the frame's second line as an untrimmed
+// program would print it. It returns nil if the line has no address.
 func find(table *gosym.Table, place string) (*gosym.Func, string) {
 	m := address.FindStringSubmatch(place)
 	if m == nil {
@@ -87,7 +87,7 @@ func find(table *gosym.Table, place string) (*gosym.Func, string) {
 	if err != nil {
 		return nil, ""
 	}
-	// It is the address that a call returns to, which is behind the call.
+	// The address is the one that the call returns to, which is after the call.
 	file, line, f := table.PCToLine(pc - 1)
 	return f, fmt.Sprintf("\t%s:%d", file, line)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a user's console shows of a crash becomes readable with the symbols that were
-// kept, and the program does all that it did before it was trimmed.
+// The stack trace of a trimmed program becomes readable with its symbols, and the
+// program behaves as before.
 func TestTraceOfTrimmedProgram(t *testing.T) {
 	dir := t.TempDir()
 	module, symbols := filepath.Join(dir, "panics.wasm"), filepath.Join(dir, "panics.symbols")
@@ -50,7 +50,7 @@ func output(t *testing.T, cmd *exec.Cmd) []byte {
 	return out
 }
 
-func TestWhatIsNoSymbols(t *testing.T) {
+func TestAFileWithoutSymbolsIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "symbols")
 	require.NoError(t, os.WriteFile(path, []byte("text"), 0o644))
 	assert.ErrorContains(t, run(path, strings.NewReader(""), &bytes.Buffer{}), path)

@@ -1,13 +1,13 @@
 package token
 
-// A raw is JSON as it stands in a token. What is asked of it is taken out where it
-// is: encoding/json would be a quarter of the module, and a tree of values three
-// times what this is. It judges no grammar, which is the provider's to do, and knows
-// no escapes: the names that count need none.
+// A raw is the JSON text of a value in a token. Its methods search the text directly:
+// encoding/json would be a quarter of the module, and a tree of values three times the
+// size of this file. They do not validate the JSON, which the provider does, and do
+// not decode escapes, which the relevant names do not have.
 type raw string
 
-// items returns the elements of an array, or the names and values of an object in
-// turn.
+// items returns the elements of an array, or alternating names and values of an
+// object.
 func (v raw) items() (items []raw) {
 	depth, start := 0, -1
 	for i := 0; i < len(v); i++ {
@@ -47,8 +47,8 @@ func (v raw) items() (items []raw) {
 	return items
 }
 
-// member returns the value of an object's member, "" if there is none. Of several
-// the last one counts.
+// member returns the value of an object's member, or "" if there is none. If there are
+// several, the last one counts.
 func (v raw) member(name string) (value raw) {
 	items := v.items()
 	for i := 0; i+1 < len(items); i += 2 {
@@ -59,14 +59,14 @@ func (v raw) member(name string) (value raw) {
 	return value
 }
 
-// is reports whether a value is the string text.
+// is reports whether the value is the string text.
 func (v raw) is(text string) bool {
 	n := len(v)
 	return n >= 2 && v[0] == '"' && string(v[1:n-1]) == text
 }
 
-// number returns the whole part of a number, and whether it is one that is not
-// negative and fits.
+// number returns the integer part of a number. ok is false if the value is not a
+// number, is negative or is too large.
 func (v raw) number() (n uint64, ok bool) {
 	for i := range len(v) {
 		c := v[i] - '0'

@@ -1,30 +1,30 @@
-// Package token reads the tokens by which tenants authenticate (AEP-64): JWTs
-// that say what they grant at which provider. It verifies nothing: it finds out
-// what a provider is going to refuse, and why, before anything is sent. It knows
-// nothing of calls.
+// Package token parses the JWTs with which tenants authenticate (AEP-64), which list
+// what they permit at which provider. It does not verify signatures. It predicts
+// whether and why a provider will refuse a token, before a request is sent.
 package token
 
-// A Token is what a JWT says of itself.
+// A Token has the relevant claims of a JWT.
 type Token struct {
-	// NotBefore and Expires bound when it is valid, in seconds since 1970.
+	// NotBefore and Expires bound the token's validity, in seconds since 1970.
 	NotBefore, Expires int64
 	leases             raw
 }
 
-// A Malformed says why a text is no token of Akash's, without quoting it.
+// A Malformed is the error for a text that is not a token of Akash. It never quotes
+// the text.
 type Malformed string
 
-// Error returns the sentence.
+// Error returns the message.
 func (m Malformed) Error() string { return string(m) }
 
-// What can be wrong with a token's shape.
+// Errors in a token's form.
 const (
 	errParts     Malformed = "it is not a JWT: want three parts in base64url with dots between them"
 	errAlgorithm Malformed = "its algorithm is none of Akash's: want ES256K or ES256KADR36"
 	errDates     Malformed = "it lacks a date: want iat, nbf and exp, in seconds"
 )
 
-// Read reads a token. Its error is a Malformed.
+// Read parses a token. Its error is a Malformed.
 func Read(text string) (*Token, error) {
 	var parts [3]raw
 	for i := range parts {
@@ -49,35 +49,35 @@ func Read(text string) (*Token, error) {
 	return &Token{NotBefore: int64(start), Expires: int64(end), leases: claims.member("leases")}, nil
 }
 
-// Full reports whether the token grants everything at every provider.
+// Full reports whether the token permits everything at every provider.
 func (t *Token) Full() bool { return t.leases.member("access").is("full") }
 
-// A Use is what a call needs to be granted.
+// A Use describes a call that needs permission.
 type Use struct {
-	// Scope is the name of what is done, such as "logs".
+	// Scope is the permission's scope, such as "logs".
 	Scope string
-	// Provider is the address of whom it is asked of.
+	// Provider is the address of the called provider.
 	Provider string
-	// DSeq, GSeq and OSeq name the lease; GSeq and OSeq are 0 for all of a
+	// DSeq, GSeq and OSeq identify the lease. GSeq and OSeq are 0 for a whole
 	// deployment.
 	DSeq       uint64
 	GSeq, OSeq uint32
 }
 
-// A Lack is why a token does not grant a use.
+// A Lack says why a token does not permit a use.
 type Lack uint8
 
-// What a token may lack. Nothing is also what is said of a token whose claims are
-// of no known form: the provider shall judge.
+// The possible reasons. Nothing is also the result for claims in an unknown form,
+// about which the provider must decide.
 const (
 	Nothing  Lack = iota
-	Provider      // it names other providers only
-	Scope         // it grants other things only
-	Lease         // it grants this on other leases only
+	Provider      // it has permissions for other providers only
+	Scope         // it lacks the scope
+	Lease         // it has the scope for other leases only
 )
 
-// Lacks returns what the token lacks for a use. As at a provider, the services
-// that a token names do not count.
+// Lacks returns what the token lacks for a use. Like providers, it ignores the
+// services that a token names.
 func (t *Token) Lacks(use Use) Lack {
 	access := t.leases.member("access")
 	switch {
@@ -95,7 +95,7 @@ func (t *Token) Lacks(use Use) Lack {
 	return lack
 }
 
-// lacks is Lacks of the permissions at the use's provider.
+// lacks returns what the permissions for one provider lack for a use.
 func (v raw) lacks(use Use) Lack {
 	access := v.member("access")
 	switch {
@@ -118,7 +118,8 @@ func (v raw) lacks(use Use) Lack {
 	return lack
 }
 
-// scope returns Scope unless the list of that name holds one.
+// scope returns Nothing if the value's list of scopes contains name, and Scope
+// otherwise.
 func (v raw) scope(name string) Lack {
 	for _, granted := range v.member("scope").items() {
 		if granted.is(name) {
@@ -128,15 +129,15 @@ func (v raw) scope(name string) Lack {
 	return Scope
 }
 
-// covers reports whether a sequence number of a deployment is the one that is asked
-// for. 0, or none, is all.
+// covers reports whether a sequence number of a deployment matches the requested one.
+// 0, or an absent number, matches all.
 func (v raw) covers(name string, asked uint64) bool {
 	granted, _ := v.member(name).number()
 	return granted == 0 || asked == 0 || granted == asked
 }
 
-// part decodes what comes before the first dot, base64url without padding (RFC
-// 7515, section 2), and returns what comes after it.
+// part decodes the text before the first dot, which is unpadded base64url (RFC 7515,
+// section 2), and returns the text after it.
 func part(text string) (decoded raw, rest string, ok bool) {
 	var b []byte
 	bits, n := uint32(0), 0

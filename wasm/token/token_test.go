@@ -14,13 +14,13 @@ const (
 	elsewhere = "akash1elsewhere"
 )
 
-// sign makes a token, but for its signature.
+// sign returns a token with an invalid signature.
 func sign(alg, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"typ":"JWT", "alg":"`+alg+`"}`)) + "." + encode([]byte(claims)) + "." + encode([]byte("signature"))
 }
 
-// granting makes a token with a claim leases.
+// granting returns a token with the given leases claim.
 func granting(t *testing.T, leases string) *Token {
 	t.Helper()
 	require.True(t, json.Valid([]byte(leases)), leases)
@@ -39,7 +39,7 @@ func TestDates(t *testing.T) {
 	}
 }
 
-// What is no token says why, and is not quoted.
+// The error for a malformed token has the reason and does not quote the token.
 func TestMalformed(t *testing.T) {
 	const dates = `{"iat":1,"nbf":2,"exp":3}`
 	for text, want := range map[string]error{
@@ -69,7 +69,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// A token of either kind grants what providers let it do.
+// A token permits what providers accept it for.
 func TestGrants(t *testing.T) {
 	use := Use{Scope: "logs", Provider: here, DSeq: 7, GSeq: 1, OSeq: 1}
 	at := func(permission string) string {
@@ -91,7 +91,7 @@ func TestGrants(t *testing.T) {
 		at(`"access":"granular","deployments":[{"dseq":8,"scope":["logs"]}]`):                             Lease,
 		at(`"access":"granular","deployments":[{"dseq":7,"scope":["shell"]}]`):                            Scope,
 		at(`"access":"granular","deployments":[{"dseq":8,"scope":["logs"]},{"dseq":7,"scope":["logs"]}]`): Nothing,
-		// What this version does not know is the provider's to judge.
+		// The provider decides about forms that this version does not know.
 		`{"access":"sometimes"}`:   Nothing,
 		`{}`:                       Nothing,
 		`null`:                     Nothing,
