@@ -57,7 +57,7 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
-	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service}}
+	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, GRPCOnly: m.grpcOnly()}}
 	for _, parse := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
 		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,

@@ -27,6 +27,11 @@ type Method struct {
 // bridge sends no credentials with it.
 func (m Method) Public() bool { return m.Service == providerv1.ProviderRPC_ServiceDesc.ServiceName }
 
+// grpcOnly reports whether no REST gateway can do what the method does.
+func (m Method) grpcOnly() bool {
+	return m.Path == leasev1.LeaseRPC_ServiceRestart_FullMethodName
+}
+
 // sharesStream reports whether every caller of the method receives the same messages,
 // so that one stream from the provider can serve them all.
 func (m Method) sharesStream() bool {

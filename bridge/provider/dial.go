@@ -30,6 +30,7 @@ type patience struct {
 	connect   time.Duration // for a TCP connection to one address
 	handshake time.Duration // for a TLS handshake, in which the chain is asked
 	settings  time.Duration // for its first words of HTTP/2; gRPC servers say them at once
+	ports     time.Duration // for any port to speak gRPC, while its gateway answers
 	version   time.Duration // for its version, with all that it takes to ask
 	silence   time.Duration // on a connection with open streams before it is pinged
 	pong      time.Duration // for the answer to that
@@ -41,6 +42,7 @@ var standardPatience = patience{
 	connect:   5 * time.Second,
 	handshake: 8 * time.Second,
 	settings:  5 * time.Second,
+	ports:     portSilence,
 	version:   8 * time.Second,
 	silence:   40 * time.Second,
 	pong:      15 * time.Second,

@@ -135,6 +135,16 @@ func (t *grpcTransport) conn(ctx context.Context) (*grpcConn, error) {
 	return t.connect(ctx)
 }
 
+// ready returns a live connection whose certificate need not be judged again, or nil.
+func (t *grpcTransport) ready() *grpcConn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c, _ := t.best(); c != nil && !c.lapsed() {
+		return c
+	}
+	return nil
+}
+
 // best returns the live connection with the fewest streams, and whether the
 // server allows it another. The lock is held.
 func (t *grpcTransport) best() (best *grpcConn, room bool) {

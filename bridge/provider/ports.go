@@ -17,6 +17,13 @@ const (
 	// handshake to most places, so that a port further down the list is troubled
 	// only if something is wrong with the likely one.
 	portHeadStart = 500 * time.Millisecond
+	// portSilence is how long all ports may be silent before a call goes over the REST
+	// gateway, if that answers: a firewall that swallows packets, or a process that
+	// hangs, accepts connections and says nothing. A slow port is found all the same,
+	// for the next call.
+	portSilence = 1250 * time.Millisecond
+	// knownSilence is the same where the last search found no port either.
+	knownSilence = 250 * time.Millisecond
 	// noGRPCLifetime is how long a host whose gRPC ports do not answer is not tried
 	// again, if its REST gateway does answer and finding out took slowSearch: a
 	// firewall that swallows packets. Ports that refuse at once cost nothing to
@@ -67,7 +74,7 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 	if len(failures) == 0 {
 		rt.mu.Lock()
 		defer rt.mu.Unlock()
-		rt.lastPort, rt.failureUntil = conn.port, time.Time{}
+		rt.lastPort, rt.lastFailure, rt.failureUntil = conn.port, nil, time.Time{}
 		return conn, nil
 	}
 	err := joined(failures...)

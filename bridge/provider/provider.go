@@ -39,6 +39,9 @@ type Request struct {
 	// Service is the gRPC service of the call, such as
 	// akash.provider.v1.ProviderRPC. It decides which dialect is needed.
 	Service string
+	// GRPCOnly says that no REST gateway answers the call, so that a gRPC port is
+	// waited for which is slow.
+	GRPCOnly bool
 	// ClientCertificate is presented to the provider (mTLS); connections that
 	// carry one are never shared with other certificates.
 	ClientCertificate *tls.Certificate

@@ -135,7 +135,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	}
 	var asked versionAnswer
 	if r.CheckVersion {
-		asked = p.versionFirst(ctx)
+		asked = p.versionFirst(ctx, r)
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
@@ -145,22 +145,83 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		// A REST gateway that cannot be reached says nothing of the gRPC port.
 	}
 	began := time.Now()
-	conn, err := p.grpc.conn(ctx)
-	switch {
-	case err != nil && asked.err != nil:
-		return nil, cannotReach(err, asked.err)
-	case err != nil:
-		took := time.Since(began)
-		e, alsoFailed := p.reachREST(ctx, err)
-		if alsoFailed == nil {
-			p.route.pool.log.Info("provider answers over REST only", "provider", p.route.key.address, "error", err)
-			p.route.avoidGRPC(err, took)
+	search := p.search(ctx)
+	var found searched
+	var inTime *Endpoint
+	var noREST error
+	select {
+	case found = <-search:
+	case <-p.silence(r, asked):
+		// The gateway may answer while no port has said a word of gRPC. The search
+		// goes on, for the calls to come.
+		if inTime, noREST = p.reachREST(ctx, nil); noREST != nil {
+			found = <-search
+			break
 		}
-		return e, alsoFailed
-	case r.Service == leaseService && !conn.leasesOverGRPC(ctx):
-		return p.reachREST(ctx, nil)
+		select {
+		case found = <-search:
+		default:
+			found.err = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "no port has spoken gRPC within %s", time.Since(began).Round(time.Millisecond))
+		}
 	}
-	return p.overGRPC(conn, asked), nil
+	switch {
+	case found.err == nil && r.Service == leaseService && !found.conn.leasesOverGRPC(ctx):
+		return p.reachREST(ctx, nil)
+	case found.err == nil:
+		return p.overGRPC(found.conn, asked), nil
+	case asked.err != nil:
+		return nil, cannotReach(found.err, asked.err)
+	case hopeless(found.err):
+		return nil, found.err
+	case noREST != nil:
+		return nil, cannotReach(found.err, noREST)
+	}
+	took := time.Since(began)
+	if inTime == nil {
+		var err error
+		if inTime, err = p.reachREST(ctx, found.err); err != nil {
+			return nil, err
+		}
+	}
+	p.route.pool.log.Info("provider answers over REST only", "provider", p.route.key.address, "error", found.err)
+	p.route.avoidGRPC(found.err, took)
+	return inTime, nil
+}
+
+// searched is what came of a search for a gRPC port.
+type searched struct {
+	conn *grpcConn
+	err  error
+}
+
+// search finds a connection that speaks gRPC, without keeping the caller.
+func (p *peer) search(ctx context.Context) <-chan searched {
+	found := make(chan searched, 1)
+	if conn := p.grpc.ready(); conn != nil {
+		found <- searched{conn: conn}
+		return found
+	}
+	go func() {
+		conn, err := p.grpc.conn(ctx)
+		found <- searched{conn, err}
+	}()
+	return found
+}
+
+// silence fires when the gRPC ports have been silent for so long that a call goes
+// over REST instead, if it can. It never does where there is no REST to go over.
+func (p *peer) silence(r Request, asked versionAnswer) <-chan time.Time {
+	if r.GRPCOnly || asked.err != nil {
+		return nil
+	}
+	patience := p.route.pool.patience.ports
+	p.route.mu.Lock()
+	if p.route.lastFailure != nil {
+		patience = knownSilence
+	}
+	p.route.mu.Unlock()
+	// Where the gateway took long, the way is long or the bridge busy.
+	return time.After(max(patience, 2*asked.took))
 }
 
 // reachREST falls back to the REST gateway, since noGRPC or because the call is
@@ -176,15 +237,38 @@ func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
 	return p.overREST(asked), nil
 }
 
-// versionFirst is version before a call over gRPC: where the answer is long in
-// coming, connecting does not wait for it.
-func (p *peer) versionFirst(ctx context.Context) versionAnswer {
+// versionFirst is version before a call over gRPC. A gateway that is silent does
+// not keep a call whose provider answers on its gRPC port, unless what may be sent
+// there depends on the version.
+func (p *peer) versionFirst(ctx context.Context, r Request) versionAnswer {
 	if known, ok := p.route.knownVersion(p.versionLifetime()); ok {
+		known.took = 0
 		return known
 	}
-	early := time.AfterFunc(versionHeadStart, func() { p.grpc.conn(ctx) })
-	defer early.Stop()
-	return p.version(ctx)
+	began := time.Now()
+	answered := make(chan versionAnswer, 1)
+	go func() {
+		answer := p.version(ctx)
+		answer.took = time.Since(began)
+		answered <- answer
+	}()
+	head := time.NewTimer(versionHeadStart)
+	defer head.Stop()
+	select {
+	case answer := <-answered:
+		return answer
+	case <-head.C:
+	}
+	_, err := p.grpc.conn(ctx)
+	if err != nil || r.GRPCOnly {
+		return <-answered
+	}
+	select {
+	case answer := <-answered:
+		return answer
+	default:
+		return versionAnswer{err: rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "no answer within %s from port %d to the question for its version", time.Since(began).Round(time.Millisecond), p.route.key.host.Port)}
+	}
 }
 
 // version asks the provider's version.

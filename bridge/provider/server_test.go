@@ -145,6 +145,40 @@ func listen(t *testing.T, at string, config *tls.Config, serve func(*tls.Conn)) 
 	return s, stop
 }
 
+// silence is a server that accepts connections and never says a word.
+type silence struct {
+	port     uint16
+	accepted atomic.Int32
+	closed   chan struct{} // receives once for each connection that the other side ended
+}
+
+func silentServer(t *testing.T) *silence {
+	t.Helper()
+	l, err := net.Listen("tcp", anyPort)
+	require.NoError(t, err)
+	s := &silence{port: uint16(l.Addr().(*net.TCPAddr).Port), closed: make(chan struct{}, 100)}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.accepted.Add(1)
+			all.Go(func() {
+				defer conn.Close()
+				io.Copy(io.Discard, conn)
+				s.closed <- struct{}{}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		all.Wait()
+	})
+	return s
+}
+
 // anyPort lets the system choose.
 const anyPort = "127.0.0.1:0"
 

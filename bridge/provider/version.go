@@ -35,7 +35,7 @@ const (
 	noVersionLifetime = 30 * time.Second
 	// versionHeadStart is what the question has over the search for a gRPC port,
 	// which most providers need next.
-	versionHeadStart = 2 * time.Second
+	versionHeadStart = time.Second
 	// maxVersionBody bounds the answer; build_deps makes 9 KB of it.
 	maxVersionBody = 256 << 10
 )
@@ -81,6 +81,7 @@ type versionAnswer struct {
 	version string // "" if err
 	err     error
 	reached bool // the REST gateway answered, be it nonsense
+	took    time.Duration
 }
 
 var errNoVersion = errors.New("no version in it")
@@ -105,7 +106,7 @@ func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAns
 		ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.version)
 		defer cancel()
 		version, reached, err := rt.askVersion(ctx)
-		answer := versionAnswer{version, err, reached}
+		answer := versionAnswer{version: version, err: err, reached: reached}
 		if reached {
 			rt.mu.Lock()
 			rt.lastVersion, rt.versionAsked = answer, rt.pool.now()

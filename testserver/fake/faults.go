@@ -17,6 +17,9 @@ const (
 	FaultSlowConnect Fault = "slow-connect"
 	FaultRefuse      Fault = "refuse"
 	FaultHangAccept  Fault = "hang-accept"
+	FaultGRPCHang    Fault = "grpc-hang-accept"
+	FaultGRPCSlow    Fault = "grpc-slow-connect"
+	FaultRESTHang    Fault = "rest-hang-accept"
 	FaultHangHeaders Fault = "hang-headers"
 	FaultFreeze      Fault = "freeze"
 	FaultTLS12       Fault = "tls12"
@@ -59,6 +62,9 @@ var faultText = map[Fault]struct {
 	FaultSlowConnect: {"TLS handshakes start late", 2 * time.Second},
 	FaultRefuse:      {"both ports refuse connections", 0},
 	FaultHangAccept:  {"connections are accepted and never read", 0},
+	FaultGRPCHang:    {"the gRPC port accepts connections and never reads them", 0},
+	FaultGRPCSlow:    {"TLS handshakes of the gRPC port start late", 1200 * time.Millisecond},
+	FaultRESTHang:    {"the REST port accepts connections and never reads them", 0},
 	FaultHangHeaders: {"answers stop after their headers", 0},
 	FaultFreeze:      {"connections stay open and go silent", 0},
 	FaultTLS12:       {"both ports speak TLS 1.2 only", 0},

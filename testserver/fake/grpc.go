@@ -40,7 +40,7 @@ func (p *provider) newGRPC() (*grpc.Server, error) {
 		protocols = []string{"h2"}
 	}
 	s := grpc.NewServer(
-		grpc.Creds(&handshaker{provider: p, config: p.tlsConfig(protocols, nil)}),
+		grpc.Creds(&handshaker{provider: p, config: p.tlsConfig(protocols, nil, FaultSlowConnect, FaultGRPCSlow)}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second}),
 		grpc.ForceServerCodecV2(newFrameCodec()),
 		grpc.UnaryInterceptor(p.interceptUnary),

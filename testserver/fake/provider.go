@@ -71,7 +71,7 @@ func (p *provider) address() string { return p.account.address }
 // build makes the provider's servers, for listeners that it takes over. Without a
 // gRPC listener there is no gRPC.
 func (p *provider) build(rest, grpcListener net.Listener) (err error) {
-	p.restListener = newListener(rest, p.admit)
+	p.restListener = newListener(rest, p.admit(FaultRESTHang))
 	p.hostURI = "https://" + hostName + ":" + portOf(rest.Addr())
 	p.rest = &http.Server{
 		Handler:           p.restHandler(),
@@ -80,7 +80,7 @@ func (p *provider) build(rest, grpcListener net.Listener) (err error) {
 		BaseContext:       func(net.Listener) context.Context { return p.server.ctx },
 	}
 	if grpcListener != nil {
-		p.grpcListener = newListener(grpcListener, p.admit)
+		p.grpcListener = newListener(grpcListener, p.admit(FaultGRPCHang))
 		p.grpc, err = p.newGRPC()
 	}
 	return err
@@ -88,7 +88,9 @@ func (p *provider) build(rest, grpcListener net.Listener) (err error) {
 
 // serve opens the provider's listeners.
 func (p *provider) serve() {
-	p.goers.Go(func() { p.rest.Serve(tls.NewListener(p.restListener, p.tlsConfig(nil, p.server.authority))) })
+	p.goers.Go(func() {
+		p.rest.Serve(tls.NewListener(p.restListener, p.tlsConfig(nil, p.server.authority, FaultSlowConnect)))
+	})
 	if p.grpc != nil {
 		p.goers.Go(func() { p.grpc.Serve(p.grpcListener) })
 	}
@@ -129,8 +131,11 @@ func (p *provider) close() {
 	p.goers.Wait()
 }
 
-// admit decides what becomes of a new connection.
-func (p *provider) admit() bool { return !p.faults.has(FaultHangAccept) }
+// admit returns what decides about a new connection to a port that hangs by a fault
+// of its own.
+func (p *provider) admit(hangs Fault) func() bool {
+	return func() bool { return !p.faults.has(FaultHangAccept) && !p.faults.has(hangs) }
+}
 
 // crash ends the provider as the death of its process would: every connection is
 // cut and both ports refuse, until revive.
@@ -308,7 +313,7 @@ func (p *provider) certificate() *certificate {
 // tlsConfig returns what a port serves, as the hello and the faults demand
 // (proto/akash-provider-api.md, section 1.3). A client that names the host gets the certificate of
 // the authority, where there is one, and is not asked for its own.
-func (p *provider) tlsConfig(protocols []string, public *authority) *tls.Config {
+func (p *provider) tlsConfig(protocols []string, public *authority, slow ...Fault) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: protocols,
@@ -331,8 +336,10 @@ func (p *provider) tlsConfig(protocols []string, public *authority) *tls.Config 
 	named.ClientAuth = tls.NoClientCert
 	named.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &public.server, nil }
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if delay, ok := p.faults.delay(FaultSlowConnect); ok && !sleep(hello.Context(), delay) {
-			return nil, hello.Context().Err()
+		for _, fault := range slow {
+			if delay, ok := p.faults.delay(fault); ok && !sleep(hello.Context(), delay) {
+				return nil, hello.Context().Err()
+			}
 		}
 		if p.faults.has(FaultTLS12) {
 			return old, nil

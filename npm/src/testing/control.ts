@@ -9,6 +9,9 @@
  * | `slow-connect` | TLS handshakes start late (2s) |
  * | `refuse` | both ports refuse connections |
  * | `hang-accept` | connections are accepted and never read |
+ * | `grpc-hang-accept` | the gRPC port accepts connections and never reads them |
+ * | `grpc-slow-connect` | TLS handshakes of the gRPC port start late (1.2s) |
+ * | `rest-hang-accept` | the REST port accepts connections and never reads them |
  * | `hang-headers` | answers stop after their headers |
  * | `freeze` | connections stay open and go silent |
  * | `tls12` | both ports speak TLS 1.2 only |
@@ -35,6 +38,9 @@ export type Fault =
   | "slow-connect"
   | "refuse"
   | "hang-accept"
+  | "grpc-hang-accept"
+  | "grpc-slow-connect"
+  | "rest-hang-accept"
   | "hang-headers"
   | "freeze"
   | "tls12"
@@ -63,6 +69,7 @@ export type Fault =
   | "chain-syncing"
   | "chain-garbage"
   | `slow-connect=${string}`
+  | `grpc-slow-connect=${string}`
   | `chain-slow=${string}`;
 
 /** What kind of certificate a provider serves, and what the chain has of it. */
