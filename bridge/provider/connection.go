@@ -46,7 +46,7 @@ func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error
 	if err := c.greet(ctx); err != nil {
 		c.Close()
 		if t.peer.cert != nil && refusedClient(err) {
-			return nil, clientRefused(err)
+			return nil, t.peer.cert.refused(rt.pool)
 		}
 		return nil, explain(ctx, err, port, "the HTTP/2 greeting")
 	}

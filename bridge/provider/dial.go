@@ -52,7 +52,7 @@ var standardPatience = patience{
 // server's certificate has been accepted; before that, not a byte was sent but
 // the handshake's, nor is the client's certificate shown earlier (TLS 1.3,
 // RFC 8446 section 4.4.2).
-func (rt *route) dial(ctx context.Context, port uint16, protocols []string, client *tls.Certificate) (*securedConn, error) {
+func (rt *route) dial(ctx context.Context, port uint16, protocols []string, client *clientCert) (*securedConn, error) {
 	addresses, err := rt.addresses(ctx)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 }
 
 // secure does the TLS handshake and, in it, has the certificate judged.
-func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, client *tls.Certificate) (*securedConn, error) {
+func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, client *clientCert) (*securedConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.handshake)
 	defer cancel()
 
@@ -99,7 +99,10 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		// With SNI a provider may serve its CA certificate, and then it asks for no
 		// client certificate (proto/akash-provider-api.md, section 1.3).
 		config.ServerName = ""
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil }
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			client.asked.Store(true)
+			return client.pair, nil
+		}
 	}
 	conn.Conn = tls.Client(coalesce.NewConn(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {

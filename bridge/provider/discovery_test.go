@@ -22,6 +22,7 @@ func TestManyProvidersAreAskedAtOnce(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1, Providers: providers, ProviderVersion: "0.14.0"})
 	pool := w.newPool(func(o *provider.Options) { o.GRPCPorts = nil }) // each has ports of its own
 	pool.ShortenPatience(3)
+	pool.AwaitPorts(20 * time.Second) // all of them share this machine with the bridge
 	ailments := []string{"refuse", "hang-accept", "tls12"}
 	for i, p := range w.ready.Providers {
 		if i%5 == 0 {

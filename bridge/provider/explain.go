@@ -68,11 +68,6 @@ func refusedClient(err error) bool {
 	return strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate")
 }
 
-func clientRefused(err error) error {
-	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain,
-		"the provider does not accept the client certificate; check that it is published on the chain and neither expired nor revoked (%w)", err)
-}
-
 // cannotReach tells why neither gRPC nor REST led to the provider.
 func cannotReach(failures ...error) error {
 	err := joined(failures...)

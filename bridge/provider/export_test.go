@@ -13,5 +13,9 @@ func (p *Pool) ShortenPatience(n time.Duration) {
 	p.patience.pong /= n
 }
 
+// AwaitPorts makes the pool wait so long for a gRPC port whose provider answers over
+// REST.
+func (p *Pool) AwaitPorts(d time.Duration) { p.patience.ports = d }
+
 // SpeaksGRPC is for tests.
 var SpeaksGRPC = speaksGRPC

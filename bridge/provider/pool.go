@@ -2,9 +2,6 @@ package provider
 
 import (
 	"context"
-	"crypto"
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -153,9 +150,18 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err := CheckAddress(r.Address); err != nil {
 		return nil, err
 	}
-	client, err := fingerprint(r.ClientCertificate)
+	client, err := newClientCert(r.ClientCertificate)
 	if err != nil {
 		return nil, err
+	}
+	judged := func() error { return nil }
+	if client != nil {
+		if s, known := p.verifier.ClientDates(client.leaf); known && s.Refused() {
+			return nil, trust.ClientRefusal(s, client.leaf)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		judged = p.judgeClient(ctx, client)
 	}
 	at, err := p.locate(ctx, r.Address, r.HostURI)
 	if err != nil {
@@ -168,7 +174,7 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		insecure: r.TLS.Insecure,
 		pinned:   r.TLS.PinSHA256 != nil,
 		pin:      string(r.TLS.PinSHA256),
-	}, client, r.ClientCertificate)
+	}, client)
 	if err != nil {
 		return nil, err
 	}
@@ -176,43 +182,15 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := judged(); err != nil {
+		return nil, err
+	}
 	endpoint.Stale = at.stale
 	return endpoint, nil
 }
 
-// clientKey tells client certificates apart; the zero value is none.
-type clientKey [sha256.Size]byte
-
-// fingerprint identifies a client certificate. It makes sure that the caller
-// holds the key: certificates are public, and connections that were opened with
-// another's must not be had by showing a copy.
-func fingerprint(c *tls.Certificate) (clientKey, error) {
-	if c == nil {
-		return clientKey{}, nil
-	}
-	malformed := func(text string) error {
-		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the client certificate %s", text)
-	}
-	if len(c.Certificate) == 0 {
-		return clientKey{}, malformed("is empty")
-	}
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		return clientKey{}, malformed("cannot be read")
-	}
-	signer, ok := c.PrivateKey.(crypto.Signer)
-	if !ok {
-		return clientKey{}, malformed("has no usable private key")
-	}
-	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(leaf.PublicKey) {
-		return clientKey{}, malformed("does not belong to the private key")
-	}
-	return sha256.Sum256(leaf.Raw), nil
-}
-
 // peer returns what is known of a provider under a client certificate.
-func (p *Pool) peer(key routeKey, client clientKey, cert *tls.Certificate) (*peer, error) {
+func (p *Pool) peer(key routeKey, client *clientCert) (*peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
@@ -229,13 +207,17 @@ func (p *Pool) peer(key routeKey, client clientKey, cert *tls.Certificate) (*pee
 		p.routes[key] = rt
 		p.peers++
 	}
-	found := rt.peers[client]
+	var id clientKey
+	if client != nil {
+		id = client.key
+	}
+	found := rt.peers[id]
 	if found == nil {
 		if p.peers >= maxPeers {
 			return nil, errCrowded
 		}
-		found = newPeer(rt, client, cert)
-		rt.peers[client] = found
+		found = newPeer(rt, id, client)
+		rt.peers[id] = found
 		p.peers++
 	}
 	found.used = now

@@ -21,7 +21,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	defer pool.Close()
 	ask := func(i int) error {
-		_, err := pool.peer(routeKey{host: guard.HostURI{Host: fmt.Sprintf("p%d.example.com", i), Port: 8443}}, clientKey{}, nil)
+		_, err := pool.peer(routeKey{host: guard.HostURI{Host: fmt.Sprintf("p%d.example.com", i), Port: 8443}}, nil)
 		return err
 	}
 	for i := range maxPeers / 2 { // each is a route and a peer

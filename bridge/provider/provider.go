@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+
+	"golang.org/x/mod/semver"
 )
 
 // Method is how a provider is spoken to.
@@ -63,6 +65,8 @@ type Endpoint struct {
 	// Stale says that the address was found in an old chain record, since the
 	// chain does not answer.
 	Stale bool
+	// Client tells of the request's client certificate; nil if there is none.
+	Client *Client
 	// Transport sends requests to this provider only: HTTP/2 to Addr where
 	// Method is GRPC, HTTP/1.1 to the REST gateway where it is REST.
 	// The connection behind it is pooled; a failed one is forgotten, so that the
@@ -73,6 +77,13 @@ type Endpoint struct {
 // A Reacher finds the way to a provider. Its errors are *rpcerror.Error.
 type Reacher interface {
 	Reach(ctx context.Context, r Request) (*Endpoint, error)
+}
+
+// KnowsTokens tells whether the provider reads tokens, as it does since v0.7.0, or
+// may: its version is not known.
+func (e *Endpoint) KnowsTokens() bool {
+	v := canonical(e.Version)
+	return v == "" || semver.Compare(v, firstTokens) >= 0
 }
 
 // AuthorizationSafe tells whether the provider is known to survive authorization

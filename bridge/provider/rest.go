@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -34,7 +33,7 @@ type restTransport struct {
 	last *securedConn // the latest, for its decision
 }
 
-func newRESTTransport(rt *route, cert *tls.Certificate) *restTransport {
+func newRESTTransport(rt *route, cert *clientCert) *restTransport {
 	t := &restTransport{route: rt}
 	t.http = &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -42,6 +41,11 @@ func newRESTTransport(rt *route, cert *tls.Certificate) *restTransport {
 			conn, err := rt.dial(ctx, rt.key.host.Port, nil, cert)
 			if err != nil {
 				return nil, err
+			}
+			if cert != nil {
+				if conn, err = cert.accepted(ctx, conn); err != nil {
+					return nil, err
+				}
 			}
 			t.mu.Lock()
 			defer t.mu.Unlock()

@@ -3,7 +3,6 @@ package provider
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/netip"
 	"sync"
@@ -77,7 +76,7 @@ func (rt *route) forget() {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.addressesUntil, rt.versionAsked, rt.failureUntil = time.Time{}, time.Time{}, time.Time{}
-	rt.lastPort = 0
+	rt.lastPort, rt.lastFailure = 0, nil
 }
 
 // share has concurrent callers wait for one search. It outlives the caller who
@@ -109,15 +108,15 @@ func share[V any](ctx context.Context, rt *route, key string, search func(contex
 type peer struct {
 	route *route
 	id    string
-	cert  *tls.Certificate
+	cert  *clientCert // nil for none
 	rest  *restTransport
 	grpc  *grpcTransport
 
 	used time.Time // guarded by pool.mu
 }
 
-func newPeer(rt *route, client clientKey, cert *tls.Certificate) *peer {
-	p := &peer{route: rt, id: string(client[:]), cert: cert, rest: rt.rest}
+func newPeer(rt *route, id clientKey, cert *clientCert) *peer {
+	p := &peer{route: rt, id: string(id[:]), cert: cert, rest: rt.rest}
 	if cert != nil {
 		p.rest = newRESTTransport(rt, cert)
 	}
@@ -221,7 +220,7 @@ func (p *peer) silence(r Request, asked versionAnswer) <-chan time.Time {
 	}
 	p.route.mu.Unlock()
 	// Where the gateway took long, the way is long or the bridge busy.
-	return time.After(max(patience, 2*asked.took))
+	return time.After(max(patience, 4*asked.took))
 }
 
 // reachREST falls back to the REST gateway, since noGRPC or because the call is
@@ -305,6 +304,7 @@ func (p *peer) overREST(asked versionAnswer) *Endpoint {
 		Version:   asked.version,
 		Verified:  cmp.Or(p.rest.verified(), p.route.rest.verified()),
 		HostURI:   p.route.key.host.String(),
+		Client:    p.client(),
 		Transport: p.rest,
 	}
 }
@@ -316,6 +316,7 @@ func (p *peer) overGRPC(c *grpcConn, asked versionAnswer) *Endpoint {
 		Version:   asked.version,
 		Verified:  string(c.current().Basis),
 		HostURI:   p.route.key.host.String(),
+		Client:    p.client(),
 		Transport: p.grpc,
 	}
 }

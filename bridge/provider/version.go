@@ -18,6 +18,9 @@ const (
 	// firstGRPC is the first version with a gRPC port; the suffix lets its
 	// pre-releases count (proto/akash-provider-api.md, section 1.1).
 	firstGRPC = "v0.5.0-0"
+	// firstTokens is the first version that reads tokens (proto/akash-provider-api.md,
+	// section 2.7).
+	firstTokens = "v0.7.0-0"
 	// firstSafe is the first version that survives an authorization header on a
 	// unary gRPC call (proto/akash-provider-api.md, section 1.4).
 	firstSafe = "v0.16.0"

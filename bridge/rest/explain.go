@@ -29,7 +29,7 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 	g := &gateway{
 		credential: newCredential(call.Authorization, call.ClientCertificate),
 		provider:   call.Provider,
-		version:    call.Endpoint.Version,
+		endpoint:   call.Endpoint,
 	}
 	text = words([]byte(g.credential.scrub(text)))
 	switch code {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/internal/grpcwire"
+	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
@@ -48,7 +49,7 @@ type gateway struct {
 	client     *http.Client
 	credential *credential
 	provider   string // bech32 address
-	version    string // the provider's own word, "" if not known
+	endpoint   *provider.Endpoint
 	patience   time.Duration
 }
 
@@ -67,7 +68,7 @@ func newGateway(call *Call, patience time.Duration) (*gateway, error) {
 		},
 		credential: newCredential(call.Authorization, call.ClientCertificate),
 		provider:   call.Provider,
-		version:    call.Endpoint.Version,
+		endpoint:   call.Endpoint,
 		patience:   patience,
 	}, nil
 }
@@ -119,14 +120,7 @@ func (g *gateway) topic(path, scope string) topicKey {
 
 // get returns the body of r, limit bytes at most. What is not a 200 is an error.
 func (g *gateway) get(ctx context.Context, r route, limit int64) ([]byte, error) {
-	body, err := g.do(ctx, http.MethodGet, r, nil, limit)
-	if err != nil && g.credential.certificate != nil && isConnectionLost(err) {
-		// A provider that refuses a client certificate says so in an alert after
-		// the handshake (TLS 1.3), which a write to the closed connection can
-		// hide. Asking again costs little and finds the true reason.
-		body, err = g.do(ctx, http.MethodGet, r, nil, limit)
-	}
-	return body, err
+	return g.do(ctx, http.MethodGet, r, nil, limit)
 }
 
 // do sends a request and returns the body of a 200.
@@ -172,25 +166,17 @@ func (g *gateway) lost(ctx context.Context, err error) error {
 	var way *rpcerror.Error
 	var neterr net.Error
 	switch {
-	case errors.As(err, &way) && (way.Reason != rpcerror.ReasonCertificateNotOnChain || g.credential.certificate == nil):
+	case errors.As(err, &way):
 		return way // the way to the provider knows better what failed
 	case context.Cause(ctx) == errPatience || errors.As(err, &neterr) && neterr.Timeout() && ctx.Err() == nil:
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "it did not answer within %s", g.patience)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case g.credential.certificate != nil && (way != nil || isCertificateAlert(err)):
-		return g.certificateRefused()
 	}
 	return &rpcerror.Error{
 		Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: err,
 		Message: "the connection to its REST gateway broke: " + transportWords(err),
 	}
-}
-
-// isConnectionLost reports whether err is a connection that ended with no word
-// why.
-func isConnectionLost(err error) bool {
-	return isReason(err, rpcerror.ReasonProviderGone)
 }
 
 // transportWords is the text of a transport's error without the request's
@@ -201,15 +187,6 @@ func transportWords(err error) string {
 		err = wrapped.Err
 	}
 	return words([]byte(err.Error()))
-}
-
-// isCertificateAlert reports whether err is a provider's refusal of a client
-// certificate: a TLS alert (RFC 8446 section 6.2) from the far side. Package tls
-// keeps the alert's type to itself, so its text has to do.
-func isCertificateAlert(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "remote error" && op.Err != nil &&
-		strings.Contains(op.Err.Error(), "certificate")
 }
 
 // checkLease returns an error if id is not a whole lease of this provider and of

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trust"
 )
 
 // maxWords is how much of a provider's own text goes into an error, in bytes.
@@ -73,11 +74,13 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpce
 	case status != http.StatusUnauthorized:
 		return nil
 	case c.authorization == "" && c.certificate == nil:
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "the call needs a credential of the lease's owner: a token (provider v0.7.0 and later) or a client certificate")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "the call needs a credential of the lease's owner: %s", g.credentials())
+	case c.authorization == "" && g.asked():
+		// Before v0.7.0 the certificate is judged here, and not in the handshake.
+		return g.certificateRefused()
 	case c.authorization == "":
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "it did not ask for the client certificate, as where it serves a certificate of a public authority: use a token")
-	case text == "":
-		// Before v0.7.0 a gateway knows no tokens and answers without a word.
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "it did not ask for the client certificate, as where it serves a certificate of a public authority: use %s", g.instead())
+	case text == "", !g.endpoint.KnowsTokens():
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenUnsupported, "it%s does not know tokens (provider v0.7.0 and later do): use a client certificate", g.named())
 	}
 	return g.scopeMissing(scope)
@@ -113,6 +116,9 @@ func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Erro
 func (g *gateway) scopeMissing(scope string) *rpcerror.Error {
 	c := g.credential.claims
 	switch {
+	case g.credential.certificate != nil:
+		// A certificate grants everything on its owner's leases.
+		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonWrongTenant, "the lease does not belong to %s, whose client certificate the call carries", words([]byte(g.credential.owner())))
 	case c == nil:
 		return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token does not permit %q on this lease", scope)
 	case !c.names(g.provider):
@@ -123,25 +129,43 @@ func (g *gateway) scopeMissing(scope string) *rpcerror.Error {
 	return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token grants %q, but not on this lease: check the dseq it names, and that the lease is its issuer's", scope)
 }
 
-// certificateRefused tells why a provider may have ended the handshake over the
-// client certificate; the alert is the same for every cause.
+// certificateRefused tells why a provider refused the client certificate.
 func (g *gateway) certificateRefused() *rpcerror.Error {
-	leaf, now := g.credential.certificate, time.Now()
-	switch {
-	case !leaf.NotAfter.IsZero() && now.After(leaf.NotAfter):
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate, which expired at %s: publish a new one on the chain", leaf.NotAfter.UTC().Format(time.RFC3339))
-	case now.Before(leaf.NotBefore):
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate, which is valid from %s on", leaf.NotBefore.UTC().Format(time.RFC3339))
+	if g.endpoint.Client == nil {
+		return trust.ClientRefusal(trust.ClientUnknown, g.credential.certificate)
 	}
-	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it refuses the client certificate: it is not on the chain, or revoked; publish it and try again")
+	return g.endpoint.Client.Refused()
+}
+
+// asked reports whether the provider asked for the client certificate, as all do
+// that are not known not to.
+func (g *gateway) asked() bool { return g.endpoint.Client == nil || g.endpoint.Client.Asked() }
+
+// instead says what to use where the provider asks for no client certificate.
+func (g *gateway) instead() string {
+	if g.endpoint.KnowsTokens() {
+		return "a token"
+	}
+	return "the host of its record on the chain, not one behind a proxy"
+}
+
+// credentials says what a provider of this version takes.
+func (g *gateway) credentials() string {
+	switch {
+	case !g.endpoint.KnowsTokens():
+		return "a client certificate"
+	case g.endpoint.Version == "":
+		return "a token (provider v0.7.0 and later) or a client certificate"
+	}
+	return "a token or a client certificate"
 }
 
 // named is the provider's version as part of a sentence, or nothing.
 func (g *gateway) named() string {
-	if g.version == "" {
+	if g.endpoint.Version == "" {
 		return ""
 	}
-	return " (" + words([]byte(g.version)) + ")"
+	return " (" + words([]byte(g.endpoint.Version)) + ")"
 }
 
 // said is a provider's own text as the end of a sentence, or nothing.

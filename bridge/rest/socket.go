@@ -36,14 +36,6 @@ type socket struct {
 // dial opens the WebSocket at r, as long as opening lasts. The socket ends with
 // ctx, and must be closed.
 func (g *gateway) dial(ctx, opening context.Context, r route) (*socket, error) {
-	s, err := g.dialOnce(ctx, opening, r)
-	if err != nil && g.credential.certificate != nil && isReason(err, rpcerror.ReasonProviderGone) {
-		s, err = g.dialOnce(ctx, opening, r) // see gateway.get
-	}
-	return s, err
-}
-
-func (g *gateway) dialOnce(ctx, opening context.Context, r route) (*socket, error) {
 	opening, cancel := context.WithTimeoutCause(opening, g.patience, errPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(opening, http.MethodGet, g.url(r), nil)

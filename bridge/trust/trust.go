@@ -86,7 +86,8 @@ type Verifier struct {
 	now   func() time.Time
 
 	mu        sync.Mutex
-	decisions map[cacheKey]time.Time // expiry times of the decisions by chain
+	decisions map[cacheKey]time.Time               // expiry times of the decisions by chain
+	clients   map[[sha256.Size]byte]clientDecision // by the certificate's fingerprint
 }
 
 // cacheKey identifies the provider and the certificate that a decision is about.
@@ -100,7 +101,7 @@ func New(o Options) *Verifier {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]time.Time)}
+	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]time.Time), clients: make(map[[sha256.Size]byte]clientDecision)}
 }
 
 // Decide decides about the certificate chain that a server presented, leaf first.

@@ -35,7 +35,7 @@ const (
 type refusal struct {
 	status  int
 	message string
-	plain   bool // text without a message, as before there were tokens
+	plain   bool // text without a word, as before there were tokens
 }
 
 // caller is who a request comes from, and what a token or certificate lets it do.
@@ -232,7 +232,7 @@ func (p *provider) readToken(text string) (caller, error) {
 // writeRefusal answers with a refusal.
 func writeRefusal(w http.ResponseWriter, r *refusal) {
 	if r.plain {
-		http.Error(w, r.message, r.status)
+		http.Error(w, "", r.status)
 		return
 	}
 	body, err := json.Marshal(map[string]string{"message": r.message})

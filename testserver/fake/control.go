@@ -242,8 +242,18 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return answer(w, map[string]string{"token": token})
 	})
+	// POST /client-certificate?kind=&of= makes a client certificate of the tenant, or of
+	// a stranger, who has no lease.
 	handle("POST /client-certificate", func(w http.ResponseWriter, r *http.Request, _ *provider) error {
-		c, err := s.clientCertificate(CertificateKind(cmp.Or(r.URL.Query().Get("kind"), string(CertValid))))
+		owner := s.tenant
+		switch of := r.URL.Query().Get("of"); of {
+		case "", "tenant":
+		case "stranger":
+			owner = s.stranger
+		default:
+			return fmt.Errorf("of %q: want tenant or stranger", of)
+		}
+		c, err := s.clientCertificate(owner, CertificateKind(cmp.Or(r.URL.Query().Get("kind"), string(CertValid))))
 		if err != nil {
 			return err
 		}

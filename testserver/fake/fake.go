@@ -472,20 +472,20 @@ func (s *Server) ownCertificate() (*certificate, error) {
 	if k := s.store.former(); k != nil {
 		return readCertificate(k.Client)
 	}
-	c, err := s.clientCertificate(CertValid)
+	c, err := s.clientCertificate(s.tenant, CertValid)
 	if err != nil {
 		return nil, err
 	}
 	return c, s.store.change(func(k *kept) { k.Client = pairOf(c) })
 }
 
-// clientCertificate makes a certificate for the tenant, and the chain's record of it
-// as the kind says.
-func (s *Server) clientCertificate(kind CertificateKind) (*certificate, error) {
+// clientCertificate makes a client certificate for an account, and the chain's record
+// of it as the kind says.
+func (s *Server) clientCertificate(owner account, kind CertificateKind) (*certificate, error) {
 	now := time.Now()
 	spec := certificateSpec{
-		commonName: s.tenant.address,
-		key:        certificateKey(s.options.Seed, "tenant"),
+		commonName: owner.address,
+		key:        certificateKey(s.options.Seed, "client", owner.address),
 		serial:     big.NewInt(now.UnixNano()),
 		notBefore:  now.Add(-time.Hour),
 		notAfter:   now.AddDate(1, 0, 0),
@@ -506,7 +506,7 @@ func (s *Server) clientCertificate(kind CertificateKind) (*certificate, error) {
 	if err != nil || kind == CertAbsent {
 		return c, err
 	}
-	s.ledger.publish(s.tenant.address, c, state)
+	s.ledger.publish(owner.address, c, state)
 	err = s.store.change(func(k *kept) { k.Certificates = s.ledger.keptCertificates() })
 	if err != nil {
 		return nil, err
