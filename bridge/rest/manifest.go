@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,37 +44,45 @@ func sendManifest(ctx context.Context, x *exchange) error {
 		path:  fmt.Sprintf("/deployment/%d/manifest", request.GetLeaseId().GetDseq()),
 		scope: scopeSendManifest,
 	}, request.GetManifest(), maxErrorBody)
-	switch {
-	case err == nil:
+	if err == nil {
 		return x.reply(&webv1.SendManifestResponse{})
-	case sent.Load() && (isReason(err, rpcerror.ReasonProviderGone) || isReason(err, rpcerror.ReasonProviderUnreachable)):
-		return rpcerror.New(codes.Unknown, rpcerror.ReasonOutcomeUnknown, "the manifest was sent and no answer came, so it may be in effect; ask for the lease's status before sending it again (%w)", err)
 	}
-	return manifestRefusal(err)
+	return manifestRefusal(err, sent.Load())
 }
 
-// refusedManifest are the texts by which gateways before v0.11.2, which answer
-// every failure with 500, show that the manifest is at fault.
-var refusedManifest = []string{"manifest cross-validation error:", "hostname not allowed:", "validation failed"}
+// refusedManifest are the texts by which a gateway shows that the manifest is at fault
+// though it answers 500, as for every failure before v0.11.2.
+var refusedManifest = []string{"manifest cross-validation error:", "hostname not allowed", "validation failed"}
 
-// manifestRefusal turns the error of a manifest that a provider refused into one
-// that says so with the provider's words.
-func manifestRefusal(err error) error {
+// abandonedManifest are the texts of a 500 by which a gateway shows that it gave up
+// waiting for its own cluster, which may have the manifest by now.
+var abandonedManifest = []string{"context deadline exceeded", "context canceled"}
+
+// manifestRefusal turns the error of a manifest that was not taken into one that says
+// whether the provider refused it, with the provider's words, or whether it may be in
+// effect. sent tells whether the request was on its way.
+func manifestRefusal(err error, sent bool) error {
 	var e *rpcerror.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	refused := e.Reason == rpcerror.ReasonRequestRefused
-	if e.Reason == rpcerror.ReasonProviderFailed {
-		for _, text := range refusedManifest {
-			refused = refused || strings.Contains(e.Message, text)
-		}
-	}
-	if !refused {
-		return err
-	}
 	_, text, _ := strings.Cut(e.Message, ": ")
-	return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
+	says := func(texts []string) bool {
+		return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(text, t) })
+	}
+	status := statusOf(e)
+	switch {
+	case e.Reason == rpcerror.ReasonRequestRefused:
+		return rpcerror.New(e.Code, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
+	case e.Reason == rpcerror.ReasonProviderFailed && says(refusedManifest):
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
+	case status == http.StatusRequestTimeout, status == http.StatusBadGateway, status == http.StatusGatewayTimeout,
+		e.Reason == rpcerror.ReasonProviderFailed && says(abandonedManifest):
+		return rpcerror.New(codes.Unknown, rpcerror.ReasonOutcomeUnknown, "the manifest was sent and the provider gave the request up, so it may be in effect; ask for the lease's status before sending it again (%w)", err)
+	case sent && (e.Reason == rpcerror.ReasonProviderGone || e.Reason == rpcerror.ReasonProviderUnreachable):
+		return rpcerror.New(codes.Unknown, rpcerror.ReasonOutcomeUnknown, "the manifest was sent and no answer came, so it may be in effect; ask for the lease's status before sending it again (%w)", err)
+	}
+	return err
 }
 
 // checkManifest returns an error if data is not what a manifest is at least: a

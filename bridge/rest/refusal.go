@@ -2,6 +2,8 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -38,22 +40,62 @@ func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *rpcer
 			return e
 		}
 	}
-	switch status := resp.StatusCode; {
-	case status == http.StatusNotFound && text == textNoRoute:
-		return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "its REST gateway%s has no such route", g.named())
-	case status == http.StatusNotFound:
+	e := g.statusError(resp.StatusCode, text, scope)
+	e.Err = httpStatus(resp.StatusCode)
+	return e
+}
+
+// httpStatus is the cause of an error that stands for an HTTP status.
+type httpStatus int
+
+func (s httpStatus) Error() string { return fmt.Sprintf("HTTP status %d", int(s)) }
+
+// statusOf returns the HTTP status that err stands for, 0 if it is none.
+func statusOf(err error) int {
+	var s httpStatus
+	errors.As(err, &s)
+	return int(s)
+}
+
+// statusError is the error of an HTTP status that is not a success, which the
+// gateway or a proxy before it may have sent. A status of the caller's fault is never
+// INTERNAL.
+func (g *gateway) statusError(status int, text, scope string) *rpcerror.Error {
+	refuses := func(code codes.Code) *rpcerror.Error {
+		return rpcerror.New(code, rpcerror.ReasonRequestRefused, "it refuses the request (HTTP %d)%s", status, said(text))
+	}
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		if text == textNoRoute || scope == scopeNone {
+			return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "its REST gateway%s has no such route", g.named())
+		}
 		return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownLease, "it holds no such lease of this owner, or not yet its manifest%s", said(text))
-	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonRequestRefused, "it refuses the request%s", said(text))
-	case status == http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+		return refuses(codes.Unauthenticated)
+	case http.StatusForbidden, http.StatusUnavailableForLegalReasons:
+		return refuses(codes.PermissionDenied)
+	case http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
+		return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "its REST gateway%s cannot do this (HTTP %d)%s", g.named(), status, said(text))
+	case http.StatusRequestTimeout, http.StatusTooEarly:
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderFailed, "it gave the request up (HTTP %d)%s; try again", status, said(text))
+	case http.StatusConflict:
+		return refuses(codes.Aborted)
+	case http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusFailedDependency, http.StatusLocked:
+		return refuses(codes.FailedPrecondition)
+	case http.StatusTooManyRequests:
 		return rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderFailed, "it asks for fewer requests%s", said(text))
-	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer (HTTP %d)%s", status, said(text))
+	}
+	switch {
 	case status >= http.StatusInternalServerError:
 		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderFailed, "its REST gateway failed (HTTP %d)%s", status, said(text))
-	default:
-		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its REST gateway answered with HTTP %d%s", status, said(text))
+	case status >= http.StatusBadRequest:
+		return refuses(codes.InvalidArgument)
 	}
+	return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its REST gateway answered with HTTP %d%s", status, said(text))
 }
 
 // unauthenticated returns the error of an answer that is about the credential,
