@@ -1,11 +1,14 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -95,9 +98,10 @@ type statusBody struct {
 	Cluster *struct {
 		Leases    amount `json:"leases"`
 		Inventory *struct {
-			Active    reservations `json:"active"`
-			Pending   reservations `json:"pending"`
-			Available available    `json:"available"`
+			Active    reservations    `json:"active"`
+			Pending   reservations    `json:"pending"`
+			Available available       `json:"available"`
+			Error     json.RawMessage `json:"error"`
 		} `json:"inventory"`
 	} `json:"cluster"`
 	BidEngine *struct {
@@ -121,7 +125,9 @@ type statusBody struct {
 // absent. Free is allocatable less allocated either way, and an absent allocated
 // tells what is not known from what is not in use.
 //
-// A field that makes no sense is left out and named in Errors.
+// A field that makes no sense is left out and named in Errors, and so is an amount
+// that cannot be, with the value that stands in for it. An inventory that is empty and
+// comes with an error is one that the provider does not know: it is left out, too.
 func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 	var b statusBody
 	var notes []string
@@ -146,15 +152,30 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 			notes = append(notes, strange(field))
 		}
 	}
+	count := func(field string, a amount) uint32 {
+		note(field, a)
+		n := a.uint32()
+		if a.n != nil && (!a.n.IsUint64() || a.n.Uint64() != uint64(n)) {
+			notes = append(notes, impossible(field, a, strconv.FormatUint(uint64(n), 10)))
+		}
+		return n
+	}
 	if c := b.Cluster; c != nil {
-		note("cluster.leases", c.Leases)
-		s.Cluster = &providerv1.ClusterStatus{Leases: &providerv1.Leases{Active: c.Leases.uint32()}}
+		s.Cluster = &providerv1.ClusterStatus{Leases: &providerv1.Leases{Active: count("cluster.leases", c.Leases)}}
+		if i := c.Inventory; i != nil && isPresent(i.Error) {
+			notes = append(notes, "the provider reports an error of its inventory"+said(errorText(i.Error)))
+			if len(i.Available.nodes)+len(i.Available.storage) == 0 {
+				notes = append(notes, "bridge: the provider's inventory is not known, as it is until the provider has looked at its cluster")
+				c.Inventory = nil
+			}
+		}
 		if i := c.Inventory; i != nil {
 			notes = append(notes, i.Active.notes("cluster.inventory.active")...)
 			notes = append(notes, i.Pending.notes("cluster.inventory.pending")...)
 			if i.Available.strange {
 				notes = append(notes, strange("cluster.inventory.available"))
 			}
+			notes = append(notes, i.Available.repairs.list()...)
 			s.Cluster.Inventory = &providerv1.Inventory{
 				Cluster: &inventoryv1.Cluster{Nodes: i.Available.nodes, Storage: i.Available.storage},
 				Reservations: &providerv1.Reservations{
@@ -165,12 +186,10 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 		}
 	}
 	if e := b.BidEngine; e != nil {
-		note("bidengine.orders", e.Orders)
-		s.BidEngine = &providerv1.BidEngineStatus{Orders: e.Orders.uint32()}
+		s.BidEngine = &providerv1.BidEngineStatus{Orders: count("bidengine.orders", e.Orders)}
 	}
 	if m := b.Manifest; m != nil {
-		note("manifest.deployments", m.Deployments)
-		s.Manifest = &providerv1.ManifestStatus{Deployments: m.Deployments.uint32()}
+		s.Manifest = &providerv1.ManifestStatus{Deployments: count("manifest.deployments", m.Deployments)}
 	}
 	if b.PublicHostname != "" {
 		s.PublicHostnames = []string{b.PublicHostname}
@@ -179,9 +198,12 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 	if w := b.ReclamationWindow; w.n != nil {
 		ns := int64(math.MaxInt64)
 		if w.n.IsInt64() {
-			ns = w.n.Int64()
+			ns = max(w.n.Int64(), 0)
 		}
-		s.ReclamationWindow = durationpb.New(time.Duration(max(ns, 0)))
+		if w.n.Cmp(big.NewInt(ns)) != 0 {
+			notes = append(notes, impossible("reclamation_window", w, strconv.FormatInt(ns, 10)))
+		}
+		s.ReclamationWindow = durationpb.New(time.Duration(ns))
 	}
 	s.Errors = notes
 	return &s, nil
@@ -190,6 +212,75 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 // strange is the note on a field that could not be read.
 func strange(field string) string {
 	return "bridge: " + words([]byte(field)) + " in the provider's status makes no sense"
+}
+
+// impossible is the note on an amount that cannot be, and on what it was taken as.
+func impossible(what string, given amount, taken string) string {
+	return fmt.Sprintf("bridge: %s cannot be %s in the provider's status; taken as %s", words([]byte(what)), given.n, taken)
+}
+
+// maxRepairs bounds the notes on the amounts of one inventory.
+const maxRepairs = 20
+
+// repairs are notes on amounts that cannot be.
+type repairs struct {
+	notes []string
+	more  int
+}
+
+func (r *repairs) add(what string, given amount, taken *big.Int) {
+	if len(r.notes) == maxRepairs {
+		r.more++
+		return
+	}
+	r.notes = append(r.notes, impossible(what, given, taken.String()))
+}
+
+func (r *repairs) list() []string {
+	if r.more == 0 {
+		return r.notes
+	}
+	return append(r.notes, fmt.Sprintf("bridge: %d more amounts in the provider's status cannot be", r.more))
+}
+
+// bounded is an amount between 0 and most; without most, up to what a Kubernetes
+// quantity can hold. What is larger than that is a negative number that a provider
+// wrote as an unsigned one, as where more is in use than there is: 0.
+func (r *repairs) bounded(what string, given amount, most *big.Int) *big.Int {
+	n := given.value()
+	switch {
+	case n.Sign() < 0, !n.IsInt64():
+		n = new(big.Int)
+	case most != nil && n.Cmp(most) > 0:
+		n = most
+	default:
+		return n
+	}
+	r.add(what, given, n)
+	return n
+}
+
+// errorText is what an error says that a provider encoded as JSON: a text, or the
+// message of an object; "" where it says nothing, as most of Go's errors.
+func errorText(data json.RawMessage) string {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		return words([]byte(text))
+	}
+	var object struct {
+		Message   string `json:"message"`
+		Err       json.RawMessage
+		ErrStatus struct {
+			Message string `json:"message"`
+		}
+	}
+	if json.Unmarshal(data, &object) != nil {
+		return ""
+	}
+	if json.Unmarshal(object.Err, &text) != nil {
+		text = ""
+	}
+	return words([]byte(cmp.Or(object.Message, object.ErrStatus.Message, text)))
 }
 
 // resources are the amounts of a node or of a reservation.
@@ -249,6 +340,7 @@ type reservations struct {
 	cpu, gpu, memory, disk big.Int
 	classes                map[string]*big.Int
 	strange                bool
+	repairs                repairs
 }
 
 // UnmarshalJSON reads the list and never fails.
@@ -267,10 +359,10 @@ func (r *reservations) add(element json.RawMessage) {
 		r.strange = true
 	}
 	r.count++
-	r.cpu.Add(&r.cpu, one.CPU.value())
-	r.gpu.Add(&r.gpu, one.GPU.value())
-	r.memory.Add(&r.memory, one.Memory.value())
-	r.disk.Add(&r.disk, one.ephemeral().value())
+	r.sum(&r.cpu, "cpu", one.CPU)
+	r.sum(&r.gpu, "gpu", one.GPU)
+	r.sum(&r.memory, "memory", one.Memory)
+	r.sum(&r.disk, "storage_ephemeral", one.ephemeral())
 	for class, size := range one.Storage.classes {
 		sum := r.classes[class]
 		if sum == nil {
@@ -284,16 +376,28 @@ func (r *reservations) add(element json.RawMessage) {
 			sum = new(big.Int)
 			r.classes[class] = sum
 		}
-		sum.Add(sum, size.value())
+		r.sum(sum, "storage "+class, size)
 		r.strange = r.strange || size.strange
 	}
 }
 
-func (r *reservations) notes(field string) []string {
-	if r.strange {
-		return []string{strange(field)}
+// sum adds one reservation's amount of a resource. There is nothing to bound it by but
+// that it is not negative.
+func (r *reservations) sum(to *big.Int, resource string, a amount) {
+	n := a.value()
+	if n.Sign() < 0 {
+		r.repairs.add(fmt.Sprintf("reservation %d: %s", r.count, resource), a, new(big.Int))
+		return
 	}
-	return nil
+	to.Add(to, n)
+}
+
+func (r *reservations) notes(field string) []string {
+	var notes []string
+	if r.strange {
+		notes = append(notes, strange(field))
+	}
+	return append(notes, r.repairs.list()...)
 }
 
 func (r *reservations) metric() *providerv1.ReservationsMetric {
@@ -321,6 +425,7 @@ type available struct {
 	nodes   []*inventoryv1.Node
 	storage []*inventoryv1.Storage
 	strange bool
+	repairs repairs
 }
 
 // UnmarshalJSON reads either shape and never fails.
@@ -369,26 +474,25 @@ func (a *available) addNode(element json.RawMessage) {
 		total, free = free, nil
 	}
 	a.strange = a.strange || total.strange() || free != nil && free.strange()
+	pair := func(name string, quantity func(*big.Int) *resource.Quantity, of func(*resources) amount) *inventoryv1.ResourcePair {
+		what := fmt.Sprintf("node %s: ", cmp.Or(n.Name, strconv.Itoa(len(a.nodes)+1)))
+		if free == nil {
+			// What is allocated is not known.
+			return &inventoryv1.ResourcePair{Allocatable: quantity(a.repairs.bounded(what+"available "+name, of(total), nil))}
+		}
+		all := a.repairs.bounded(what+"allocatable "+name, of(total), nil)
+		left := a.repairs.bounded(what+"available "+name, of(free), all)
+		return &inventoryv1.ResourcePair{Allocatable: quantity(all), Allocated: quantity(new(big.Int).Sub(all, left))}
+	}
 	a.nodes = append(a.nodes, &inventoryv1.Node{
 		Name: n.Name,
 		Resources: &inventoryv1.NodeResources{
-			Cpu:              &inventoryv1.CPU{Quantity: pair(milli, total, free, func(r *resources) amount { return r.CPU })},
-			Memory:           &inventoryv1.Memory{Quantity: pair(whole, total, free, func(r *resources) amount { return r.Memory })},
-			Gpu:              &inventoryv1.GPU{Quantity: pair(whole, total, free, func(r *resources) amount { return r.GPU })},
-			EphemeralStorage: pair(whole, total, free, (*resources).ephemeral),
+			Cpu:              &inventoryv1.CPU{Quantity: pair("cpu", milli, func(r *resources) amount { return r.CPU })},
+			Memory:           &inventoryv1.Memory{Quantity: pair("memory", whole, func(r *resources) amount { return r.Memory })},
+			Gpu:              &inventoryv1.GPU{Quantity: pair("gpu", whole, func(r *resources) amount { return r.GPU })},
+			EphemeralStorage: pair("storage_ephemeral", whole, (*resources).ephemeral),
 		},
 	})
-}
-
-// pair is one resource of a node; without free, what is allocated is not known.
-func pair(quantity func(*big.Int) *resource.Quantity, total, free *resources, of func(*resources) amount) *inventoryv1.ResourcePair {
-	p := &inventoryv1.ResourcePair{Allocatable: quantity(of(total).value())}
-	if free != nil {
-		// An overcommitted node has less than nothing free; one whose numbers
-		// were taken at different times may have more than all.
-		p.Allocated = quantity(new(big.Int).Sub(of(total).value(), of(free).value()))
-	}
-	return p
 }
 
 func (a *available) addStorage(element json.RawMessage) {
@@ -398,7 +502,7 @@ func (a *available) addStorage(element json.RawMessage) {
 	}
 	a.strange = json.Unmarshal(element, &s) != nil || s.Size.strange || a.strange
 	a.storage = append(a.storage, &inventoryv1.Storage{
-		Quantity: &inventoryv1.ResourcePair{Allocatable: whole(s.Size.value())},
+		Quantity: &inventoryv1.ResourcePair{Allocatable: whole(a.repairs.bounded("storage "+s.Class+": available", s.Size, nil))},
 		Info:     &inventoryv1.StorageInfo{Class: s.Class},
 	})
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -63,8 +64,9 @@ func TestStatusOfARealProvider(t *testing.T) {
 // Whatever a provider's age, the page gets one shape.
 func TestStatusOfEveryAge(t *testing.T) {
 	const nothingReserved = `{"resources": {"cpu": {"string": "0"}, "memory": {"string": "0"}, "gpu": {"string": "0"}, "ephemeralStorage": {"string": "0"}}}`
-	inventory := func(cluster, active, pending string) string {
-		return `{"cluster": {"leases": {}, "inventory": {"cluster": ` + cluster + `, "reservations": {"active": ` + active + `, "pending": ` + pending + `}}}}`
+	inventory := func(cluster, active, pending string, errors ...string) string {
+		told, _ := json.Marshal(errors)
+		return `{"errors": ` + string(told) + `, "cluster": {"leases": {}, "inventory": {"cluster": ` + cluster + `, "reservations": {"active": ` + active + `, "pending": ` + pending + `}}}}`
 	}
 	free := func(cpu, gpu, memory, disk string) string {
 		return `{"resources": {
@@ -107,10 +109,12 @@ func TestStatusOfEveryAge(t *testing.T) {
 			"overcommitted, and more free than there is",
 			`{"cluster":{"leases":0,"inventory":{"available":{"nodes":[{"name":"n","allocatable":{"cpu":1000,"memory":10},"available":{"cpu":-500,"memory":12}}]}}}}`,
 			inventory(`{"nodes": [{"name": "n", "resources": {
-				"cpu": {"quantity": {"allocatable": {"string": "1"}, "allocated": {"string": "1500m"}}},
+				"cpu": {"quantity": {"allocatable": {"string": "1"}, "allocated": {"string": "1"}}},
 				"memory": {"quantity": {"allocatable": {"string": "10"}, "allocated": {"string": "0"}}},
 				"gpu": {"quantity": {"allocatable": {"string": "0"}, "allocated": {"string": "0"}}},
-				"ephemeralStorage": {"allocatable": {"string": "0"}, "allocated": {"string": "0"}}}}]}`, nothingReserved, nothingReserved),
+				"ephemeralStorage": {"allocatable": {"string": "0"}, "allocated": {"string": "0"}}}}]}`, nothingReserved, nothingReserved,
+				"bridge: node n: available cpu cannot be -500 in the provider's status; taken as 0",
+				"bridge: node n: available memory cannot be 12 in the provider's status; taken as 10"),
 		}, {
 			"a storage class that is called size",
 			`{"cluster":{"leases":0,"inventory":{"active":[{"cpu":1,"memory":1,"storage_ephemeral":1,"storage":{"size":4}}]}}}`,

@@ -124,9 +124,20 @@ export interface ReservationsMetric {
  * are there.
  */
 export interface ProviderStatus {
+  /**
+   * What is wrong with this status, in sentences: the provider's own errors, and those
+   * of the bridge, which begin with `bridge: `. Over REST an amount that cannot be, such
+   * as a negative one or more free than there is, is bounded by what is allocatable, and
+   * a sentence here names the node, the resource and the value that the provider gave.
+   * Over gRPC amounts are as the provider gave them.
+   */
   errors: string[];
   cluster?: {
     leases?: { active: number };
+    /**
+     * Absent where it is not known, as until the provider has looked at its cluster;
+     * `errors` says so then. That is not a cluster without nodes.
+     */
     inventory?: {
       cluster?: { nodes: ClusterNode[]; storage: ClusterStorage[] };
       reservations?: { pending?: ReservationsMetric; active?: ReservationsMetric };
