@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +21,18 @@ type credential struct {
 	// claims are what the token says of itself, unverified: they explain a
 	// provider's refusal and decide nothing. Nil if there is no token or it
 	// cannot be read.
-	claims      *claims
+	claims *claims
+	// problem is what providers refuse in the token's claims, whatever their clocks
+	// say; "" if nothing is known to be wrong.
+	problem     string
 	certificate *x509.Certificate
 }
 
 func newCredential(authorization string, certificate *tls.Certificate) *credential {
-	c := &credential{authorization: authorization, claims: readClaims(authorization)}
+	c := &credential{authorization: authorization}
+	if payload := readPayload(authorization); payload != nil {
+		c.claims, c.problem = readClaims(payload), claimsProblem(payload)
+	}
 	if certificate != nil {
 		c.certificate = certificate.Leaf
 		if c.certificate == nil && len(certificate.Certificate) > 0 {
@@ -110,8 +117,8 @@ func (i *instant) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readClaims returns the claims of "Bearer <token>", or nil.
-func readClaims(authorization string) *claims {
+// readPayload returns the JSON of the claims of "Bearer <token>", or nil.
+func readPayload(authorization string) []byte {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	parts := strings.Split(strings.TrimSpace(token), ".")
 	if !strings.EqualFold(scheme, "Bearer") || len(parts) != 3 {
@@ -121,8 +128,14 @@ func readClaims(authorization string) *claims {
 	if err != nil {
 		return nil
 	}
+	return payload
+}
+
+// readClaims reads claims as far as they can be read, or returns nil.
+func readClaims(payload []byte) *claims {
 	var c claims
-	if json.Unmarshal(payload, &c) != nil {
+	var mismatch *json.UnmarshalTypeError
+	if err := json.Unmarshal(payload, &c); err != nil && !errors.As(err, &mismatch) {
 		return nil
 	}
 	return &c

@@ -54,7 +54,9 @@ type leasedIP struct {
 	IP           string `json:"IP"`
 }
 
-// leaseStatus asks the status of a lease now. A lease that the provider does not
+// leaseStatus asks the status of a lease now. It is the lease's route also where one
+// service is asked for: the service's own, /service/{name}/status, lists the URIs of
+// all services where its service has an ingress, and asks a token for no scope. A lease that the provider does not
 // hold is a NOT_FOUND with ReasonUnknownLease.
 func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leaseStatus, error) {
 	body, err := x.get(ctx, leaseRoute(id, "status", scopeStatus), maxLeaseBody)

@@ -111,6 +111,9 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpce
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCertificateNotOnChain, "it cannot tell the owner of the client certificate: the common name must be an Akash address")
 	case strings.Contains(text, textInvalidClaims), strings.Contains(text, textExpiredToken), strings.Contains(text, textTokenFailed):
 		return g.claimsRefused(resp, text)
+	case strings.Contains(text, textInvalidToken) && c.problem != "":
+		// Claims of the wrong type are as bad as a bad signature to it.
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", c.problem)
 	case strings.Contains(text, textInvalidToken):
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot verify the token's signature: sign it with the owner's key (ES256K or ES256KADR36), and with an account that has sent a transaction, so that the chain knows the key")
 	case status != http.StatusUnauthorized:
@@ -145,13 +148,16 @@ func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Erro
 	const format = time.RFC3339
 	switch {
 	case c.Expires == nil || c.NotBefore == nil || c.IssuedAt == nil:
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "the token lacks a date: it needs iat, nbf and exp")
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", g.credential.problem)
 	case !c.Expires.After(now), strings.Contains(text, "expired"):
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenExpired, "the token expired at %s, and it is %s %s: sign a new one", c.Expires.Format(format), now.Format(format), clock)
 	case c.NotBefore.After(now), strings.Contains(text, "not valid yet"):
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenNotYetValid, "the token is valid from %s on, and it is %s %s: set the clock, or date nbf back some seconds", c.NotBefore.Format(format), now.Format(format), clock)
 	}
-	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token's claims, though the dates are right: a provider%s knows only some scopes, and version must be \"v1\"", g.named())
+	if problem := g.credential.problem; problem != "" {
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", problem)
+	}
+	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token's claims, and nothing is wrong with them that shows: a provider%s knows only the scopes of its time", g.named())
 }
 
 // scopeMissing tells which permission a token that was understood lacks.

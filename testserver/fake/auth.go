@@ -60,7 +60,7 @@ func (a leaseAccess) allows(l Lease, scope string) bool {
 		return scope == "" || slices.Contains(a.Scope, scope)
 	case accessGranular:
 		for _, p := range a.Permissions {
-			if p.Provider == l.Provider && p.allows(l, scope) {
+			if string(p.Provider) == l.Provider && p.allows(l, scope) {
 				return true
 			}
 		}
@@ -97,7 +97,7 @@ func (c caller) reaches(provider string) bool {
 	case accessFull, accessScoped:
 		return true
 	}
-	return slices.ContainsFunc(c.access.Permissions, func(p leasePermissions) bool { return p.Provider == provider })
+	return slices.ContainsFunc(c.access.Permissions, func(p leasePermissions) bool { return string(p.Provider) == provider })
 }
 
 // authenticateRequest finds out who a REST request comes from.

@@ -152,9 +152,26 @@ type leaseAccess struct {
 	Permissions []leasePermissions `json:"permissions,omitempty"`
 }
 
+// claimedAddress is an address in a token. One that is none makes the token unreadable,
+// as for the type that providers read it in; an empty one only makes it invalid.
+type claimedAddress string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *claimedAddress) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	if text != "" && !isAddress(text) {
+		return fmt.Errorf("invalid address %q", text)
+	}
+	*a = claimedAddress(text)
+	return nil
+}
+
 // leasePermissions is what a token grants at one provider.
 type leasePermissions struct {
-	Provider    string                  `json:"provider"`
+	Provider    claimedAddress          `json:"provider"`
 	Access      string                  `json:"access"`
 	Scope       []string                `json:"scope,omitempty"`
 	Deployments []deploymentPermissions `json:"deployments,omitempty"`
@@ -173,7 +190,7 @@ type deploymentPermissions struct {
 func fullAt(provider string) leaseAccess {
 	return leaseAccess{
 		Access:      accessGranular,
-		Permissions: []leasePermissions{{Provider: provider, Access: accessFull}},
+		Permissions: []leasePermissions{{Provider: claimedAddress(provider), Access: accessFull}},
 	}
 }
 
@@ -217,9 +234,9 @@ func (a leaseAccess) validate() error {
 		if len(a.Permissions) == 0 {
 			return errors.New("granular access without permissions")
 		}
-		seen := map[string]bool{}
+		seen := map[claimedAddress]bool{}
 		for _, p := range a.Permissions {
-			if !isAddress(p.Provider) || seen[p.Provider] {
+			if p.Provider == "" || seen[p.Provider] {
 				return fmt.Errorf("invalid or duplicate provider %q", p.Provider)
 			}
 			seen[p.Provider] = true

@@ -18,7 +18,7 @@ import (
 func makeToken(from time.Time, leases string) string {
 	encode := encoding.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"ES256K","typ":"JWT"}`)) + "." +
-		encode(fmt.Appendf(nil, `{"iat":%d,"nbf":%[1]d,"exp":%d,"leases":%s}`, from.Unix(), from.Add(15*time.Minute).Unix(), leases)) +
+		encode(fmt.Appendf(nil, `{"iss":"akash1tenant","version":"v1","iat":%d,"nbf":%[1]d,"exp":%d,"leases":%s}`, from.Unix(), from.Add(15*time.Minute).Unix(), leases)) +
 		".c2lnbmF0dXJl"
 }
 
@@ -49,9 +49,11 @@ func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 			{"not yet valid", makeToken(now.Add(time.Minute), full), "UNAUTHENTICATED", "tokenNotYetValid",
 				"the token is valid from 2000-01-01T00:01:00Z on, and it is 2000-01-01T00:00:00Z by this page's clock: set the clock"},
 			{"nonsense", "secret", "UNAUTHENTICATED", "tokenInvalid", "it is not a JWT"},
-			{"for another provider", makeToken(now, `{"access":"granular","permissions":[]}`), "PERMISSION_DENIED", "scopeMissing", "at this provider"},
+			{"without the services of a deployment", makeToken(now, here(`"access":"granular","deployments":[{"dseq":7,"scope":["get-manifest"]}]`)), "UNAUTHENTICATED", "tokenInvalid",
+				"it lacks the claim leases.permissions.deployments.services"},
+			{"for another provider", makeToken(now, `{"access":"granular","permissions":[{"provider":"akash1other","access":"full"}]}`), "PERMISSION_DENIED", "scopeMissing", "at this provider"},
 			{"for another use", makeToken(now, here(`"access":"scoped","scope":["logs"]`)), "PERMISSION_DENIED", "scopeMissing", `the scope "get-manifest"`},
-			{"for another lease", makeToken(now, here(`"access":"granular","deployments":[{"dseq":8,"scope":["get-manifest"]}]`)), "PERMISSION_DENIED", "scopeMissing", "not on this lease"},
+			{"for another lease", makeToken(now, here(`"access":"granular","deployments":[{"dseq":8,"scope":["get-manifest"],"services":["web"]}]`)), "PERMISSION_DENIED", "scopeMissing", "not on this lease"},
 		} {
 			client, bridge := newClient(manifestAnswer(t))
 			call := newCall()

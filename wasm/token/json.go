@@ -47,16 +47,47 @@ func (v raw) items() (items []raw) {
 	return items
 }
 
-// member returns the value of an object's member, or "" if there is none. If there are
-// several, the last one counts.
+// member returns the value of an object's member, or "" if there is none or it is null.
+// If there are several, the last one counts. Names are compared without case, as by the
+// encoding/json of providers.
 func (v raw) member(name string) (value raw) {
 	items := v.items()
 	for i := 0; i+1 < len(items); i += 2 {
-		if items[i].is(name) {
+		if items[i].names(name) {
 			value = items[i+1]
 		}
 	}
+	if value == "null" {
+		return ""
+	}
 	return value
+}
+
+// names reports whether the value is the string name in any case. name is in lower case.
+func (v raw) names(name string) bool {
+	if len(v) != len(name)+2 {
+		return false
+	}
+	for i := range len(name) {
+		c := v[i+1]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != name[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// escaped reports whether v contains an escape, which this package does not decode.
+func (v raw) escaped() bool {
+	for i := range len(v) {
+		if v[i] == '\\' {
+			return true
+		}
+	}
+	return false
 }
 
 // is reports whether the value is the string text.

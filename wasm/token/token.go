@@ -21,8 +21,11 @@ func (m Malformed) Error() string { return string(m) }
 const (
 	errParts     Malformed = "it is not a JWT: want three parts in base64url with dots between them"
 	errAlgorithm Malformed = "its algorithm is none of Akash's: want ES256K or ES256KADR36"
-	errDates     Malformed = "it lacks a date: want iat, nbf and exp, in seconds"
+	errVersion   Malformed = `its claim version must be "v1"`
 )
+
+// lacks returns a Malformed that names a missing claim.
+func lacks(claim string) Malformed { return Malformed("it lacks the claim " + claim) }
 
 // Read parses a token. Its error is a Malformed.
 func Read(text string) (*Token, error) {
@@ -40,13 +43,87 @@ func Read(text string) (*Token, error) {
 		return nil, errAlgorithm
 	}
 	claims := parts[1]
-	_, issued := claims.member("iat").number()
-	start, starts := claims.member("nbf").number()
-	end, ends := claims.member("exp").number()
-	if !issued || !starts || !ends {
-		return nil, errDates
+	if claims.escaped() {
+		// The provider decides: this package does not decode escapes.
+		return &Token{Expires: never}, nil
 	}
-	return &Token{NotBefore: int64(start), Expires: int64(end), leases: claims.member("leases")}, nil
+	if err := claims.check(); err != "" {
+		return nil, err
+	}
+	t := &Token{Expires: never, leases: claims.member("leases")}
+	// The provider decides about dates that are not plain numbers.
+	if start, ok := claims.member("nbf").number(); ok {
+		t.NotBefore = int64(start)
+	}
+	if end, ok := claims.member("exp").number(); ok {
+		t.Expires = int64(end)
+	}
+	return t, nil
+}
+
+// never is the expiry of a token whose exp is not a plain number.
+const never = 1 << 60
+
+// check returns which required claim (proto/akash-provider-api.md, section 3.2) is
+// missing, or "". It is never stricter than a provider.
+func (v raw) check() Malformed {
+	for _, name := range [...]string{"iss", "iat", "nbf", "exp", "version", "leases"} {
+		if v.member(name) == "" {
+			return lacks(name)
+		}
+	}
+	if !v.member("version").is("v1") {
+		return errVersion
+	}
+	leases := v.member("leases")
+	if name := leases.missing("permissions"); name != "" {
+		return lacks("leases." + name)
+	}
+	if !leases.member("access").is("granular") {
+		return ""
+	}
+	for _, permission := range leases.member("permissions").items() {
+		name := permission.missing("deployments")
+		if permission.member("provider") == "" {
+			name = "provider"
+		}
+		if name != "" {
+			return lacks("leases.permissions." + name)
+		}
+		if !permission.member("access").is("granular") {
+			continue
+		}
+		for _, deployment := range permission.member("deployments").items() {
+			name := ""
+			switch {
+			case deployment.member("dseq") == "":
+				name = "dseq"
+			case len(deployment.member("scope").items()) == 0:
+				name = "scope"
+			case len(deployment.member("services").items()) == 0:
+				name = "services"
+			}
+			if name != "" {
+				return lacks("leases.permissions.deployments." + name)
+			}
+		}
+	}
+	return ""
+}
+
+// missing returns the required member that the claim leases, or one of its permissions,
+// lacks, or "". parts is the name of the list that granular access requires.
+func (v raw) missing(parts string) string {
+	access := v.member("access")
+	switch {
+	case access == "":
+		return "access"
+	case access.is("scoped") && len(v.member("scope").items()) == 0:
+		return "scope"
+	case access.is("granular") && len(v.member(parts).items()) == 0:
+		return parts
+	}
+	return ""
 }
 
 // Full reports whether the token permits everything at every provider.
@@ -88,7 +165,7 @@ func (t *Token) Lacks(use Use) Lack {
 	}
 	lack := Provider
 	for _, permission := range t.leases.member("permissions").items() {
-		if permission.member("provider").is(use.Provider) {
+		if permission.member("provider").names(use.Provider) {
 			lack = permission.lacks(use)
 		}
 	}

@@ -5,6 +5,8 @@ const encode = (text: string) =>
 export function makeToken(lifeMs = 900_000, leases: object = { access: "scoped", scope: all }) {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
+    iss: "akash1tenant",
+    version: "v1",
     iat: now - 10,
     nbf: now - 10,
     exp: now + lifeMs / 1000,
