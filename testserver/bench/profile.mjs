@@ -2,9 +2,9 @@
 //
 //   node testserver/bench/profile.mjs [bridge] [client]
 //
-// `make bench ONLY=rest` installs what it needs. It prints the functions that take the most and leaves the profiles in bin/profile:
-// of the bridge for `go tool pprof`, of the client for the performance panel of
-// Chromium's developer tools.
+// `make bench ONLY=rest` installs what it needs. It prints the functions that take the
+// most and leaves the profiles in bin/profile: of the bridge for `go tool pprof`, of the
+// client for the performance panel of Chromium's developer tools.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
