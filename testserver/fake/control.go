@@ -159,6 +159,19 @@ func (s *Server) controlHandler() http.Handler {
 	handle("DELETE /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
 		return s.ClearFault(r.URL.Query().Get("name"), r.FormValue("provider"))
 	})
+	// POST /answer?path=SUFFIX&status=CODE has REST requests whose path ends so be answered
+	// with the status and the body, until DELETE /answer?path=SUFFIX.
+	handle("POST /answer", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		answer, err := readAnswer(r)
+		if err == nil {
+			p.answers.give(answer)
+		}
+		return err
+	})
+	handle("DELETE /answer", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		p.answers.take(r.URL.Query().Get("path"))
+		return nil
+	})
 	handle("POST /certificate", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		if err := p.setCertificate(CertificateKind(r.URL.Query().Get("kind"))); err != nil {
 			return err

@@ -43,6 +43,7 @@ type provider struct {
 	version version
 	dialect Dialect
 	faults  faults
+	answers answers
 
 	restListener, grpcListener *listener // grpcListener is nil where the version has no gRPC
 	hostURI                    string

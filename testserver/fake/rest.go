@@ -58,6 +58,9 @@ func (p *provider) restHandler() http.Handler {
 			<-r.Context().Done()
 			return
 		}
+		if p.answers.serve(w, r) {
+			return
+		}
 		routes.ServeHTTP(&quiet405{ResponseWriter: w}, r)
 	})
 }

@@ -410,6 +410,23 @@ export class TestProvider {
     await this.#api.post("/certificate", { kind, provider });
   }
 
+  /**
+   * Has REST requests whose path ends in `path` be answered with a status and a body, as
+   * a proxy before the provider may. {@link clearAnswer} ends it.
+   *
+   * ```ts
+   * await akash.setAnswer("/manifest", 403, "hostname not allowed");
+   * ```
+   */
+  setAnswer(path: string, status: number, body = ""): Promise<void> {
+    return this.#api.post("/answer", { path, status: String(status) }, body);
+  }
+
+  /** Ends what {@link setAnswer} began. */
+  async clearAnswer(path: string): Promise<void> {
+    await this.#api.send("DELETE", "/answer", { path });
+  }
+
   /** Closes every connection of the provider, once. */
   cut(): Promise<void> {
     return this.#api.post("/cut");
@@ -451,9 +468,12 @@ export class TestProvider {
     return token;
   }
 
-  /** Makes a client certificate of the tenant's. */
-  async clientCertificate(kind: ClientCertificateKind = "valid"): Promise<CertificateAuth> {
-    return { type: "mtls", ...(await this.#api.post<Pem>("/client-certificate", { kind })) };
+  /** Makes a client certificate of the tenant, or of an account that has no lease. */
+  async clientCertificate(
+    kind: ClientCertificateKind = "valid",
+    of: "tenant" | "stranger" = "tenant",
+  ): Promise<CertificateAuth> {
+    return { type: "mtls", ...(await this.#api.post<Pem>("/client-certificate", { kind, of })) };
   }
 
   /**
