@@ -129,8 +129,8 @@ type securedConn struct {
 	closed   bool
 }
 
-// pace has the connection read in few steps, for a log's many lines.
-func (c *securedConn) pace() { c.NetConn().(*coalesce.Conn).Pace() }
+// coalesce lets reads wait for more data where much comes, as for the lines of a log.
+func (c *securedConn) coalesce() { c.NetConn().(*coalesce.Conn).Coalesce() }
 
 // watch closes the connection with its pool and keeps its decision fresh.
 func (c *securedConn) watch() {

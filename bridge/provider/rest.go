@@ -79,7 +79,7 @@ func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			case c.fresh(ctx) != nil:
 				c.Close()
 			case req.Header.Get("Upgrade") != "":
-				c.pace() // what becomes a WebSocket is used for nothing else
+				c.coalesce() // what becomes a WebSocket is used for nothing else
 			}
 		},
 	})))

@@ -45,7 +45,7 @@ func BenchmarkBurst(b *testing.B) {
 		name  string
 		dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 		serve func(*provider.Endpoint, http.ResponseWriter, *http.Request) error
-	}{{"adapter", dialPaced, serveAdapter}, {"plain", dialPlain, servePlain}} {
+	}{{"adapter", dialCoalesced, serveAdapter}, {"plain", dialPlain, servePlain}} {
 		b.Run(way.name, func(b *testing.B) {
 			benchmarkLog(b, burst{lines: burstLines}, way.dial, way.serve)
 		})
@@ -56,7 +56,7 @@ func BenchmarkBurst(b *testing.B) {
 func BenchmarkSteady(b *testing.B) {
 	for _, rate := range []int{1000, 5000, 20_000} {
 		b.Run(fmt.Sprint(rate), func(b *testing.B) {
-			benchmarkLog(b, burst{lines: 2 * rate, rate: rate}, dialPaced, serveAdapter)
+			benchmarkLog(b, burst{lines: 2 * rate, rate: rate}, dialCoalesced, serveAdapter)
 		})
 	}
 }
@@ -98,14 +98,14 @@ func benchmarkLog(b *testing.B, log burst,
 
 var burstTLS = &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}
 
-// dialPaced connects as package provider does to what becomes a WebSocket.
-func dialPaced(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialCoalesced connects as package provider does for a WebSocket.
+func dialCoalesced(ctx context.Context, network, addr string) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	conn := coalesce.NewConn(raw)
-	conn.Pace()
+	conn.Coalesce()
 	return tls.Client(conn, burstTLS), nil
 }
 

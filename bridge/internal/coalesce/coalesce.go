@@ -1,13 +1,14 @@
-// Package coalesce reads connections in fewer steps where much comes.
+// Package coalesce reads a busy connection in fewer, larger reads.
 //
-// What crypto/tls reads at a time is little more than a record, 16 KB at most. Where
-// more waits than that, it is read at once, which takes fewer system calls.
+// crypto/tls reads about one record at a time, 16 KB at most. Where more data waits,
+// a Conn reads up to 128 KB ahead, which takes fewer system calls.
 //
-// A REST gateway writes each log line as a record of its own. A busy log then costs a
-// system call and a wait for each line, several times what all else does that the
-// bridge does with it. So a connection that is to be paced, and on which reads follow
-// each other that fast, is read once in a pause, and all that came meanwhile at once,
-// as network cards do with their interrupts.
+// A REST gateway writes each log line as a record of its own. When lines come fast,
+// each costs a system call and a wake-up, which take longer than all else that the
+// bridge does with the line. So a Conn that coalesces waits a millisecond between reads
+// while they follow each other fast, and reads all that came meanwhile at once, as
+// network cards coalesce interrupts. .github/decisions/0003-read-coalescing.md has
+// figures.
 package coalesce
 
 import (
@@ -21,55 +22,57 @@ import (
 )
 
 const (
-	// hurryReads within hurryTime are the beginning of a hurry: 2,000 a second.
-	hurryReads = 16
-	hurryTime  = 8 * time.Millisecond
-	// pause is how long a hurry leaves the connection alone between two reads. It is
-	// little beside the time that lines in a hurry wait for each other anyway.
+	// burstReads within burstTime, 2,000 a second, begin a burst.
+	burstReads = 16
+	burstTime  = 8 * time.Millisecond
+	// pause is the time between two reads in a burst. It is short beside the time that
+	// lines in a burst wait for each other anyway.
 	pause = time.Millisecond
-	// quiet is how long nothing may come before a hurry is over.
-	quiet = 2 * time.Millisecond
-	// ahead is how much is read at once. Where there is as much, there is no pause.
+	// idle is how long nothing may come before a burst ends.
+	idle = 2 * time.Millisecond
+	// ahead is how much is read at once. After a read that brought as much, there is
+	// no pause.
 	ahead = 128 << 10
-	// lowWater is how much wakes a hurry's reader before its pause is over. It is a
-	// quarter of what Linux gives a socket at first, which more would have it change.
+	// lowWater is how much data wakes a burst's reader before the pause is over. It is
+	// a quarter of the buffer that Linux gives a socket at first; it would enlarge the
+	// buffer for more.
 	lowWater = 32 << 10
-	// plenty is how much a read brings, without a hurry, where it is worth reading ahead.
+	// plenty is how much a read has to bring, outside a burst, for reading ahead to pay.
 	plenty = 16 << 10
 )
 
 var buffers = sync.Pool{New: func() any { return new([ahead]byte) }}
 
-// Conn is a connection, below TLS. It holds a buffer only while much comes.
+// A Conn is a connection below TLS. It holds a buffer only while much data comes.
 type Conn struct {
 	net.Conn
-	paced atomic.Bool
+	coalesces atomic.Bool
 
-	// The reader's own.
-	buffer  *[ahead]byte // what is read ahead, while there is
-	unread  []byte       // of it
-	full    bool         // the last read brought so much that there may be more
-	hurries bool         // the connection is paced, and in a hurry
+	// For the reader's goroutine only.
+	buffer  *[ahead]byte // holds data that was read ahead, or nil
+	unread  []byte       // data in buffer
+	full    bool         // the last read brought so much that more may wait
+	burst   bool         // reads wait for a pause
 	reads   int
-	since   time.Time // before the first of them
+	since   time.Time // when the first of reads was made
 }
 
-// NewConn returns conn as one that can be paced.
+// NewConn returns a Conn that reads from conn. It does not coalesce yet.
 func NewConn(conn net.Conn) *Conn { return &Conn{Conn: conn} }
 
-// Pace has the connection be paced from now on. Its read deadline is then no longer
-// the caller's to set.
-func (c *Conn) Pace() { c.paced.Store(true) }
+// Coalesce lets reads wait in bursts from now on. The caller must not set read deadlines
+// any more.
+func (c *Conn) Coalesce() { c.coalesces.Store(true) }
 
-// Read implements [net.Conn]. What it returns of a paced connection may be a
-// millisecond old in a hurry, and three where that has just ended.
+// Read implements [net.Conn]. After Coalesce, data may be a millisecond late in a burst,
+// and three at its end.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.unread) == 0 {
 		if c.buffer == nil {
 			return c.readOnce(p)
 		}
-		if err := c.fill(); c.hurries && errors.Is(err, os.ErrDeadlineExceeded) {
-			c.calm()
+		if err := c.fill(); c.burst && errors.Is(err, os.ErrDeadlineExceeded) {
+			c.endBurst()
 			return c.readOnce(p)
 		} else if len(c.unread) == 0 {
 			return 0, err
@@ -77,13 +80,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n := copy(p, c.unread)
 	c.unread = c.unread[n:]
-	if len(c.unread) == 0 && !c.full && !c.hurries {
+	if len(c.unread) == 0 && !c.full && !c.burst {
 		c.release()
 	}
 	return n, nil
 }
 
-// readOnce reads without a buffer, and notices when there should be one.
+// readOnce reads without a buffer, and gets one if much data comes or a burst begins.
 func (c *Conn) readOnce(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
@@ -92,29 +95,29 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	if n == len(p) && n >= plenty {
 		c.buffer, c.full = buffers.Get().(*[ahead]byte), true
 	}
-	if !c.paced.Load() {
+	if !c.coalesces.Load() {
 		return n, nil
 	}
-	if c.reads++; c.reads < hurryReads {
+	if c.reads++; c.reads < burstReads {
 		return n, nil
 	}
 	now := time.Now()
-	if now.Sub(c.since) < hurryTime && c.buffer == nil {
-		c.buffer, c.hurries = buffers.Get().(*[ahead]byte), true
+	if now.Sub(c.since) < burstTime && c.buffer == nil {
+		c.buffer, c.burst = buffers.Get().(*[ahead]byte), true
 		c.wakeFrom(lowWater)
 	}
 	c.reads, c.since = 0, now
 	return n, nil
 }
 
-// fill reads ahead, in a hurry after a pause.
+// fill reads into the buffer, in a burst after a pause.
 func (c *Conn) fill() error {
 	enough := plenty
-	if c.hurries {
+	if c.burst {
 		if !c.full {
 			time.Sleep(pause)
 		}
-		_ = c.Conn.SetReadDeadline(time.Now().Add(quiet)) // where it fails, so does the read
+		_ = c.Conn.SetReadDeadline(time.Now().Add(idle)) // if it fails, so does the read
 		enough = ahead
 	}
 	n, err := c.Conn.Read(c.buffer[:])
@@ -122,8 +125,8 @@ func (c *Conn) fill() error {
 	return err
 }
 
-// wakeFrom has the network wake nobody while fewer bytes wait to be read. Without it
-// Go's poller would look up for each piece all the same.
+// wakeFrom sets how many bytes must wait before the kernel wakes Go's poller, which it
+// would otherwise do for each packet during a pause.
 func (c *Conn) wakeFrom(n int) {
 	socket, ok := c.Conn.(syscall.Conn)
 	if !ok {
@@ -134,15 +137,15 @@ func (c *Conn) wakeFrom(n int) {
 	}
 }
 
-// calm ends a hurry.
-func (c *Conn) calm() {
+// endBurst makes reads immediate again.
+func (c *Conn) endBurst() {
 	c.wakeFrom(1)
 	_ = c.Conn.SetReadDeadline(time.Time{})
-	c.hurries = false
+	c.burst = false
 	c.release()
 }
 
-// release gives up the buffer, of which nothing is unread.
+// release gives back the buffer, which holds no unread data.
 func (c *Conn) release() {
 	buffers.Put(c.buffer)
 	c.buffer, c.unread, c.full = nil, nil, false

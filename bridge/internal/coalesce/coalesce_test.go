@@ -21,16 +21,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // line is one write of a provider.
 const line = "a line of a log\n"
 
-// pipe returns a paced connection and the provider's end of it.
+// pipe returns a connection that coalesces, and the provider's end of it.
 func pipe(t *testing.T) (conn *Conn, provider net.Conn) {
 	near, provider := net.Pipe()
 	t.Cleanup(func() { near.Close(); provider.Close() })
 	conn = NewConn(near)
-	conn.Pace()
+	conn.Coalesce()
 	return conn, provider
 }
 
-// delay is how long a line is on its way.
+// delay returns how long a line takes to be read.
 func delay(t *testing.T, conn, provider net.Conn) time.Duration {
 	start := time.Now()
 	go io.WriteString(provider, line)
@@ -42,20 +42,20 @@ func delay(t *testing.T, conn, provider net.Conn) time.Duration {
 func TestQuietLogIsReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, provider := pipe(t)
-		for range 10 * hurryReads {
+		for range 10 * burstReads {
 			time.Sleep(time.Millisecond)
 			assert.Zero(t, delay(t, conn, provider))
 		}
 	})
 }
 
-func TestHurryIsPacedUntilItIsOver(t *testing.T) {
+func TestBurstIsCoalescedUntilItEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, provider := pipe(t)
-		for range 2 * hurryReads {
+		for range 2 * burstReads {
 			delay(t, conn, provider)
 		}
-		assert.Equal(t, pause, delay(t, conn, provider), "in a hurry")
+		assert.Equal(t, pause, delay(t, conn, provider), "in a burst")
 
 		// The reader waits already when the next line comes, long after.
 		read := make(chan time.Time)
@@ -76,9 +76,9 @@ func TestHurryIsPacedUntilItIsOver(t *testing.T) {
 func TestPlainConnectionIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, provider := pipe(t)
-		conn.paced.Store(false)
+		conn.coalesces.Store(false)
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
-		for range 10 * hurryReads {
+		for range 10 * burstReads {
 			assert.Zero(t, delay(t, conn, provider))
 		}
 		start := time.Now()
@@ -190,7 +190,7 @@ func TestBurstTakesFewReads(t *testing.T) {
 	defer raw.Close()
 	under := &counted{TCPConn: raw.(*net.TCPConn)}
 	conn := NewConn(under)
-	conn.Pace()
+	conn.Coalesce()
 
 	var got bytes.Buffer
 	_, err = io.CopyBuffer(struct{ io.Writer }{&got}, conn, make([]byte, 512)) // about what crypto/tls asks for
