@@ -49,12 +49,12 @@ type Conn struct {
 	coalesces atomic.Bool
 
 	// For the reader's goroutine only.
-	buffer  *[ahead]byte // holds data that was read ahead, or nil
-	unread  []byte       // data in buffer
-	full    bool         // the last read brought so much that more may wait
-	burst   bool         // reads wait for a pause
-	reads   int
-	since   time.Time // when the first of reads was made
+	buffer *[ahead]byte // holds data that was read ahead, or nil
+	unread []byte       // data in buffer
+	full   bool         // the last read brought so much that more may wait
+	burst  bool         // reads wait for a pause
+	reads  int
+	since  time.Time // when the first of reads was made
 }
 
 // NewConn returns a Conn that reads from conn. It does not coalesce yet.
