@@ -69,11 +69,14 @@ func cancel(args browser.Arguments) any {
 	return nil
 }
 
-// open(method, options, getToken) creates a stream and returns its number. The stream
-// must be closed.
+// open(method, options, getToken, waits) creates a stream and returns its number. The
+// stream must be closed. waits(text) is called with a failure as JSON whenever the
+// stream is to connect again after it.
 func open(args browser.Arguments) any {
 	module.last++
-	module.streams[module.last] = module.client.NewStream(args.Text(0), readCall(args))
+	stream, waits := module.client.NewStream(args.Text(0), readCall(args)), args.Function(3)
+	stream.Waiting = func(failure *client.RPCError) { waits.Call(string(failure.JSON())) }
+	module.streams[module.last] = stream
 	return module.last
 }
 

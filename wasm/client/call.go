@@ -59,6 +59,8 @@ type Call struct {
 	refused string // the token that a provider refused
 	settles bool   // what comes again has to be told from what is new
 	sent    bool   // the last attempt got as far as a request
+	// answered says that a bridge answered, at any attempt.
+	answered bool
 }
 
 // A trace is what is known of how a call went, whatever came of it.
@@ -105,8 +107,11 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	call.trace.read(response)
 	if status := Refused(response); status != nil {
 		response.Close()
-		return nil, c.refused(call, status)
+		f := c.refused(call, status)
+		call.answered = call.answered || f.Reason != bridgeUnreachable && f.Reason != notABridge
+		return nil, f
 	}
+	call.answered = true
 	return response, nil
 }
 

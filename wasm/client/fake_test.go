@@ -45,8 +45,9 @@ type answer struct {
 	status   int    // 200 if it is 0
 	header   map[string]string
 	body     [][]byte
-	broken   string // what reading fails with after the body
-	unending bool   // after the body nothing comes
+	broken   string        // what reading fails with after the body
+	unending bool          // after the body nothing comes
+	after    time.Duration // how long nothing comes before the end
 }
 
 func newClient(answers ...answer) (*Client, *fakeBridge) {
@@ -119,6 +120,7 @@ func (r *fakeResponse) Read(scope *Scope) ([]byte, error) {
 		r.rest = r.rest[1:]
 		return piece, nil
 	}
+	time.Sleep(r.answer.after)
 	switch {
 	case r.answer.unending:
 		<-ended(scope)

@@ -11,6 +11,8 @@ const pushbackField = "grpc-retry-pushback-ms"
 const (
 	firstBackoff = 200
 	maxBackoff   = 10_000
+	// podBackoff bounds it while a pod is starting, which takes seconds.
+	podBackoff = 2000
 	// maxPushback bounds how long a server may make a page wait.
 	maxPushback = 60_000
 )
@@ -27,18 +29,17 @@ func (c *Client) retry(call *Call, f *RPCError, n int) (ms int, again bool) {
 	if f.Code == grpcweb.ResourceExhausted {
 		return 0, false // a limit that waiting does not lift
 	}
-	return c.backoff(n), true
+	return c.backoff(n, maxBackoff), true
 }
 
-// backoff returns how long to wait after the nth failure in a row: anything up to
-// a bound that doubles each time ("full jitter"), so that many pages that lost
-// one bridge do not come back all at once.
-func (c *Client) backoff(n int) (ms int) {
-	bound := maxBackoff
+// backoff returns how long to wait after the nth failure in a row: between half and
+// all of a time that doubles with each, up to a bound ("equal jitter"), so that many
+// pages that lost one bridge do not come back all at once.
+func (c *Client) backoff(n, bound int) (ms int) {
 	if n < 7 {
 		bound = min(bound, firstBackoff<<(n-1))
 	}
-	return int(c.Random() * float64(bound))
+	return int((1 + c.Random()) / 2 * float64(bound))
 }
 
 // repeatable reports whether the failed call may be made again without harm.
@@ -53,9 +54,10 @@ func (c *Call) repeatable(f *RPCError) bool {
 	case grpcweb.DeadlineExceeded, grpcweb.ResourceExhausted:
 		return true
 	case grpcweb.Unavailable:
-		// A provider older than v0.16.0 can die of credentials; one that just died
-		// must not be sent them again as soon as it is back.
-		return !c.carriesCredentials() || neverSent(f.Reason)
+		// A provider older than v0.16.0 can die of credentials on its gRPC port
+		// (proto/akash-provider-api.md, section 1.4); one that just died must not be
+		// sent them again as soon as it is back.
+		return !c.carriesCredentials() || neverSent(f.Reason) || c.trace.method == "rest"
 	}
 	return false
 }

@@ -36,13 +36,14 @@ func TestBackoff(t *testing.T) {
 	assert.Equal(t, []time.Duration{200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, 10_000 * ms, 10_000 * ms}, waits)
 }
 
-// Full jitter: a wait is anything up to its bound.
+// Equal jitter: a wait is between half and all of what has doubled.
 func TestJitter(t *testing.T) {
 	client, _ := newClient(answer{})
 	for _, random := range []float64{0, 0.25, 0.999} {
 		client.Random = func() float64 { return random }
-		assert.Equal(t, int(200*random), client.backoff(1))
-		assert.Equal(t, int(10_000*random), client.backoff(100))
+		assert.Equal(t, int(100+100*random), client.backoff(1, maxBackoff))
+		assert.Equal(t, int(5000+5000*random), client.backoff(100, maxBackoff))
+		assert.Equal(t, int(1000+1000*random), client.backoff(100, 2000))
 	}
 }
 
@@ -89,7 +90,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 }
 
 // A provider that died of credentials is not shown them again as soon as it is
-// back; one that never saw them may be tried again.
+// back; one that never saw them, or not on its gRPC port, may be tried again.
 func TestCredentialsAreNotShownTwice(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer   answer
@@ -102,6 +103,7 @@ func TestCredentialsAreNotShownTwice(t *testing.T) {
 		"the bridge is not there":     {answer{err: "Failed to fetch"}, 4},
 		"the provider takes its time": {refusal("4", "x", ""), 4},
 		"a proxy before the bridge":   {answer{status: 503}, 1},
+		"the provider speaks REST":    {overREST(refusal("14", "x", "clusterUnavailable")), 4},
 		"the provider asks to come back": {answer{header: map[string]string{
 			"grpc-status": "8", "grpc-retry-pushback-ms": "50"}}, 4},
 	} {

@@ -18,6 +18,10 @@ const (
 	notABridge        = "notABridge"
 )
 
+// reasonPodStarting is the reason of a log that cannot be opened before its pod has
+// started.
+const reasonPodStarting = "podStarting"
+
 // An RPCError is a failed call as a page sees it.
 type RPCError struct {
 	Code     grpcweb.Code

@@ -17,6 +17,9 @@ import (
 //
 // Feeding a stream allocates nothing once its buffers have grown.
 type Stream struct {
+	// Waiting, if set, is told why a connection failed whenever another is to follow.
+	Waiting func(*RPCError)
+
 	client *Client
 	call   *Call
 	scope  Scope
@@ -35,9 +38,11 @@ type Stream struct {
 	due    atomic.Bool
 	notDue func() // stops the timer that makes it due
 
-	delivered bool // something, on any connection, if only a heartbeat
-	failures  int  // connections in a row that brought nothing
-	wait      int  // before the next connection, in milliseconds
+	delivered bool  // something, on any connection, if only a heartbeat
+	since     int64 // when the connection was made, in seconds since 1970
+	failures  int   // connections in a row that were of no use
+	doubts    int   // of these, failures that may or may not pass
+	wait      int   // before the next connection, in milliseconds
 }
 
 // NewStream returns a stream of the named method.
@@ -75,38 +80,58 @@ func (s *Stream) Connect() (Response, *RPCError) {
 // SwitchTransport has the next connection go another way, in the platform's words.
 func (s *Stream) SwitchTransport(transport string) { s.call.Transport = transport }
 
-// again decides whether to connect again after a connection that failed or, where
-// f is nil, ended well.
-func (s *Stream) again(f *RPCError) bool {
-	s.failures++
-	again := false
-	lasting := s.call.method.lasting
-	switch {
-	case s.scope.Cause() != nil:
+// again decides whether to connect again after a connection that failed or, where f
+// is nil, ended well, and how long to wait before that.
+//
+// Waits double with each connection in a row that was of no use: it brought nothing
+// new and lasted less than maxBackoff. Heartbeats are nothing new, nor is what was
+// delivered before, or else a provider that repeats itself and hangs up would be
+// called without a pause. A connection that lasted costs nobody much, however quiet
+// it was.
+//
+// A stream that follows something is patient: it goes on for as long as it is read
+// after any failure that may pass. Others give up after Retries.
+func (s *Stream) again(f *RPCError) (again bool) {
+	if s.scope.Cause() != nil {
 		return false
+	}
+	s.failures++
+	bound := maxBackoff
+	if f != nil && f.Reason == reasonPodStarting {
+		bound = podBackoff
+	}
+	s.wait = s.client.backoff(s.failures, bound)
+	switch patient := s.patient(); {
 	case f != nil && (!s.delivered || s.call.Reconnect) && s.call.renew(f):
 		s.wait = 0
 		return true
-	case f != nil && !s.delivered:
-		if s.wait, again = s.client.retry(s.call, f, s.failures); again || !lasting {
-			return again
-		}
-	case f == nil && !lasting:
+	case f == nil && !s.call.method.lasting, !s.call.Reconnect && (f == nil || s.delivered):
 		return false
-	}
-	if !s.call.Reconnect {
-		return false
-	}
-	if f != nil && f.pushback != "" {
+	case f != nil && !s.delivered && !patient:
+		s.wait, again = s.client.retry(s.call, f, s.failures)
+	case f != nil && f.pushback != "":
 		s.wait, again = parsePushback(f.pushback)
-		return again
+	case patient && (f == nil || f.transient()):
+		again = true
+	default:
+		s.doubts++
+		again = s.doubts <= s.call.Retries && (f == nil || f.passing())
 	}
-	s.wait = s.client.backoff(s.failures)
-	if s.delivered && s.call.endless() && f != nil && f.transient() {
-		return true
+	if again && f != nil && s.Waiting != nil {
+		s.Waiting(s.failed(f))
 	}
-	return s.failures <= s.call.Retries && (f == nil || f.passing())
+	return again
 }
+
+// patient reports whether the stream goes on for as long as it is read. Until
+// something answers, the bridge may not be where it is thought to be, and the page
+// should be told so.
+func (s *Stream) patient() bool {
+	return s.call.Reconnect && s.call.endless() && s.call.answered
+}
+
+// news notes that the connection brought something new.
+func (s *Stream) news() { s.failures, s.doubts = 0, 0 }
 
 func (s *Stream) failed(f *RPCError) *RPCError {
 	f.Attempts = s.call.trace.attempts
@@ -138,7 +163,7 @@ func (s *Stream) connect() *RPCError {
 	s.response = response
 	s.body = grpcweb.Decoder{}
 	s.reopen()
-	s.opened = true
+	s.opened, s.since = true, s.client.Clock.Now()
 	return nil
 }
 
@@ -239,7 +264,7 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			entries := len(b.Index)
 			done, status := s.lines.take(b)
 			if len(b.Index) > entries {
-				s.failures = 0
+				s.news()
 			}
 			if !done {
 				return false
@@ -262,9 +287,6 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			// A heartbeat: the connection stands, and has been quiet.
 			s.stands()
 			s.empty = true
-			if s.call.endless() {
-				s.failures = 0
-			}
 			continue
 		}
 		s.stands()
@@ -293,12 +315,9 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 		return grpcweb.Error(grpcweb.Internal, "its stream cannot be read: "+err.Error())
 	}
 	if s.call.Reconnect && s.seen.again(text[start:]) {
-		if s.call.endless() {
-			s.failures = 0
-		}
 		return nil
 	}
-	s.failures = 0
+	s.news()
 	b.UTF8.Bytes = text
 	b.Index = append(b.Index, 0, 0, b.UTF8.close(message.UTF16Len(text[start:])))
 	return nil
@@ -323,11 +342,14 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 		s.lines.ended()
 	}
 	if s.lines.again && s.scope.Cause() == nil {
-		// What came is needed once more, to be read with other eyes.
+		// What came has to come once more, since it was taken for something else.
 		s.broken, s.wait = nil, firstBackoff
 		return true, nil
 	}
 	s.lines.deep = false
+	if s.client.Clock.Now()-s.since >= maxBackoff/1000 {
+		s.news()
+	}
 	if s.again(f) {
 		s.broken = nil
 		return true, nil
@@ -361,17 +383,22 @@ func (f *RPCError) passing() bool {
 	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
 		return f.Reason != notABridge
 	}
-	return f.transient() || f.Reason == "noRunningPods"
+	return f.transient()
 }
 
-// transient reports whether the failure is of the way to the provider, or of the
-// provider not being there at the moment: who follows a log waits that out.
+// transient reports whether the failure is of the way to the provider, or of
+// something that is not there at the moment: a provider, its cluster, or a pod. Who
+// follows a log waits for it.
 func (f *RPCError) transient() bool {
 	switch f.Code {
 	case grpcweb.Unavailable, grpcweb.DeadlineExceeded:
 		return true
 	}
-	return f.network || f.Reason == "bridgeBusy"
+	switch f.Reason {
+	case "bridgeBusy", "noRunningPods", "providerFailed":
+		return true
+	}
+	return f.network
 }
 
 type brokenError string

@@ -442,14 +442,24 @@ func TestStatusStreamIsOpenedAgain(t *testing.T) {
 	})
 }
 
+// A stream whose bridge was never reached gives up; once something has answered, it
+// goes on until it is left.
 func TestStatusStreamGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, bridge := newClient(answer{body: [][]byte{wellEnded}}, answer{err: "Failed to fetch"})
+		client, bridge := newClient(answer{err: "Failed to fetch"})
 		call := newCall()
 		call.Retries, call.Reconnect = 2, true
 		_, f := readStream(t, client.NewStream("streamProviderStatus", call))
 		assert.Equal(t, grpcweb.Unavailable, f.Code)
 		assert.Len(t, bridge.requests, 3)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		client, bridge := newClient(answer{body: [][]byte{wellEnded}}, answer{err: "Failed to fetch"})
+		call := newCall()
+		call.Retries, call.Reconnect = 2, true
+		_, _, f := follow(t, client, "streamProviderStatus", call, time.Hour)
+		assert.Equal(t, grpcweb.Canceled, f.Code)
+		assert.GreaterOrEqual(t, len(bridge.requests), 360)
 	})
 }
 
