@@ -1,7 +1,7 @@
 // What callers pass, documented; validation.ts checks it.
 import type { LoadProgress } from "./engine/loader.js";
 import type { Transport } from "./transport/transport.js";
-import type { LogGap, ManifestGroup, StreamState } from "./types.js";
+import type { LogGap, ManifestGroup, StateListener } from "./types.js";
 
 /** How a client is made. */
 export interface ClientOptions {
@@ -165,20 +165,20 @@ export interface StreamOptions extends CallOptions {
   /**
    * Whether to go on over another connection when one breaks. Default: true. A
    * stream that follows then tries for as long as it is read, waiting up to ten
-   * seconds between attempts; one that does not gives up after as many attempts in a
-   * row as `retries` allows that brought nothing new. False makes the stream throw
-   * at the first break.
+   * seconds between attempts, also before anything came, once the bridge has answered;
+   * one that does not gives up after as many attempts in a row as `retries` allows that
+   * brought nothing new. False makes the stream throw at the first break.
    *
    * @example false
    */
   reconnect?: boolean;
   /**
-   * Is called whenever the stream's state changes; so is {@link Stream.onState}'s.
-   * Default: none.
+   * Is called whenever the stream's state changes, or why it is not open; so is
+   * {@link Stream.onState}'s. Default: none.
    *
-   * @example (state) => show(state === "reconnecting" ? "connection lost" : "")
+   * @example (state, error) => show(error?.reason === "podStarting" ? "starting" : state)
    */
-  onState?: (state: StreamState) => void;
+  onState?: StateListener;
 }
 
 /** Names a lease. */

@@ -42,5 +42,6 @@ export type {
   RestartStatus,
   Route,
   ServiceStatus,
+  StateListener,
   StreamState,
 } from "./types.js";

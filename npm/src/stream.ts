@@ -1,7 +1,7 @@
 import type { EngineStream, StreamEvents } from "./engine/engine.js";
 import { sliceIsOver, yieldToPage } from "./engine/yielding.js";
 import { ProviderError } from "./errors.js";
-import type { LogGap, StreamState } from "./types.js";
+import type { LogGap, StateListener, StreamState } from "./types.js";
 
 declare global {
   // What `await using` needs of TypeScript's library, as it has it since 5.2 where its
@@ -56,15 +56,20 @@ export class Stream<T> implements AsyncIterable<T> {
   #over = false;
   #onEnd: () => void = () => {};
   #state: StreamState = "connecting";
-  readonly #onState = new Set<(state: StreamState) => void>();
+  #error: ProviderError | undefined;
+  readonly #onState = new Set<StateListener>();
   readonly #onGap = new Set<(gap: LogGap) => void>();
 
   /** @internal What the engine tells. */
   readonly events: StreamEvents = {
-    state: (state) => {
-      if (state === this.#state || this.#state === "ended") return;
+    state: (state, error) => {
+      if (this.#state === "ended") return;
+      const before = this.#error;
+      const same =
+        state === this.#state && error?.code === before?.code && error?.reason === before?.reason;
       this.#state = state;
-      tell(this.#onState, state);
+      this.#error = error;
+      if (!same) tell(this.#onState, state, error);
     },
     gap: (gap) => tell(this.#onGap, gap),
   };
@@ -85,10 +90,19 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Has a function called whenever the state changes, until the function returned is
-   * called.
+   * Why the stream is not open: how its last connection failed, while it is
+   * `connecting` or `reconnecting` after that; undefined otherwise. A log that is
+   * followed while its pod starts has an error here whose reason is `podStarting`.
    */
-  onState(listener: (state: StreamState) => void): () => void {
+  get error(): ProviderError | undefined {
+    return this.#error;
+  }
+
+  /**
+   * Has a function called whenever the state changes, or while it stays the code or
+   * the reason of {@link error}, until the function returned is called.
+   */
+  onState(listener: StateListener): () => void {
     this.#onState.add(listener);
     return () => this.#onState.delete(listener);
   }
@@ -209,10 +223,10 @@ export class Stream<T> implements AsyncIterable<T> {
 }
 
 /** tell calls listeners. What one throws is the page's, not the stream's. */
-function tell<T>(listeners: Iterable<(event: T) => void>, event: T): void {
+function tell<T extends unknown[]>(listeners: Iterable<(...event: T) => void>, ...event: T): void {
   for (const listener of [...listeners]) {
     try {
-      listener(event);
+      listener(...event);
     } catch (error) {
       queueMicrotask(() => {
         throw error;

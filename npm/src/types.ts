@@ -1,10 +1,19 @@
 import type { ProviderError } from "./errors.js";
 
 /**
- * What a stream is doing: it connects for the first time, or connects again after a
- * connection broke, or is open, or has come to its end, well or not.
+ * What a stream is doing: it connects, and was never open; or is open; or was, and
+ * connects again; or has come to its end, well or not.
+ *
+ * A stream is open once something new came, or its connection has stood for a second.
+ * One that breaks before that does not change the state.
  */
 export type StreamState = "connecting" | "open" | "reconnecting" | "ended";
+
+/**
+ * Is told what a stream is doing, and, while it connects after a connection that
+ * failed, how that failed. An error told here is no end: the stream goes on.
+ */
+export type StateListener = (state: StreamState, error: ProviderError | undefined) => void;
 
 /**
  * A place in a replica's log where lines may be missing: the stream had to connect

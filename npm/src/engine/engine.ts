@@ -103,7 +103,8 @@ export type ReadBatch<T> = (batch: Batch) => T[];
 
 /** What happens to a stream besides its items. */
 export interface StreamEvents {
-  state(state: StreamState): void;
+  /** The error is why the stream is not open, where it has to connect again. */
+  state(state: StreamState, error?: ProviderError): void;
   gap(gap: LogGap): void;
 }
 

@@ -14,7 +14,12 @@ export interface Functions {
     settle: (result: string) => void,
   ): number;
   cancel(id: number, code: number, message: string): void;
-  open(method: string, call: string, getToken: EngineCall["getToken"]): number;
+  open(
+    method: string,
+    call: string,
+    getToken: EngineCall["getToken"],
+    waits: (failure: string) => void,
+  ): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   switchTransport(id: number, transport: string): void;
   pending(): number;

@@ -23,6 +23,12 @@ const stopCodes: Record<string, number> = { CANCELLED: 1, DEADLINE_EXCEEDED: 4 }
 /** How much of a body the module is given at a time, in bytes. */
 const pieceSize = 64 * 1024;
 
+/**
+ * How long a connection must stand for the stream to be open though nothing new came,
+ * in milliseconds. What breaks before that was never of use.
+ */
+const standing = 1_000;
+
 const nothing = new Uint8Array(0);
 
 /** Instances that run, one for each module, which all clients share. */
@@ -173,6 +179,10 @@ class WasmStream<T> implements EngineStream<T> {
   readonly #events: StreamEvents;
   readonly #services: string[] = [];
   readonly #decoder = new TextDecoder();
+  /** Whether the stream was open once. */
+  #wasOpen = false;
+  /** Why the last connection failed, if one did after which another is to follow. */
+  #failed: ProviderError | undefined;
   #stopped: ProviderError | undefined;
   /** Stops what the module does for the stream; set once it does something. */
   #stop: (error: ProviderError) => void = () => {};
@@ -219,7 +229,9 @@ class WasmStream<T> implements EngineStream<T> {
   ): AsyncGenerator<T[], undefined> {
     const instance = await running(module);
     this.#check();
-    const id = instance.enter((go) => go.open(method, flat(call), call.getToken));
+    const id = instance.enter((go) =>
+      go.open(method, flat(call), call.getToken, (text) => this.#waits(text)),
+    );
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
@@ -228,7 +240,7 @@ class WasmStream<T> implements EngineStream<T> {
     try {
       for (;;) {
         const reader = await this.#connect(instance, id);
-        this.#events.state("open");
+        this.#failed = undefined;
         const watch = new Watch(call.heartbeat);
         const body = reader && shares ? new SharedBody(reader) : reader;
         const broke = yield* this.#body(instance, id, body, watch);
@@ -240,7 +252,7 @@ class WasmStream<T> implements EngineStream<T> {
         }
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
         if (end.status === "again") {
-          this.#events.state("reconnecting");
+          this.#connecting();
           continue;
         }
         yield* this.#feed(instance, id, nothing);
@@ -250,6 +262,22 @@ class WasmStream<T> implements EngineStream<T> {
     } finally {
       this.#stop(new ProviderError({ code: "CANCELLED", message: "the stream is over" }));
     }
+  }
+
+  /** waits is told a failure, as JSON, after which the module connects again. */
+  #waits(text: string): void {
+    this.#failed = failure(JSON.parse(text).error);
+    // Not now: the module waits for this call, and a listener may call it.
+    queueMicrotask(() => this.#failed && this.#connecting());
+  }
+
+  #connecting(): void {
+    this.#events.state(this.#wasOpen ? "reconnecting" : "connecting", this.#failed);
+  }
+
+  #open(): void {
+    this.#wasOpen = true;
+    this.#events.state("open");
   }
 
   /** connect opens the stream and returns what its body is read from. */
@@ -281,10 +309,12 @@ class WasmStream<T> implements EngineStream<T> {
     if (!reader) return "";
     // The program cannot abort the request any more when it has crashed.
     const forget = instance.onCrash(() => void reader.cancel());
+    const stands = setTimeout(() => this.#open(), standing);
     watch.start(reader);
     try {
       return yield* this.#chunks(instance, id, reader, watch);
     } finally {
+      clearTimeout(stands);
       watch.stop();
       forget();
       if (reader instanceof SharedBody) reader.leave("over");
@@ -331,8 +361,11 @@ class WasmStream<T> implements EngineStream<T> {
       const view = instance.feed(id, piece);
       const { ascii, utf8, index, gaps, state } = view;
       if (view.services.length > 0) this.#learn(view.services);
+      if (gaps.length + index.length > 0) this.#open();
       if (gaps.length > 0) this.#tell(Array.from(gaps));
-      if (index.length > 0) yield this.#read({ ascii, utf8, index, services: this.#services });
+      if (index.length > 0) {
+        yield this.#read({ ascii, utf8, index, services: this.#services });
+      }
       if (state !== hasMore) return state === hasEnded;
       piece = nothing;
     }

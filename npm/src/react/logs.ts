@@ -53,6 +53,8 @@ export interface LogsResult {
   readonly state: FollowState;
   /** Why the stream ended; undefined where it did not, or ended well. */
   readonly error: ProviderError | undefined;
+  /** Why the stream is not open, while it tries again ({@link Stream.error}). */
+  readonly waiting: ProviderError | undefined;
   readonly paused: boolean;
   /**
    * Holds the lines as they are. The stream stays open and is not read, so that the
@@ -75,6 +77,7 @@ const idle: LogsSnapshot = {
   dropped: 0,
   state: "idle",
   error: undefined,
+  waiting: undefined,
   fault: undefined,
   paused: false,
 };
@@ -146,8 +149,8 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
   protected make(): LogsSnapshot {
     const paused = this.#paused !== undefined;
     if (!paused) this.#show();
-    const { state, error, fault } = this;
-    return { ...this.#shown, state, error, fault, paused };
+    const { state, error, waiting, fault } = this;
+    return { ...this.#shown, state, error, waiting, fault, paused };
   }
 
   #show(): void {
@@ -221,8 +224,8 @@ export function useLogs(options: UseLogsOptions | undefined): LogsResult {
   const snapshot = useSyncExternalStore(store.subscribe, store.getSnapshot, () => initial);
   if (snapshot.fault !== undefined) throw snapshot.fault;
   return useMemo(() => {
-    const { lines, gaps, dropped, state, error, paused } = snapshot;
+    const { lines, gaps, dropped, state, error, waiting, paused } = snapshot;
     const { pause, resume, clear, restart } = store;
-    return { lines, gaps, dropped, state, error, paused, pause, resume, clear, restart };
+    return { lines, gaps, dropped, state, error, waiting, paused, pause, resume, clear, restart };
   }, [snapshot, store]);
 }

@@ -17,6 +17,8 @@ export interface StatusResult<T> {
   readonly state: FollowState;
   /** Why the stream ended; undefined where it did not, or ended well. */
   readonly error: ProviderError | undefined;
+  /** Why the stream is not open, while it tries again ({@link Stream.error}). */
+  readonly waiting: ProviderError | undefined;
   /** Asks again, also after an error. Always the same function. */
   readonly restart: () => void;
 }
@@ -59,8 +61,8 @@ class StatusStore<T> extends Follower<T, StatusSnapshot<T>> {
   protected reset(): void {}
 
   protected make(): StatusSnapshot<T> {
-    const { state, error, fault } = this;
-    return { data: this.#data, state, error, fault };
+    const { state, error, waiting, fault } = this;
+    return { data: this.#data, state, error, waiting, fault };
   }
 
   protected override released(): void {
@@ -72,6 +74,7 @@ const idle: StatusSnapshot<never> = {
   data: undefined,
   state: "idle",
   error: undefined,
+  waiting: undefined,
   fault: undefined,
 };
 const connecting: StatusSnapshot<never> = { ...idle, state: "connecting" };
@@ -181,9 +184,12 @@ export function useServiceStatus(
 }
 
 function useResult<T>(
-  { data, state, error, fault }: StatusSnapshot<T>,
+  { data, state, error, waiting, fault }: StatusSnapshot<T>,
   restart: () => void,
 ): StatusResult<T> {
   if (fault !== undefined) throw fault;
-  return useMemo(() => ({ data, state, error, restart }), [data, state, error, restart]);
+  return useMemo(
+    () => ({ data, state, error, waiting, restart }),
+    [data, state, error, waiting, restart],
+  );
 }

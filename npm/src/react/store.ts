@@ -16,6 +16,8 @@ export interface Snapshot {
   readonly state: FollowState;
   /** Why the stream ended; undefined where it did not, or ended well. */
   readonly error: ProviderError | undefined;
+  /** Why the stream is not open, while it tries again: {@link Stream.error}. */
+  readonly waiting: ProviderError | undefined;
   /** What is wrong with the program rather than the provider. Hooks throw it. */
   readonly fault: unknown;
 }
@@ -44,6 +46,7 @@ export abstract class Follower<T, S extends Snapshot> {
   #cancelFrame: (() => void) | undefined;
   protected state: FollowState;
   protected error: ProviderError | undefined;
+  protected waiting: ProviderError | undefined;
   protected fault: unknown;
 
   constructor(source: Source, open: Open<T>) {
@@ -118,6 +121,7 @@ export abstract class Follower<T, S extends Snapshot> {
     if (this.#began) {
       this.reset();
       this.error = undefined;
+      this.waiting = undefined;
       this.fault = undefined;
       this.state = "connecting";
       this.publish();
@@ -153,7 +157,7 @@ export abstract class Follower<T, S extends Snapshot> {
       void stream.close();
     };
     // Its end is told when all has been taken.
-    stream.onState((state) => state !== "ended" && this.#become(run, state));
+    stream.onState((state, error) => state !== "ended" && this.#become(run, state, error));
     stream.onGap((gap) => {
       if (run.stopped) return;
       this.gap(gap);
@@ -168,9 +172,10 @@ export abstract class Follower<T, S extends Snapshot> {
     }
   }
 
-  #become(run: Run, state: FollowState): void {
-    if (run.stopped || state === this.state) return;
+  #become(run: Run, state: FollowState, waiting?: ProviderError): void {
+    if (run.stopped || (state === this.state && waiting === this.waiting)) return;
     this.state = state;
+    this.waiting = waiting;
     this.changed();
   }
 }

@@ -204,10 +204,15 @@ class WorkerStream<T> implements EngineStream<T> {
 
   /** tell tells of an event, and reports whether it was one. */
   #tell(report: Report): boolean {
-    if ("state" in report) this.#events.state(report.state);
-    else if ("gap" in report) this.#events.gap(report.gap);
-    else return false;
-    return true;
+    if ("state" in report) {
+      this.#events.state(report.state, report.error && failure(report.error));
+      return true;
+    }
+    if ("gap" in report) {
+      this.#events.gap(report.gap);
+      return true;
+    }
+    return false;
   }
 
   async read(): Promise<T[] | undefined> {

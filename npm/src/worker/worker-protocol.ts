@@ -54,7 +54,7 @@ export type Report =
   | { id: number; loaded: true }
   | { id: number; result: WorkerResult }
   | { id: number; batch: Parcel }
-  | { id: number; state: StreamState }
+  | { id: number; state: StreamState; error?: ErrorDetails | undefined }
   | { id: number; gap: LogGap }
   /** A module did not load, or a stream has failed. */
   | { id: number; failed: ErrorDetails }

@@ -121,7 +121,7 @@ class Service {
       return [parcel];
     };
     const stream = this.#engine(module).open(method, this.#withTokens(id, call), read, {
-      state: (state) => this.#report({ id, state }),
+      state: (state, error) => this.#report({ id, state, error: error && detailsOf(error) }),
       gap: (gap) => this.#report({ id, gap }),
     });
     const credit = new Credit();
