@@ -31,8 +31,11 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 	}
 	r := leaseRoute(request.GetLeaseId(), "kubeevents", scopeEvents)
 	r.query = url.Values{"follow": {strconv.FormatBool(request.GetFollow())}}
-	if request.GetService() != "" {
-		r.query.Set("service", request.GetService())
+	var filter *objectFilter // nil for all services
+	if service := request.GetService(); service != "" {
+		topic, leave := x.watchLease(request.GetLeaseId())
+		defer leave()
+		filter = &objectFilter{exchange: x, lease: request.GetLeaseId(), service: service, topic: topic}
 	}
 	s, err := x.dial(ctx, ctx, r)
 	if err != nil {
@@ -56,6 +59,9 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 		event, ok := decodeEvent(data)
 		if !ok {
 			x.skip(FrameEvent, data)
+			continue
+		}
+		if filter != nil && !filter.selects(ctx, event.GetObject()) {
 			continue
 		}
 		if err := x.reply(event); err != nil {

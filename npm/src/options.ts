@@ -173,8 +173,8 @@ export interface StreamOptions extends CallOptions {
    */
   reconnect?: boolean;
   /**
-   * Is called whenever the stream's state changes, or why it is not open; so is
-   * {@link Stream.onState}'s. Default: none.
+   * Is called whenever the stream's state changes, or the provider's reason for it; so
+   * is {@link Stream.onState}'s. Default: none.
    *
    * @example (state, error) => show(error?.reason === "podStarting" ? "starting" : state)
    */

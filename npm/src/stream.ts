@@ -64,12 +64,10 @@ export class Stream<T> implements AsyncIterable<T> {
   readonly events: StreamEvents = {
     state: (state, error) => {
       if (this.#state === "ended") return;
-      const before = this.#error;
-      const same =
-        state === this.#state && error?.code === before?.code && error?.reason === before?.reason;
+      const told = state !== this.#state || isProviders(error, this.#error);
       this.#state = state;
       this.#error = error;
-      if (!same) tell(this.#onState, state, error);
+      if (told) tell(this.#onState, state, error);
     },
     gap: (gap) => tell(this.#onGap, gap),
   };
@@ -99,8 +97,9 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Has a function called whenever the state changes, or while it stays the code or
-   * the reason of {@link error}, until the function returned is called.
+   * Has a function called whenever the state changes, until the function returned is
+   * called; also where the state stays `connecting` or `reconnecting`, and the provider
+   * has another reason for it.
    */
   onState(listener: StateListener): () => void {
     this.#onState.add(listener);
@@ -220,6 +219,15 @@ export class Stream<T> implements AsyncIterable<T> {
     this.#onEnd();
     this.events.state("ended");
   }
+}
+
+/**
+ * isProviders reports whether an error has a reason that the last one had not, and that
+ * is not about the way to the bridge.
+ */
+function isProviders(error: ProviderError | undefined, last: ProviderError | undefined): boolean {
+  const reason = error?.reason;
+  return reason !== undefined && reason !== last?.reason && !/^(bridge|stream)/.test(reason);
 }
 
 /** tell calls listeners. What one throws is the page's, not the stream's. */

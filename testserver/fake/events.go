@@ -2,8 +2,6 @@ package fake
 
 // event is what Kubernetes has to say about a pod (proto/akash-provider-api.md, section 2.9).
 type event struct {
-	service string
-
 	Type       string      `json:"type"`
 	Controller string      `json:"reportingController,omitempty"`
 	Instance   string      `json:"reportingInstance,omitempty"`
@@ -21,7 +19,6 @@ type eventObject struct {
 // tell records an event of a pod. The lock is held.
 func (w *workload) tell(service, pod, kind, reason, note string) {
 	e := event{
-		service:    service,
 		Type:       kind,
 		Controller: "kubelet",
 		Instance:   "node1",

@@ -257,6 +257,8 @@ func (r *podReader) Read(b []byte) (int, error) {
 }
 
 // socketEvents sends the events of a lease's pods, and ends with a normal closure.
+// Asked for services it sends none: the gateway has Kubernetes select by a label that
+// pods carry and the kubelet's events do not (proto/akash-provider-api.md, section 9).
 func (p *provider) socketEvents(ctx context.Context, ws *websocket.Conn, id Lease, params streamParams) {
 	if p.lost(ws, id) {
 		return
@@ -267,7 +269,7 @@ func (p *provider) socketEvents(ctx context.Context, ws *websocket.Conn, id Leas
 		events, changed := p.work.eventsFrom(sent)
 		sent += len(events)
 		for _, e := range events {
-			if params.matches(e.service) && ws.WriteJSON(e) != nil {
+			if len(params.services) == 0 && ws.WriteJSON(e) != nil {
 				return
 			}
 		}
