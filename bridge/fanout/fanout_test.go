@@ -265,6 +265,25 @@ func TestReopeningBacksOff(t *testing.T) {
 	})
 }
 
+func TestAStreamThatLastedWithoutAMessageWasOpen(t *testing.T) {
+	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
+		w := join(t.Context(), t, shared)
+		provider.send("before")
+		assert.Equal(t, "before", w.next())
+		provider.last().in.CloseWithError(errors.New("reset"))
+		time.Sleep(time.Hour) // the second stream stays open, and quiet
+		total, _ := provider.opened()
+		require.Equal(t, 2, total)
+		provider.last().in.CloseWithError(errors.New("reset"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		total, open := provider.opened()
+		require.Equal(t, []int{3, 1}, []int{total, open}, "it is reopened, after the shortest delay")
+		provider.send("after")
+		assert.Equal(t, "after", w.next())
+	})
+}
+
 func TestWatchersGetAnErrorIfAStreamCannotBeReopened(t *testing.T) {
 	run(t, fanout.Options{}, func(t *testing.T, provider *fakeProvider, _ *fanout.Hub, shared http.RoundTripper) {
 		w := join(t.Context(), t, shared)

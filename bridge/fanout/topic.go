@@ -122,6 +122,9 @@ func (t *topic) answer(r *http.Request, head *http.Response) *http.Response {
 }
 
 // run keeps the stream open until the last watcher has left or the stream has ended.
+// The delays between attempts double until a stream lasts longer than the longest of
+// them. A message alone does not reset them: every status has a new time, and each
+// stream that is opened costs the provider memory.
 func (t *topic) run() {
 	defer t.cancel()
 	var (
@@ -130,7 +133,7 @@ func (t *topic) run() {
 	)
 	for {
 		started := time.Now()
-		received, end := t.follow(t.hub.options.Timeout - started.Sub(lastOpen))
+		useful, end := t.follow(t.hub.options.Timeout - started.Sub(lastOpen))
 		switch {
 		case t.ctx.Err() != nil:
 			t.end(&ending{err: errClosed})
@@ -138,7 +141,7 @@ func (t *topic) run() {
 		case t.current().number == 0 || end.final():
 			t.end(end)
 			return
-		case received:
+		case useful:
 			lastOpen = time.Now()
 			if lastOpen.Sub(started) > maxBackoff {
 				backoff = t.hub.options.Backoff
@@ -172,8 +175,8 @@ func (t *topic) end(e *ending) {
 }
 
 // follow opens the stream, which may take as long as timeout, and reads it to its end.
-// It reports whether it received a message.
-func (t *topic) follow(timeout time.Duration) (received bool, end *ending) {
+// It reports whether the stream was of use: it received a message, or lasted.
+func (t *topic) follow(timeout time.Duration) (useful bool, end *ending) {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(timeout, func() {
@@ -197,16 +200,17 @@ func (t *topic) follow(timeout time.Duration) (received bool, end *ending) {
 			Header: response.Header, ContentLength: -1,
 		}
 	})
+	opened := time.Now()
 	messages := bufio.NewReaderSize(response.Body, 1<<10)
 	for {
 		message, err := readMessage(messages, t.hub.options.MaxMessage)
 		switch {
 		case err == io.EOF:
-			return received, &ending{trailer: statusTrailers(response.Trailer)}
+			return useful || time.Since(opened) > maxBackoff, &ending{trailer: statusTrailers(response.Trailer)}
 		case err != nil:
-			return received, &ending{err: causeOf(ctx, err)}
+			return useful || time.Since(opened) > maxBackoff, &ending{err: causeOf(ctx, err)}
 		}
-		received = true
+		useful = true
 		t.update(func(s *state) { s.message, s.number = message, s.number+1 })
 	}
 }
