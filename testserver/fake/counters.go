@@ -94,5 +94,6 @@ func (c *counters) snapshot() Streams {
 func (c *counters) seen() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Concat(c.requests[c.oldest:], c.requests[:c.oldest])
+	all := make([]Request, 0, len(c.requests)) // not nil, which would be null in JSON
+	return append(append(all, c.requests[c.oldest:]...), c.requests[:c.oldest]...)
 }

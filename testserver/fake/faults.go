@@ -32,6 +32,10 @@ const (
 	FaultKubeDown    Fault = "kube-down"
 	FaultNoPods      Fault = "no-pods"
 	FaultRestart     Fault = "restart-failure"
+	FaultRepeat      Fault = "events-repeat"
+	FaultOddFrames   Fault = "odd-frames"
+	FaultClose1011   Fault = "close-1011"
+	FaultClose1013   Fault = "close-1013"
 
 	FaultCertExpired     Fault = "cert-expired"
 	FaultCertNotYetValid Fault = "cert-not-yet-valid"
@@ -77,6 +81,10 @@ var faultText = map[Fault]struct {
 	FaultKubeDown:    {"the provider does not reach its cluster", 0},
 	FaultNoPods:      {"no pod of the lease is running", 0},
 	FaultRestart:     {"the last replica of a restart does not come back", 0},
+	FaultRepeat:      {"WebSockets of events send the first event and close", 0},
+	FaultOddFrames:   {"WebSockets begin with frames that are neither events nor lines", 0},
+	FaultClose1011:   {"WebSockets close with 1011, an internal error, at once", 0},
+	FaultClose1013:   {"WebSockets close with 1013, to be tried again later, at once", 0},
 
 	FaultCertExpired:     {"the certificate has expired", 0},
 	FaultCertNotYetValid: {"the certificate is valid from tomorrow on", 0},

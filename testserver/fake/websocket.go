@@ -119,10 +119,28 @@ func (p *provider) lost(ws *websocket.Conn, id Lease) bool {
 		closeWith(ws, closeInternal, "")
 	case id != p.work.lease:
 		closeWith(ws, closeNoLease, "")
+	case p.faults.has(FaultClose1011):
+		closeWith(ws, websocket.CloseInternalServerErr, "")
+	case p.faults.has(FaultClose1013):
+		closeWith(ws, websocket.CloseTryAgainLater, "")
 	default:
 		return false
 	}
 	return true
+}
+
+// oddFrames are what FaultOddFrames has a socket begin with. The first is how exec
+// ends on a lease that was closed (proto/akash-provider-api.md, section 9).
+var oddFrames = []string{`{"exit_code":0}`, "<html>", "[]"}
+
+// oddly sends frames that no client can read, if that fault is in force.
+func (p *provider) oddly(ws *websocket.Conn) {
+	if !p.faults.has(FaultOddFrames) {
+		return
+	}
+	for _, text := range oddFrames {
+		ws.WriteMessage(websocket.TextMessage, []byte(text))
+	}
 }
 
 // listen reads what the client says, which is nothing, until it goes away.
@@ -205,6 +223,7 @@ func (p *provider) socketLogs(ctx context.Context, ws *websocket.Conn, id Lease,
 	}()
 	pings := time.NewTicker(p.server.options.PingInterval)
 	defer pings.Stop()
+	p.oddly(ws)
 	for {
 		select {
 		case line := <-lines:
@@ -265,8 +284,14 @@ func (p *provider) socketEvents(ctx context.Context, ws *websocket.Conn, id Leas
 	}
 	pings := time.NewTicker(p.server.options.PingInterval)
 	defer pings.Stop()
+	p.oddly(ws)
 	for sent := 0; ; {
 		events, changed := p.work.eventsFrom(sent)
+		if p.faults.has(FaultRepeat) {
+			ws.WriteJSON(events[0])
+			closeWith(ws, websocket.CloseNormalClosure, "")
+			return
+		}
 		sent += len(events)
 		for _, e := range events {
 			if len(params.services) == 0 && ws.WriteJSON(e) != nil {

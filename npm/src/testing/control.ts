@@ -24,6 +24,9 @@
  * | `kube-down` | the provider does not reach its cluster |
  * | `no-pods` | no pod of the lease is running |
  * | `restart-failure` | the last replica of a restart does not come back |
+ * | `events-repeat` | WebSockets of events send the first event and close |
+ * | `odd-frames` | WebSockets begin with frames that are neither events nor lines |
+ * | `close-1011`, `close-1013` | WebSockets close with that code at once |
  * | `cert-…` | the provider's certificate is refused, for the reason in the name |
  * | `cert-swap` | every connection gets a new certificate, each on the chain |
  * | `chain-slow` | the chain node answers late (3s) |
@@ -53,6 +56,10 @@ export type Fault =
   | "kube-down"
   | "no-pods"
   | "restart-failure"
+  | "events-repeat"
+  | "odd-frames"
+  | "close-1011"
+  | "close-1013"
   | "cert-expired"
   | "cert-not-yet-valid"
   | "cert-foreign"
