@@ -2,6 +2,7 @@
 // told wrongly or not at all.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { ProviderStatus } from "../../src/index.js";
 import type { ClientCertificateKind } from "../../src/testing/index.js";
 import { Stage } from "./harness.js";
 import { getProviderStatus } from "./page.js";
@@ -98,7 +99,7 @@ describe("what a provider says over REST", () => {
     const result = await getProviderStatus(page, provider);
     await stage.fake.clearAnswer("/status");
     if (result.status === "error") throw result.error;
-    return result.response;
+    return result.response as ProviderStatus;
   };
 
   // Storage of -275152609037 bytes became 0, and 2^64 free bytes of memory all free.
