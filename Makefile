@@ -17,6 +17,11 @@ QUICK ?=
 SCALE ?=
 ONLY ?=
 
+# What packages name as their repository, https://HOST/OWNER/NAME. `make publish` takes
+# that of CI, or of the remote origin, where it is not said. DRY_RUN=1 publishes nothing.
+REPOSITORY ?=
+DRY_RUN ?=
+
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
@@ -177,8 +182,13 @@ test-conformance: ## Run each mode of the conformance suite once
 .PHONY: npm-packages
 npm-packages: build ## Pack the package and, for every platform, the programs into bin/npm/
 	@mkdir -p bin/npm
-	cd npm && npm pack --silent --pack-destination ../bin/npm
-	node npm/programs/build.mjs
+	REPOSITORY='$(REPOSITORY)' node npm/pack.mjs
+	REPOSITORY='$(REPOSITORY)' node npm/programs/build.mjs
+
+# Make's own --dry-run, which runs nothing but lines with a plus, is npm's as well.
+.PHONY: publish
+publish: ## Pack everything and publish it to npm (DRY_RUN=1: npm says what it would do)
+	+@REPOSITORY='$(REPOSITORY)' node npm/publish.mjs $(if $(DRY_RUN)$(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
 
 .PHONY: conformance
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json

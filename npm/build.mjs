@@ -50,8 +50,9 @@ const shared = {
 const modules = {
   index: {},
   node: { platform: "node" },
-  // It exports nothing, which would leave open that it is a module.
-  worker: { footer: { js: "export {};" } },
+  // Bundlers copy it as it is, so it comes minified. It exports nothing, which would leave
+  // open that it is a module.
+  worker: { footer: { js: "export {};" }, minify: true },
   // Server components of Next.js may hold what its hooks are in, and not call them.
   "react/index": { external: ["react"], banner: { js: '"use client";' } },
   "testing/index": { platform: "node" },
@@ -79,6 +80,20 @@ await Promise.all([
 for (const project of ["tsconfig.build.json", "tsconfig.testing.json"]) {
   execFileSync("node_modules/.bin/tsc", ["-p", project], { stdio: "inherit" });
 }
+// What imports of these give.
+writeFileSync(
+  `dist/${wasm}.d.ts`,
+  `/** The URL of the module, where a bundler loads it as a file. */
+declare const url: string;
+export default url;
+`,
+);
+writeFileSync(
+  "dist/worker.d.ts",
+  `// The script of a worker. It is there for its URL, and exports nothing.
+export {};
+`,
+);
 
 const hashes = Object.fromEntries([script, wasm].map((name) => [name, integrity(name)]));
 writeFileSync("dist/sri.json", `${JSON.stringify(hashes, null, 2)}\n`);

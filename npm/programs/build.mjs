@@ -23,13 +23,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { gitUrl, repositoryField } from "../repository.mjs";
 import { platforms, programs, scope } from "./programs.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "../..");
-const { version, license, engines, repository, publishConfig } = read(
-  join(root, "npm/package.json"),
-);
+const { version, license, engines, publishConfig } = read(join(root, "npm/package.json"));
+const repository = repositoryField(gitUrl(process.env.REPOSITORY));
 
 const { values } = parseArgs({
   options: {

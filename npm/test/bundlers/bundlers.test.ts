@@ -5,7 +5,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await akash?.close();
-  const columns = ["version", "builds", "status", "logs", "worker", "first page"];
+  const columns = ["version", "builds", "status", "logs", "worker", "worker's file", "first page"];
   const rows = [
     ["", ...columns],
     ["---", ...columns.map(() => "---")],
@@ -95,6 +95,15 @@ async function serve(project: Project): Promise<{ url: string; close(): Promise<
   throw new Error(`${project.name}: the server does not say where it is`);
 }
 
+/** Returns the size of the worker's script among the files that a bundler wrote. */
+function workerFile(directory: string): string {
+  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const sizes = names
+    .filter((name) => /\bworker\b.*\.js$/.test(name))
+    .map((name) => statSync(join(directory, name)).size);
+  return sizes.map((size) => `${(size / 1000).toFixed(1)} KB`).join(" and ") || "none";
+}
+
 /** Makes the README's React component a page of a project of Next.js. */
 async function pasteComponent(project: Project): Promise<void> {
   const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -133,6 +142,7 @@ describe.each(names)("%s", (name) => {
     });
     directory = await project.build();
     results.builds = project.scripts.build ? "ok" : "–";
+    results["worker's file"] = project.scripts.build ? workerFile(project.output) : "–";
     results.version = project.version(all[name] ?? "") || (name === "node" ? process.version : "–");
   });
 

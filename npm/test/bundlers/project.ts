@@ -91,6 +91,12 @@ export class Project {
     return join(this.dir, "dist");
   }
 
+  /** Where the bundler writes what browsers load. */
+  get output(): string {
+    const dist = join(this.dir, "dist");
+    return existsSync(dist) ? dist : join(this.dir, ".next/static");
+  }
+
   /** Reads a file of the project as its author wrote it. */
   source(name: string): string | undefined {
     const own = [join(this.#from, name), join(import.meta.dirname, "shared", name)];

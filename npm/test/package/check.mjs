@@ -21,14 +21,6 @@ import { fileURLToPath } from "node:url";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const tools = join(here, "node_modules");
 
-/** What attw is not asked about. */
-const untyped = [
-  // What an import of it gives is for the bundler to say: a URL, a module, an instance.
-  "akash-provider-web.wasm",
-  // The same goes for the worker's script: it is there for its URL.
-  "worker.js",
-];
-
 const dir = mkdtempSync(join(tmpdir(), "akash-provider-web-package-"));
 try {
   const [{ filename }] = JSON.parse(
@@ -37,7 +29,7 @@ try {
   const tarball = join(dir, filename);
   run(join(tools, ".bin/publint"), "--strict", tarball);
   // The package is ESM only: what looks for CommonJS finds none.
-  const attw = ["--profile", "esm-only", "--exclude-entrypoints", ...untyped];
+  const attw = ["--profile", "esm-only"];
   run(join(tools, ".bin/attw"), tarball, ...attw);
 
   const installed = join(dir, "node_modules/akash-provider-web");

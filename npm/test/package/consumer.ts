@@ -13,6 +13,8 @@ import {
   type Stream,
 } from "akash-provider-web";
 
+import wasmUrl from "akash-provider-web/akash-provider-web.wasm";
+import "akash-provider-web/worker.js";
 import { startTestProvider, type TestProvider } from "akash-provider-web/testing";
 
 const options: ClientOptions = { bridgeUrl: new URL("https://bridge.example.com"), retries: 1 };
@@ -43,7 +45,7 @@ export async function logs(stream: Stream<LogEntry>): Promise<string[]> {
 }
 
 export async function main(signal: AbortSignal): Promise<void> {
-  const client = await createClient(options);
+  const client = await createClient({ ...options, wasmUrl });
   await status(client);
   await logs(client.streamLogs({ provider, lease, auth, follow: true, signal }));
   for await (const { service, message } of client.streamLogs({ provider, lease, auth })) {

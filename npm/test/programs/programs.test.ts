@@ -28,9 +28,7 @@ async function build(sources: string, out: string, env = process.env): Promise<v
 
 beforeAll(async () => {
   await build(root, packed);
-  execFileSync("npm", ["pack", "--silent", "--pack-destination", packed], {
-    cwd: join(root, "npm"),
-  });
+  execFileSync("node", [join(root, "npm/pack.mjs"), "--out", packed]);
   const tarballs = readdirSync(packed).filter((name) => name.endsWith(".tgz"));
   cpSync(packed, user, { recursive: true });
   writeFileSync(join(user, "package.json"), "{}");
@@ -69,6 +67,90 @@ test("two builds in different places give the same bytes", async () => {
   const sums = readFileSync(join(again, "SHA256SUMS"), "utf8");
   expect(sums).toBe(readFileSync(join(packed, "SHA256SUMS"), "utf8"));
   expect(sums).toMatch(new RegExp(`bridge-${platform}-`));
+});
+
+/** Runs publish.mjs on what is packed, with an npm that only says how it was called. */
+async function publish(flags: string[], env: Record<string, string>): Promise<string[]> {
+  const bin = mkdtempSync(join(temporary, "bin-"));
+  const called = join(bin, "called");
+  writeFileSync(join(bin, "npm"), `#!/bin/sh\necho "$@" >>${called}\n`, { mode: 0o755 });
+  const { stdout } = await run(
+    "node",
+    [join(root, "npm/publish.mjs"), "--from", packed, ...flags],
+    {
+      env: { HOME: temporary, PATH: `${bin}:${process.env.PATH}`, ...env },
+    },
+  );
+  const calls = readFileSync(called, "utf8").replaceAll(`${packed}/`, "").split("\n");
+  return [...calls.slice(0, -1), stdout.trim().split("\n").at(-1) ?? ""];
+}
+
+const inOrder = [
+  expect.stringMatching(/^publish akash-provider-web-bridge-[\w-]+-[\d.]+\.tgz /),
+  expect.stringMatching(/^publish akash-provider-bridge-[\d.]+\.tgz /),
+  expect.stringMatching(/^publish akash-provider-web-[\d.]+\.tgz /),
+];
+const github = { GITHUB_SERVER_URL: "https://github.com", GITHUB_REPOSITORY: "owner/name" };
+
+test("publishing needs to know where the sources are", async () => {
+  const REPOSITORY = "/no/server";
+  await expect(publish([], { REPOSITORY })).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("make publish REPOSITORY=https://HOST/OWNER/NAME"),
+  });
+  expect(await publish(["--dry-run"], { REPOSITORY })).toEqual([
+    ...inOrder,
+    "Nothing was published: it would be 3 packages, repository unknown, without provenance.",
+  ]);
+});
+
+test("packages are published in the order of need, with provenance where a CI vouches", async () => {
+  const url = "git+https://github.com/owner/name.git";
+  const here = await publish([], { REPOSITORY: "git@github.com:owner/name.git" });
+  expect(here).toEqual([
+    ...inOrder,
+    `Published 3 packages, repository ${url}, without provenance.`,
+  ]);
+  expect(here.join()).not.toMatch(/--provenance|--dry-run/);
+  const inCI = await publish([], { ...github, ACTIONS_ID_TOKEN_REQUEST_URL: "https://token" });
+  expect(inCI.at(-1)).toBe(`Published 3 packages, repository ${url}, with provenance.`);
+  for (const call of inCI.slice(0, -1)) expect(call).toMatch(/ --provenance$/);
+});
+
+test("npm itself would take them", async () => {
+  // A dry run needs no registry: here there is none.
+  const away = { npm_config_registry: "http://127.0.0.1:9", npm_config_fetch_retries: "0" };
+  const env = { ...process.env, ...away };
+  const script = join(root, "npm/publish.mjs");
+  const dry = await run("node", [script, "--dry-run", "--from", packed], { env });
+  for (const name of ["akash-provider-web", "akash-provider-bridge"]) {
+    expect(dry.stdout).toMatch(new RegExp(`^\\+ ${name}@[\\d.]+$`, "m"));
+  }
+});
+
+test("provenance that would name another repository is not tried", async () => {
+  const REPOSITORY = "https://github.com/someone/else";
+  const env = { ...github, REPOSITORY, ACTIONS_ID_TOKEN_REQUEST_URL: "https://token" };
+  await expect(publish([], env)).rejects.toMatchObject({
+    stderr: expect.stringContaining(
+      "someone/else.git, and their provenance git+https://github.com/owner/name.git",
+    ),
+  });
+});
+
+test("the package names its repository where that is known, and no password", async () => {
+  const out = join(temporary, "named");
+  const REPOSITORY = "https://user:password@git.example.org/owner/name";
+  await run("node", [join(root, "npm/pack.mjs"), "--out", out], {
+    env: { ...process.env, REPOSITORY },
+  });
+  const [tarball = ""] = readdirSync(out);
+  const manifest = ["-xzOf", join(out, tarball), "package/package.json"];
+  const named = JSON.parse(execFileSync("tar", manifest, { encoding: "utf8" }));
+  const url = "git+https://git.example.org/owner/name.git";
+  expect(named.repository).toEqual({ type: "git", url, directory: "npm" });
+  const installed = join(user, "node_modules/akash-provider-web/package.json");
+  expect(JSON.parse(readFileSync(installed, "utf8"))).not.toHaveProperty("repository");
 });
 
 test("npx runs the bridge, with its arguments", async () => {

@@ -52,3 +52,8 @@ test.each(scripts)("%s evaluates no text", (name) => {
   const text = readFileSync(new URL(name, dist), "utf8");
   expect(text).not.toMatch(/\beval\(|\bnew Function\b|\bFunction\(/);
 });
+
+test("the worker, which bundlers copy as it is, is minified", () => {
+  const text = readFileSync(new URL("worker.js", dist), "utf8");
+  expect(text.split("\n").length).toBeLessThan(20);
+});
