@@ -108,7 +108,7 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	if status := Refused(response); status != nil {
 		response.Close()
 		f := c.refused(call, status)
-		call.answered = call.answered || f.Reason != bridgeUnreachable && f.Reason != notABridge
+		call.answered = call.answered || f.Reason != reasonBridgeUnreachable && f.Reason != reasonNotABridge
 		return nil, f
 	}
 	call.answered = true
@@ -128,9 +128,9 @@ func Refused(r Response) *grpcweb.Status {
 	if speaksGRPC {
 		return nil
 	}
-	code, reason := grpcweb.CodeOfHTTP(r.Status()), notABridge
+	code, reason := grpcweb.CodeOfHTTP(r.Status()), reasonNotABridge
 	if code == grpcweb.Unavailable {
-		reason = bridgeUnreachable // a proxy's word for a server that is away or busy
+		reason = reasonBridgeUnreachable // a proxy's word for a server that is away or busy
 	}
 	return refuse(code, reason, "HTTP "+strconv.Itoa(r.Status()))
 }
@@ -140,9 +140,9 @@ func Refused(r Response) *grpcweb.Status {
 func (c *Client) refused(call *Call, status *grpcweb.Status) *RPCError {
 	reason, _ := status.Fields.Get(reasonField)
 	switch {
-	case reason == bridgeUnreachable:
+	case reason == reasonBridgeUnreachable:
 		status.Message = "cannot reach the bridge at " + call.Bridge + ": a proxy before it answered " + status.Message
-	case reason == notABridge && status.Code != grpcweb.Unavailable:
+	case reason == reasonNotABridge && status.Code != grpcweb.Unavailable:
 		status.Message = "what answers at " + call.Bridge + " is not an akash-provider-bridge (" + status.Message +
 			", and not gRPC-Web): set bridgeUrl to the URL of a bridge"
 		if c.Origin != "" && hasPrefix(call.Bridge, c.Origin) {
@@ -151,7 +151,7 @@ func (c *Client) refused(call *Call, status *grpcweb.Status) *RPCError {
 	}
 	f := call.rpcError(status)
 	// The page's side says notABridge of what may be a proxy whose bridge is away.
-	f.network = reason == notABridge && status.Code == grpcweb.Unavailable
+	f.network = reason == reasonNotABridge && status.Code == grpcweb.Unavailable
 	return f
 }
 
@@ -186,7 +186,7 @@ func statusHeaders(r Response) grpcweb.Fields {
 // unreachable explains why no answer came. Where the page itself is in the way, as a
 // bridge that does not allow its origin is, npm/src/transport/diagnosis.ts has said so.
 func (c *Client) unreachable(call *Call, err error) *RPCError {
-	f := call.rpcError(refuse(grpcweb.Unavailable, bridgeUnreachable,
+	f := call.rpcError(refuse(grpcweb.Unavailable, reasonBridgeUnreachable,
 		"cannot reach the bridge at "+call.Bridge+": is it running, and is bridgeUrl right? ("+err.Error()+")"))
 	f.network = true
 	return f

@@ -14,8 +14,8 @@ const reasonStalled = "streamStalled"
 
 // Reasons of a call that no bridge answered.
 const (
-	bridgeUnreachable = "bridgeUnreachable"
-	notABridge        = "notABridge"
+	reasonBridgeUnreachable = "bridgeUnreachable"
+	reasonNotABridge        = "notABridge"
 )
 
 // reasonPodStarting is the reason of a log that cannot be opened before its pod has
@@ -80,8 +80,8 @@ const outcomeUnknown = "outcomeUnknown"
 // lost: nobody should take it for a call that failed.
 func (c *Call) doubt(f *RPCError) {
 	// What is no bridge is found out before it is sent anything but a preflight.
-	lost := f.network && f.Reason != notABridge ||
-		f.Code == grpcweb.Unavailable && (f.Reason == "providerGone" || f.Reason == bridgeUnreachable)
+	lost := f.network && f.Reason != reasonNotABridge ||
+		f.Code == grpcweb.Unavailable && (f.Reason == "providerGone" || f.Reason == reasonBridgeUnreachable)
 	late := f.Code == grpcweb.DeadlineExceeded || f.Code == grpcweb.Canceled
 	if !c.method.effect || !c.sent || !lost && !late {
 		return

@@ -381,7 +381,7 @@ func (s *Stream) ending(broke string) *RPCError {
 func (f *RPCError) passing() bool {
 	switch f.Code {
 	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
-		return f.Reason != notABridge
+		return f.Reason != reasonNotABridge
 	}
 	return f.transient()
 }
