@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// accept is an Accept-Encoding header: a quality from 0 to 1 for each coding
-// named in it, "*" included.
+// accept is a parsed Accept-Encoding header: the quality of each coding named in it,
+// from 0 to 1, including "*".
 type accept map[string]float64
 
-// parseAccept reads Accept-Encoding header lines (RFC 9110 section 12.5.3). What
-// it cannot read it takes for not acceptable.
+// parseAccept parses Accept-Encoding header lines (RFC 9110, section 12.5.3). Codings
+// with malformed parameters count as not acceptable.
 func parseAccept(lines []string) accept {
 	a := accept{}
 	for _, line := range lines {
@@ -29,8 +29,7 @@ func parseAccept(lines []string) accept {
 	return a
 }
 
-// parseQuality reads the weight among a coding's parameters; 1 where none is
-// given.
+// parseQuality returns the weight among a coding's parameters, 1 by default.
 func parseQuality(parameters string) float64 {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
@@ -38,7 +37,7 @@ func parseQuality(parameters string) float64 {
 			continue
 		}
 		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		if err != nil || !(q >= 0 && q <= 1) { // NaN too
+		if err != nil || !(q >= 0 && q <= 1) { // also catches NaN
 			return 0
 		}
 		return q
@@ -46,7 +45,7 @@ func parseQuality(parameters string) float64 {
 	return 1
 }
 
-// quality returns how much coding is wanted, 0 for not at all.
+// quality returns the quality of coding; 0 means not acceptable.
 func (a accept) quality(coding string) float64 {
 	if q, ok := a[coding]; ok {
 		return q
@@ -55,7 +54,7 @@ func (a accept) quality(coding string) float64 {
 		return q
 	}
 	if coding == identity {
-		// Acceptable unless excluded, but anything that was asked for is better.
+		// Acceptable unless excluded, but with the lowest preference.
 		return 1e-9
 	}
 	return 0

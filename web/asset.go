@@ -16,19 +16,20 @@ const (
 	brotli   = "br"
 	gzip     = "gzip"
 
-	// versionLength is how many hex digits of a file's SHA-256 its references
-	// carry: 64 bits, far from any chance of two releases meeting.
+	// versionLength is the number of hex digits of a file's SHA-256 in references to
+	// it. 64 bits are enough to tell releases apart.
 	versionLength = 16
 )
 
-// encodings are the encodings a file may stand in besides its own, best first.
+// encodings are the encodings in which a file may be stored, besides the file itself,
+// in order of preference.
 var encodings = []struct{ name, suffix string }{
 	{brotli, ".br"},
 	{gzip, ".gz"},
 }
 
-// contentTypes is fixed here rather than asked of package mime, whose answers
-// depend on the machine.
+// contentTypes is fixed here because the results of package mime depend on the
+// machine.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
@@ -40,15 +41,15 @@ var contentTypes = map[string]string{
 	".wasm": "application/wasm",
 }
 
-// asset is one file, in each of its encodings.
+// asset is a file in all its encodings.
 type asset struct {
 	contentType string
-	version     string // hash of the content, as references carry it
+	version     string // hash of the content, as used in references
 	variants    []variant
 }
 
-// variant is an asset in one encoding. Its content stays in the file system, so
-// that embedded files are not held in memory twice.
+// variant is an asset in one encoding. Its content stays in the file system, so that
+// embedded files are not in memory twice.
 type variant struct {
 	encoding string
 	name     string
@@ -56,7 +57,7 @@ type variant struct {
 	etag     string
 }
 
-// newAsset reads a file and finds the encodings that stand beside it.
+// newAsset hashes a file and finds its encodings.
 func newAsset(files fs.FS, name string) (*asset, error) {
 	version, err := hash(files, name)
 	if err != nil {
@@ -77,8 +78,8 @@ func newAsset(files fs.FS, name string) (*asset, error) {
 	return a, a.add(files, identity, name)
 }
 
-// add appends a variant. Its entity tag is its own, since a strong tag stands
-// for exact bytes (RFC 9110 section 8.8.3.3).
+// add appends a variant. Each variant has its own entity tag, since a strong tag
+// identifies exact bytes (RFC 9110, section 8.8.3.3).
 func (a *asset) add(files fs.FS, encoding, name string) error {
 	info, err := fs.Stat(files, name)
 	if err != nil {
@@ -93,7 +94,7 @@ func (a *asset) add(files fs.FS, encoding, name string) error {
 	return nil
 }
 
-// hash returns the version of a file: what web/build writes into references.
+// hash returns a file's version, which web/build writes into references.
 func hash(files fs.FS, name string) (string, error) {
 	f, err := files.Open(name)
 	if err != nil {
@@ -109,8 +110,8 @@ func hash(files fs.FS, name string) (string, error) {
 
 func (a *asset) isPage() bool { return strings.HasPrefix(a.contentType, "text/html") }
 
-// choose returns the variant that the Accept-Encoding header likes best; among
-// equals the smallest, which is the first.
+// choose returns the variant that the Accept-Encoding header prefers, and the smallest
+// of several, which is the first.
 func (a *asset) choose(acceptEncoding []string) variant {
 	accept := parseAccept(acceptEncoding)
 	best, bestQuality := a.variants[len(a.variants)-1], 0.0
@@ -122,7 +123,7 @@ func (a *asset) choose(acceptEncoding []string) variant {
 	return best
 }
 
-// isEncoding reports whether a file is an encoding of another one.
+// isEncoding reports whether a file is an encoding of another file.
 func isEncoding(name string) bool {
 	for _, e := range encodings {
 		if strings.HasSuffix(name, e.suffix) {

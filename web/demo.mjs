@@ -1,10 +1,10 @@
-// The demo behind "make run": a fake provider and chain, a bridge that trusts
-// that chain, and the address of its dashboard.
+// Runs the demo of "make run": a fake provider and chain, and a bridge that uses that
+// chain. It prints the dashboard's address.
 //
 //   node web/demo.mjs [--listen ADDRESS:PORT]
 //
-// Without --listen it is port 8080 of this machine only, or, where that is
-// taken, a free one. Ctrl-C ends all of it.
+// By default the bridge listens on port 8080 of this machine only, or on a free port
+// if that one is taken. Ctrl-C stops everything.
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -26,12 +26,12 @@ async function stop(code) {
 process.on("SIGINT", () => stop(0));
 process.on("SIGTERM", () => stop(0));
 
-/** Starts a program of bin/ that the demo cannot do without. */
+/** Starts a program from bin/. If it ends, the demo ends. */
 async function run(name, ...args) {
   const program = await start(join(bin, name), args);
   programs.push(program);
   program.ended.then((how) => {
-    // Ctrl-C reaches all programs at once, and this one may hear of it last.
+    // Ctrl-C reaches all programs at once; this one may receive it last.
     if (stopping || how === 0) return stop(0);
     console.error(`${name} ended (${how})`);
     stop(1);

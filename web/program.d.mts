@@ -1,27 +1,27 @@
-/** A program that runs. */
+/** A running program. */
 export interface Program {
-  /** What its ready line says. */
+  /** The content of its ready line. */
   // biome-ignore lint/suspicious/noExplicitAny: each program's own
   readonly ready: any;
-  /** Settles with its exit code or signal. */
+  /** Resolves with its exit code or signal. */
   readonly ended: Promise<number | string | null>;
-  /** What it has written to stderr, the last 64 KB. */
+  /** The last 64 KB of its stderr. */
   errors(): string;
-  /** Ends it, by force if it does not listen. */
+  /** Stops it, and kills it if it does not exit. */
   stop(): Promise<void>;
-  /** Ends it as a crash does. */
+  /** Kills it, as a crash would. */
   kill(): Promise<void>;
 }
 
 /**
- * Starts a program and waits until it is ready. Where it ends before that, the
- * error holds what it wrote to stderr.
+ * Starts a program and waits until it is ready. If it ends before that, the error
+ * contains its stderr.
  */
 export function start(
   file: string,
   args: string[],
   options?: {
-    /** Keeps its stderr off this program's own. Default: false. */
+    /** Does not copy its stderr to this program's stderr. Default: false. */
     quiet?: boolean;
   },
 ): Promise<Program>;

@@ -1,16 +1,16 @@
-// Starts the project's programs, which print one JSON line when they are ready.
+// Starts the project's programs, each of which prints a JSON line when it is ready.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** How long a program may take to say that it is ready, in milliseconds. */
+/** How long a program may take to print its ready line, in milliseconds. */
 const readyTimeout = 20_000;
 
-/** How long a program may take to end once asked to, in milliseconds. */
+/** How long a program may take to exit when stopped, in milliseconds. */
 const stopTimeout = 5_000;
 
-/** The programs that run, which end with this process, at the latest. */
+/** The running programs. They are killed when this process exits. */
 const running = new Set();
 
 process.on("exit", () => {
@@ -18,23 +18,23 @@ process.on("exit", () => {
 });
 
 /**
- * A program that runs.
+ * A running program.
  *
  * @typedef {object} Program
- * @property {any} ready what its ready line says
- * @property {() => string} errors what it has written to stderr, its last 64 KB
- * @property {Promise<number | string | null>} ended settles with its exit code or signal
- * @property {() => Promise<void>} stop ends it, by force if it does not listen
- * @property {() => Promise<void>} kill ends it as a crash does
+ * @property {any} ready the content of its ready line
+ * @property {() => string} errors returns the last 64 KB of its stderr
+ * @property {Promise<number | string | null>} ended resolves with its exit code or signal
+ * @property {() => Promise<void>} stop stops it, and kills it if it does not exit
+ * @property {() => Promise<void>} kill kills it, as a crash would
  */
 
 /**
- * Starts a program and waits until it is ready. Where it ends before that, the
- * error holds what it wrote to stderr.
+ * Starts a program and waits until it is ready. If it ends before that, the error
+ * contains its stderr.
  *
  * @param {string} file
  * @param {string[]} args
- * @param {{ quiet?: boolean }} [options] quiet keeps its stderr off this one's
+ * @param {{ quiet?: boolean }} [options] quiet does not copy its stderr to this program's
  * @returns {Promise<Program>}
  */
 export async function start(file, args, { quiet = false } = {}) {
@@ -48,7 +48,7 @@ export async function start(file, args, { quiet = false } = {}) {
   const ended = once(child, "exit")
     .finally(() => running.delete(child))
     .then(([code, signal]) => signal ?? code);
-  // A child that cannot be started at all emits "error" instead of "exit".
+  // A child process that cannot be started emits "error" instead of "exit".
   const failed = once(child, "error").then(([error]) => {
     throw error;
   });

@@ -14,8 +14,8 @@ const (
 	cacheForever    = "public, max-age=31536000, immutable"
 	cacheRevalidate = "no-cache"
 
-	// The dashboard runs its own scripts and WebAssembly, and talks to the bridge
-	// that serves it; nothing else. No eval, nothing inline, no framing.
+	// The dashboard runs only its own scripts and WebAssembly, and connects only to
+	// its bridge. It needs neither eval nor inline scripts, and must not be framed.
 	contentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; " +
 		"style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,8 +27,8 @@ type site struct {
 	assets map[string]*asset // by URL path
 }
 
-// newSite finds the files to serve. A file NAME.br or NAME.gz is an encoding of
-// NAME; one whose name starts with a dot is not served.
+// newSite indexes the files to serve. A file NAME.br or NAME.gz is an encoding of
+// NAME. Files whose name begins with a dot are not served.
 func newSite(files fs.FS) (*site, error) {
 	s := &site{files: files, assets: map[string]*asset{}}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -74,8 +74,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Content-Security-Policy", contentSecurityPolicy)
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	} else {
-		// Other sites load the client from here, with integrity hashes and as
-		// WebAssembly, which both need CORS. The files are public.
+		// Other sites load the client from here with integrity hashes and as
+		// WebAssembly, both of which need CORS. The files are public.
 		header.Set("Access-Control-Allow-Origin", "*")
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
@@ -99,13 +99,14 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("ETag", v.etag)
 	if v.encoding != identity {
 		header.Set("Content-Encoding", v.encoding)
-		// ServeContent sends an encoded body without its length unless told.
+		// ServeContent omits the length of an encoded body unless it is set.
 		header.Set("Content-Length", v.length)
 	}
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
-// serveNotBuilt tells whoever built the bridge without its files how to get them.
+// serveNotBuilt explains that the bridge was compiled without its web files, and how
+// to build them.
 func serveNotBuilt(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -115,6 +116,6 @@ func serveNotBuilt(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Not built</title>` +
 		`<h1>The dashboard is not built</h1>` +
-		`<p>This bridge was compiled without its web files. It relays calls, but has no page and no script to serve. ` +
+		`<p>This bridge was compiled without its web files. It relays calls, but cannot serve the dashboard or scripts. ` +
 		`Run <code>make build</code> in the repository and start <code>bin/akash-provider-bridge</code>.</p></html>`))
 }

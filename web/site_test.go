@@ -43,7 +43,7 @@ func do(t *testing.T, h http.Handler, method, target string, header ...string) *
 	return w
 }
 
-func TestFilesHaveTheTypesThatBrowsersInsistOn(t *testing.T) {
+func TestContentTypes(t *testing.T) {
 	s := newTestSite(t)
 	for target, want := range map[string]string{
 		"/":                               "text/html; charset=utf-8",
@@ -67,7 +67,7 @@ func TestOnlyFilesOfTheSiteAreServed(t *testing.T) {
 	}
 }
 
-func TestAClientGetsTheEncodingItLikesBest(t *testing.T) {
+func TestTheEncodingIsNegotiated(t *testing.T) {
 	s := newTestSite(t)
 	for _, test := range []struct{ accept, encoding, body string }{
 		{"", "", "\x00asm module"},
@@ -93,13 +93,13 @@ func TestAClientGetsTheEncodingItLikesBest(t *testing.T) {
 	}
 
 	w := get(t, s, "/akash-provider-web.wasm", "Accept-Encoding", "gzip", "Accept-Encoding", "br")
-	assert.Equal(t, "br module", w.Body.String(), "a header may come in several lines")
+	assert.Equal(t, "br module", w.Body.String(), "a header may have several lines")
 
 	w = get(t, s, "/", "Accept-Encoding", "br, gzip")
-	assert.Equal(t, "gz page", w.Body.String(), "a file need not stand in every encoding")
+	assert.Equal(t, "gz page", w.Body.String(), "a file may lack an encoding")
 }
 
-func TestAnEncodedFileKeepsItsLength(t *testing.T) {
+func TestEncodedFilesHaveAContentLength(t *testing.T) {
 	s := newTestSite(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		w := do(t, s, method, "/akash-provider-web.wasm", "Accept-Encoding", "br")
@@ -109,7 +109,7 @@ func TestAnEncodedFileKeepsItsLength(t *testing.T) {
 	}
 }
 
-func TestHeadIsGetWithoutTheBody(t *testing.T) {
+func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	s := newTestSite(t)
 	w := do(t, s, http.MethodHead, "/")
 	assert.Equal(t, http.StatusOK, w.Code)
@@ -123,7 +123,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 	assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 }
 
-func TestAKnownFileIsNotSentAgain(t *testing.T) {
+func TestETagsAreRevalidated(t *testing.T) {
 	s := newTestSite(t)
 	first := get(t, s, "/akash-provider-web.wasm", "Accept-Encoding", "br")
 	tag := first.Header().Get("ETag")
@@ -139,23 +139,23 @@ func TestAKnownFileIsNotSentAgain(t *testing.T) {
 	assert.Equal(t, http.StatusNotModified, weak.Code)
 
 	other := get(t, s, "/akash-provider-web.wasm", "Accept-Encoding", "gzip", "If-None-Match", tag)
-	assert.Equal(t, http.StatusOK, other.Code, "another encoding is another body")
+	assert.Equal(t, http.StatusOK, other.Code, "each encoding has its own tag")
 }
 
-func TestAFileAskedForByItsHashIsImmutable(t *testing.T) {
+func TestAFileRequestedByItsHashIsImmutable(t *testing.T) {
 	s := newTestSite(t)
 	version := s.assets["/akash-provider-web.min.js"].version
 
 	right := get(t, s, "/akash-provider-web.min.js?v="+version)
 	assert.Equal(t, "public, max-age=31536000, immutable", right.Header().Get("Cache-Control"))
 
-	// A page of another release must get a working file, but not keep it.
+	// A page of another release gets a working file, but must not cache it.
 	wrong := get(t, s, "/akash-provider-web.min.js?v=0123456789abcdef")
 	assert.Equal(t, http.StatusOK, wrong.Code)
 	assert.Equal(t, "no-cache", wrong.Header().Get("Cache-Control"))
 }
 
-func TestThePageIsLockedDownAndTheClientIsPublic(t *testing.T) {
+func TestSecurityHeaders(t *testing.T) {
 	s := newTestSite(t)
 
 	page := get(t, s, "/").Header()
@@ -172,7 +172,7 @@ func TestThePageIsLockedDownAndTheClientIsPublic(t *testing.T) {
 	assert.Equal(t, "cross-origin", client.Get("Cross-Origin-Resource-Policy"))
 }
 
-func TestABridgeWithoutItsFilesSaysSo(t *testing.T) {
+func TestFilesThatAreNotBuiltAreReported(t *testing.T) {
 	s, err := newSite(fstest.MapFS{".gitkeep": {}})
 	require.NoError(t, err)
 
@@ -182,7 +182,7 @@ func TestABridgeWithoutItsFilesSaysSo(t *testing.T) {
 	assert.Empty(t, do(t, s, http.MethodHead, "/").Body.String())
 }
 
-func TestTheEmbeddedFilesCanBeRead(t *testing.T) {
+func TestTheEmbeddedFilesAreServed(t *testing.T) {
 	w := get(t, Handler(), "/")
 	assert.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, w.Code, "built or not")
 }

@@ -1,12 +1,11 @@
-// Package web serves what a bridge shows to people and to pages: the dashboard,
-// and the client as a script tag loads it. The files are built by web/build into
-// dist and embedded.
+// Package web serves the dashboard, and the client's files for script tags. web/build
+// builds the files into dist, from where they are embedded.
 //
-// Each file stands under a fixed name. References between them carry the
-// content's hash, as in app.js?v=1f2e3d4c5b6a7980: asked for with the hash of
-// what is served, a file is immutable and never asked for again; asked for
-// without it, or with another one, it is revalidated by its ETag. A page that an
-// older bridge served therefore still finds its files on a newer one.
+// Each file has a fixed name. References between files contain the hash of the
+// content, as in app.js?v=1f2e3d4c5b6a7980. A request with the current hash is
+// answered as immutable, so that browsers do not repeat it. A request without a hash,
+// or with another one, is revalidated with the ETag. A page from an older release of
+// the bridge therefore still finds its files on a newer one.
 package web
 
 import (
@@ -18,16 +17,16 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// Handler serves the embedded files. Before "make build" has made them it
-// answers 503 and says so.
+// Handler serves the embedded files. If they have not been built, it answers with
+// status 503 and says so.
 func Handler() http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
-		panic(err) // the name is a constant
+		panic(err) // cannot happen: the name is a constant
 	}
 	s, err := newSite(files)
 	if err != nil {
-		panic(err) // embedded files can be read
+		panic(err) // cannot happen: the files are embedded
 	}
 	return s
 }

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// options say where files come from and go to.
+// options are the directories that files are read from and written to.
 type options struct{ src, client, out, cache string }
 
-// clientFiles are the files of the npm package that a script tag needs, and the
-// names that pages know them by.
+// clientFiles are the npm package's files for script tags, and the names under which
+// they are served.
 var clientFiles = map[string]string{
 	"akash-provider-web.js":   "akash-provider-web.min.js",
 	"akash-provider-web.wasm": "akash-provider-web.wasm",
 }
 
-// build makes everything anew, except that what was compressed before is taken
-// from the cache, and that a file that would not change is not touched.
+// build builds all files. It reuses compressed files from the cache, and does not
+// touch output files that have not changed.
 func build(o options) error {
 	sources, err := read(o)
 	if err != nil {
@@ -53,8 +53,8 @@ func build(o options) error {
 	return compressor.prune()
 }
 
-// hashes returns, as JSON, what the integrity attribute of a page that loads the
-// client's files from a bridge is (Subresource Integrity, section 3.1).
+// hashes returns the integrity hashes (Subresource Integrity, section 3.1) of the
+// client's files as JSON, for pages that load them from a bridge.
 func hashes(assets map[string][]byte) ([]byte, error) {
 	sums := map[string]string{}
 	for _, name := range clientFiles {
@@ -64,7 +64,7 @@ func hashes(assets map[string][]byte) ([]byte, error) {
 	return json.MarshalIndent(sums, "", "  ")
 }
 
-// read returns the sources by the name they are served under.
+// read returns the sources by the names under which they are served.
 func read(o options) (map[string][]byte, error) {
 	sources := map[string][]byte{}
 	entries, err := os.ReadDir(o.src)
@@ -89,7 +89,7 @@ func read(o options) (map[string][]byte, error) {
 	return sources, nil
 }
 
-// write makes dir hold exactly files, and whatever starts with a dot.
+// write makes dir contain exactly files, except for names that begin with a dot.
 func write(dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -108,7 +108,8 @@ func write(dir string, files map[string][]byte) error {
 	}
 	for name, body := range files {
 		path := filepath.Join(dir, name)
-		// The Go tool rebuilds what embeds a file whose time changed.
+		// The go command rebuilds packages that embed a file whose modification time
+		// has changed.
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, body) {
 			continue
 		}

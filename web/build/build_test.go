@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTree lays out sources and returns options that build them.
+// newTree writes source files and returns options to build them.
 func newTree(t *testing.T, files map[string]string) options {
 	t.Helper()
 	root := t.TempDir()
@@ -50,7 +50,7 @@ func (o options) output(t *testing.T, name string) string {
 	return string(body)
 }
 
-func TestAPageRefersToItsFilesByContent(t *testing.T) {
+func TestReferencesContainTheHash(t *testing.T) {
 	o := newTree(t, map[string]string{
 		"src/index.html": `<!doctype html><html lang="en"><head><title>T</title>
 			<link rel="stylesheet" href="/app.css"><script src="/akash-provider-web.min.js"></script>
@@ -65,12 +65,12 @@ func TestAPageRefersToItsFilesByContent(t *testing.T) {
 	for _, name := range []string{"app.css", "app.js", "akash-provider-web.min.js"} {
 		assert.Contains(t, page, `"/`+name+`?v=`+version([]byte(o.output(t, name)))+`"`)
 	}
-	assert.Contains(t, page, `href="/elsewhere"`, "what is not one of ours is left alone")
+	assert.Contains(t, page, `href="/elsewhere"`, "references to other files are unchanged")
 	assert.Regexp(t, regexp.MustCompile(`"\./bar\.js\?v=[0-9a-f]{16}"`), o.output(t, "app.js"))
 	assert.Equal(t, "body{color:red}", o.output(t, "app.css"))
 }
 
-func TestAChangeTravelsToEveryReference(t *testing.T) {
+func TestAChangedFileChangesReferencesToIt(t *testing.T) {
 	files := map[string]string{
 		"src/index.html": `<script type="module" src="/app.js"></script>`,
 		"src/app.js":     "import './bar.js'\n",
@@ -85,22 +85,22 @@ func TestAChangeTravelsToEveryReference(t *testing.T) {
 	assert.NotEqual(t, before, o.output(t, "index.html"))
 }
 
-func TestReferencesInACircleAreAnError(t *testing.T) {
+func TestCyclicReferencesAreAnError(t *testing.T) {
 	o := newTree(t, map[string]string{
 		"src/a.js": "import './b.js'\n",
 		"src/b.js": "import './a.js'\n",
 	})
-	assert.ErrorContains(t, build(o), "circle")
+	assert.ErrorContains(t, build(o), "cycle")
 }
 
-func TestTheClientIsMinifiedAndKeepsItsMeaning(t *testing.T) {
+func TestTheClientIsMinified(t *testing.T) {
 	o := newTree(t, nil)
 	require.NoError(t, build(o))
 	assert.Contains(t, o.output(t, "akash-provider-web.min.js"), "answer:42")
 	assert.Less(t, len(o.output(t, "akash-provider-web.min.js")), 58)
 }
 
-func TestTheHashesAreThoseOfWhatIsServed(t *testing.T) {
+func TestIntegrityHashes(t *testing.T) {
 	o := newTree(t, nil)
 	require.NoError(t, build(o))
 	var sums map[string]string
@@ -114,7 +114,7 @@ func TestTheHashesAreThoseOfWhatIsServed(t *testing.T) {
 
 func TestEncodingsDecodeToTheFile(t *testing.T) {
 	o := newTree(t, nil)
-	for range 2 { // made, then taken from the cache
+	for range 2 { // first compressed, then read from the cache
 		require.NoError(t, build(o))
 		want := o.output(t, "akash-provider-web.wasm")
 
@@ -128,10 +128,10 @@ func TestEncodingsDecodeToTheFile(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, string(got))
 	}
-	assert.NoFileExists(t, filepath.Join(o.out, "akash-provider-web.min.js.br"), "too small to gain")
+	assert.NoFileExists(t, filepath.Join(o.out, "akash-provider-web.min.js.br"), "too small to benefit")
 }
 
-func TestTheCacheHoldsWhatIsInUse(t *testing.T) {
+func TestUnusedFilesAreRemovedFromTheCache(t *testing.T) {
 	o := newTree(t, nil)
 	require.NoError(t, build(o))
 	before, err := os.ReadDir(o.cache)
@@ -147,7 +147,7 @@ func TestTheCacheHoldsWhatIsInUse(t *testing.T) {
 	assert.NotEqual(t, before[0].Name(), after[0].Name())
 }
 
-func TestASecondBuildTouchesNothingAndLeavesNothingBehind(t *testing.T) {
+func TestASecondBuildChangesOnlyWhatIsStale(t *testing.T) {
 	o := newTree(t, map[string]string{"src/index.html": "<!doctype html><title>T</title>"})
 	require.NoError(t, os.MkdirAll(o.out, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(o.out, ".gitkeep"), nil, 0o644))
@@ -165,18 +165,18 @@ func TestASecondBuildTouchesNothingAndLeavesNothingBehind(t *testing.T) {
 	assert.Equal(t, before.ModTime(), after.ModTime())
 }
 
-func TestAMissingClientIsToldApart(t *testing.T) {
+func TestAMissingClientIsReported(t *testing.T) {
 	o := newTree(t, nil)
 	require.NoError(t, os.Remove(filepath.Join(o.client, "akash-provider-web.wasm")))
 	assert.ErrorContains(t, build(o), "npm package is not built")
 }
 
-func TestBrokenSourcesNameTheFile(t *testing.T) {
+func TestSyntaxErrorsNameTheFile(t *testing.T) {
 	o := newTree(t, map[string]string{"src/app.js": "function ( {"})
 	assert.ErrorContains(t, build(o), "app.js")
 }
 
-func TestCompressLeavesOutWhatDoesNotHelp(t *testing.T) {
+func TestIncompressibleFilesAreNotCompressed(t *testing.T) {
 	noise := make([]byte, 4096)
 	for i, x := 0, uint32(1); i < len(noise); i++ {
 		x = x*1664525 + 1013904223

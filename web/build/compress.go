@@ -15,16 +15,17 @@ import (
 )
 
 const (
-	// minCompress is the size in bytes below which compressing saves nothing: the
-	// answer fits one packet either way.
+	// minCompress is the size in bytes below which compression saves nothing: the
+	// response fits into one packet either way.
 	minCompress = 512
 
-	// settings names those of the encoders in the cache; change it with them.
+	// settings identifies the encoders' settings in the cache. Change it together
+	// with them.
 	settings = "brotli11-gzip9"
 )
 
-// encoders make the encodings of a file, by suffix. Both are slow and thorough:
-// a file is compressed once and sent often.
+// encoders encode a file, by suffix. They use the slowest settings, since a file is
+// compressed once and sent often.
 var encoders = map[string]func(io.Writer) (io.WriteCloser, error){
 	".br": func(w io.Writer) (io.WriteCloser, error) {
 		return brotli.NewWriterLevel(w, brotli.BestCompression), nil
@@ -34,7 +35,7 @@ var encoders = map[string]func(io.Writer) (io.WriteCloser, error){
 	},
 }
 
-// compressor compresses files, and keeps what it made for the next run.
+// compressor compresses files and caches the results for later runs.
 type compressor struct {
 	dir  string
 	used map[string]bool // names in dir
@@ -44,8 +45,7 @@ func newCompressor(dir string) *compressor {
 	return &compressor{dir: dir, used: map[string]bool{}}
 }
 
-// compress returns body's encodings by suffix, without those that would not be
-// smaller.
+// compress returns the encodings of body by suffix, except those that are not smaller.
 func (c *compressor) compress(body []byte) (map[string][]byte, error) {
 	encoded := map[string][]byte{}
 	if len(body) < minCompress {
@@ -63,7 +63,7 @@ func (c *compressor) compress(body []byte) (map[string][]byte, error) {
 	return encoded, nil
 }
 
-// encode compresses body, or finds it compressed by an earlier run.
+// encode compresses body, or returns the result of an earlier run.
 func (c *compressor) encode(body []byte, suffix string) ([]byte, error) {
 	sum := sha256.Sum256(body)
 	name := settings + "-" + hex.EncodeToString(sum[:]) + suffix
@@ -82,12 +82,12 @@ func (c *compressor) encode(body []byte, suffix string) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return buf.Bytes(), c.keep(name, buf.Bytes())
+	return buf.Bytes(), c.store(name, buf.Bytes())
 }
 
-// keep writes a file as a whole or not at all, so that an interrupted run leaves
-// no half file for the next.
-func (c *compressor) keep(name string, body []byte) error {
+// store writes a file atomically, so that an interrupted run leaves no incomplete
+// file.
+func (c *compressor) store(name string, body []byte) error {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *compressor) keep(name string, body []byte) error {
 	return os.Rename(f.Name(), filepath.Join(c.dir, name))
 }
 
-// prune forgets what earlier runs kept and this one had no use for.
+// prune removes cached files that this run has not used.
 func (c *compressor) prune() error {
 	entries, err := os.ReadDir(c.dir)
 	if errors.Is(err, fs.ErrNotExist) {

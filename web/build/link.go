@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// reference matches a quoted reference to a file that stands beside the one it
-// is in: "/app.css" in a page, "./status.js" in a module.
+// reference matches a quoted reference to a file in the same directory: "/app.css" in
+// a page, "./status.js" in a module.
 var reference = regexp.MustCompile(`(["'])(\.?/)([\w.-]+)(["'])`)
 
-// versionLength must be what package web uses.
+// versionLength must be that of package web.
 const versionLength = 16
 
-// linker minifies assets and makes them refer to each other by content.
+// linker minifies assets and adds content hashes to the references between them.
 type linker struct {
 	sources map[string][]byte
 	done    map[string][]byte
-	open    map[string]bool // being linked: met again, it is a cycle
+	pending map[string]bool // being linked; a reference to one of these is a cycle
 }
 
 func newLinker(sources map[string][]byte) *linker {
-	return &linker{sources: sources, done: map[string][]byte{}, open: map[string]bool{}}
+	return &linker{sources: sources, done: map[string][]byte{}, pending: map[string]bool{}}
 }
 
-// link returns every source, minified and with versioned references.
+// link returns all sources, minified and with versioned references.
 func (l *linker) link() (map[string][]byte, error) {
 	for name := range l.sources {
 		if _, err := l.asset(name); err != nil {
@@ -37,20 +37,20 @@ func (l *linker) link() (map[string][]byte, error) {
 	return l.done, nil
 }
 
-// asset links one source after the ones it refers to, since its own version
-// depends on theirs.
+// asset links a source after those that it hasReferences to, since its version depends on
+// theirs.
 func (l *linker) asset(name string) ([]byte, error) {
 	if body, ok := l.done[name]; ok {
 		return body, nil
 	}
-	if l.open[name] {
-		return nil, fmt.Errorf("%s refers to itself, in a circle", name)
+	if l.pending[name] {
+		return nil, fmt.Errorf("%s refers to itself, in a cycle", name)
 	}
-	l.open[name] = true
-	defer delete(l.open, name)
+	l.pending[name] = true
+	defer delete(l.pending, name)
 
 	body := l.sources[name]
-	if refers(name) {
+	if hasReferences(name) {
 		var failed error
 		body = reference.ReplaceAllFunc(body, func(match []byte) []byte {
 			part := reference.FindSubmatch(match)
@@ -77,9 +77,9 @@ func (l *linker) asset(name string) ([]byte, error) {
 	return body, nil
 }
 
-// refers reports whether a file's references are rewritten. The client is left
-// alone: it is the npm package's own, and finds its module by itself.
-func refers(name string) bool {
+// hasReferences reports whether a file's references are rewritten. Those of the client
+// are not: it comes from the npm package and finds its module itself.
+func hasReferences(name string) bool {
 	switch path.Ext(name) {
 	case ".html", ".css", ".js":
 		return !strings.HasPrefix(name, "akash-provider-web.")

@@ -1,6 +1,6 @@
-// Command build makes the files that package web embeds: it takes the dashboard
-// from web/src and the client from npm/dist, minifies them, writes each other's
-// hashes into their references and compresses the results.
+// Command build builds the files that package web embeds. It takes the dashboard from
+// web/src and the client from npm/dist, minifies them, adds content hashes to
+// references, and compresses the results.
 //
 //	go run ./web/build -src web/src -client npm/dist -out web/dist -cache .tools/compressed
 package main
@@ -15,8 +15,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.src, "src", "web/src", "directory of the dashboard's sources")
 	flag.StringVar(&o.client, "client", "npm/dist", "directory of the built npm package")
-	flag.StringVar(&o.out, "out", "web/dist", "directory to write; what does not belong there is removed")
-	flag.StringVar(&o.cache, "cache", ".tools/compressed", "directory that keeps compressed files for the next run")
+	flag.StringVar(&o.out, "out", "web/dist", "directory to write to; other files in it are removed")
+	flag.StringVar(&o.cache, "cache", ".tools/compressed", "directory that caches compressed files for the next run")
 	flag.Parse()
 
 	if err := build(o); err != nil {

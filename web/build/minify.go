@@ -10,7 +10,7 @@ import (
 	"github.com/tdewolff/minify/v2/svg"
 )
 
-// mediaTypes are the kinds of file that are minified, by extension.
+// mediaTypes are the types of files that are minified, by extension.
 var mediaTypes = map[string]string{
 	".css":  "text/css",
 	".html": "text/html",
@@ -29,7 +29,7 @@ func newMinifier() *minify.M {
 	return m
 }
 
-// minifyAsset returns body in fewer bytes, if it is of a kind that can be.
+// minifyAsset returns body minified, if its type is supported.
 func minifyAsset(name string, body []byte) ([]byte, error) {
 	mediaType, ok := mediaTypes[path.Ext(name)]
 	if !ok {

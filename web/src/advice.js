@@ -1,5 +1,5 @@
-// What a person can do about a failed call. The error's own message says what
-// happened; this says what to try.
+// What a user can do about a failed call. The error's message says what happened; this
+// says what to try.
 
 const byReason = {
   malformedAddress: "An address starts with akash1 and has 44 characters. Copy it whole.",
@@ -57,7 +57,7 @@ const byCode = {
   UNAVAILABLE: "Try again; if it stays, look whether the bridge is running.",
 };
 
-/** Returns a sentence, or "" where there is nothing to add. */
+/** Returns advice, or "" if there is none. */
 export function advice(error) {
   return byReason[error.reason] ?? byCode[error.code] ?? "";
 }

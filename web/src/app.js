@@ -1,4 +1,4 @@
-// The dashboard: one provider's status, and the logs of one of its leases.
+// The dashboard: the status of a provider and the logs of a lease.
 
 import { advice } from "./advice.js";
 import { byId, el } from "./dom.js";
@@ -15,7 +15,7 @@ const refresh = byId("refresh");
 
 let opened;
 
-/** Returns the one client of the page; a failed start is tried again. */
+/** Returns the page's client. If starting it failed, starts it again. */
 function client() {
   opened ??= AkashProvider.createClient({
     bridgeUrl: location.origin,
@@ -36,7 +36,7 @@ const logs = new Logs({
 // --- status ---
 
 let showing = new AbortController();
-let shown = ""; // the address whose status is drawn
+let shown = ""; // the address whose status is shown
 
 async function show() {
   showing.abort();
@@ -83,9 +83,9 @@ function draw(address, status, about) {
   byId("status-line").textContent = `As of ${new Date().toLocaleTimeString()}`;
 }
 
-// --- what both share ---
+// --- shared by both ---
 
-/** Shows an error with its cause and what can be done, or clears the place. */
+/** Shows an error with its cause and advice, or removes it. */
 function notice(place, error, again) {
   place.replaceChildren();
   if (!error) return;
@@ -124,7 +124,7 @@ function offerRecent() {
   byId("recent").replaceChildren(...recent().map((address) => new Option(address)));
 }
 
-/** Takes over what the page's address says. */
+/** Fills in the form from the page's address. */
 function follow() {
   const given = readFragment();
   for (const name of ["owner", "dseq", "gseq", "oseq", "service", "token"]) {

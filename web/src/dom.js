@@ -1,9 +1,8 @@
-// Elements, made in one expression. Text is only ever set as text: whatever a
-// provider sends, none of it is markup.
+// Creates elements. Text from providers is always set as text content, never as HTML.
 
 /**
- * Makes an element. Attributes whose value is null, undefined or false are left
- * out; children are elements or text.
+ * Creates an element. Attributes whose value is null, undefined or false are omitted.
+ * Children are elements or text.
  */
 export function el(tag, attributes, ...children) {
   const element = document.createElement(tag);

@@ -1,12 +1,12 @@
-// What the address of the page says: #provider=akash1…&owner=…&dseq=…&gseq=…&oseq=…
-// A fragment never leaves the browser, and the page can be linked to.
+// The fragment of the page's address: #provider=akash1…&owner=…&dseq=…&gseq=…&oseq=…
+// Browsers do not send the fragment, and it makes the page's state linkable.
 
 const fields = ["provider", "owner", "dseq", "gseq", "oseq", "service"];
 
 /**
- * Returns the fields that the page's address gives. A token is accepted, for
- * programs that open the page for somebody, and taken out of the address at
- * once, so that it stays neither in view nor in the history.
+ * Returns the fields in the page's address. A token is accepted, for programs that
+ * open the page for a user, but removed from the address at once, so that it appears
+ * neither on screen nor in the history.
  */
 export function readFragment() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -19,7 +19,7 @@ export function readFragment() {
   return found;
 }
 
-/** Makes the page's address tell the same as its fields, never the token. */
+/** Updates the page's address from its fields, but never adds the token. */
 export function writeFragment(values) {
   const next = new URLSearchParams();
   for (const name of fields) {

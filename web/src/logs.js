@@ -1,10 +1,10 @@
-// Follows the logs of a lease: the form, the stream, and what is said about it.
+// Follows the logs of a lease: the form, the stream, and the line with its progress.
 
 import { byId } from "./dom.js";
 import { count } from "./quantity.js";
 import { Viewer } from "./viewer.js";
 
-// How often the line above the log is brought up to date, in milliseconds.
+// How often the progress line is updated, in milliseconds.
 const tick = 500;
 
 export class Logs {
@@ -20,8 +20,8 @@ export class Logs {
   #abort = null;
 
   /**
-   * client returns a promise of the client, provider the address in the page's
-   * field; fail shows an error, or clears it.
+   * client returns a promise of the client. provider returns the address in the
+   * page's field. fail shows an error, or removes it.
    */
   constructor({ client, provider, fail }) {
     this.#client = client;
@@ -98,7 +98,7 @@ export class Logs {
     return request;
   }
 
-  /** Puts the services that were seen under the filter. */
+  /** Suggests the services seen so far in the filter's field. */
   #offer(batch) {
     for (const { service } of batch) {
       if (this.#services.has(service) || this.#services.size >= 100) continue;
@@ -108,7 +108,7 @@ export class Logs {
   }
 }
 
-/** The line above the log: what is going on, how much of it, how fast. */
+/** The progress line above the log: state, number of lines and rate. */
 class Progress {
   #line;
   #lines = 0;

@@ -1,17 +1,17 @@
-// Numbers as people read them.
+// Formats numbers for people.
 
 const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** Writes a count: 1,234. */
+/** Formats a count: 1,234. */
 export const count = (n) => whole.format(n);
 
-/** Writes cores or devices: 63.9. */
+/** Formats cores or devices: 63.9. */
 export const amount = (n) => plain.format(n);
 
-/** Writes bytes in the unit that suits the largest of values: 21.5, 502.9 GiB. */
+/** Formats bytes in the unit that suits the largest value: 21.5, 502.9 GiB. */
 export function bytes(...values) {
   let step = 0;
   for (let most = Math.max(...values, 0); most >= 1024 && step < binary.length - 1; most /= 1024)
@@ -19,5 +19,5 @@ export function bytes(...values) {
   return { texts: values.map((v) => plain.format(v / 1024 ** step)), unit: binary[step] };
 }
 
-/** Writes a share from 0 to 1 and beyond: 34 %. */
+/** Formats a share of 0 or more: 34 %. */
 export const percent = (share) => `${whole.format(share * 100)} %`;

@@ -6,12 +6,12 @@ export class Ring {
   #chars = 0;
   #maxChars;
 
-  /** How many lines are held. */
+  /** The number of lines stored. */
   length = 0;
-  /** How many lines were given up for newer ones. */
+  /** The number of older lines that were dropped. */
   dropped = 0;
 
-  /** Holds at most maxLines lines of together at most maxChars characters. */
+  /** Stores at most maxLines lines with a total of maxChars characters. */
   constructor(maxLines, maxChars) {
     this.#slots = new Array(maxLines);
     this.#maxChars = maxChars;
@@ -34,7 +34,7 @@ export class Ring {
     this.#chars += size;
   }
 
-  /** Returns the line at index, 0 being the oldest held. */
+  /** Returns the line at index; 0 is the oldest one stored. */
   at(index) {
     return this.#slots[(this.#start + index) % this.#slots.length];
   }

@@ -1,9 +1,9 @@
-// Draws a provider's status.
+// Renders a provider's status.
 
 import { el } from "./dom.js";
 import { amount, bytes, count, percent } from "./quantity.js";
 
-/** Returns the elements that show a status; about says who gave it and how. */
+/** Returns the elements for a status. about describes the connection it came from. */
 export function statusView(address, status, about) {
   const nodes = status.cluster?.inventory?.cluster?.nodes ?? [];
   return [
@@ -90,7 +90,7 @@ export function resources(status) {
   ];
 }
 
-/** Adds up resource pairs; a part that is missing counts nothing. */
+/** Sums resource pairs. Missing parts count as zero. */
 export function sum(pairs) {
   let used = 0;
   let total = 0;
@@ -101,7 +101,7 @@ export function sum(pairs) {
   return { used, total };
 }
 
-/** Writes an amount of a total: "21.8 of 63.9 cores". */
+/** Formats an amount of a total: "21.8 of 63.9 cores". */
 export function share({ kind, used, total }, separator = " of ") {
   if (kind === "bytes") {
     const { texts, unit } = bytes(used, total);
@@ -122,7 +122,9 @@ function card(resource) {
   );
 }
 
-/** Returns a bar as long as the used share; an overcommitted one is full. */
+/**
+ * Returns a bar that shows the used share. It is full if the resource is overcommitted.
+ */
 function bar({ name, used, total }) {
   const part = total > 0 ? used / total : 0;
   const fill = el("span", { class: part > 1 ? "fill over" : part > 0.9 ? "fill high" : "fill" });

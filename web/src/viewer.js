@@ -1,5 +1,5 @@
-// Shows the latest lines of a log. However fast they come, each frame touches
-// only the rows that can be seen.
+// Shows the latest lines of a log. At any rate of lines, a frame updates only the
+// visible rows.
 
 import { byId, el } from "./dom.js";
 import { count } from "./quantity.js";
@@ -8,14 +8,14 @@ import { Ring } from "./ring.js";
 const maxLines = 50_000;
 const maxChars = 32_000_000;
 
-// Of a longer line the beginning is shown; all of it is saved.
+// A longer line is truncated on screen, but saved in full.
 const maxShown = 4_000;
 
-// Pixels; app.css sets the same.
+// In pixels; must match app.css.
 const rowHeight = 20;
 
-// Colours and cursor movements that programs write for terminals, also one that is
-// cut off at the end of the line.
+// Terminal escape sequences for colors and cursor movement, including one that is
+// truncated at the end of the line.
 const escapes =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   /\u001b(?:\[[0-9;:?]*(?:[ -/]*[@-~]|$)|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_]|$)|\r/g;
@@ -31,7 +31,7 @@ export class Viewer {
   #layer = el("div", { class: "layer" });
   #rows = [];
   #needle = "";
-  #matches = []; // numbers of the lines that hold the needle, while there is one
+  #matches = []; // numbers of the lines that contain the needle, if there is one
   #shownDropped = 0;
   #atEnd = true;
   #frame = 0;
@@ -57,7 +57,7 @@ export class Viewer {
     this.#draw();
   }
 
-  /** Adds LogEntry objects. */
+  /** Appends LogEntry objects. */
   push(entries) {
     for (const entry of entries) {
       if (this.#needle && entry.message.includes(this.#needle)) {
@@ -106,7 +106,7 @@ export class Viewer {
     }
     const lines = this.#needle ? this.#matches.length : ring.length;
 
-    // Somebody who reads further up keeps the line under the eye.
+    // If the user has scrolled up, keep the visible lines in place.
     const scroller = this.#scroller;
     this.#sizer.style.height = `${lines * rowHeight}px`;
     if (this.#atEnd) scroller.scrollTop = lines * rowHeight;
@@ -168,12 +168,12 @@ export class Viewer {
     }
     const url = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
     el("a", { href: url, download: "lease.log" }).click();
-    // The download has its own hold on the data once it has begun.
+    // Once the download has begun, it no longer needs the URL.
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 }
 
-/** Returns what is shown of a message. */
+/** Returns the text shown for a message. */
 export function shown(message) {
   const text = message.slice(0, maxShown).replace(escapes, "");
   return message.length > maxShown

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { advice } from "../src/advice.js";
 
-test("there is advice for every reason that the bridge can give", async () => {
+test("there is advice for every reason of the bridge", async () => {
   const source = await readFile(
     new URL("../../bridge/rpcerror/rpcerror.go", import.meta.url),
     "utf8",
@@ -16,7 +16,7 @@ test("there is advice for every reason that the bridge can give", async () => {
   );
 });
 
-test("without a reason, the code decides; without either, nothing is added", () => {
+test("without a reason the code decides; without both there is no advice", () => {
   assert.match(advice({ code: "UNAUTHENTICATED" }), /token/);
   assert.equal(advice({ code: "UNKNOWN" }), "");
   assert.equal(advice(new TypeError("x")), "");

@@ -5,14 +5,14 @@ import { Ring } from "../src/ring.js";
 const line = (message) => ({ service: "web", replica: 0, message });
 const held = (ring) => Array.from({ length: ring.length }, (_, i) => ring.at(i).message);
 
-test("holds the latest lines, and says how many it gave up", () => {
+test("stores the latest lines and counts dropped ones", () => {
   const ring = new Ring(3, 1000);
   for (const text of ["a", "b", "c", "d", "e"]) ring.push(line(text));
   assert.deepEqual(held(ring), ["c", "d", "e"]);
   assert.equal(ring.dropped, 2);
 });
 
-test("holds no more characters than it may, but always the last line", () => {
+test("bounds the characters, but always stores the last line", () => {
   const ring = new Ring(100, 10);
   for (const text of ["aaaa", "bbbb", "cccc"]) ring.push(line(text));
   assert.deepEqual(held(ring), ["bbbb", "cccc"]);
@@ -23,7 +23,7 @@ test("holds no more characters than it may, but always the last line", () => {
   assert.equal(ring.dropped, 4);
 });
 
-test("is empty and counts anew once cleared", () => {
+test("is empty after clear", () => {
   const ring = new Ring(2, 1000);
   for (const text of ["a", "b", "c"]) ring.push(line(text));
   ring.clear();
@@ -33,7 +33,7 @@ test("is empty and counts anew once cleared", () => {
   assert.deepEqual(held(ring), ["d"]);
 });
 
-test("gives the same as a list that forgets, over a long run", () => {
+test("behaves like a list that drops its oldest entries", () => {
   const ring = new Ring(7, 60);
   let list = [];
   let seed = 1;

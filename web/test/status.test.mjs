@@ -6,7 +6,7 @@ import { resources, share, sum } from "../src/status.js";
 const q = (value) => ({ text: String(value), value });
 const pair = (allocatable, allocated) => ({ allocatable: q(allocatable), allocated: q(allocated) });
 
-test("resources are summed over nodes, storage is by class", () => {
+test("resources are summed over nodes, and storage by class", () => {
   const status = {
     cluster: {
       inventory: {
@@ -36,18 +36,18 @@ test("resources are summed over nodes, storage is by class", () => {
   });
 });
 
-test("a status without a cluster has nothing to sum", () => {
+test("a status without a cluster has no resources", () => {
   assert.equal(
     resources({}).every((r) => r.total === 0 && r.used === 0),
     true,
   );
 });
 
-test("negative amounts, which a provider may report, count as none", () => {
+test("negative amounts count as zero", () => {
   assert.deepEqual(sum([pair(10, -2), undefined, { allocated: q(1) }]), { used: 1, total: 10 });
 });
 
-test("bytes are written in the unit of the larger number", () => {
+test("bytes are formatted in the unit of the larger number", () => {
   assert.deepEqual(bytes(512 * 2 ** 20, 4 * 2 ** 30), { texts: ["0.5", "4"], unit: "GiB" });
   assert.deepEqual(bytes(0, 0), { texts: ["0", "0"], unit: "B" });
   assert.equal(percent(1.096), "110 %");

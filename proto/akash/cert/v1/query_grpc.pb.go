@@ -26,8 +26,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Query reads certificates from the chain. Before the chain's v1.0 the same
-// messages stood under akash.cert.v1beta3.
+// Query reads certificates from the chain. Before version 1.0 of the chain, the same
+// messages were in the package akash.cert.v1beta3.
 type QueryClient interface {
 	// Certificates lists the certificates that match a filter.
 	Certificates(ctx context.Context, in *QueryCertificatesRequest, opts ...grpc.CallOption) (*QueryCertificatesResponse, error)
@@ -55,8 +55,8 @@ func (c *queryClient) Certificates(ctx context.Context, in *QueryCertificatesReq
 // All implementations must embed UnimplementedQueryServer
 // for forward compatibility.
 //
-// Query reads certificates from the chain. Before the chain's v1.0 the same
-// messages stood under akash.cert.v1beta3.
+// Query reads certificates from the chain. Before version 1.0 of the chain, the same
+// messages were in the package akash.cert.v1beta3.
 type QueryServer interface {
 	// Certificates lists the certificates that match a filter.
 	Certificates(context.Context, *QueryCertificatesRequest) (*QueryCertificatesResponse, error)

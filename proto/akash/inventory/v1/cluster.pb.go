@@ -74,7 +74,7 @@ func (x *Cluster) GetStorage() []*Storage {
 	return nil
 }
 
-// Node is one machine of the cluster.
+// Node is a machine of the cluster.
 type Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -135,7 +135,7 @@ func (x *Node) GetCapabilities() *NodeCapabilities {
 	return nil
 }
 
-// NodeCapabilities lists what a node can be asked for beyond its amounts.
+// NodeCapabilities lists what a node supports besides its resources.
 type NodeCapabilities struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	StorageClasses []string               `protobuf:"bytes,1,rep,name=storage_classes,json=storageClasses,proto3" json:"storage_classes,omitempty"`
@@ -180,7 +180,7 @@ func (x *NodeCapabilities) GetStorageClasses() []string {
 	return nil
 }
 
-// NodeResources holds the amounts of each resource of a node.
+// NodeResources has the amounts of a node's resources.
 type NodeResources struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Cpu              *CPU                   `protobuf:"bytes,1,opt,name=cpu,proto3" json:"cpu,omitempty"`
@@ -265,7 +265,7 @@ func (x *NodeResources) GetVolumesMounted() *ResourcePair {
 	return nil
 }
 
-// CPU is the processors of a node; quantities are in cores.
+// CPU describes the processors of a node. Quantities are in cores.
 type CPU struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quantity      *ResourcePair          `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`
@@ -387,7 +387,7 @@ func (x *CPUInfo) GetVcores() uint32 {
 	return 0
 }
 
-// Memory is the memory of a node; quantities are in bytes.
+// Memory describes the memory of a node. Quantities are in bytes.
 type Memory struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quantity      *ResourcePair          `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`
@@ -509,7 +509,7 @@ func (x *MemoryInfo) GetSpeed() string {
 	return ""
 }
 
-// GPU is the accelerators of a node; quantities are in whole devices.
+// GPU describes the accelerators of a node. Quantities are in whole devices.
 type GPU struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quantity      *ResourcePair          `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`
@@ -647,7 +647,7 @@ func (x *GPUInfo) GetMemorySize() string {
 	return ""
 }
 
-// Storage is one persistent storage class; quantities are in bytes.
+// Storage is a persistent storage class. Quantities are in bytes.
 type Storage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quantity      *ResourcePair          `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`

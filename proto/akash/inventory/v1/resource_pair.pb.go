@@ -23,14 +23,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ResourcePair is an amount of one resource and the part of it that leases hold.
-// Allocated may exceed allocatable where a provider overcommits.
+// ResourcePair is an amount of a resource and the part of it allocated to leases.
+// allocated may exceed allocatable if the provider overcommits.
 type ResourcePair struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Allocatable *resource.Quantity     `protobuf:"bytes,1,opt,name=allocatable,proto3" json:"allocatable,omitempty"`
 	Allocated   *resource.Quantity     `protobuf:"bytes,2,opt,name=allocated,proto3" json:"allocated,omitempty"`
 	Attributes  []*v1.Attribute        `protobuf:"bytes,3,rep,name=attributes,proto3" json:"attributes,omitempty"`
-	// Absent from providers older than about v0.6.8.
+	// Absent from providers before about v0.6.8.
 	Capacity      *resource.Quantity `protobuf:"bytes,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

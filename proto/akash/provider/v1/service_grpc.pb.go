@@ -28,13 +28,13 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ProviderRPC is what a provider serves to everybody on its gRPC port
-// (provider v0.5.0 and later). It needs no credential, and must be given none:
-// a provider older than v0.16.0 dies of an authorization header on a unary call.
+// ProviderRPC is the service that a provider offers to everyone on its gRPC port
+// (provider v0.5.0 and later). It needs no credentials, and none must be sent: an
+// authorization header on a unary call crashes providers before v0.16.0.
 type ProviderRPCClient interface {
-	// GetStatus returns the provider's status now.
+	// GetStatus returns the provider's current status.
 	GetStatus(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*Status, error)
-	// StreamStatus sends the status at once and again at every change.
+	// StreamStatus sends the current status, and then every change of it.
 	StreamStatus(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Status], error)
 }
 
@@ -79,13 +79,13 @@ type ProviderRPC_StreamStatusClient = grpc.ServerStreamingClient[Status]
 // All implementations must embed UnimplementedProviderRPCServer
 // for forward compatibility.
 //
-// ProviderRPC is what a provider serves to everybody on its gRPC port
-// (provider v0.5.0 and later). It needs no credential, and must be given none:
-// a provider older than v0.16.0 dies of an authorization header on a unary call.
+// ProviderRPC is the service that a provider offers to everyone on its gRPC port
+// (provider v0.5.0 and later). It needs no credentials, and none must be sent: an
+// authorization header on a unary call crashes providers before v0.16.0.
 type ProviderRPCServer interface {
-	// GetStatus returns the provider's status now.
+	// GetStatus returns the provider's current status.
 	GetStatus(context.Context, *emptypb.Empty) (*Status, error)
-	// StreamStatus sends the status at once and again at every change.
+	// StreamStatus sends the current status, and then every change of it.
 	StreamStatus(*emptypb.Empty, grpc.ServerStreamingServer[Status]) error
 	mustEmbedUnimplementedProviderRPCServer()
 }

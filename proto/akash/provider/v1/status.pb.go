@@ -25,8 +25,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Status is what a provider says of itself. The parts arrive as they become
-// known: early messages of a stream may lack cluster, bid_engine or manifest.
+// Status is a provider's report about itself. Its parts become available one after the
+// other: the first messages of a stream may lack cluster, bid_engine or manifest.
 type Status struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Errors            []string               `protobuf:"bytes,1,rep,name=errors,proto3" json:"errors,omitempty"`
@@ -217,7 +217,7 @@ func (x *Leases) GetActive() uint32 {
 	return 0
 }
 
-// Inventory is the cluster's resources and what is reserved of them.
+// Inventory has the cluster's resources and reservations.
 type Inventory struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       *v1.Cluster            `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -278,7 +278,7 @@ func (x *Inventory) GetLeasedIp() *v1.ResourcePair {
 	return nil
 }
 
-// Reservations is what bids and leases hold of the inventory.
+// Reservations are the parts of the inventory reserved by bids and by leases.
 type Reservations struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pending       *ReservationsMetric    `protobuf:"bytes,1,opt,name=pending,proto3" json:"pending,omitempty"`
@@ -384,7 +384,7 @@ func (x *ReservationsMetric) GetResources() *ResourcesMetric {
 	return nil
 }
 
-// ResourcesMetric is a sum of resources; storage is by storage class.
+// ResourcesMetric is a sum of resources. Storage is by storage class.
 type ResourcesMetric struct {
 	state            protoimpl.MessageState        `protogen:"open.v1"`
 	Cpu              *resource.Quantity            `protobuf:"bytes,1,opt,name=cpu,proto3" json:"cpu,omitempty"`
@@ -461,7 +461,7 @@ func (x *ResourcesMetric) GetStorage() map[string]*resource.Quantity {
 	return nil
 }
 
-// BidEngineStatus counts the orders that the bid engine works on.
+// BidEngineStatus counts the orders that the bid engine is processing.
 type BidEngineStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Orders        uint32                 `protobuf:"varint,1,opt,name=orders,proto3" json:"orders,omitempty"`
@@ -506,7 +506,7 @@ func (x *BidEngineStatus) GetOrders() uint32 {
 	return 0
 }
 
-// ManifestStatus counts the deployments whose manifests the provider holds.
+// ManifestStatus counts the deployments whose manifests the provider has.
 type ManifestStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Deployments   uint32                 `protobuf:"varint,1,opt,name=deployments,proto3" json:"deployments,omitempty"`

@@ -94,7 +94,7 @@ func (x *Provider) GetInfo() *Info {
 	return nil
 }
 
-// Info is how to reach the people behind a provider.
+// Info has contact details of a provider's operator.
 type Info struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Email         string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`

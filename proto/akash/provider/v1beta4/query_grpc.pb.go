@@ -27,8 +27,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Query reads provider records from the chain. Before the chain's v1.0 the same
-// messages stood under akash.provider.v1beta3.
+// Query reads provider records from the chain. Before version 1.0 of the chain, the
+// same messages were in the package akash.provider.v1beta3.
 type QueryClient interface {
 	// Providers lists all providers.
 	Providers(ctx context.Context, in *QueryProvidersRequest, opts ...grpc.CallOption) (*QueryProvidersResponse, error)
@@ -68,8 +68,8 @@ func (c *queryClient) Provider(ctx context.Context, in *QueryProviderRequest, op
 // All implementations must embed UnimplementedQueryServer
 // for forward compatibility.
 //
-// Query reads provider records from the chain. Before the chain's v1.0 the same
-// messages stood under akash.provider.v1beta3.
+// Query reads provider records from the chain. Before version 1.0 of the chain, the
+// same messages were in the package akash.provider.v1beta3.
 type QueryServer interface {
 	// Providers lists all providers.
 	Providers(context.Context, *QueryProvidersRequest) (*QueryProvidersResponse, error)

@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// BaseAccount is an account of a person or a program with a key.
+// BaseAccount is an account with a key.
 type BaseAccount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Bech32 address.

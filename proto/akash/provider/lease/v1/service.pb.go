@@ -4,9 +4,9 @@
 // 	protoc        (unknown)
 // source: akash/provider/lease/v1/service.proto
 
-// LeaseRPC as AEP-37 drafts it. The chain's SDK has a service of this name and
-// package with other fields; a provider is asked (gRPC reflection) before either
-// is spoken to it.
+// LeaseRPC as drafted in AEP-37. The chain's SDK has a service with the same name and
+// package but other fields. The bridge asks a provider by gRPC reflection which of
+// them it implements before it calls either.
 
 package leasev1
 
@@ -138,10 +138,10 @@ type ServiceLogsRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	Filter  *ServiceFilter         `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Whether to go on after the history.
+	// Whether to continue with new lines after the existing ones.
 	Follow bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
-	// Not AEP-37's: the replicas that the caller knows from an earlier call, which
-	// the bridge lets keep their numbers where it gives them.
+	// Extension of AEP-37: replicas that the caller knows from an earlier call. If the
+	// bridge numbers the replicas itself, these keep their numbers.
 	Known         []*KnownReplica `protobuf:"bytes,1000,rep,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -205,7 +205,7 @@ func (x *ServiceLogsRequest) GetKnown() []*KnownReplica {
 	return nil
 }
 
-// KnownReplica is a replica whose number is known. It is not AEP-37's.
+// KnownReplica assigns a replica's number to a pod. It is an extension of AEP-37.
 type KnownReplica struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of its pod.
@@ -259,16 +259,17 @@ func (x *KnownReplica) GetReplica() uint32 {
 	return 0
 }
 
-// ServiceLogs is a piece of the log of one replica: a run of bytes that may end
-// in the middle of a line.
+// ServiceLogs is a piece of one replica's log: a sequence of bytes that may begin and
+// end within a line.
 type ServiceLogs struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Replica uint32                 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
 	Logs    []byte                 `protobuf:"bytes,3,opt,name=logs,proto3" json:"logs,omitempty"`
-	// Not AEP-37's: the name of the pod whose log begins with this piece. The bridge
-	// sets it where it numbers the pods itself; what follows without it is of the
-	// same pod, and a pod that is named twice in a call began its log anew.
+	// Extension of AEP-37: the name of the pod whose log begins with this piece. The
+	// bridge sets it if it numbers the replicas itself. Later pieces without a name
+	// belong to the same pod. If a call names a pod twice, the pod's log started
+	// again.
 	Pod           string `protobuf:"bytes,1000,opt,name=pod,proto3" json:"pod,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -382,7 +383,7 @@ type ServiceStatusRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	Filter  *ServiceFilter         `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Whether to go on with every change.
+	// Whether to continue with every change.
 	Follow        bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -439,7 +440,7 @@ func (x *ServiceStatusRequest) GetFollow() bool {
 	return false
 }
 
-// ServiceStatusResponse holds the status of the selected services.
+// ServiceStatusResponse has the status of the selected services.
 type ServiceStatusResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Services      []*ServiceStatus       `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
@@ -484,8 +485,8 @@ func (x *ServiceStatusResponse) GetServices() []*ServiceStatus {
 	return nil
 }
 
-// ServiceStatus is the status of one service. AEP-37 does not define it; this is
-// the SDK's shape.
+// ServiceStatus is the status of a service. AEP-37 does not define it; the fields are
+// those of the SDK.
 type ServiceStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -806,7 +807,7 @@ type ServiceRestartRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	Filter  *ServiceFilter         `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// How long to wait for the services to come back; 0 does not wait.
+	// How long to wait until the services run again; 0 does not wait.
 	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -863,7 +864,7 @@ func (x *ServiceRestartRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
-// ServiceRestartStatus is what became of one replica.
+// ServiceRestartStatus is the result for one replica.
 type ServiceRestartStatus struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Service       string                     `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
@@ -932,7 +933,7 @@ func (x *ServiceRestartStatus) GetMessage() string {
 	return ""
 }
 
-// ServiceRestartResponse holds one entry per replica.
+// ServiceRestartResponse has an entry per replica.
 type ServiceRestartResponse struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	Status        []*ServiceRestartStatus `protobuf:"bytes,1,rep,name=status,proto3" json:"status,omitempty"`

@@ -4,9 +4,9 @@
 // - protoc             (unknown)
 // source: akash/provider/lease/v1/service.proto
 
-// LeaseRPC as AEP-37 drafts it. The chain's SDK has a service of this name and
-// package with other fields; a provider is asked (gRPC reflection) before either
-// is spoken to it.
+// LeaseRPC as drafted in AEP-37. The chain's SDK has a service with the same name and
+// package but other fields. The bridge asks a provider by gRPC reflection which of
+// them it implements before it calls either.
 
 package leasev1
 
@@ -34,11 +34,11 @@ const (
 //
 // LeaseRPC controls the services of a lease (AEP-37).
 type LeaseRPCClient interface {
-	// ServiceStatus returns the status of a lease's services, and with follow
-	// every change of it.
+	// ServiceStatus returns the status of a lease's services and, with follow, every
+	// change of it.
 	ServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ServiceStatusResponse], error)
-	// ServiceLogs returns the logs of a lease's services, and with follow every
-	// line as it is written.
+	// ServiceLogs returns the logs of a lease's services and, with follow, new lines
+	// as they are written.
 	ServiceLogs(ctx context.Context, in *ServiceLogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ServiceLogsResponse], error)
 	// ServiceRestart restarts services of a lease.
 	ServiceRestart(ctx context.Context, in *ServiceRestartRequest, opts ...grpc.CallOption) (*ServiceRestartResponse, error)
@@ -106,11 +106,11 @@ func (c *leaseRPCClient) ServiceRestart(ctx context.Context, in *ServiceRestartR
 //
 // LeaseRPC controls the services of a lease (AEP-37).
 type LeaseRPCServer interface {
-	// ServiceStatus returns the status of a lease's services, and with follow
-	// every change of it.
+	// ServiceStatus returns the status of a lease's services and, with follow, every
+	// change of it.
 	ServiceStatus(*ServiceStatusRequest, grpc.ServerStreamingServer[ServiceStatusResponse]) error
-	// ServiceLogs returns the logs of a lease's services, and with follow every
-	// line as it is written.
+	// ServiceLogs returns the logs of a lease's services and, with follow, new lines
+	// as they are written.
 	ServiceLogs(*ServiceLogsRequest, grpc.ServerStreamingServer[ServiceLogsResponse]) error
 	// ServiceRestart restarts services of a lease.
 	ServiceRestart(context.Context, *ServiceRestartRequest) (*ServiceRestartResponse, error)

@@ -4,9 +4,9 @@
 // 	protoc        (unknown)
 // source: akash/provider/web/v1/service.proto
 
-// What a provider's REST gateway does for a lease and AEP-37's LeaseRPC does
-// not. No provider serves this package: the bridge answers it from the
-// provider's REST and WebSocket API, whichever version the provider has.
+// Functions of a provider's REST gateway that AEP-37's LeaseRPC lacks. No provider
+// serves this package. The bridge implements it with the REST and WebSocket API of
+// providers of any version.
 
 package webv1
 
@@ -26,14 +26,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SendManifestRequest holds a manifest and the deployment it is for.
+// SendManifestRequest has a manifest and the ID of its deployment.
 type SendManifestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// dseq is required; owner and provider are checked where they are set; gseq
-	// and oseq are not looked at, since a manifest is for the whole deployment.
+	// dseq is required. owner and provider are checked if set. gseq and oseq are
+	// ignored, since a manifest is for the whole deployment.
 	LeaseId *v1.LeaseID `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
-	// The manifest: a JSON array of groups, byte for byte what the provider gets,
-	// 1 MiB at most.
+	// The manifest: a JSON array of groups, sent unchanged to the provider. At most 1
+	// MiB.
 	Manifest      []byte `protobuf:"bytes,2,opt,name=manifest,proto3" json:"manifest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -83,7 +83,7 @@ func (x *SendManifestRequest) GetManifest() []byte {
 	return nil
 }
 
-// SendManifestResponse says that the provider took the manifest.
+// SendManifestResponse says that the provider has accepted the manifest.
 type SendManifestResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -120,7 +120,7 @@ func (*SendManifestResponse) Descriptor() ([]byte, []int) {
 	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{1}
 }
 
-// GetManifestRequest names the lease.
+// GetManifestRequest identifies the lease.
 type GetManifestRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	LeaseId       *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
@@ -165,7 +165,7 @@ func (x *GetManifestRequest) GetLeaseId() *v1.LeaseID {
 	return nil
 }
 
-// GetManifestResponse holds the manifest of one lease.
+// GetManifestResponse has the manifest of a lease.
 type GetManifestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A JSON array with the lease's group, as the provider sent it.
@@ -217,7 +217,7 @@ type StreamLeaseEventsRequest struct {
 	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	// Only events of this service; empty selects all.
 	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
-	// Whether to go on after the events that are already there.
+	// Whether to continue with new events after the existing ones.
 	Follow        bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -279,15 +279,15 @@ type LeaseEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Normal or Warning.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// A word for programs, such as Scheduled, Pulled or BackOff.
+	// A machine-readable reason, such as Scheduled, Pulled or BackOff.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// A sentence for persons.
+	// A description for people.
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
-	// What the event is about.
+	// The object that the event is about.
 	Object *LeaseEventObject `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
-	// Who reported it, such as kubelet; may be empty.
+	// The component that reported it, such as kubelet; may be empty.
 	ReportingController string `protobuf:"bytes,5,opt,name=reporting_controller,json=reportingController,proto3" json:"reporting_controller,omitempty"`
-	// Where it was reported, such as the node's name; may be empty.
+	// The instance that reported it, such as the node's name; may be empty.
 	ReportingInstance string `protobuf:"bytes,6,opt,name=reporting_instance,json=reportingInstance,proto3" json:"reporting_instance,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

@@ -4,9 +4,9 @@
 // - protoc             (unknown)
 // source: akash/provider/web/v1/service.proto
 
-// What a provider's REST gateway does for a lease and AEP-37's LeaseRPC does
-// not. No provider serves this package: the bridge answers it from the
-// provider's REST and WebSocket API, whichever version the provider has.
+// Functions of a provider's REST gateway that AEP-37's LeaseRPC lacks. No provider
+// serves this package. The bridge implements it with the REST and WebSocket API of
+// providers of any version.
 
 package webv1
 
@@ -32,22 +32,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeaseREST is the part of a provider's REST gateway that has no gRPC
-// counterpart. Every call acts for the owner that the credential names; a
+// LeaseREST has the functions of a provider's REST gateway that have no gRPC
+// counterpart. Every call acts for the owner that the credential identifies. A
 // lease_id with another owner is refused with INVALID_ARGUMENT.
 type LeaseRESTClient interface {
-	// SendManifest hands the manifest of a deployment to the provider, which
-	// checks it against the deployment's version on the chain and starts the
-	// services (PUT /deployment/{dseq}/manifest). The provider may take two
-	// minutes. What it refuses ends in INVALID_ARGUMENT with its own words. The
-	// call may have taken effect when its answer is lost (UNKNOWN), so nothing
-	// between the page and the provider repeats it.
+	// SendManifest sends the manifest of a deployment to the provider, which checks it
+	// against the deployment's version on the chain and starts the services (PUT
+	// /deployment/{dseq}/manifest). This may take two minutes. A manifest that the
+	// provider refuses ends in INVALID_ARGUMENT with the provider's message. If the
+	// answer is lost (UNKNOWN), the call may have taken effect, so nothing between the
+	// page and the provider retries it.
 	SendManifest(ctx context.Context, in *SendManifestRequest, opts ...grpc.CallOption) (*SendManifestResponse, error)
-	// GetManifest returns the manifest of a lease as the provider holds it
+	// GetManifest returns the manifest of a lease from the provider
 	// (GET /lease/{dseq}/{gseq}/{oseq}/manifest).
 	GetManifest(ctx context.Context, in *GetManifestRequest, opts ...grpc.CallOption) (*GetManifestResponse, error)
-	// StreamLeaseEvents returns the Kubernetes events of a lease, and with follow
-	// every event as it happens (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
+	// StreamLeaseEvents returns the Kubernetes events of a lease and, with follow, new
+	// events as they happen (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
 	StreamLeaseEvents(ctx context.Context, in *StreamLeaseEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LeaseEvent], error)
 }
 
@@ -102,22 +102,22 @@ type LeaseREST_StreamLeaseEventsClient = grpc.ServerStreamingClient[LeaseEvent]
 // All implementations must embed UnimplementedLeaseRESTServer
 // for forward compatibility.
 //
-// LeaseREST is the part of a provider's REST gateway that has no gRPC
-// counterpart. Every call acts for the owner that the credential names; a
+// LeaseREST has the functions of a provider's REST gateway that have no gRPC
+// counterpart. Every call acts for the owner that the credential identifies. A
 // lease_id with another owner is refused with INVALID_ARGUMENT.
 type LeaseRESTServer interface {
-	// SendManifest hands the manifest of a deployment to the provider, which
-	// checks it against the deployment's version on the chain and starts the
-	// services (PUT /deployment/{dseq}/manifest). The provider may take two
-	// minutes. What it refuses ends in INVALID_ARGUMENT with its own words. The
-	// call may have taken effect when its answer is lost (UNKNOWN), so nothing
-	// between the page and the provider repeats it.
+	// SendManifest sends the manifest of a deployment to the provider, which checks it
+	// against the deployment's version on the chain and starts the services (PUT
+	// /deployment/{dseq}/manifest). This may take two minutes. A manifest that the
+	// provider refuses ends in INVALID_ARGUMENT with the provider's message. If the
+	// answer is lost (UNKNOWN), the call may have taken effect, so nothing between the
+	// page and the provider retries it.
 	SendManifest(context.Context, *SendManifestRequest) (*SendManifestResponse, error)
-	// GetManifest returns the manifest of a lease as the provider holds it
+	// GetManifest returns the manifest of a lease from the provider
 	// (GET /lease/{dseq}/{gseq}/{oseq}/manifest).
 	GetManifest(context.Context, *GetManifestRequest) (*GetManifestResponse, error)
-	// StreamLeaseEvents returns the Kubernetes events of a lease, and with follow
-	// every event as it happens (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
+	// StreamLeaseEvents returns the Kubernetes events of a lease and, with follow, new
+	// events as they happen (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
 	StreamLeaseEvents(*StreamLeaseEventsRequest, grpc.ServerStreamingServer[LeaseEvent]) error
 	mustEmbedUnimplementedLeaseRESTServer()
 }

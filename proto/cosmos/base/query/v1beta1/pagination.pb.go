@@ -21,12 +21,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// PageRequest asks for a part of a list. Either key or offset is set.
+// PageRequest selects a page of a list. Either key or offset is set.
 type PageRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Key    []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Offset uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	// Entries in a page; 0 means the node's default (100).
+	// Entries per page; 0 means the node's default (100).
 	Limit         uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	CountTotal    bool   `protobuf:"varint,4,opt,name=count_total,json=countTotal,proto3" json:"count_total,omitempty"`
 	Reverse       bool   `protobuf:"varint,5,opt,name=reverse,proto3" json:"reverse,omitempty"`
@@ -104,7 +104,7 @@ type PageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty on the last page.
 	NextKey []byte `protobuf:"bytes,1,opt,name=next_key,json=nextKey,proto3" json:"next_key,omitempty"`
-	// Set where count_total was.
+	// Set if count_total was.
 	Total         uint64 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
