@@ -12,7 +12,7 @@ import (
 
 // objectFilter selects the events of one service by the names of the objects that
 // they are about. A gateway that is asked for a service's events looks for a label
-// that events do not carry, and sends none (proto/akash-provider-api.md, section 9).
+// that events do not carry, and sends none (proto/akash-provider-api.md, section 2.9).
 //
 // The lease's status tells the other services' names, some of which may begin with
 // this one's, and the host names, which are those of Ingresses. A token need not

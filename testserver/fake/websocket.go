@@ -130,7 +130,7 @@ func (p *provider) lost(ws *websocket.Conn, id Lease) bool {
 }
 
 // oddFrames are what FaultOddFrames has a socket begin with. The first is how exec
-// ends on a lease that was closed (proto/akash-provider-api.md, section 9).
+// ends on a lease that was closed (proto/akash-provider-api.md, section 2.10).
 var oddFrames = []string{`{"exit_code":0}`, "<html>", "[]"}
 
 // oddly sends frames that no client can read, if that fault is in force.
@@ -277,7 +277,7 @@ func (r *podReader) Read(b []byte) (int, error) {
 
 // socketEvents sends the events of a lease's pods, and ends with a normal closure.
 // Asked for services it sends none: the gateway has Kubernetes select by a label that
-// pods carry and the kubelet's events do not (proto/akash-provider-api.md, section 9).
+// pods carry and the kubelet's events do not (proto/akash-provider-api.md, section 2.9).
 func (p *provider) socketEvents(ctx context.Context, ws *websocket.Conn, id Lease, params streamParams) {
 	if p.lost(ws, id) {
 		return
