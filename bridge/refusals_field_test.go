@@ -23,7 +23,7 @@ var clientKinds = map[string]string{
 	"expired":     "expired at",
 	"notYetValid": "valid from",
 	"revoked":     "was revoked on the chain",
-	"absent":      "the chain has none of",
+	"absent":      "is not on the chain",
 	"otherKey":    "another key",
 }
 

@@ -213,12 +213,17 @@ func (p *peer) silence(r Request, asked versionAnswer) <-chan time.Time {
 	if r.GRPCOnly || asked.err != nil {
 		return nil
 	}
-	patience := p.route.pool.patience.ports
-	p.route.mu.Lock()
-	if p.route.lastFailure != nil {
+	rt := p.route
+	rt.mu.Lock()
+	failure, until := rt.lastFailure, rt.failureUntil
+	rt.mu.Unlock()
+	patience := rt.pool.patience.ports
+	switch {
+	case failure != nil && rt.pool.now().Before(until):
+		patience = 0 // a search that is still under way need not be waited for
+	case failure != nil:
 		patience = knownSilence
 	}
-	p.route.mu.Unlock()
 	// Where the gateway took long, the way is long or the bridge busy.
 	return time.After(max(patience, 4*asked.took))
 }

@@ -147,7 +147,7 @@ func ClientRefusal(s ClientState, leaf *x509.Certificate) *rpcerror.Error {
 	case ClientOtherKey:
 		return refusal("the client certificate has the serial number of one on the chain (%s) and another key: use the pair that was published", serial)
 	case ClientAbsent:
-		return refusal("it refuses the client certificate: the chain has none of %s with the serial number %s; publish it, then try again", clip(leaf.Subject.CommonName), serial)
+		return refusal("it refuses the client certificate, which is not on the chain: %s has published none with the serial number %s; publish it, then try again", clip(leaf.Subject.CommonName), serial)
 	case ClientUnnamed:
 		return refusal("it refuses the client certificate: its subject and its issuer must both be the Akash address of its owner, and are %q and %q", clip(leaf.Subject.CommonName), clip(leaf.Issuer.CommonName))
 	case ClientGood:

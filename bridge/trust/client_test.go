@@ -64,7 +64,7 @@ func TestClientCertificates(t *testing.T) {
 			&published{certificate: chain.Certificate{State: chain.Valid, PEM: asPEM(ours)}}, trust.ClientGood, false, "try again"},
 		{"another's key", theirs, &published{certificate: chain.Certificate{State: chain.Valid, PEM: asPEM(ours)}}, trust.ClientOtherKey, true, "another key"},
 		{"revoked", ours, &published{certificate: chain.Certificate{State: chain.Revoked, PEM: asPEM(ours)}}, trust.ClientRevoked, true, "was revoked on the chain"},
-		{"unknown, or very new", ours, &published{}, trust.ClientAbsent, false, "the chain has none of " + address},
+		{"unknown, or very new", ours, &published{}, trust.ClientAbsent, false, "not on the chain: " + address},
 		{"the chain is away", ours, &published{err: errors.New("away")}, trust.ClientUnknown, false, "the chain does not answer"},
 		{"nonsense on the chain", ours, &published{certificate: chain.Certificate{State: chain.Valid, PEM: []byte("x")}}, trust.ClientUnknown, false, ""},
 		{"expired", clientLeaf(t, key, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) }), &published{}, trust.ClientExpired, true, "expired at 2027-01-15T11:59:00Z"},
