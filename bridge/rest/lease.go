@@ -102,18 +102,22 @@ func (s *leaseStatus) selected(name string) []string {
 	return nil
 }
 
-// grew reports whether any of the selected services has, or may have, pods that
-// it had not before.
-func (s *leaseStatus) grew(before *leaseStatus, name string) bool {
+// grew reports whether the service has, or may have, pods that it had not before.
+func (s leaseService) grew(before leaseService) bool {
+	return s.ObservedGeneration != before.ObservedGeneration || s.UpdatedReplicas != before.UpdatedReplicas ||
+		s.Available > before.Available || s.Total > before.Total || s.Replicas > before.Replicas ||
+		s.ReadyReplicas > before.ReadyReplicas || s.AvailableReplicas > before.AvailableReplicas
+}
+
+// running is how many pods each of the selected services has. A pod that is not ready
+// has a log, too.
+func (s *leaseStatus) running(name string) map[string]int {
+	running := make(map[string]int)
 	for _, name := range s.selected(name) {
-		now, then := s.Services[name], before.Services[name]
-		if now.ObservedGeneration != then.ObservedGeneration || now.Available > then.Available ||
-			now.Replicas > then.Replicas || now.UpdatedReplicas > then.UpdatedReplicas ||
-			now.ReadyReplicas > then.ReadyReplicas || now.AvailableReplicas > then.AvailableReplicas {
-			return true
-		}
+		service := s.Services[name]
+		running[name] = int(max(service.Total, service.Available, 1))
 	}
-	return false
+	return running
 }
 
 // starting returns those of the selected services of which some pods are not

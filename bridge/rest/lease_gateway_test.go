@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,11 +29,16 @@ type leaseGateway struct {
 	opened  []http.Request // upgrades, in order
 	sockets []func(*stream)
 	ready   chan *stream // sockets that no function was given for
+
+	// What each pod's log holds, which is what the last socket sent that had it.
+	written map[string][]string
+	writer  map[string]*stream
+	probes  []string // queries of reads beside a log that is followed
 }
 
 // newLeaseGateway starts a gateway whose lease has the given services.
 func newLeaseGateway(t testing.TB, lease services) *leaseGateway {
-	g := &leaseGateway{t: t, ready: make(chan *stream, 16)}
+	g := &leaseGateway{t: t, ready: make(chan *stream, 16), written: make(map[string][]string), writer: make(map[string]*stream)}
 	g.setStatus(lease)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /lease/1234/1/1/status", func(w http.ResponseWriter, r *http.Request) {
@@ -53,8 +60,14 @@ func (g *leaseGateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.CloseNow()
-	s := &stream{conn: conn, done: make(chan struct{})}
+	s := &stream{g: g, conn: conn, done: make(chan struct{})}
 	g.mu.Lock()
+	if query := r.URL.Query(); query.Get("follow") == "false" && len(g.opened) > 0 && g.opened[0].URL.Query().Get("follow") == "true" {
+		g.probes = append(g.probes, r.URL.RawQuery)
+		g.mu.Unlock()
+		g.serveProbe(s, query)
+		return
+	}
 	n := len(g.opened)
 	g.opened = append(g.opened, *r)
 	var serve func(*stream)
@@ -68,6 +81,21 @@ func (g *leaseGateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	g.ready <- s
 	<-s.done
+}
+
+// serveProbe sends the end of the logs of a service's pods.
+func (g *leaseGateway) serveProbe(s *stream, query url.Values) {
+	tail, err := strconv.Atoi(query.Get("tail"))
+	assert.NoError(g.t, err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for pod, lines := range g.written {
+		if strings.HasPrefix(pod, query.Get("service")+"-") {
+			for _, line := range lines[max(len(lines)-tail, 0):] {
+				_ = s.conn.Write(context.Background(), websocket.MessageText, []byte(line))
+			}
+		}
+	}
 }
 
 // answerStatus sets the handler of the lease's status.
@@ -102,6 +130,7 @@ func (g *leaseGateway) setStatus(lease services) {
 
 // stream is the provider's side of a WebSocket.
 type stream struct {
+	g    *leaseGateway
 	conn *websocket.Conn
 	done chan struct{}
 }
@@ -113,6 +142,12 @@ func (s *stream) line(pod, format string, args ...any) {
 		Message string `json:"message"`
 	}{pod, fmt.Sprintf(format, args...)})
 	if err == nil {
+		s.g.mu.Lock()
+		if s.g.writer[pod] != s {
+			s.g.writer[pod], s.g.written[pod] = s, nil
+		}
+		s.g.written[pod] = append(s.g.written[pod], string(message)+"\n")
+		s.g.mu.Unlock()
 		s.raw(string(message) + "\n")
 	}
 }

@@ -89,11 +89,13 @@ type Adapter struct {
 	statusInterval time.Duration
 	leaseInterval  time.Duration
 	patience       time.Duration
+	quietInterval  time.Duration
 	statusPatience time.Duration // that an open log has for its lease's status
 	skipped        func(Frame)
 
 	statuses shared[*providerv1.Status]
 	leases   shared[*leaseStatus]
+	probes   shared[probe]
 }
 
 // New returns an Adapter.
@@ -109,6 +111,7 @@ func New(o Options) *Adapter {
 		statusInterval: positive(o.StatusInterval, 15*time.Second),
 		leaseInterval:  positive(o.LeaseInterval, 5*time.Second),
 		patience:       positive(o.Patience, 45*time.Second),
+		quietInterval:  quietInterval,
 		statusPatience: 5 * time.Second,
 		skipped:        o.Skipped,
 	}

@@ -347,7 +347,7 @@ export interface LogOptions extends LeaseOptions, StreamOptions {
    * Is called where lines of a replica may be missing after a connection broke,
    * before the lines that follow; so is {@link Stream.onGap}'s. Lines that come
    * again are recognised, so that this is rare: the log was rotated, its container or
-   * pod was replaced, or with `tail: 0` the connection broke before its first line. A
+   * pod was replaced, a line was too long for the provider's gateway, or with `tail: 0` the connection broke before its first line. A
    * container that began anew and at first says just what the last one said is taken
    * for it.
    * Default: none.

@@ -18,7 +18,8 @@ export type StateListener = (state: StreamState, error: ProviderError | undefine
 /**
  * A place in a replica's log where lines may be missing: the stream had to connect
  * again, and what the provider then had of the log does not show for certain where
- * it goes on.
+ * it goes on; or, over REST, a line was longer than 65,535 bytes. A provider's gateway
+ * stops a pod's log at such a line; the stream goes on after it within some seconds.
  */
 export interface LogGap {
   service: string;
@@ -273,8 +274,10 @@ export interface LogEntry {
   /** The line, without the line feed at its end. Bytes that are not UTF-8 are U+FFFD. */
   message: string;
   /**
-   * True where the line is longer than 1 MiB and goes on in the next entry of the
-   * same service and replica; absent otherwise.
+   * True where the line is longer than 1 MiB (as UTF-8) and goes on in the next entry of
+   * the same service and replica; absent otherwise. To have the whole line, join the
+   * messages up to the first entry without it. Over REST there are no such lines: a
+   * gateway passes on 65,535 bytes at most, see {@link LogGap}.
    */
   continues?: true;
 }

@@ -58,6 +58,7 @@ type replica struct {
 	partial         []byte // the beginning of a line
 	pod             string // whose log it is, where that is known
 	named           bool   // that was said on this connection
+	lost            bool   // lines are missing after the last one, as the page was told
 
 	history
 	window  []uint32 // fingerprints of the last lines, limit at most
@@ -104,7 +105,7 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 			}
 			return true, nil
 		}
-		if len(l.pieces.Log) == 0 {
+		if len(l.pieces.Log) == 0 && l.pieces.Pod == nil {
 			continue
 		}
 		if l.current, status = l.replica(b, l.pieces.Service, l.pieces.Replica); status != nil {
@@ -113,7 +114,7 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 		if l.pieces.Pod != nil {
 			l.name(b, l.current)
 		}
-		if l.early && l.current.lines == 0 && l.current.replay == nil {
+		if l.early && l.current.lines == 0 && l.current.replay == nil && len(l.pieces.Log) > 0 {
 			// All that it wrote is new, and may be more than was asked for.
 			l.deep, l.again = true, true
 		}
@@ -137,7 +138,14 @@ func (l *lines) name(b *Batch, r *replica) {
 			q.pod = elsewhere
 		}
 	}
-	if !l.remembers || before == "" || same && !again {
+	if before == "" || same && !again {
+		return
+	}
+	if same {
+		l.interrupt(b, r)
+		return
+	}
+	if !l.remembers {
 		return
 	}
 	// Another log begins. What the last one ended with is certain to have come only
@@ -149,10 +157,34 @@ func (l *lines) name(b *Batch, r *replica) {
 	if again {
 		tail = resumeTail // what a bridge asks for
 	}
-	if same || !again {
+	if !again {
 		l.cut(r)
 	}
 	r.begin(tail)
+}
+
+// interrupt takes note that lines of a replica's log are missing here. A log that
+// may still repeat what was delivered is read on: what was delivered last may come
+// after the place.
+//
+//go:noinline
+func (l *lines) interrupt(b *Batch, r *replica) {
+	p := r.replay
+	if p != nil && p.found {
+		l.settle(r)
+	} else if p != nil && !p.ignored && len(l.pieces.Log) > 0 {
+		l.drop(p)
+		r.replay = &replay{history: history{tail: resumeTail}, current: l.seed}
+		r.replay.search(r.last())
+		return
+	}
+	if len(r.partial) > 0 {
+		l.finishLine(b, r)
+	}
+	if !r.lost {
+		l.cut(r)
+	}
+	r.lost, r.unusual = true, true
 }
 
 // line takes one line off the current piece, or what there is of it.
@@ -180,6 +212,9 @@ func (l *lines) line(b *Batch) {
 	if r.replay != nil {
 		l.recognise(r, line)
 		return
+	}
+	if r.lost {
+		r.begin(resumeTail) // what a bridge asks for
 	}
 	l.hold(b, r, line)
 	l.finishLine(b, r)

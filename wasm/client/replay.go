@@ -120,7 +120,7 @@ func (r *replica) last() []uint32 {
 //go:noinline
 func (r *replica) begin(tail int) {
 	r.history, r.window, r.oldest = history{tail: tail}, nil, 0
-	r.gone, r.skip, r.moved, r.unusual, r.replay = 0, 0, false, false, nil
+	r.gone, r.skip, r.moved, r.lost, r.unusual, r.replay = 0, 0, false, false, false, nil
 }
 
 // reopen prepares for a connection on which each log begins with its last tail
@@ -150,7 +150,7 @@ func (l *lines) reopen(tail int) {
 		case r.gone > 0:
 			l.cut(r)
 		}
-		r.unusual = r.replay != nil || r.gone > 0
+		r.unusual = r.replay != nil || r.gone > 0 || r.lost
 	}
 }
 
@@ -273,7 +273,7 @@ func (l *lines) recognise(r *replica, rest []byte) {
 // as known, the log's history up to there is h.
 func (l *lines) resume(r *replica, h history) {
 	r.skip = r.gone
-	r.unusual = r.gone > 0
+	r.unusual = r.gone > 0 || r.lost
 	r.moved, r.replay = false, nil
 	if h.tail < 0 {
 		r.history = h

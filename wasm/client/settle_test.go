@@ -132,6 +132,33 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 			want:        map[string][]string{"web/0": numbered(0, 60)},
 			asked:       []string{"-", "-"},
 		},
+		"a bridge read on after a line that was too long, and does so again": {
+			connections: [][]step{
+				{p("web/0", "a", numbered(0, 20)...), p("web/0", "a", numbered(21, 30)...), broken},
+				{p("web/0", "a", numbered(0, 20)...), heartbeat, p("web/0", "a", numbered(21, 40)...), wellOver},
+			},
+			want:  map[string][]string{"web/0": slices.Concat(numbered(0, 20), numbered(21, 40))},
+			gaps:  []gap{{"web/0", 20}},
+			asked: []string{"-", "-"},
+		},
+		"the line that was too long was the last one": {
+			connections: [][]step{
+				{p("web/0", "a", numbered(0, 20)...), p("web/0", "a"), p("web/0", "", numbered(21, 30)...), broken},
+				{p("web/0", "a", numbered(0, 20)...), heartbeat, p("web/0", "a", numbered(21, 40)...), wellOver},
+			},
+			want:  map[string][]string{"web/0": slices.Concat(numbered(0, 20), numbered(21, 40))},
+			gaps:  []gap{{"web/0", 20}},
+			asked: []string{"-", "-"},
+		},
+		"the line that was too long was the last one, and still is": {
+			connections: [][]step{
+				{p("web/0", "a", numbered(0, 20)...), p("web/0", "a"), broken},
+				{p("web/0", "a", numbered(0, 20)...), p("web/0", "a"), p("web/0", "", numbered(21, 40)...), wellOver},
+			},
+			want:  map[string][]string{"web/0": slices.Concat(numbered(0, 20), numbered(21, 40))},
+			gaps:  []gap{{"web/0", 20}},
+			asked: []string{"-", "-"},
+		},
 		"its container began anew, and says less than the one before": {
 			connections: [][]step{{p("web/0", "a", old...), broken}, {
 				p("web/0", "a", "I begin"), heartbeat, heartbeat, heartbeat, heartbeat, p("web/0", "", "I go on"), wellOver}},

@@ -19,6 +19,7 @@ type batch struct {
 	text     []byte
 	segments []segment
 	pods     []*pod // that have segments, in the order of their first
+	marks    []*pod // to be named, though they may have no lines
 	message  []byte
 }
 
@@ -53,10 +54,18 @@ func (b *batch) extend(p *pod, start int) {
 	b.segments = append(b.segments, segment{start: int32(start), end: int32(end)})
 }
 
+// mark has the page told that a pod's log begins here, even if no line of it comes.
+func (b *batch) mark(p *pod) { b.marks = append(b.marks, p) }
+
 // encode returns the batch as a ServiceLogsResponse, valid until the next call,
 // and leaves it empty.
 func (b *batch) encode() []byte {
 	m := b.message[:0]
+	for _, p := range b.marks {
+		if p.size == 0 && !p.named {
+			b.pods = append(b.pods, p)
+		}
+	}
 	for _, p := range b.pods {
 		size := protowire.SizeTag(fieldName) + protowire.SizeBytes(len(p.service)) +
 			protowire.SizeTag(fieldLogs) + protowire.SizeBytes(p.size)
@@ -76,7 +85,7 @@ func (b *batch) encode() []byte {
 		}
 		m = protowire.AppendTag(m, fieldLogs, protowire.BytesType)
 		m = protowire.AppendVarint(m, uint64(p.size))
-		for i := p.first; ; i = b.segments[i].next {
+		for i := p.first; p.size > 0; i = b.segments[i].next {
 			s := b.segments[i]
 			m = append(m, b.text[s.start:s.end]...)
 			if i == p.last {
@@ -92,6 +101,8 @@ func (b *batch) encode() []byte {
 	}
 	b.message = m
 	clear(b.pods)
+	clear(b.marks)
+	b.marks = b.marks[:0]
 	b.text, b.segments, b.pods = b.text[:0], b.segments[:0], b.pods[:0]
 	if cap(b.text) > 2*maxPending { // one very long line, or many released at once
 		b.text, b.message = nil, nil

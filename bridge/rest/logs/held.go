@@ -42,14 +42,14 @@ func (m *Merger) examine(p *pod, data, escaped []byte, usual bool) (err error) {
 		line.print = fingerprint(p.held[start:])
 	}
 	p.lines = append(p.lines, line)
+	p.doubtful, p.gone = false, false
 	m.arm()
 	if p.overlap != nil {
 		if err := m.judge(p, line.print); err != nil {
 			return err
 		}
 	}
-	if !p.present {
-		p.present = true
+	if !p.numbered {
 		n, ok := ordinalOf(p.name, p.service)
 		if !ok {
 			n, ok = m.known[p.name]
@@ -79,7 +79,7 @@ func (m *Merger) judge(p *pod, line uint64) error {
 		m.hold(p, 0)
 	case caughtUp:
 		m.hold(p, 0)
-		p.overlap = nil
+		m.caughtUp(p)
 	case different:
 		return m.startAnew(p)
 	case unsure:
@@ -92,12 +92,17 @@ func (m *Merger) judge(p *pod, line uint64) error {
 
 // startAnew takes a pod's held lines for the first of another log.
 func (m *Merger) startAnew(p *pod) error {
+	if p.overlap.blind && p.before != nil {
+		p.stays = true
+		m.giveUp(p)
+		return nil
+	}
 	if p.overlap.blind {
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "the log of %s cannot be continued where it broke off", p.name)
 	}
-	p.overlap = nil
-	p.named = false
-	*p.history = history{tail: m.tail}
+	m.caughtUp(p)
+	p.named = p.lost
+	*p.history = history{tail: p.from.tail}
 	return nil
 }
 
@@ -129,6 +134,9 @@ func (m *Merger) releaseIfKnown(p *pod) {
 	if !p.numbered || p.overlap != nil || len(p.lines) == 0 {
 		return
 	}
+	if p.from != nil {
+		p.from.news += len(p.lines)
+	}
 	if p.wanted {
 		before := m.batch.size()
 		m.batch.text = append(m.batch.text, p.held...)
@@ -145,6 +153,7 @@ func (m *Merger) releaseIfKnown(p *pod) {
 		m.batch.extend(p, before)
 		m.announce(before)
 	}
+	p.lost = false
 	m.hold(p, 0)
 }
 
@@ -157,8 +166,10 @@ func (m *Merger) relieve() {
 			m.hold(p, 0)
 			continue
 		}
-		p.overlap = nil
-		if p.present && !p.numbered {
+		if p.overlap != nil {
+			m.caughtUp(p)
+		}
+		if len(p.lines) > 0 && !p.numbered {
 			m.number(p.service, true)
 		}
 		m.releaseIfKnown(p)
@@ -173,7 +184,7 @@ func (m *Merger) tick() {
 		return
 	}
 	now := time.Now()
-	if m.roomWaits {
+	if m.roomWaits > 0 {
 		m.lastHeld = now // it is not the provider who is quiet
 	}
 	quiet, since := now.Sub(m.lastHeld), now.Sub(m.since)
@@ -194,7 +205,7 @@ func (m *Merger) tick() {
 // overlapping reports whether a pod that has spoken may still repeat itself.
 func (m *Merger) overlapping() bool {
 	for _, p := range m.pods {
-		if p.present && p.overlap != nil {
+		if p.overlap != nil {
 			return true
 		}
 	}
@@ -206,16 +217,19 @@ func (m *Merger) overlapping() bool {
 // not all pods have spoken, unless it is late.
 func (m *Merger) decide(over, late bool) error {
 	for _, p := range m.pods {
-		if !p.present {
+		if p.from == nil && len(p.lines) == 0 {
 			continue
 		}
 		if o := p.overlap; o != nil && (o.found || over) {
 			switch sent := o.rest(); {
 			case o.found:
-				p.overlap = nil
+				m.caughtUp(p)
 			case sent > 0 && !o.blind:
-				p.overlap = nil
+				m.caughtUp(p)
 				m.skip(p, sent)
+			case !p.from.sure && !m.certain:
+				m.doubt(p)
+				continue
 			default:
 				if err := m.startAnew(p); err != nil {
 					return err
@@ -223,7 +237,7 @@ func (m *Merger) decide(over, late bool) error {
 			}
 		}
 		if !p.numbered {
-			m.number(p.service, late || !m.awaits(p.service))
+			m.number(p.service, late || !m.awaits(p.service) && !m.leaves(p.service))
 		}
 		m.releaseIfKnown(p)
 	}
@@ -238,5 +252,19 @@ func (m *Merger) skip(p *pod, n int) {
 	p.lines = append(p.lines[:0], p.lines[n:]...)
 	for i := range p.lines {
 		p.lines[i].end -= cut
+	}
+}
+
+// doubt asks whether a pod's held lines, the last of which came a while ago, are
+// another log's.
+func (m *Merger) doubt(p *pod) {
+	if p.doubtful || p.overlap.seen != p.overlap.looked {
+		p.overlap.looked = p.overlap.seen
+		return
+	}
+	p.doubtful = true
+	select {
+	case m.doubts <- struct{}{}:
+	default:
 	}
 }

@@ -131,3 +131,16 @@ func parseLine(data []byte) (pod, text []byte, ok bool) {
 	}
 	return []byte(line.Name), []byte(line.Message), true
 }
+
+// ReadLine returns the pod of a line as the gateway sends it, and the line's
+// fingerprint, and whether it is one. The fingerprint is this process's.
+func ReadLine(data []byte) (pod string, print uint64, ok bool) {
+	name, escaped, usual := splitLine(data)
+	if !usual {
+		if name, _, ok = parseLine(data); !ok {
+			return "", 0, false
+		}
+	}
+	text, err := decode(nil, data, escaped, usual)
+	return string(name), fingerprint(text), err == nil
+}

@@ -7,7 +7,6 @@ package logs
 import (
 	"bytes"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -20,16 +19,17 @@ import (
 const MaxPods = 1000
 
 // A Merger takes the log lines of a lease's pods, in whatever order they mix, and
-// gives messages that hold many of them, by service and replica. One goroutine
-// adds and another takes; adding waits while what was added is not taken.
+// gives messages that hold many of them, by service and replica. Each socket has a
+// Feed to add to; adding waits while what was added is not taken.
 type Merger struct {
 	services []string // known names, nil if none is known
 	replicas []uint32 // wanted, nil for all
 	follow   bool
 
 	mu     sync.Mutex
-	room   sync.Cond     // waits for what was added to be taken
+	room   sync.Cond     // waits for what was added to be taken, or for a decision
 	ready  chan struct{} // holds a token when there may be something to take
+	doubts chan struct{} // holds a token when there may be doubtful pods
 	pods   map[string]*pod
 	latest *pod
 	known  map[string]uint32 // the last number of each pod, this call's or an earlier one's
@@ -39,32 +39,37 @@ type Merger struct {
 	ended  bool
 	err    error // why, nil for the end of the log
 
-	// The current socket.
-	running map[string]int  // pods by service that it is expected to have, nil if not known
+	feeds   int             // so far
+	running map[string]int  // pods by service that there should be, nil if not known
 	settled map[string]bool // services whose pods have their numbers
-	tail    int             // lines that each pod's log starts with, negative for all
-	opened  time.Time
-	again   bool // it is not the first one
-	held    int  // bytes held back
+	silent  map[string]*quiet
+	held    int // bytes held back
+
+	stalls, seenStalls int // waits for what was added to be taken
+	roomWaits          int // adders that wait for it now
 
 	// The decision on held lines.
-	settle    *time.Timer
-	armed     bool      // the timer runs
-	since     time.Time // when the first came since it does
-	lastHeld  time.Time // when the last came, or could not come
-	roomWaits bool      // what was added must be taken before more can come
+	settle   *time.Timer
+	armed    bool      // the timer runs
+	since    time.Time // when the first came since it does
+	lastHeld time.Time // when the last came, or could not come
+	certain  bool      // what is not known cannot be found out any more
 }
 
+// NewMerger returns a Merger for some services, nil if they are not known, and
+// replicas, nil for all.
 func NewMerger(services []string, replicas []uint32, follow bool) *Merger {
 	m := &Merger{
 		services: services,
 		replicas: replicas,
 		follow:   follow,
 		ready:    make(chan struct{}, 1),
+		doubts:   make(chan struct{}, 1),
 		pods:     make(map[string]*pod),
 		known:    make(map[string]uint32),
 		spoken:   make(map[replica]*pod),
 		settled:  make(map[string]bool),
+		silent:   make(map[string]*quiet),
 	}
 	m.room.L = &m.mu
 	m.settle = time.AfterFunc(time.Hour, m.tick)
@@ -72,60 +77,12 @@ func NewMerger(services []string, replicas []uint32, follow bool) *Merger {
 	return m
 }
 
-// Open prepares for the lines of a new socket, on which each pod's log starts
-// with its last tail lines, or all if tail is negative. running is how many pods
-// each service should have there, nil if that is not known.
-func (m *Merger) Open(services []string, running map[string]int, tail int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if services != nil {
-		m.services = services
-	}
-	m.running, m.tail = running, tail
-	m.again, m.opened = !m.opened.IsZero(), time.Now()
-	clear(m.settled)
-	for _, p := range m.pods {
-		p.present, p.numbered, p.early = false, false, false
-		m.hold(p, 0)
-		if p.history != nil && p.history.lines > 0 {
-			p.overlap = newOverlap(p.history, tail)
-		}
-	}
-}
-
 // Know has a pod keep the number that it had in an earlier call.
 func (m *Merger) Know(pod string, replica uint32) { m.known[pod] = replica }
 
-// Add takes one line as the gateway sends it. It waits while too much is pending.
-// It returns ErrLine if data is no line, after which it takes further ones, and
-// another error if nobody wants more.
-func (m *Merger) Add(data []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for m.batch.size() >= maxPending && !m.ended {
-		m.roomWaits = true
-		m.room.Wait()
-		m.roomWaits = false
-	}
-	if m.ended {
-		return io.ErrClosedPipe
-	}
-	p, escaped, usual, err := m.pod(data)
-	if err != nil {
-		return err
-	}
-	if p.numbered && p.overlap == nil {
-		if !p.wanted {
-			return nil
-		}
-		return m.append(p, data, escaped, usual)
-	}
-	return m.examine(p, data, escaped, usual)
-}
-
 // pod returns the pod that a line is of, and its text if it is in the usual
 // shape. Lines mostly come many from one pod.
-func (m *Merger) pod(data []byte) (p *pod, escaped []byte, usual bool, err error) {
+func (m *Merger) pod(data []byte, f *Feed) (p *pod, escaped []byte, usual bool, err error) {
 	if p := m.latest; p != nil && bytes.HasPrefix(data, p.prefix) {
 		escaped, usual = bytes.CutSuffix(bytes.TrimSuffix(data[len(p.prefix):], []byte("\n")), []byte(lineEnd))
 		if usual {
@@ -141,7 +98,7 @@ func (m *Merger) pod(data []byte) (p *pod, escaped []byte, usual bool, err error
 	}
 	p = m.pods[string(name)]
 	if p == nil {
-		if p, err = m.meet(name); err != nil {
+		if p, err = m.meet(name, f); err != nil {
 			return nil, nil, false, err
 		}
 	}
@@ -150,7 +107,7 @@ func (m *Merger) pod(data []byte) (p *pod, escaped []byte, usual bool, err error
 }
 
 // meet adds a pod that has not been heard of yet.
-func (m *Merger) meet(name []byte) (*pod, error) {
+func (m *Merger) meet(name []byte, f *Feed) (*pod, error) {
 	if !isPodName(name) {
 		return nil, ErrLine
 	}
@@ -163,8 +120,8 @@ func (m *Merger) meet(name []byte) (*pod, error) {
 		prefix:  []byte(lineName + string(name) + lineMessage),
 	}
 	if m.follow {
-		p.history = &history{tail: m.tail}
-		p.early = m.again && m.tail >= 0
+		p.history = &history{tail: f.tail}
+		p.early = f.again && f.tail >= 0
 	}
 	m.pods[p.name] = p
 	return p, nil
@@ -209,9 +166,9 @@ func (m *Merger) append(p *pod, data, escaped []byte, usual bool) (err error) {
 // checkStart has the page told of a gap where a pod that came since the log is
 // followed wrote as much as was asked for before it was heard: there may be more.
 func (m *Merger) checkStart(p *pod) {
-	if p.history.lines >= m.tail {
+	if p.history.lines >= p.history.tail {
 		p.early = false
-		p.named = p.named && time.Since(m.opened) > overlapLimit
+		p.named = p.named && time.Since(p.from.opened) > overlapLimit
 	}
 }
 
@@ -225,6 +182,7 @@ func (m *Merger) Finish(err error) {
 		return
 	}
 	if err == nil {
+		m.certain = true
 		err = m.decide(true, true)
 	}
 	m.end(err)

@@ -16,8 +16,26 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
+// reader is a Merger with one feed at a time.
+type reader struct {
+	*Merger
+	feed *Feed
+}
+
+func newReader(services []string, replicas []uint32, follow bool) *reader {
+	return &reader{NewMerger(services, replicas, follow), nil}
+}
+
+// reopen goes over to another feed.
+func reopen(j *reader, running map[string]int, tail int) {
+	if j.feed != nil {
+		j.feed.Close()
+	}
+	j.feed = j.Open(Opening{Running: running, Tail: tail})
+}
+
 // drain takes messages until the merger ends, and returns what they hold.
-func drain(t *testing.T, j *Merger) (map[string]string, error) {
+func drain(t *testing.T, j *reader) (map[string]string, error) {
 	book := make(map[string]string)
 	for {
 		message, err := j.Next(context.Background())
@@ -33,9 +51,9 @@ func drain(t *testing.T, j *Merger) (map[string]string, error) {
 }
 
 // numbered adds lines from ≤ i < to of a pod.
-func numbered(t *testing.T, j *Merger, pod string, from, to int) {
+func numbered(t *testing.T, j *reader, pod string, from, to int) {
 	for i := from; i < to; i++ {
-		require.NoError(t, j.Add(fmt.Appendf(nil, `{"name":"%s","message":"line %d, of a length that adds up %s"}`+"\n", pod, i, strings.Repeat("x", 60))))
+		require.NoError(t, j.feed.Add(fmt.Appendf(nil, `{"name":"%s","message":"line %d, of a length that adds up %s"}`+"\n", pod, i, strings.Repeat("x", 60))))
 	}
 }
 
@@ -57,7 +75,7 @@ func countLines(text string) (n, first, last int) {
 func TestLongRepetition(t *testing.T) {
 	const repeated = 4 * maxHeld / 100
 	for _, tail := range []int{-1, 10} {
-		j := NewMerger([]string{"web"}, nil, true)
+		j := newReader([]string{"web"}, nil, true)
 		type result struct {
 			book map[string]string
 			err  error
@@ -67,13 +85,13 @@ func TestLongRepetition(t *testing.T) {
 			book, err := drain(t, j)
 			taken <- result{book, err}
 		}()
-		j.Open(nil, map[string]int{"web": 1}, tail)
+		reopen(j, map[string]int{"web": 1}, tail)
 		start := 0
 		if tail > 0 {
 			start = repeated - tail
 		}
 		numbered(t, j, "web-1-a", start, repeated)
-		j.Open(nil, map[string]int{"web": 1}, -1)
+		reopen(j, map[string]int{"web": 1}, -1)
 		numbered(t, j, "web-1-a", 0, repeated+1000)
 		j.Finish(nil)
 
@@ -87,15 +105,15 @@ func TestLongRepetition(t *testing.T) {
 // Where so much came that nothing could be kept, and it was not a repetition
 // after all, the log ends rather than have a gap.
 func TestRepetitionThatWasNone(t *testing.T) {
-	j := NewMerger([]string{"web"}, nil, true)
+	j := newReader([]string{"web"}, nil, true)
 	taken := make(chan error)
 	go func() {
 		_, err := drain(t, j)
 		taken <- err
 	}()
-	j.Open(nil, map[string]int{"web": 1}, 10)
+	reopen(j, map[string]int{"web": 1}, 10)
 	numbered(t, j, "web-1-a", 0, 100)
-	j.Open(nil, map[string]int{"web": 1}, -1)
+	reopen(j, map[string]int{"web": 1}, -1)
 	numbered(t, j, "web-1-a", 1000, 1000+2*maxHeld/100)
 	j.Finish(nil)
 	assert.True(t, isReason(<-taken, rpcerror.ReasonProviderGone))
@@ -104,12 +122,12 @@ func TestRepetitionThatWasNone(t *testing.T) {
 // A batch never holds much more than it may, however many replicas mix.
 func TestManyReplicas(t *testing.T) {
 	const replicas, each = 300, 200
-	j := NewMerger([]string{"db"}, nil, false)
+	j := newReader([]string{"db"}, nil, false)
 	go func() {
-		j.Open(nil, nil, -1)
+		reopen(j, nil, -1)
 		for i := range each {
 			for r := range replicas {
-				if j.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"%d"}`, r, i)) != nil {
+				if j.feed.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"%d"}`, r, i)) != nil {
 					return
 				}
 			}
@@ -126,10 +144,11 @@ func TestManyReplicas(t *testing.T) {
 		require.Equal(t, want.String(), book[fmt.Sprintf("db/%d", r)])
 	}
 
-	crowd := NewMerger([]string{"db"}, nil, false)
+	crowd := newReader([]string{"db"}, nil, false)
+	reopen(crowd, nil, -1)
 	for r := range MaxPods {
-		require.NoError(t, crowd.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"x"}`, r)))
+		require.NoError(t, crowd.feed.Add(fmt.Appendf(nil, `{"name":"db-%d","message":"x"}`, r)))
 		_, _, _ = crowd.take()
 	}
-	assert.True(t, isReason(crowd.Add([]byte(`{"name":"one-more","message":"x"}`)), rpcerror.ReasonProviderProtocol))
+	assert.True(t, isReason(crowd.feed.Add([]byte(`{"name":"one-more","message":"x"}`)), rpcerror.ReasonProviderProtocol))
 }

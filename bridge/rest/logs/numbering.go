@@ -19,12 +19,12 @@ func (m *Merger) number(service string, now bool) {
 	for _, p := range m.pods {
 		if p.service == service {
 			pods = append(pods, p)
-			if p.present {
+			if p.from != nil {
 				present++
 			}
 		}
 	}
-	if running, ok := m.running[service]; !now && !m.settled[service] && !(ok && present >= running) {
+	if running, ok := m.running[service]; !now && !m.settled[service] && (!ok || present < running || m.leaves(service)) {
 		return
 	}
 	m.settled[service] = true
@@ -32,7 +32,7 @@ func (m *Merger) number(service string, now bool) {
 	if running, ok := m.running[service]; !ok || present < running {
 		// Who has not spoken yet may be one that has a number.
 		for name, n := range m.known {
-			if p := m.pods[name]; (p == nil || !p.present) && serviceOf(name, m.services) == service {
+			if p := m.pods[name]; (p == nil || p.from == nil) && serviceOf(name, m.services) == service {
 				kept[n] = true
 			}
 		}
@@ -75,7 +75,7 @@ func (m *Merger) wants(replica uint32) bool {
 func (m *Merger) awaits(service string) bool {
 	running, ok := m.running[service]
 	for _, p := range m.pods {
-		if p.service == service && p.present {
+		if p.service == service && p.from != nil {
 			running--
 		}
 	}
@@ -94,7 +94,7 @@ func number(pods []*pod, kept map[uint32]bool, assign func(*pod, uint32)) {
 	}
 	next := uint32(0)
 	for _, p := range pods {
-		if p.numbered || !p.present {
+		if p.numbered || p.from == nil && len(p.lines) == 0 {
 			continue
 		}
 		for kept[next] {

@@ -12,14 +12,14 @@ import (
 )
 
 // say adds a line of each of the pods to a merger.
-func say(t *testing.T, j *Merger, pods ...string) {
+func say(t *testing.T, j *reader, pods ...string) {
 	for _, pod := range pods {
-		require.NoError(t, j.Add(fmt.Appendf(nil, `{"name":"%s","message":"%s speaks"}`+"\n", pod, pod)))
+		require.NoError(t, j.feed.Add(fmt.Appendf(nil, `{"name":"%s","message":"%s speaks"}`+"\n", pod, pod)))
 	}
 }
 
 // told returns the pods that have been named since it was last asked, by replica, in order.
-func told(t *testing.T, j *Merger) (names []string) {
+func told(t *testing.T, j *reader) (names []string) {
 	if j.batch.size() == 0 {
 		return nil
 	}
@@ -38,9 +38,9 @@ func told(t *testing.T, j *Merger) (names []string) {
 // Each pod is named once, where its log begins, and once more where it began anew:
 // that tells a page which log it has, whatever number that has.
 func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
-	j := NewMerger([]string{"web", "db"}, nil, true)
+	j := newReader([]string{"web", "db"}, nil, true)
 	running := map[string]int{"web": 2, "db": 1}
-	j.Open(nil, running, -1)
+	reopen(j, running, -1)
 	say(t, j, "web-1-b", "web-1-a", "db-0")
 	assert.Equal(t, []string{"web/0 is web-1-a", "web/1 is web-1-b", "db/0 is db-0"}, told(t, j))
 	say(t, j, "web-1-b", "web-1-a", "db-0")
@@ -48,13 +48,13 @@ func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
 
 	// b goes and c comes, which takes its number; a goes on where it was, and db-0's
 	// container was started anew.
-	j.Open(nil, running, -1)
+	reopen(j, running, -1)
 	say(t, j, "web-1-a", "web-2-c", "web-1-a", "web-1-a")
-	require.NoError(t, j.Add([]byte(`{"name":"db-0","message":"I begin"}`)))
+	require.NoError(t, j.feed.Add([]byte(`{"name":"db-0","message":"I begin"}`)))
 	assert.Equal(t, []string{"web/1 is web-2-c", "db/0 is db-0"}, told(t, j))
 
 	// b is back, in a's place: it goes on, and a page has to know with what.
-	j.Open(nil, running, -1)
+	reopen(j, running, -1)
 	say(t, j, "web-2-c", "web-2-c", "web-1-b", "web-1-b", "web-1-b")
 	assert.Equal(t, []string{"web/0 is web-1-b"}, told(t, j))
 }
@@ -62,7 +62,7 @@ func TestPodsAreNamedWhereTheirLogsBegin(t *testing.T) {
 // Replicas keep the numbers that they had in an earlier call, whichever bridge that
 // was at, and whoever speaks first; what filters select stays the same.
 func TestNumbersLastFromCallToCall(t *testing.T) {
-	known := func(j *Merger) *Merger {
+	known := func(j *reader) *reader {
 		j.known["web-1-a"], j.known["web-1-b"], j.known["web-1-c"] = 0, 1, 2
 		return j
 	}
@@ -79,8 +79,8 @@ func TestNumbersLastFromCallToCall(t *testing.T) {
 		"one is selected":               {map[string]int{"web": 3}, []uint32{2}, []string{"web-1-a", "web-1-b", "web-1-c"}, []string{"web/2 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := known(NewMerger([]string{"web"}, test.filter, true))
-			j.Open(nil, test.running, -1)
+			j := known(newReader([]string{"web"}, test.filter, true))
+			reopen(j, test.running, -1)
 			say(t, j, test.speak...)
 			require.NoError(t, j.decide(true, true))
 			assert.Equal(t, test.want, told(t, j))
@@ -99,8 +99,8 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 		"it says nothing": {nil, []string{"web/0 is web-1-a", "web/1 is web-1-c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := NewMerger([]string{"web"}, nil, true)
-			j.Open(nil, map[string]int{"web": 3}, -1)
+			j := newReader([]string{"web"}, nil, true)
+			reopen(j, map[string]int{"web": 3}, -1)
 			say(t, j, "web-1-a", "web-1-c")
 			require.NoError(t, j.decide(false, false))
 			assert.Empty(t, told(t, j))
@@ -114,11 +114,11 @@ func TestSlowPodsKeepTheirPlace(t *testing.T) {
 // A page is told of a gap where a pod that came meanwhile had written more than was
 // asked for: its log seems to begin anew.
 func TestMoreThanWasAskedFor(t *testing.T) {
-	j := NewMerger([]string{"web"}, nil, true)
-	j.Open(nil, map[string]int{"web": 1}, -1)
+	j := newReader([]string{"web"}, nil, true)
+	reopen(j, map[string]int{"web": 1}, -1)
 	say(t, j, "web-1-a", "web-1-a", "web-1-a")
 	told(t, j)
-	j.Open(nil, map[string]int{"web": 2}, 3)
+	reopen(j, map[string]int{"web": 2}, 3)
 	say(t, j, "web-1-a", "web-1-a", "web-1-a", "web-1-b", "web-1-b")
 	assert.Equal(t, []string{"web/1 is web-1-b"}, told(t, j))
 	say(t, j, "web-1-b")

@@ -21,10 +21,15 @@ const (
 // announce wakes the taker where it may have something new to do.
 func (m *Merger) announce(before int) {
 	if size := m.batch.size(); before == 0 && size > 0 || before < flushBytes && size >= flushBytes || m.ended {
-		select {
-		case m.ready <- struct{}{}:
-		default:
-		}
+		m.wake()
+	}
+}
+
+// wake wakes the taker.
+func (m *Merger) wake() {
+	select {
+	case m.ready <- struct{}{}:
+	default:
 	}
 }
 
@@ -56,7 +61,7 @@ func (m *Merger) take() (message []byte, wait time.Duration, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	size := m.batch.size()
-	if size == 0 {
+	if size == 0 && len(m.batch.marks) == 0 {
 		if m.ended && m.err == nil {
 			return nil, 0, io.EOF
 		}
@@ -68,6 +73,6 @@ func (m *Merger) take() (message []byte, wait time.Duration, err error) {
 	}
 	m.taken = now
 	message = m.batch.encode()
-	m.room.Signal()
+	m.room.Broadcast()
 	return message, 0, nil
 }

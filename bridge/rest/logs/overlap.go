@@ -37,17 +37,19 @@ func fingerprint(line []byte) uint64 { return maphash.Bytes(fingerprintSeed, lin
 type history struct {
 	// tail is how many lines were asked for when the log was opened first,
 	// negative for all.
-	tail  int
-	first uint64
-	ring  [rememberedLines]uint64
-	lines int // ever
-	bytes int
+	tail   int
+	first  uint64
+	latest uint64
+	ring   [rememberedLines]uint64
+	lines  int // ever
+	bytes  int
 }
 
 func (h *history) add(line uint64, bytes int) {
 	if h.lines == 0 {
 		h.first = line
 	}
+	h.latest = line
 	h.ring[h.lines%rememberedLines] = line
 	h.lines++
 	h.bytes += bytes
@@ -96,6 +98,7 @@ type overlap struct {
 	tail    int  // how many lines were asked to be repeated, negative for all
 
 	seen    int      // lines so far
+	looked  int      // lines when it was last asked what they are
 	starts  []uint64 // the first of them, as many as the pattern has at most
 	fail    []int    // per length of a partial match, the next shorter one
 	matched int      // lines of the pattern that the lines so far end with

@@ -60,23 +60,35 @@ type pod struct {
 	name    string
 	service string
 	replica uint32
-	// numbered says that replica is settled on the current socket; until then its
+	// numbered says that replica is settled; until then its
 	// lines are held back.
 	numbered bool
 	// named says that the page was told whose log this is.
 	named bool
 	// wanted says that the call's filter selects the replica.
 	wanted bool
-	// present says that the pod spoke on the current socket.
-	present bool
+	// from is the feed that its lines come from, nil if none has it; before is the one
+	// that they came from, until from has caught up with it.
+	from, before *Feed
+	// stays says that newer feeds than from do not get to the pod's new lines.
+	stays bool
+	// doubtful says that nobody can tell by the held lines what they are.
+	doubtful bool
+	// gone says that the pod is not there any more.
+	gone bool
+	// lost says that the page was told of a gap after the last line that came.
+	lost bool
+	// suspect is how many lines there were when a later one was seen elsewhere.
+	suspect int
+	quiet   quiet
 	// prefix is what every line of the pod begins with.
 	prefix []byte
 
 	held    []byte // lines held back until it is known what they are
 	lines   []heldLine
 	history *history // of a log that is followed
-	overlap *overlap // while a new socket may repeat what was sent already
-	// early says that there may be more history than the socket was asked for.
+	overlap *overlap // while a new feed may repeat what was sent already
+	// early says that there may be more history than was asked for.
 	early bool
 
 	first, last int32 // of its segments in the merger's batch

@@ -1,0 +1,212 @@
+package logs
+
+import "slices"
+
+// A gateway ends a pod's log on a socket without a word when it meets a line that is
+// too long, and does not add the pods that come while a socket is open. Both look
+// like a pod that has nothing to say. So now and then a quiet pod's last line is read
+// afresh and compared with the last one that came.
+
+// How often a quiet pod is looked at, in calls of Quiet.
+const (
+	// earlyQuiet is up to when it is looked at every quietStep.
+	earlyQuiet = 30
+	quietStep  = 4
+	// mostQuiet is the longest time between two looks.
+	mostQuiet = 150
+)
+
+// quiet paces the looks at something that may be silent.
+type quiet struct {
+	lines   int     // when last counted
+	run     int     // counts since there was a new one
+	next    int     // the run at which to look
+	longest float64 // usual run
+}
+
+// count takes the number of lines so far and reports whether to look. Who is often
+// silent for a while is looked at only when that lasts longer than usual, and then
+// less and less often.
+func (q *quiet) count(lines int) bool {
+	if lines != q.lines || q.next == 0 {
+		q.longest = max(float64(q.run), 0.9*q.longest)
+		q.lines, q.run = lines, 0
+		q.next = 1 + min(int(1.5*q.longest), earlyQuiet)
+		return false
+	}
+	q.run++
+	if q.run < q.next {
+		return false
+	}
+	if q.run < earlyQuiet {
+		q.next = q.run + quietStep
+	} else {
+		q.next = q.run + min(q.run, mostQuiet)
+	}
+	return true
+}
+
+// Quiet returns the services of which a pod is quiet, or has not said anything yet, and
+// that it is time to look at. It is called about every two seconds.
+func (m *Merger) Quiet() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stalls != m.seenStalls || m.roomWaits > 0 {
+		m.seenStalls = m.stalls
+		return nil // it is the page that is slow
+	}
+	var due []string
+	heard := make(map[string]int)
+	for _, p := range m.pods {
+		if p.from != nil {
+			heard[p.service]++
+		}
+		if p.history != nil && !p.gone && p.overlap == nil && p.quiet.count(p.history.lines) {
+			due = append(due, p.service)
+		}
+	}
+	for service, n := range m.running {
+		if q := m.silent[service]; heard[service] >= n {
+			delete(m.silent, service)
+		} else if q == nil {
+			m.silent[service] = &quiet{lines: -1}
+		} else if q.count(heard[service]) {
+			due = append(due, service)
+		}
+	}
+	slices.Sort(due)
+	return slices.Compact(due)
+}
+
+// Compare takes the last line of each pod of a service that a fresh read of its log
+// has, and returns the pods that have not been heard of, and those whose last line
+// did not come although it was there before, last. fresh are by their names in order.
+// idle says that the service's log has just ended without anything new.
+//
+// A pod of which the read has no line at all, though the service should have more pods
+// than it has, is taken to have a last line that cannot be read.
+func (m *Merger) Compare(service string, last map[string]uint64, running int, idle bool) (fresh, missing []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range last {
+		if p := m.pods[name]; p == nil || p.from == nil && p.history.lines == 0 {
+			fresh = append(fresh, name)
+		}
+	}
+	slices.Sort(fresh)
+	for _, p := range m.pods {
+		if p.service != service || p.history == nil || p.history.lines == 0 || p.overlap != nil || len(p.lines) > 0 {
+			continue
+		}
+		line, ok := last[p.name]
+		switch {
+		case ok && line == p.history.latest && p.from != nil:
+			p.suspect, p.gone = 0, false
+			continue
+		case !ok && len(last) >= running:
+			p.gone = true
+			continue
+		case !ok && (p.from == nil && !idle || p.lost):
+			continue
+		case ok && line == p.history.latest && idle:
+			continue
+		}
+		p.gone = false
+		if p.suspect != p.history.lines && !idle {
+			// It may be on its way: the next look tells.
+			p.suspect = p.history.lines
+			p.quiet.next = p.quiet.run + 1
+			continue
+		}
+		missing = append(missing, p.name)
+	}
+	slices.Sort(missing)
+	return fresh, missing
+}
+
+// Doubtful returns the pods, by service, of which a new feed has brought lines that
+// end where none of them is known: they are another log's, or the feed has come to a
+// line that is too long. Resolve is to tell.
+func (m *Merger) Doubtful() map[string][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	doubtful := make(map[string][]string)
+	for _, p := range m.pods {
+		if p.doubtful {
+			doubtful[p.service] = append(doubtful[p.service], p.name)
+		}
+	}
+	return doubtful
+}
+
+// Doubts has a value when there may be doubtful pods.
+func (m *Merger) Doubts() <-chan struct{} { return m.doubts }
+
+// Resolve tells the last line of a doubtful pod that a fresh read of its log has; ok
+// is false where it has none. It reports whether the pod's lines have to be read
+// from behind a line that is too long.
+func (m *Merger) Resolve(pod string, last uint64, ok bool) (stuck bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.pods[pod]
+	if p == nil || !p.doubtful {
+		return false
+	}
+	p.doubtful = false
+	if n := len(p.lines); ok && n > 0 && last == p.lines[n-1].print {
+		m.believe(p)
+		return false
+	}
+	p.stays = p.before != nil
+	m.giveUp(p)
+	return p.from == nil
+}
+
+// Believe takes the lines of doubtful pods of a service for another log's, since
+// nobody can tell.
+func (m *Merger) Believe(service string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.pods {
+		if p.doubtful && p.service == service {
+			m.believe(p)
+		}
+	}
+}
+
+func (m *Merger) believe(p *pod) {
+	if err := m.startAnew(p); err != nil {
+		m.end(err)
+		return
+	}
+	if !p.numbered {
+		m.number(p.service, true)
+	}
+	m.releaseIfKnown(p)
+}
+
+// Abandon says that the feed of a pod's lines brings no more of them.
+func (m *Merger) Abandon(pod string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.pods[pod]; p != nil && p.from != nil {
+		m.giveUp(p)
+	}
+}
+
+// Lose has the page told at once that lines of a pod are missing, since its last one
+// cannot be read. Those that come later are new.
+func (m *Merger) Lose(pod string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.pods[pod]
+	if p == nil || p.history == nil || p.history.lines == 0 || p.lost {
+		return
+	}
+	p.lost = true
+	if p.wanted {
+		p.named = false
+		m.batch.mark(p)
+		m.wake()
+	}
+}
