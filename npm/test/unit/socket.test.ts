@@ -241,7 +241,7 @@ describe("where WebSockets do not get through", () => {
     expect(headers.get("grpc-message")).toContain("Node");
   });
 
-  test("it is the bridge that is away if they once did, or if it answers nothing", async () => {
+  test("it is the bridge that is away if they once did, or if something else answers, or nothing", async () => {
     const answer = call("http://away.example/a.B/C");
     const socket = await opened();
     socket.sayText(0x80, "x: y\r\n");
@@ -252,8 +252,14 @@ describe("where WebSockets do not get through", () => {
     expect(fetched).not.toHaveBeenCalled();
 
     bar("http://down.example", () => new Response("Bad Gateway", { status: 502 }));
-    await expect(call("http://down.example/a.B/C")).rejects.toThrow(TypeError);
+    // What a proxy or another server says in its place is for the module to explain.
+    expect((await call("http://down.example/a.B/C")).status).toBe(502);
     expect(takesSockets("http://down.example", "auto")).toBe(true);
+
+    bar("http://nothing.example", () => {
+      throw new TypeError("Failed to fetch");
+    });
+    await expect(call("http://nothing.example/a.B/C")).rejects.toThrow(TypeError);
   });
 
   test("one that nobody answers is waited for 10 seconds", async () => {
