@@ -33,13 +33,15 @@ const (
 
 // The scopes of a token (AEP-64) that the routes used here ask for.
 const (
-	scopeNone         = "" // a public route: no credential is sent
-	scopeStatus       = "status"
-	scopeLogs         = "logs"
-	scopeEvents       = "events"
-	scopeSendManifest = "send-manifest"
-	scopeGetManifest  = "get-manifest"
-	scopeRestart      = "restart"
+	scopeNone            = "" // a public route: no credential is sent
+	scopeStatus          = "status"
+	scopeLogs            = "logs"
+	scopeEvents          = "events"
+	scopeSendManifest    = "send-manifest"
+	scopeGetManifest     = "get-manifest"
+	scopeRestart         = "restart"
+	scopeHostnameMigrate = "hostname-migrate"
+	scopeIPMigrate       = "ip-migrate"
 )
 
 // gateway is a provider's REST gateway as one call uses it: the provider's own

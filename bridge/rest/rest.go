@@ -146,6 +146,8 @@ var methods = map[string]func(context.Context, *exchange) error{
 	webv1.LeaseREST_SendManifest_FullMethodName:        sendManifest,
 	webv1.LeaseREST_GetManifest_FullMethodName:         getManifest,
 	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:   streamLeaseEvents,
+	webv1.LeaseREST_HostnameMigrate_FullMethodName:     hostnameMigrate,
+	webv1.LeaseREST_EndpointMigrate_FullMethodName:     endpointMigrate,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.

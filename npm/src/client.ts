@@ -15,7 +15,9 @@ import type {
   CallOptions,
   ClientOptions,
   DiscoverOptions,
+  EndpointMigrateOptions,
   GetManifestOptions,
+  HostnameMigrateOptions,
   LeaseEventOptions,
   LogOptions,
   RestartOptions,
@@ -41,6 +43,7 @@ import {
   readEventCall,
   readLeaseCall,
   readManifestCall,
+  readMigrateCall,
   type Settings,
   unusable,
 } from "./validation.js";
@@ -242,6 +245,48 @@ export class Client {
     const result = await this.#call<{ manifest: string }>("getManifest", call, options);
     if (result.status === "error") return result;
     return { ...result, response: JSON.parse(result.response.manifest) };
+  }
+
+  /**
+   * Moves hostnames from the tenant's other deployments at the provider to one whose
+   * manifest has them, and tells which were moved: all, if it succeeds.
+   *
+   * ```ts
+   * await client.hostnameMigrate({
+   *   provider, hostnames: ["www.example.com"], destination: { dseq: 1234n }, auth,
+   * });
+   * ```
+   *
+   * It is sent once. Where the answer is lost the error's reason is `outcomeUnknown`;
+   * sending the same again does no harm.
+   */
+  async hostnameMigrate(options: HostnameMigrateOptions): Promise<CallResult<string[]>> {
+    return this.#migrate("hostnameMigrate", options, "hostnames");
+  }
+
+  /**
+   * Moves leased IP addresses, which manifests name as endpoints, to a deployment, as
+   * {@link Client.hostnameMigrate} does with hostnames.
+   *
+   * ```ts
+   * await client.endpointMigrate({
+   *   provider, endpoints: ["myendpoint"], destination: { dseq: 1234n }, auth,
+   * });
+   * ```
+   */
+  async endpointMigrate(options: EndpointMigrateOptions): Promise<CallResult<string[]>> {
+    return this.#migrate("endpointMigrate", options, "endpoints");
+  }
+
+  async #migrate<Name extends "hostnames" | "endpoints">(
+    method: CallMethod,
+    options: Record<Name, readonly string[]> & Omit<HostnameMigrateOptions, "hostnames">,
+    name: Name,
+  ): Promise<CallResult<string[]>> {
+    const call = readMigrateCall(this.#settings, options, name);
+    const result = await this.#call<{ transferred: string[] }>(method, call, options);
+    if (result.status === "error") return result;
+    return { ...result, response: result.response.transferred };
   }
 
   /**

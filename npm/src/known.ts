@@ -2,7 +2,9 @@
 import type {
   ClientOptions,
   DiscoverOptions,
+  EndpointMigrateOptions,
   GetManifestOptions,
+  HostnameMigrateOptions,
   LeaseEventOptions,
   LogOptions,
   RestartOptions,
@@ -30,7 +32,9 @@ const clientOptions: Names<ClientOptions> = {
 /** Those of all calls: what several calls are given often lies in one object. */
 const callOptions: Names<
   | DiscoverOptions
+  | EndpointMigrateOptions
   | GetManifestOptions
+  | HostnameMigrateOptions
   | LeaseEventOptions
   | LogOptions
   | RestartOptions
@@ -45,6 +49,9 @@ const callOptions: Names<
   follow: true,
   tail: true,
   manifest: true,
+  hostnames: true,
+  endpoints: true,
+  destination: true,
   auth: true,
   timeoutMs: true,
   retries: true,

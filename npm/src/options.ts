@@ -435,6 +435,62 @@ export type SendManifestOptions = Omit<CallOptions, "retries"> & {
       }
   );
 
+/** A deployment that something is moved to. */
+export interface MigrateDestination {
+  /** The deployment's sequence number. */
+  dseq: bigint | number | string;
+  /**
+   * The group's sequence number. Default: 1.
+   *
+   * @example 1
+   */
+  gseq?: number;
+}
+
+/** What both migrations have. */
+interface MigrateOptions extends Omit<CallOptions, "retries"> {
+  /** The provider's address, `akash1…`. Both deployments are with it. */
+  provider: string;
+  /** The deployment that gets them: it has an active lease with the provider. */
+  destination: MigrateDestination;
+}
+
+/** Which hostnames to move, and where. */
+export interface HostnameMigrateOptions extends MigrateOptions {
+  /**
+   * The hostnames, at least one. Each must be among the `hosts` of the destination's
+   * manifest.
+   *
+   * @example ["www.example.com"]
+   */
+  hostnames: readonly string[];
+  /**
+   * Who asks, the owner of both deployments. Default: none, which providers refuse. A
+   * token needs the scope `hostname-migrate`.
+   *
+   * @example { type: "jwt", token }
+   */
+  auth?: Auth;
+}
+
+/** Which leased IP addresses to move, and where. */
+export interface EndpointMigrateOptions extends MigrateOptions {
+  /**
+   * The names of the endpoints, at least one. Each must be the `ip` of an exposed port
+   * in the destination's manifest.
+   *
+   * @example ["myendpoint"]
+   */
+  endpoints: readonly string[];
+  /**
+   * Who asks, the owner of both deployments. Default: none, which providers refuse. A
+   * token needs the scope `ip-migrate`.
+   *
+   * @example { type: "jwt", token }
+   */
+  auth?: Auth;
+}
+
 /** What to restart. */
 export interface RestartOptions extends LeaseOptions {
   /**

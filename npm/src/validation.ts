@@ -17,6 +17,7 @@ import { type ErrorDetails, ProviderError } from "./errors.js";
 import { knownCallOptions, knownClientOptions, knownFilter } from "./known.js";
 import type {
   ClientOptions,
+  HostnameMigrateOptions,
   LeaseEventOptions,
   LeaseOptions,
   LogOptions,
@@ -199,6 +200,32 @@ export function readManifestCall(settings: Settings, options: SendManifestOption
   }
   if (options.timeoutMs === undefined) call.timeout = manifestTimeout;
   call.manifest = readManifest(manifest);
+  return call;
+}
+
+/** readMigrateCall checks the options of a call that moves what the option name says. */
+export function readMigrateCall<Name extends "hostnames" | "endpoints">(
+  settings: Settings,
+  options: Record<Name, readonly string[]> & Omit<HostnameMigrateOptions, "hostnames">,
+  name: Name,
+): EngineCall {
+  requireObject("options", options);
+  const { provider, destination, auth } = options;
+  const call = readCall(settings, provider, options);
+  requireObject("destination", destination);
+  call.dseq = readUint64("destination.dseq", destination.dseq);
+  call.gseq = readCount("destination.gseq", destination.gseq) ?? 1;
+  call.leaseProvider = provider;
+  const names: unknown = options[name];
+  if (!Array.isArray(names) || names.length === 0) {
+    throw new TypeError(`${name} must be an array of at least one string`);
+  }
+  for (const one of names) {
+    requireText(name, one);
+    if (one.includes(",")) throw new TypeError(`${name} must have no commas in them`);
+  }
+  call.names = names;
+  readAuth(call, auth);
   return call;
 }
 

@@ -191,6 +191,10 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return p.order.expect(text)
 	})
+	// GET /migrated: the hostnames and endpoints that were moved to the lease.
+	handle("GET /migrated", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, map[string][]string{"hostnames": p.movedHostnames.list(), "endpoints": p.movedEndpoints.list()})
+	})
 	// POST /grow?service=&starting= starts one more replica, POST
 	// /replace?service=&replica=&update=&dip=&starting= puts a pod in the place of
 	// another, which writes the lines in the body at its end; POST

@@ -53,6 +53,9 @@ type provider struct {
 	board    *board
 	work     *workload
 	order    *deployment
+
+	movedHostnames, movedEndpoints moves
+
 	logs     *logbook
 	rest     *http.Server
 	grpc     *grpc.Server

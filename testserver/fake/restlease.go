@@ -33,18 +33,16 @@ func (p *provider) routeLeases(routes *http.ServeMux) {
 		}
 		routes.HandleFunc(route, p.owned(scope, one.handler))
 	}
+	for kind, moved := range map[string]*moves{"hostname": &p.movedHostnames, "endpoint": &p.movedEndpoints} {
+		routes.HandleFunc("POST /"+kind+"/migrate", func(w http.ResponseWriter, r *http.Request) { p.migrate(w, r, kind, moved) })
+	}
 }
 
 // owned lets the owner of a lease in, if the token covers the scope.
 func (p *provider) owned(scope string, handler leaseHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, refused := p.authenticateRequest(r)
-		if refused != nil {
-			writeRefusal(w, refused)
-			return
-		}
-		if who.owner == "" || !who.reaches(p.address()) {
-			p.unauthorized(w)
+		who, ok := p.requireOwner(w, r)
+		if !ok {
 			return
 		}
 		id := Lease{Owner: who.owner, Provider: p.address()}
@@ -58,6 +56,21 @@ func (p *provider) owned(scope string, handler leaseHandler) http.HandlerFunc {
 		}
 		handler(w, r, id)
 	}
+}
+
+// requireOwner returns who a request comes from, or refuses it: some owner's, with a
+// token for this provider or a certificate.
+func (p *provider) requireOwner(w http.ResponseWriter, r *http.Request) (caller, bool) {
+	who, refused := p.authenticateRequest(r)
+	switch {
+	case refused != nil:
+		writeRefusal(w, refused)
+	case who.owner == "" || !who.reaches(p.address()):
+		p.unauthorized(w)
+	default:
+		return who, true
+	}
+	return caller{}, false
 }
 
 // unauthorized refuses a caller without the right.

@@ -71,6 +71,20 @@ var (
 		scope:  "get-manifest",
 		encode: (*message.LeaseRequest).AppendLease,
 	}
+	hostnameMigrate = &method{
+		path:   "/akash.provider.web.v1.LeaseREST/HostnameMigrate",
+		answer: message.MigrateResponse,
+		scope:  "hostname-migrate",
+		effect: true,
+		encode: (*message.LeaseRequest).AppendNames,
+	}
+	endpointMigrate = &method{
+		path:   "/akash.provider.web.v1.LeaseREST/EndpointMigrate",
+		answer: message.MigrateResponse,
+		scope:  "ip-migrate",
+		effect: true,
+		encode: (*message.LeaseRequest).AppendNames,
+	}
 	streamLeaseEvents = &method{
 		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
 		answer:  message.LeaseEvent,
@@ -97,6 +111,10 @@ func methodOf(name string) *method {
 		return sendManifest
 	case "getManifest":
 		return getManifest
+	case "hostnameMigrate":
+		return hostnameMigrate
+	case "endpointMigrate":
+		return endpointMigrate
 	case "streamLeaseEvents":
 		return streamLeaseEvents
 	}

@@ -77,6 +77,7 @@ func ReadCall(text string) *Call {
 	}
 	c.Lease.Timeout, _ = o.number()
 	c.Lease.Manifest = o.text()
+	c.Lease.Names = o.text()
 	if token := o.text(); token != "" {
 		c.Credentials.Token = func(*Scope, string) (string, error) { return token, nil }
 	}

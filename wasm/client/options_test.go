@@ -68,6 +68,7 @@ func fields(c *Call) map[string]string {
 		"follow":         flag(c.Lease.Follow),
 		"tail":           tail,
 		"restartTimeout": number(c.Lease.Timeout),
+		"names":          c.Lease.Names,
 		"manifest":       c.Lease.Manifest,
 		"token":          token,
 		"certPem":        c.Credentials.CertPEM,

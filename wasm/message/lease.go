@@ -48,6 +48,12 @@ var GetManifestResponse = &Table{
 	{Number: 1, Name: "manifest"},
 }
 
+// MigrateResponse is akash.provider.web.v1.HostnameMigrateResponse and
+// EndpointMigrateResponse, which have the same field.
+var MigrateResponse = &Table{
+	{Number: 1, Name: "transferred", Label: Repeated},
+}
+
 // LeaseEvent is akash.provider.web.v1.LeaseEvent.
 var LeaseEvent = &Table{
 	{Number: 1, Name: "type"},
@@ -111,6 +117,8 @@ type LeaseRequest struct {
 	Timeout uint64
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
+	// Names are the hostnames or endpoints that are moved, with commas between them.
+	Names string
 	// Known are replicas whose numbers ServiceLogs must keep.
 	Known []KnownReplica
 }
@@ -152,6 +160,19 @@ func (r *LeaseRequest) AppendManifest(b []byte) []byte {
 // AppendEvents appends a StreamLeaseEventsRequest.
 func (r *LeaseRequest) AppendEvents(b []byte) []byte {
 	return appendBool(appendString(r.AppendLease(b), 2, r.Filter.Name), 3, r.Follow)
+}
+
+// AppendNames appends a HostnameMigrateRequest or an EndpointMigrateRequest, which have
+// the same fields.
+func (r *LeaseRequest) AppendNames(b []byte) []byte {
+	b = r.AppendLease(b)
+	for start, i := 0, 0; i <= len(r.Names); i++ {
+		if i == len(r.Names) || r.Names[i] == ',' {
+			b = appendString(b, 2, r.Names[start:i])
+			start = i + 1
+		}
+	}
+	return b
 }
 
 // AppendLease appends a GetManifestRequest, whose only field is the lease.

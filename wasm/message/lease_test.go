@@ -20,7 +20,7 @@ func TestRequests(t *testing.T) {
 		Lease:   LeaseID{Owner: "akash1owner", DSeq: 1<<64 - 1, GSeq: 1, OSeq: 1<<32 - 1, BSeq: 7, Provider: "akash1provider"},
 		Filter:  ServiceFilter{Name: "web", Replicas: []uint32{0, 1, 300}},
 		Follow:  true,
-		Timeout: 90_250, Manifest: `[{"name":"日本"}]`,
+		Timeout: 90_250, Manifest: `[{"name":"日本"}]`, Names: "a.example,b.example",
 	}
 	lease := &marketv1.LeaseID{Owner: "akash1owner", Dseq: 1<<64 - 1, Gseq: 1, Oseq: 1<<32 - 1, Bseq: 7, Provider: "akash1provider"}
 	filter := &leasev1.ServiceFilter{Name: "web", Replicas: []uint32{0, 1, 300}}
@@ -34,6 +34,8 @@ func TestRequests(t *testing.T) {
 		Timeout: &durationpb.Duration{Seconds: 90, Nanos: 250_000_000}}, request.AppendRestart(nil))
 	requireMessage(t, &webv1.SendManifestRequest{LeaseId: lease, Manifest: []byte(request.Manifest)}, request.AppendManifest(nil))
 	requireMessage(t, &webv1.GetManifestRequest{LeaseId: lease}, request.AppendLease(nil))
+	requireMessage(t, &webv1.HostnameMigrateRequest{LeaseId: lease, Hostnames: []string{"a.example", "b.example"}}, request.AppendNames(nil))
+	requireMessage(t, &webv1.EndpointMigrateRequest{LeaseId: lease, Endpoints: []string{"a.example", "b.example"}}, request.AppendNames(nil))
 	requireMessage(t, &webv1.StreamLeaseEventsRequest{LeaseId: lease, Service: "web", Follow: true}, request.AppendEvents(nil))
 }
 

@@ -22,6 +22,8 @@ var answers = []struct {
 	{ServiceRestartResponse, &leasev1.ServiceRestartResponse{}},
 	{SendManifestResponse, &webv1.SendManifestResponse{}},
 	{GetManifestResponse, &webv1.GetManifestResponse{}},
+	{MigrateResponse, &webv1.HostnameMigrateResponse{}},
+	{MigrateResponse, &webv1.EndpointMigrateResponse{}},
 	{LeaseEvent, &webv1.LeaseEvent{}},
 }
 

@@ -34,6 +34,8 @@ export interface EngineCall {
   restartTimeout?: number;
   /** As JSON. */
   manifest?: string;
+  /** Names without commas, such as the hostnames to move. */
+  names?: string[];
   token?: string;
   /** Gets a token that is not the one that a provider refused, "" if none did. */
   getToken?: (refused: string) => Promise<string>;
@@ -42,7 +44,13 @@ export interface EngineCall {
 }
 
 /** The methods with one answer. */
-export type CallMethod = "getProviderStatus" | "restartServices" | "sendManifest" | "getManifest";
+export type CallMethod =
+  | "getProviderStatus"
+  | "restartServices"
+  | "sendManifest"
+  | "getManifest"
+  | "hostnameMigrate"
+  | "endpointMigrate";
 
 /** The methods with many answers. */
 export type StreamMethod =

@@ -26,6 +26,7 @@ const fields = [
   "tail",
   "restartTimeout",
   "manifest",
+  "names",
   "token",
   "certPem",
   "keyPem",

@@ -452,6 +452,11 @@ export class TestProvider {
     return this.#api.post("/manifest", {}, JSON.stringify(manifest));
   }
 
+  /** The hostnames and endpoints that were moved to the lease, in the order of the calls. */
+  migrated(): Promise<{ hostnames: string[]; endpoints: string[] }> {
+    return this.#api.get("/migrated");
+  }
+
   /**
    * Makes a token, such as one that ends in a minute.
    *

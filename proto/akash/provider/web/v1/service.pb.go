@@ -428,6 +428,208 @@ func (x *LeaseEventObject) GetName() string {
 	return ""
 }
 
+// HostnameMigrateRequest holds hostnames and the deployment that gets them.
+type HostnameMigrateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The destination: dseq and gseq are required; owner and provider are checked
+	// where they are set; oseq is not looked at.
+	LeaseId *v1.LeaseID `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	// The hostnames, at least one; each must be in the destination's manifest.
+	Hostnames     []string `protobuf:"bytes,2,rep,name=hostnames,proto3" json:"hostnames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostnameMigrateRequest) Reset() {
+	*x = HostnameMigrateRequest{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostnameMigrateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostnameMigrateRequest) ProtoMessage() {}
+
+func (x *HostnameMigrateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostnameMigrateRequest.ProtoReflect.Descriptor instead.
+func (*HostnameMigrateRequest) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HostnameMigrateRequest) GetLeaseId() *v1.LeaseID {
+	if x != nil {
+		return x.LeaseId
+	}
+	return nil
+}
+
+func (x *HostnameMigrateRequest) GetHostnames() []string {
+	if x != nil {
+		return x.Hostnames
+	}
+	return nil
+}
+
+// HostnameMigrateResponse says which hostnames were moved.
+type HostnameMigrateResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transferred   []string               `protobuf:"bytes,1,rep,name=transferred,proto3" json:"transferred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostnameMigrateResponse) Reset() {
+	*x = HostnameMigrateResponse{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostnameMigrateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostnameMigrateResponse) ProtoMessage() {}
+
+func (x *HostnameMigrateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostnameMigrateResponse.ProtoReflect.Descriptor instead.
+func (*HostnameMigrateResponse) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *HostnameMigrateResponse) GetTransferred() []string {
+	if x != nil {
+		return x.Transferred
+	}
+	return nil
+}
+
+// EndpointMigrateRequest holds endpoints and the deployment that gets them.
+type EndpointMigrateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The destination, as in HostnameMigrateRequest.
+	LeaseId *v1.LeaseID `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	// The endpoints' names, at least one; each must be the ip of an exposed port in
+	// the destination's manifest.
+	Endpoints     []string `protobuf:"bytes,2,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndpointMigrateRequest) Reset() {
+	*x = EndpointMigrateRequest{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndpointMigrateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndpointMigrateRequest) ProtoMessage() {}
+
+func (x *EndpointMigrateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndpointMigrateRequest.ProtoReflect.Descriptor instead.
+func (*EndpointMigrateRequest) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EndpointMigrateRequest) GetLeaseId() *v1.LeaseID {
+	if x != nil {
+		return x.LeaseId
+	}
+	return nil
+}
+
+func (x *EndpointMigrateRequest) GetEndpoints() []string {
+	if x != nil {
+		return x.Endpoints
+	}
+	return nil
+}
+
+// EndpointMigrateResponse says which endpoints were moved.
+type EndpointMigrateResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transferred   []string               `protobuf:"bytes,1,rep,name=transferred,proto3" json:"transferred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndpointMigrateResponse) Reset() {
+	*x = EndpointMigrateResponse{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndpointMigrateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndpointMigrateResponse) ProtoMessage() {}
+
+func (x *EndpointMigrateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndpointMigrateResponse.ProtoReflect.Descriptor instead.
+func (*EndpointMigrateResponse) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *EndpointMigrateResponse) GetTransferred() []string {
+	if x != nil {
+		return x.Transferred
+	}
+	return nil
+}
+
 var File_akash_provider_web_v1_service_proto protoreflect.FileDescriptor
 
 const file_akash_provider_web_v1_service_proto_rawDesc = "" +
@@ -456,11 +658,23 @@ const file_akash_provider_web_v1_service_proto_rawDesc = "" +
 	"\x10LeaseEventObject\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name2\xc5\x02\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"k\n" +
+	"\x16HostnameMigrateRequest\x123\n" +
+	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12\x1c\n" +
+	"\thostnames\x18\x02 \x03(\tR\thostnames\";\n" +
+	"\x17HostnameMigrateResponse\x12 \n" +
+	"\vtransferred\x18\x01 \x03(\tR\vtransferred\"k\n" +
+	"\x16EndpointMigrateRequest\x123\n" +
+	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12\x1c\n" +
+	"\tendpoints\x18\x02 \x03(\tR\tendpoints\";\n" +
+	"\x17EndpointMigrateResponse\x12 \n" +
+	"\vtransferred\x18\x01 \x03(\tR\vtransferred2\xa9\x04\n" +
 	"\tLeaseREST\x12g\n" +
 	"\fSendManifest\x12*.akash.provider.web.v1.SendManifestRequest\x1a+.akash.provider.web.v1.SendManifestResponse\x12d\n" +
 	"\vGetManifest\x12).akash.provider.web.v1.GetManifestRequest\x1a*.akash.provider.web.v1.GetManifestResponse\x12i\n" +
-	"\x11StreamLeaseEvents\x12/.akash.provider.web.v1.StreamLeaseEventsRequest\x1a!.akash.provider.web.v1.LeaseEvent0\x01B6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
+	"\x11StreamLeaseEvents\x12/.akash.provider.web.v1.StreamLeaseEventsRequest\x1a!.akash.provider.web.v1.LeaseEvent0\x01\x12p\n" +
+	"\x0fHostnameMigrate\x12-.akash.provider.web.v1.HostnameMigrateRequest\x1a..akash.provider.web.v1.HostnameMigrateResponse\x12p\n" +
+	"\x0fEndpointMigrate\x12-.akash.provider.web.v1.EndpointMigrateRequest\x1a..akash.provider.web.v1.EndpointMigrateResponseB6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
 
 var (
 	file_akash_provider_web_v1_service_proto_rawDescOnce sync.Once
@@ -474,7 +688,7 @@ func file_akash_provider_web_v1_service_proto_rawDescGZIP() []byte {
 	return file_akash_provider_web_v1_service_proto_rawDescData
 }
 
-var file_akash_provider_web_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_akash_provider_web_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_akash_provider_web_v1_service_proto_goTypes = []any{
 	(*SendManifestRequest)(nil),      // 0: akash.provider.web.v1.SendManifestRequest
 	(*SendManifestResponse)(nil),     // 1: akash.provider.web.v1.SendManifestResponse
@@ -483,24 +697,34 @@ var file_akash_provider_web_v1_service_proto_goTypes = []any{
 	(*StreamLeaseEventsRequest)(nil), // 4: akash.provider.web.v1.StreamLeaseEventsRequest
 	(*LeaseEvent)(nil),               // 5: akash.provider.web.v1.LeaseEvent
 	(*LeaseEventObject)(nil),         // 6: akash.provider.web.v1.LeaseEventObject
-	(*v1.LeaseID)(nil),               // 7: akash.market.v1.LeaseID
+	(*HostnameMigrateRequest)(nil),   // 7: akash.provider.web.v1.HostnameMigrateRequest
+	(*HostnameMigrateResponse)(nil),  // 8: akash.provider.web.v1.HostnameMigrateResponse
+	(*EndpointMigrateRequest)(nil),   // 9: akash.provider.web.v1.EndpointMigrateRequest
+	(*EndpointMigrateResponse)(nil),  // 10: akash.provider.web.v1.EndpointMigrateResponse
+	(*v1.LeaseID)(nil),               // 11: akash.market.v1.LeaseID
 }
 var file_akash_provider_web_v1_service_proto_depIdxs = []int32{
-	7, // 0: akash.provider.web.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	7, // 1: akash.provider.web.v1.GetManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	7, // 2: akash.provider.web.v1.StreamLeaseEventsRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	6, // 3: akash.provider.web.v1.LeaseEvent.object:type_name -> akash.provider.web.v1.LeaseEventObject
-	0, // 4: akash.provider.web.v1.LeaseREST.SendManifest:input_type -> akash.provider.web.v1.SendManifestRequest
-	2, // 5: akash.provider.web.v1.LeaseREST.GetManifest:input_type -> akash.provider.web.v1.GetManifestRequest
-	4, // 6: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:input_type -> akash.provider.web.v1.StreamLeaseEventsRequest
-	1, // 7: akash.provider.web.v1.LeaseREST.SendManifest:output_type -> akash.provider.web.v1.SendManifestResponse
-	3, // 8: akash.provider.web.v1.LeaseREST.GetManifest:output_type -> akash.provider.web.v1.GetManifestResponse
-	5, // 9: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:output_type -> akash.provider.web.v1.LeaseEvent
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	11, // 0: akash.provider.web.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	11, // 1: akash.provider.web.v1.GetManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	11, // 2: akash.provider.web.v1.StreamLeaseEventsRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	6,  // 3: akash.provider.web.v1.LeaseEvent.object:type_name -> akash.provider.web.v1.LeaseEventObject
+	11, // 4: akash.provider.web.v1.HostnameMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	11, // 5: akash.provider.web.v1.EndpointMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	0,  // 6: akash.provider.web.v1.LeaseREST.SendManifest:input_type -> akash.provider.web.v1.SendManifestRequest
+	2,  // 7: akash.provider.web.v1.LeaseREST.GetManifest:input_type -> akash.provider.web.v1.GetManifestRequest
+	4,  // 8: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:input_type -> akash.provider.web.v1.StreamLeaseEventsRequest
+	7,  // 9: akash.provider.web.v1.LeaseREST.HostnameMigrate:input_type -> akash.provider.web.v1.HostnameMigrateRequest
+	9,  // 10: akash.provider.web.v1.LeaseREST.EndpointMigrate:input_type -> akash.provider.web.v1.EndpointMigrateRequest
+	1,  // 11: akash.provider.web.v1.LeaseREST.SendManifest:output_type -> akash.provider.web.v1.SendManifestResponse
+	3,  // 12: akash.provider.web.v1.LeaseREST.GetManifest:output_type -> akash.provider.web.v1.GetManifestResponse
+	5,  // 13: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:output_type -> akash.provider.web.v1.LeaseEvent
+	8,  // 14: akash.provider.web.v1.LeaseREST.HostnameMigrate:output_type -> akash.provider.web.v1.HostnameMigrateResponse
+	10, // 15: akash.provider.web.v1.LeaseREST.EndpointMigrate:output_type -> akash.provider.web.v1.EndpointMigrateResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_akash_provider_web_v1_service_proto_init() }
@@ -514,7 +738,7 @@ func file_akash_provider_web_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_provider_web_v1_service_proto_rawDesc), len(file_akash_provider_web_v1_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	LeaseREST_SendManifest_FullMethodName      = "/akash.provider.web.v1.LeaseREST/SendManifest"
 	LeaseREST_GetManifest_FullMethodName       = "/akash.provider.web.v1.LeaseREST/GetManifest"
 	LeaseREST_StreamLeaseEvents_FullMethodName = "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents"
+	LeaseREST_HostnameMigrate_FullMethodName   = "/akash.provider.web.v1.LeaseREST/HostnameMigrate"
+	LeaseREST_EndpointMigrate_FullMethodName   = "/akash.provider.web.v1.LeaseREST/EndpointMigrate"
 )
 
 // LeaseRESTClient is the client API for LeaseREST service.
@@ -49,6 +51,13 @@ type LeaseRESTClient interface {
 	// StreamLeaseEvents returns the Kubernetes events of a lease and, with follow, new
 	// events as they happen (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
 	StreamLeaseEvents(ctx context.Context, in *StreamLeaseEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LeaseEvent], error)
+	// HostnameMigrate moves hostnames from the owner's other deployments at the
+	// provider to one whose manifest has them (POST /hostname/migrate). Like a
+	// manifest it is sent once.
+	HostnameMigrate(ctx context.Context, in *HostnameMigrateRequest, opts ...grpc.CallOption) (*HostnameMigrateResponse, error)
+	// EndpointMigrate does the same with leased IP addresses, which a manifest
+	// names as endpoints (POST /endpoint/migrate).
+	EndpointMigrate(ctx context.Context, in *EndpointMigrateRequest, opts ...grpc.CallOption) (*EndpointMigrateResponse, error)
 }
 
 type leaseRESTClient struct {
@@ -98,6 +107,26 @@ func (c *leaseRESTClient) StreamLeaseEvents(ctx context.Context, in *StreamLease
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type LeaseREST_StreamLeaseEventsClient = grpc.ServerStreamingClient[LeaseEvent]
 
+func (c *leaseRESTClient) HostnameMigrate(ctx context.Context, in *HostnameMigrateRequest, opts ...grpc.CallOption) (*HostnameMigrateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HostnameMigrateResponse)
+	err := c.cc.Invoke(ctx, LeaseREST_HostnameMigrate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *leaseRESTClient) EndpointMigrate(ctx context.Context, in *EndpointMigrateRequest, opts ...grpc.CallOption) (*EndpointMigrateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EndpointMigrateResponse)
+	err := c.cc.Invoke(ctx, LeaseREST_EndpointMigrate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LeaseRESTServer is the server API for LeaseREST service.
 // All implementations must embed UnimplementedLeaseRESTServer
 // for forward compatibility.
@@ -119,6 +148,13 @@ type LeaseRESTServer interface {
 	// StreamLeaseEvents returns the Kubernetes events of a lease and, with follow, new
 	// events as they happen (WebSocket /lease/{dseq}/{gseq}/{oseq}/kubeevents).
 	StreamLeaseEvents(*StreamLeaseEventsRequest, grpc.ServerStreamingServer[LeaseEvent]) error
+	// HostnameMigrate moves hostnames from the owner's other deployments at the
+	// provider to one whose manifest has them (POST /hostname/migrate). Like a
+	// manifest it is sent once.
+	HostnameMigrate(context.Context, *HostnameMigrateRequest) (*HostnameMigrateResponse, error)
+	// EndpointMigrate does the same with leased IP addresses, which a manifest
+	// names as endpoints (POST /endpoint/migrate).
+	EndpointMigrate(context.Context, *EndpointMigrateRequest) (*EndpointMigrateResponse, error)
 	mustEmbedUnimplementedLeaseRESTServer()
 }
 
@@ -137,6 +173,12 @@ func (UnimplementedLeaseRESTServer) GetManifest(context.Context, *GetManifestReq
 }
 func (UnimplementedLeaseRESTServer) StreamLeaseEvents(*StreamLeaseEventsRequest, grpc.ServerStreamingServer[LeaseEvent]) error {
 	return status.Error(codes.Unimplemented, "method StreamLeaseEvents not implemented")
+}
+func (UnimplementedLeaseRESTServer) HostnameMigrate(context.Context, *HostnameMigrateRequest) (*HostnameMigrateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method HostnameMigrate not implemented")
+}
+func (UnimplementedLeaseRESTServer) EndpointMigrate(context.Context, *EndpointMigrateRequest) (*EndpointMigrateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndpointMigrate not implemented")
 }
 func (UnimplementedLeaseRESTServer) mustEmbedUnimplementedLeaseRESTServer() {}
 func (UnimplementedLeaseRESTServer) testEmbeddedByValue()                   {}
@@ -206,6 +248,42 @@ func _LeaseREST_StreamLeaseEvents_Handler(srv interface{}, stream grpc.ServerStr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type LeaseREST_StreamLeaseEventsServer = grpc.ServerStreamingServer[LeaseEvent]
 
+func _LeaseREST_HostnameMigrate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HostnameMigrateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeaseRESTServer).HostnameMigrate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeaseREST_HostnameMigrate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeaseRESTServer).HostnameMigrate(ctx, req.(*HostnameMigrateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LeaseREST_EndpointMigrate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndpointMigrateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeaseRESTServer).EndpointMigrate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeaseREST_EndpointMigrate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeaseRESTServer).EndpointMigrate(ctx, req.(*EndpointMigrateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LeaseREST_ServiceDesc is the grpc.ServiceDesc for LeaseREST service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -220,6 +298,14 @@ var LeaseREST_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetManifest",
 			Handler:    _LeaseREST_GetManifest_Handler,
+		},
+		{
+			MethodName: "HostnameMigrate",
+			Handler:    _LeaseREST_HostnameMigrate_Handler,
+		},
+		{
+			MethodName: "EndpointMigrate",
+			Handler:    _LeaseREST_EndpointMigrate_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

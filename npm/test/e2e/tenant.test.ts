@@ -1,0 +1,143 @@
+// What else a tenant does at a provider: moves hostnames and addresses between
+// deployments.
+
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Auth } from "../../src/index.js";
+import { Stage } from "./harness.js";
+import type { Failure } from "./page.js";
+
+type Method = "hostnameMigrate" | "endpointMigrate" | "sendManifest";
+
+/** Makes a call with one answer in the page. */
+function call(page: Page, method: Method, request: object) {
+  return page.evaluate(
+    async ([method, request]) => {
+      const result = await client[method](request as never);
+      if (result.status === "success") return result;
+      const { name, code, reason, message, provider } = result.error as Failure;
+      return { ...result, error: { name, code, reason, message, provider } };
+    },
+    [method, request] as const,
+  );
+}
+
+describe("a tenant's calls over REST", () => {
+  let stage: Stage;
+  let page: Page;
+
+  beforeAll(async () => {
+    stage = await Stage.open({ fake: ["--provider-version", "0.14.0", "--lease-rpc", "none"] });
+    page = await stage.page("module");
+  });
+  afterAll(() => stage?.close());
+
+  describe.each(["JWT", "mTLS"])("with %s", (credential) => {
+    let auth: Auth;
+
+    beforeAll(async () => {
+      auth =
+        credential === "mTLS"
+          ? await stage.fake.clientCertificate()
+          : { type: "jwt", token: stage.fake.ready.jwt };
+    });
+
+    test("hostnames move to a deployment whose manifest has them", async () => {
+      const { provider, lease } = stage.fake.ready;
+      const before = (await stage.fake.migrated()).hostnames;
+      const hostnames = ["web.provider.localhost"];
+      const destination = { dseq: lease.dseq };
+      const request = { provider, auth, hostnames, destination };
+      expect(await call(page, "hostnameMigrate", request), stage.errors()).toMatchObject({
+        status: "success",
+        response: hostnames,
+        attempts: 1,
+        method: "rest",
+      });
+      expect((await stage.fake.migrated()).hostnames).toEqual([...before, ...hostnames]);
+
+      const wrong = { ...request, hostnames: [...hostnames, "www.example.com"] };
+      expect((await call(page, "hostnameMigrate", wrong)).error).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        reason: "requestRefused",
+        message: expect.stringContaining('"www.example.com" is not used by this deployment'),
+      });
+      const nowhere = { ...request, destination: { dseq: 1n, gseq: 2 } };
+      expect((await call(page, "hostnameMigrate", nowhere)).error).toMatchObject({
+        code: "NOT_FOUND",
+        reason: "unknownLease",
+      });
+      expect((await stage.fake.migrated()).hostnames).toEqual([...before, ...hostnames]);
+    });
+
+    test("so do endpoints", async () => {
+      const { provider, lease } = stage.fake.ready;
+      const destination = { dseq: lease.dseq, gseq: lease.gseq };
+      const endpoints = ["myendpoint"];
+      const request = { provider, auth, endpoints, destination };
+      const ordered = await stage.fake.manifest();
+      const missing = await call(page, "endpointMigrate", request);
+      expect(missing.error, stage.errors()).toMatchObject({ code: "INVALID_ARGUMENT" });
+
+      const manifest = structuredClone(ordered);
+      for (const expose of manifest[0]?.services[0]?.expose ?? []) expose.ip = "myendpoint";
+      await stage.fake.expectManifest(manifest);
+      const sent = await call(page, "sendManifest", { provider, lease, auth, manifest });
+      expect(sent.status, stage.errors()).toBe("success");
+      expect(await call(page, "endpointMigrate", request)).toMatchObject({
+        status: "success",
+        response: endpoints,
+      });
+      expect((await stage.fake.migrated()).endpoints.at(-1)).toBe("myendpoint");
+
+      await stage.fake.expectManifest(ordered);
+      await call(page, "sendManifest", { provider, lease, auth, manifest: ordered });
+    });
+
+    test("a migration whose answer is lost is not sent again", async () => {
+      const { provider, lease } = stage.fake.ready;
+      const route = "POST /hostname/migrate";
+      const count = async () =>
+        (await stage.fake.requests()).filter(({ method }) => method === route).length;
+      const before = await count();
+      await stage.fake.setAnswer("/hostname/migrate", 504, "gateway timeout");
+      const hostnames = ["web.provider.localhost"];
+      const destination = { dseq: lease.dseq };
+      const lost = await call(page, "hostnameMigrate", { provider, auth, hostnames, destination });
+      await stage.fake.clearAnswer("/hostname/migrate");
+      expect(lost).toMatchObject({ attempts: 1, error: { reason: "outcomeUnknown" } });
+      expect(await count()).toBe(before + 1);
+    });
+  });
+
+  test("a token without the scope is not sent", async () => {
+    const { provider, lease } = stage.fake.ready;
+    const access = { access: "scoped", scope: ["logs"], provider };
+    const leases = { access: "granular", permissions: [access] };
+    const auth = { type: "jwt", token: await stage.fake.token({ claims: { leases } }) };
+    const destination = { dseq: lease.dseq };
+    const hostnames = ["web.provider.localhost"];
+    const refused = await call(page, "hostnameMigrate", { provider, auth, hostnames, destination });
+    expect(refused.error).toMatchObject({
+      code: "PERMISSION_DENIED",
+      reason: "scopeMissing",
+      message: expect.stringContaining('"hostname-migrate"'),
+    });
+  });
+
+  test.each([
+    [{ hostnames: [] }, "hostnames must be an array of at least one string"],
+    [{ hostnames: "a.example" }, "hostnames must be an array of at least one string"],
+    [{ hostnames: ["a.example,b.example"] }, "hostnames must have no commas in them"],
+    [{ hostnames: [""] }, "hostnames must be a string, not an empty one"],
+    [{ hostnames: ["a.example"], destination: {} }, "destination.dseq must be a whole number"],
+  ])("%j is a TypeError", async (wrong, says) => {
+    const { provider, lease } = stage.fake.ready;
+    const thrown = page.evaluate((request) => client.hostnameMigrate(request as never), {
+      provider,
+      destination: { dseq: lease.dseq },
+      ...wrong,
+    });
+    await expect(thrown).rejects.toThrow(says);
+  });
+});
