@@ -7,12 +7,12 @@ MAKEFLAGS += --warn-undefined-variables
 MAKEFLAGS += --no-builtin-rules
 MAKEFLAGS += --no-print-directory
 
-# Where `make run` serves the dashboard; another port is taken if this one is not
-# free. LISTEN=ADDRESS:PORT insists.
+# The address of the dashboard for `make run`. By default another port is used if this
+# one is taken; LISTEN=ADDRESS:PORT requires one.
 LISTEN ?=
 
-# How `make bench` measures: QUICK=1 takes few rounds, SCALE=1 adds how cost
-# grows with streams and providers, ONLY="bridge rest" measures those parts only.
+# Options of `make bench`: QUICK=1 for few rounds, SCALE=1 to also measure how cost
+# grows with streams and providers, ONLY="bridge rest" for some parts only.
 QUICK ?=
 SCALE ?=
 ONLY ?=
@@ -25,12 +25,12 @@ DRY_RUN ?=
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
-# What `make chaos` does: SEED=N what goes wrong and when, ONLY="fetch REST worker"
-# the runs of that name only.
+# Options of `make chaos`: SEED=N selects the faults and their times, ONLY="fetch REST
+# worker" the runs with these words in their name.
 SEED ?=
 
-# Tools are pinned, and installed here under their version, so that a change of
-# version is a missing file.
+# Tools are pinned. Each is installed in a directory with its version in the name, so
+# that a new version is a missing file.
 TOOLS := $(abspath .tools)
 BUF := $(TOOLS)/buf@v1.50.0/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
@@ -39,8 +39,8 @@ STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
 TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
-# What is built, in the order of need: the module, the npm package around it, the
-# web files made of both, and the bridge that embeds them.
+# What is built, in the order of dependencies: the module, the npm package around it,
+# the web files made of both, and the bridge that embeds them.
 WASM := npm/dist/akash-provider-web.wasm
 SYMBOLS := bin/akash-provider-web.symbols
 NODE_MODULES := npm/node_modules/.package-lock.json
@@ -56,19 +56,20 @@ BRIDGE := bin/akash-provider-bridge
 TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
-# JavaScript and CSS outside the npm package, for the same linter.
+# JavaScript and CSS outside the npm package, for Biome.
 WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts \
   testserver/*.mjs testserver/*.mts testserver/bench/*.mjs testserver/bench/driver/*.mjs testserver/bench/page/*.ts \
   testserver/chaos/*.mjs testserver/chaos/page/*.js testserver/conformance/*.mjs testserver/conformance/client/*.ts)
 
-# How many times an empty Go program's size the module may have, both as brotli.
+# The size budget of the module, as a multiple of an empty Go program's size, both
+# compressed with brotli.
 SIZE_BUDGET := 0.95
 
-# The flags of every build: nothing of this machine, no symbols nobody reads.
+# The flags of every build: no paths of this machine, and no symbols.
 # npm/programs/build.mjs has the same.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
-# go_files lists the sources under directories; one that does not exist has none.
+# go_files lists the sources in directories, which need not exist.
 go_files = $(shell find $(1) -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 PROTO_GO := $(shell find proto -name '*.pb.go')
 
@@ -88,8 +89,9 @@ run: build ## Start the demo: a fake provider and chain, the bridge, the dashboa
 dev: build ## Start what make run does, built and reloaded when a source changes
 	@exec node web/dev.mjs $(if $(LISTEN),--listen '$(LISTEN)')
 
-# What to run before each commit: under a minute where little has changed, since Go
-# keeps the results of packages that have not. The whole is make test.
+# The checks to run before each commit. They take less than a minute if little has
+# changed, since Go caches the results of unchanged packages. `make test` runs
+# everything.
 .PHONY: check
 check: $(NPM) lint-quick ## Check formatting, types and style, and run the quick tests
 	go test -short $$(go list ./... | grep -v -e /bridge$$ -e /conformance -e /testserver)
@@ -112,8 +114,8 @@ test: lint test-go test-npm test-web test-e2e test-package test-conformance test
 .PHONY: lint
 lint: lint-go lint-npm lint-package docs ## Check formatting, types and style
 
-# For WebAssembly what nothing uses is not looked for: staticcheck does not know
-# that go:wasmexport is a use.
+# For WebAssembly the check for unused code is off, because staticcheck does not know
+# go:wasmexport.
 .PHONY: lint-go
 lint-go: $(STATICCHECK)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || \
@@ -130,8 +132,8 @@ lint-npm: $(NODE_MODULES)
 	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
 	cd npm && npx tsc --noEmit
 
-# The package as npm packs it: its package.json, and its types under every TypeScript
-# that it is meant for.
+# The package as packed by npm: its package.json, and its types with every supported
+# version of TypeScript.
 .PHONY: lint-package
 lint-package: $(NPM) $(PACKAGE_MODULES)
 	cd npm && node test/package/check.mjs
@@ -154,15 +156,15 @@ test-npm: $(NPM) ## Run the npm package's tests outside a browser
 test-web: ## Run the dashboard's tests outside a browser
 	node --test --test-reporter=dot web/test/*.test.mjs
 
-# Chromium without what only a window needs takes half the time. What tests packages,
-# conformance and chaos takes the whole one, so that both are tried.
+# Headless Chromium without a window's components takes half the time. The tests of
+# packages, conformance and chaos use the full one, so that both are tested.
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
-# The packed package in a small project for each bundler, built and run. The quick
-# ones belong to the tests, as do the packages of the programs.
+# The packed package in a small project for each bundler, built and run. The quick ones
+# are part of `make test`, as are the packages of the programs.
 .PHONY: test-bundlers
 test-bundlers: build ## Build and run a project with each bundler, from the packed package
 	@.ci/need chromium=chromium
@@ -214,8 +216,9 @@ bench: build $(EMPTY) $(GRPCWEBPROXY) $(BENCH_MODULES) ## Measure beside the pee
 	@.ci/need chromium=chromium
 	@GRPCWEBPROXY='$(GRPCWEBPROXY)' node testserver/bench/run.mjs $(if $(QUICK),--quick) $(if $(SCALE),--scale) $(ONLY)
 
-# It is made of the doc comments, which the package ships, so that editors show them. A
-# copy in the repository would be stale, and one in the package twice its weight.
+# The reference is generated from the doc comments, which are part of the package for
+# editors. A copy in the repository would become stale, and one in the package would
+# double its size.
 .PHONY: docs
 docs: $(NODE_MODULES) $(DOCS_MODULES) ## Write the API reference into bin/docs
 	@cd npm/typedoc && npx typedoc --logLevel Warn
@@ -230,7 +233,7 @@ clean: ## Remove everything that was built
 	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
-# What reads a crash of the module is kept beside it, and not loaded by pages.
+# The symbols for stack traces of the module are kept beside it. Pages do not load them.
 $(WASM): $(call go_files,wasm) $(PROTO_GO)
 	@mkdir -p $(@D) $(dir $(SYMBOLS))
 	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ ./wasm
@@ -284,7 +287,7 @@ $(EMPTY): testserver/bench/empty/main.go go.mod
 	@mkdir -p $(@D)
 	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ $<
 
-# go_install installs a tool into the directory that its version names.
+# go_install installs a tool into the directory with its version in the name.
 go_install = GOBIN=$(@D) go install $(1)@$(lastword $(subst @, ,$(@D)))
 
 $(BUF):

@@ -1,10 +1,10 @@
-// Says where the time goes that run.mjs measures:
+// Profiles what run.mjs measures:
 //
 //   node testserver/bench/profile.mjs [bridge] [client]
 //
-// `make bench ONLY=rest` installs what it needs. It prints the functions that take the
-// most and leaves the profiles in bin/profile: of the bridge for `go tool pprof`, of the
-// client for the performance panel of Chromium's developer tools.
+// `make bench ONLY=rest` installs what it needs. It prints the most expensive
+// functions and writes profiles to bin/profile: of the bridge for `go tool pprof`, of
+// the client for the performance panel of Chromium's developer tools.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -73,7 +73,7 @@ async function profileBridge() {
 }
 
 async function profileClient() {
-  // As they are measured, but with their names.
+  // The measured bundles, but with function names.
   const names = join(dist, "named.wasm");
   sh("go", ["build", "-trimpath", "-o", names, "./wasm"], {
     cwd: root,
@@ -120,7 +120,9 @@ async function profileClient() {
   await site.close();
 }
 
-/** Prints what takes the most time of its own, as a part of the time that is not idle. */
+/**
+ * Prints the functions with the most self time, as a share of the time that is not idle.
+ */
 function print(name, { nodes, samples, timeDeltas }) {
   const of = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const times = new Map();

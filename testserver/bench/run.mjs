@@ -1,5 +1,5 @@
-// Measures this repository's client and bridge beside their peers, in one run, and
-// prints one table; bin/bench.json holds the same.
+// Measures this repository's client and bridge beside their peers in one run, and
+// prints a table. bin/bench.json has the same data.
 //
 // `make bench` installs what this needs and runs it:
 //
@@ -9,12 +9,12 @@
 //   --scale   also how cost grows with streams and providers
 //   PART…     only bridge, client, cold or rest; leaves bin/bench.json alone
 //
-// Contenders take turns, round after round. A value is the median of its rounds, ±
-// half the distance between the quartiles; a ratio is that of the medians, and above
-// 1 where ours is better, with its range over the rounds. The floor is what no peer
-// of its kind can go under: a loop that reads bytes in the page, native gRPC without
-// a bridge. CPU time is the kernel's count for the thread or process, and much less
-// moved by what else the machine does than anything by the clock.
+// Contenders run in turn, round after round. A value is the median of its rounds, ±
+// half the interquartile range. A ratio is that of the medians, with its range over
+// the rounds, and above 1 if ours is better. The floor is the limit for every peer of
+// its kind: a loop that reads bytes in the page, or native gRPC without a bridge. CPU
+// time is the kernel's count for the thread or process. Other load on the machine
+// affects it much less than wall clock time.
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -37,14 +37,14 @@ const { values, positionals } = parseArgs({
 
 /**
  * @typedef {object} Effort
- * @property {number} rounds of contenders that go on running
- * @property {number} news rounds of those that are started anew each time
- * @property {number} seconds of one measurement, after warm seconds of the same
- * @property {number} lines of a log
- * @property {number} times that a message is sent, or a bridge left
- * @property {number} calls one after the other
- * @property {number} leaves of a page
- * @property {number} visits of a page
+ * @property {number} rounds rounds of contenders that keep running
+ * @property {number} news rounds of contenders that are restarted each time
+ * @property {number} seconds length of a measurement, after a warm-up
+ * @property {number} lines lines of a log
+ * @property {number} times repetitions of a latency measurement
+ * @property {number} calls sequential calls
+ * @property {number} leaves streams that a page leaves
+ * @property {number} visits page loads
  */
 const quick = { rounds: 3, news: 1, warm: 0.3, seconds: 0.7, lines: 200_000 };
 const whole = { rounds: 7, news: 3, warm: 0.5, seconds: 2, lines: 400_000 };
@@ -63,7 +63,7 @@ const parts = {
 };
 const chosen = positionals.length > 0 ? positionals : Object.keys(parts);
 for (const name of chosen) {
-  if (!parts[name]) throw new Error(`${name} is none of ${Object.keys(parts).join(", ")}`);
+  if (!parts[name]) throw new Error(`${name} is not one of ${Object.keys(parts).join(", ")}`);
 }
 
 build();

@@ -1,10 +1,10 @@
-// Prints the size of the client's module beside an empty Go program's, and
-// writes the figures:
+// Prints the size of the client's module and of an empty Go program, and writes the
+// figures to a file:
 //
 //   node testserver/bench/size.mjs MODULE EMPTY OUT.json BUDGET
 //
-// Brotli is at quality 11, as files are served; gzip at level 9. The ratio is
-// that of the brotli sizes; above the budget it is a failure.
+// Brotli uses quality 11, as for served files, and gzip level 9. The ratio is that of
+// the brotli sizes. It fails if the ratio exceeds the budget.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";

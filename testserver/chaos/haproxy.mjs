@@ -1,14 +1,14 @@
-// The load balancer as its manual would have it: Debian's HAProxy before two bridges,
-// with health checks.
+// The load balancer: Debian's HAProxy in front of two bridges, configured as its
+// manual recommends, with health checks.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAt } from "../bench/driver/program.mjs";
 
-// It terminates TLS and speaks HTTP/2 with pages, as they need it for many streams
-// over fetch; WebSockets need neither. To one bridge it speaks HTTP/1.1, to the other
-// HTTP/2, except for WebSockets.
+// It terminates TLS and speaks HTTP/2 with pages, which need it for many streams over
+// fetch. WebSockets need neither. It speaks HTTP/1.1 to one bridge, and HTTP/2 to the
+// other except for WebSockets.
 const config = ({ plain, tls, bridges, certificate }) => `
 global
   maxconn 2000
@@ -43,7 +43,7 @@ backend sockets
   server b 127.0.0.1:${bridges.b}
 `;
 
-/** Starts HAProxy. plain, tls and those of the bridges are ports. */
+/** Starts HAProxy. plain, tls and the values of bridges are ports. */
 export async function startHAProxy(folder, { plain, tls, bridges }) {
   const certificate = join(folder, "haproxy.pem");
   const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
@@ -60,6 +60,6 @@ export async function startHAProxy(folder, { plain, tls, bridges }) {
   });
   const file = join(folder, "haproxy.cfg");
   writeFileSync(file, config({ plain, tls, bridges, certificate }));
-  process.env.PATH += ":/usr/sbin"; // where Debian has it, which is not in everybody's path
+  process.env.PATH += ":/usr/sbin"; // where Debian installs it, which not every PATH contains
   return startAt(plain, "haproxy", "-f", file, "-db", "-q");
 }

@@ -1,5 +1,6 @@
-// Ports for programs that go and come back at the same address. They are below those
-// that the system lends to outgoing connections, which could take one meanwhile.
+// Ports for programs that are restarted at the same address. They are below the range
+// that the system uses for outgoing connections, which could otherwise take a port
+// meanwhile.
 
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -8,7 +9,7 @@ const [lowest, highest] = [15_000, 31_000];
 
 let next = lowest + Math.floor(Math.random() * (highest - lowest));
 
-/** Returns n free ports in a row, the first of them. */
+/** Returns the first of n consecutive free ports. */
 export async function freePorts(n = 1) {
   for (;;) {
     if (next + n > highest) next = lowest;

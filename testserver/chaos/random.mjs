@@ -1,4 +1,4 @@
-// Chance that comes again: the same seed, the same throws.
+// A random number generator with a seed, for reproducible runs.
 
 export class Random {
   #state;
@@ -7,7 +7,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A number from 0 up to, not including, 1 (Mulberry32). */
+  /** Returns a number in [0, 1) (Mulberry32). */
   next() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let x = this.#state;
@@ -16,7 +16,7 @@ export class Random {
     return ((x ^ (x >>> 14)) >>> 0) / 0x1_0000_0000;
   }
 
-  /** A whole number from low to high, both included. */
+  /** Returns an integer from low to high, inclusive. */
   between(low, high) {
     return low + Math.floor(this.next() * (high - low + 1));
   }

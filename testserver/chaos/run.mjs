@@ -1,14 +1,14 @@
 // Follows logs in Chromium while bridges and the provider are killed and connections
-// are cut and stalled, and compares every line that came with what was written.
+// are closed and stalled, and compares every received line with what was written.
 //
 //   node testserver/chaos/run.mjs [--short] [--seed N] [--streams N] [--kills N] [--verbose] [WORD…]
 //
-//   --short    a part of it that takes half a minute, as `make test` does: always the same
-//   --seed N   what goes wrong, and when; a failed run tells its own
-//   WORD…      only the runs of whose name each is a word: fetch, websocket, gRPC, REST, page, worker
+//   --short    a short part that takes half a minute, as in `make test`; always the same
+//   --seed N   selects the faults and their times; a failed run prints its seed
+//   WORD…      only runs whose name has all of these words: fetch, websocket, gRPC, REST, page, worker
 //
-// Prints a line per run, writes their sums and each of them to bin/chaos.json, and
-// exits 1 if a line was lost, came twice, or came in another place than it was written.
+// Prints a line per run, writes the totals and the runs to bin/chaos.json, and exits
+// with 1 if a line was lost, received twice, or received in the wrong place.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,10 +32,12 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** How long nothing may move before the streams count as stuck, in milliseconds. */
-const patience = 90_000;
+/**
+ * How long the streams may make no progress before they count as stuck, in milliseconds.
+ */
+const stuckTimeout = 90_000;
 
-/** How often a stream has to show that it lives, in milliseconds. */
+/** The interval of the streams' heartbeats, in milliseconds. */
 const heartbeatMs = 1000;
 
 const seed = Number(values.seed ?? (values.short ? 1 : Math.floor(Math.random() * 1e9)));
@@ -43,7 +45,10 @@ const streams = Number(values.streams ?? (values.short ? 10 : 50));
 const kills = Number(values.kills ?? (values.short ? 4 : 20));
 const rate = 60;
 
-/** What the streams select, in turns. The last lines are more than are written while they open. */
+/**
+ * What the streams select, in turn. tail exceeds the number of lines written while the
+ * streams open.
+ */
 const selections = [
   {},
   { filter: { name: "web" } },
@@ -58,31 +63,31 @@ const runs = ["fetch", "websocket"].flatMap((transport) =>
   ),
 );
 
-/** What has to go well in a test: each of everything once. */
-const brief = ["fetch gRPC page", "websocket REST worker"];
+/** The runs of --short, in which each transport, dialect and mode occurs once. */
+const shortRuns = ["fetch gRPC page", "websocket REST worker"];
 
 const nameOf = ({ transport, dialect, mode }) => `${transport} ${dialect} ${mode}`;
 const selected = runs.filter((run) =>
   values.short && positionals.length === 0
-    ? brief.includes(nameOf(run))
+    ? shortRuns.includes(nameOf(run))
     : positionals.every((word) =>
         nameOf(run).toLowerCase().split(" ").includes(word.toLowerCase()),
       ),
 );
 
 const started = performance.now();
-function say(text) {
+function trace(text) {
   if (values.verbose) {
     console.error(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} ${text}`);
   }
 }
 
-/** One run: from the opening of the streams to the comparison of the last line. */
+/** Runs one combination: opens the streams, injects faults and compares all lines. */
 async function run(kind, folder) {
   const random = new Random(seed);
   const stage = await Stage.open({ ...kind, seed: (seed % 1000) + 1, rate, folder });
   try {
-    return await new Run(stage, random).play();
+    return await new Run(stage, random).execute();
   } finally {
     await stage.close();
   }
@@ -98,7 +103,7 @@ class Run {
     this.stuck = false;
   }
 
-  async play() {
+  async execute() {
     const { stage } = this;
     const { provider, lease, jwt } = stage.ready;
     const before = await stage.logs();
@@ -111,18 +116,18 @@ class Run {
       ...selections[id % selections.length],
     }));
     await stage.page.evaluate((requests) => chaos.follow(requests), requests);
-    await this.calm();
+    await this.settle();
     const after = await stage.logs();
 
-    for (const mishap of scenario(this.random, kills)) {
-      if (!mishap.calm) await sleep(mishap.after);
-      else if (!(await this.calm())) break;
-      say(describe(mishap));
-      await this.#befall(mishap);
-      await this.#writeTwins();
+    for (const fault of scenario(this.random, kills)) {
+      if (!fault.settled) await sleep(fault.after);
+      else if (!(await this.settle())) break;
+      trace(describe(fault));
+      await this.#inject(fault);
+      await this.#writeDuplicates();
     }
     await stage.control("POST", "/rate?lines=0");
-    await this.calm();
+    await this.settle();
 
     const logs = (await stage.logs()).map((log, i) => ({
       ...log,
@@ -133,11 +138,11 @@ class Run {
       ([control, logs, tailed]) => chaos.compare(control, logs, tailed),
       [stage.ready.control, logs, stage.dialect === "REST"],
     );
-    return { streams, kills: this.kills, ...result, complaints: stage.complaints };
+    return { streams, kills: this.kills, ...result, pageErrors: stage.pageErrors };
   }
 
-  /** Something goes wrong, and is put right again. */
-  async #befall({ kind, who, link, bytes, directions, lost, lasts }) {
+  /** Injects a fault and ends it. */
+  async #inject({ kind, who, link, bytes, directions, lost, lasts }) {
     const { stage } = this;
     if (who) {
       for (const name of who) await stage[kind](name);
@@ -152,48 +157,52 @@ class Run {
       await stage.setOffline(false);
       return;
     }
-    for (const wire of stage.wires(link)) {
-      if (kind === "cut") await stage.links.cut(wire);
-      else if (kind === "limit") await stage.links.limit(wire, bytes);
-      else await stage.links.stall(wire, directions, lost);
+    for (const proxy of stage.proxies(link)) {
+      if (kind === "cut") await stage.links.cut(proxy);
+      else if (kind === "limit") await stage.links.limit(proxy, bytes);
+      else await stage.links.stall(proxy, directions, lost);
     }
     if (kind === "cut") return;
     await sleep(lasts);
-    for (const wire of stage.wires(link)) await stage.links.heal(wire);
+    for (const proxy of stage.proxies(link)) await stage.links.restore(proxy);
   }
 
-  /** A replica says the same several times. */
-  async #writeTwins() {
+  /** Writes the same line several times to one replica's log. */
+  async #writeDuplicates() {
     const log = this.random.pick(await this.stage.logs());
     await this.stage.write(log, "again\n".repeat(this.random.between(2, 5)));
   }
 
-  /** Waits until every stream has come to where its logs are now, and tells whether they all do. */
-  async calm() {
+  /**
+   * Waits until every stream has received all lines written so far, and returns whether
+   * that was the case.
+   */
+  async settle() {
     const { stage } = this;
     const logs = await stage.logs();
     const mark = ++this.#mark;
     for (const log of logs) await stage.write(log, `chaos mark ${mark}\n`);
     const names = logs.map(({ service, replica }) => ({ service, replica }));
-    let [behind, moved, told] = [Infinity, performance.now(), performance.now()];
+    let [behind, moved, logged] = [Infinity, performance.now(), performance.now()];
     for (;;) {
       const progress = await Promise.race([
         stage.page.evaluate(([names, mark]) => chaos.progress(names, mark), [names, mark]),
         stage.crashed,
       ]);
       if (progress.behind.length === 0) {
-        say(`${progress.lines} lines, ${progress.gaps} gaps`);
+        trace(`${progress.lines} lines, ${progress.gaps} gaps`);
         return true;
       }
-      // Lines come all the time, also to a stream that has lost a mark.
+      // New lines do not count as progress: a stream that has lost a mark
+      // receives them, too.
       if (progress.behind.length < behind) {
         [behind, moved] = [progress.behind.length, performance.now()];
       }
-      if (performance.now() - told > 5000) {
-        told = performance.now();
-        say(`waiting for ${JSON.stringify(progress.behind)}`);
+      if (performance.now() - logged > 5000) {
+        logged = performance.now();
+        trace(`waiting for ${JSON.stringify(progress.behind)}`);
       }
-      if (progress.ended.length > 0 || performance.now() - moved > patience) {
+      if (progress.ended.length > 0 || performance.now() - moved > stuckTimeout) {
         console.error(`not at mark ${mark}:`, JSON.stringify(progress));
         return false;
       }
@@ -210,13 +219,13 @@ const figures = ["streams", "kills", "lines", "lost", "doubled", "strange", "mov
 const results = [];
 let failed = false;
 for (const kind of selected) {
-  say(nameOf(kind));
+  trace(nameOf(kind));
   const began = performance.now();
   const result = await run(kind, join(folder, nameOf(kind).replaceAll(" ", "-")));
   const seconds = Math.round((performance.now() - began) / 1000);
   results.push({ ...kind, ...result, seconds });
   for (const detail of result.details) console.error(nameOf(kind), JSON.stringify(detail));
-  for (const complaint of result.complaints) console.error(nameOf(kind), complaint);
+  for (const pageError of result.pageErrors) console.error(nameOf(kind), pageError);
   failed ||= result.lost + result.doubled + result.strange + result.moved > 0;
 }
 
@@ -236,7 +245,7 @@ if (!values.short) {
   const json = {
     ...Object.fromEntries(figures.map((name) => [name, sum(name)])),
     seed,
-    runs: results.map(({ details, complaints, ...result }) => result),
+    runs: results.map(({ details, pageErrors, ...result }) => result),
   };
   writeFileSync(join(bin, "chaos.json"), `${JSON.stringify(json, null, 2)}\n`);
 }

@@ -1,47 +1,47 @@
-// What goes wrong in a run, made up before it begins, so that a seed says all of it.
+// Generates the faults of a run in advance, so that a seed determines all of them.
 
-import { bridges, links, victims } from "./stage.mjs";
+import { bridges, killable, links } from "./stage.mjs";
 
 /**
- * A mishap. It begins so many milliseconds after the one before is over, or, where
- * calm is set, not before every stream has recovered from that one.
+ * A fault. It begins a number of milliseconds after the end of the one before or, if
+ * settled is set, only after every stream has recovered from that one.
  *
- * @typedef {object} Mishap
+ * @typedef {object} Fault
  * @property {"kill" | "stop" | "cut" | "limit" | "stall" | "offline"} kind
- * @property {string[]} [who] is killed, or asked to stop, and started again
- * @property {string} [link] is cut or stalled
- * @property {number} [bytes] that each connection of the link still carries
- * @property {string[]} [directions] that are stalled
- * @property {boolean} [lost] what was sent during the stall
- * @property {boolean} calm
- * @property {number} after in milliseconds
- * @property {number} lasts in milliseconds
+ * @property {string[]} [who] the programs that are killed or stopped, and started again
+ * @property {string} [link] the link that is cut or stalled
+ * @property {number} [bytes] how much each connection of the link still transfers
+ * @property {string[]} [directions] the stalled directions
+ * @property {boolean} [lost] whether data sent during the stall is lost
+ * @property {boolean} settled whether to wait until the streams have recovered
+ * @property {number} after delay in milliseconds
+ * @property {number} lasts duration in milliseconds
  */
 
 /**
- * Makes up a run with so many kills, half as many cuts and stalls, and for ten kills
- * one bridge that is restarted as an operator would, and one time without a network.
+ * Generates a run with the given number of kills and half as many cuts and stalls. For
+ * every ten kills, one bridge is restarted and the page is offline once.
  */
 export function scenario(random, kills) {
-  const mishaps = [];
+  const faults = [];
   let left = kills;
   while (left > 0) {
     const n = Math.min(left, random.pick([1, 1, 1, 1, 1, 2, 2, 3]));
-    mishaps.push({
+    faults.push({
       kind: "kill",
-      who: random.shuffle(victims).slice(0, n),
+      who: random.shuffle(killable).slice(0, n),
       lasts: random.between(0, 1500),
     });
     left -= n;
   }
   for (let i = 0; i < kills / 10; i++) {
-    mishaps.push({ kind: "stop", who: [random.pick(bridges)], lasts: random.between(0, 1000) });
-    mishaps.push({ kind: "offline", lasts: random.between(500, 3000) });
+    faults.push({ kind: "stop", who: [random.pick(bridges)], lasts: random.between(0, 1000) });
+    faults.push({ kind: "offline", lasts: random.between(500, 3000) });
   }
   for (let i = 0; i < kills / 2; i++) {
     const link = random.pick(links);
     const kind = random.pick(["cut", "limit", "stall"]);
-    mishaps.push({
+    faults.push({
       kind,
       link,
       bytes: random.between(1, 200_000),
@@ -50,14 +50,14 @@ export function scenario(random, kills) {
       lasts: kind === "stall" ? random.between(500, 4000) : random.between(0, 1000),
     });
   }
-  return random.shuffle(mishaps).map((mishap) => ({
-    ...mishap,
-    calm: random.next() < 0.5,
+  return random.shuffle(faults).map((fault) => ({
+    ...fault,
+    settled: random.next() < 0.5,
     after: random.between(0, 1000),
   }));
 }
 
-/** A mishap in a line. */
+/** Describes a fault in one line. */
 export function describe({ kind, who, link, bytes, directions, lost, lasts }) {
   switch (kind) {
     case "kill":

@@ -1,4 +1,4 @@
-// Serves the page and the built package, as any static host does.
+// Serves the page and the built package, as a static host would.
 
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";

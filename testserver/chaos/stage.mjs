@@ -1,10 +1,10 @@
-// All that stands between a page and a log, as separate programs:
+// The programs between a page and a log:
 //
 //   page ─ edge ─ HAProxy ┬ a ─ bridge a ┬ provider ─ testserver
 //                         └ b ─ bridge b ┘
 //
-// where edge, a, b and provider are links through toxiproxy. The testserver is the
-// chain too, which the bridges ask without a link between.
+// edge, a, b and provider are links through toxiproxy. The testserver is also the
+// chain, which the bridges query directly.
 
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -22,18 +22,21 @@ const { chromium } = createRequire(join(root, "npm/package.json"))("playwright-c
 
 export const bridges = ["a", "b"];
 
-/** What can be killed. */
-export const victims = [...bridges, "provider"];
+/** The programs that can be killed. */
+export const killable = [...bridges, "provider"];
 
-/** What can be cut and stalled. */
+/** The links that can be cut and stalled. */
 export const links = ["edge", "a", "b", "provider"];
 
 export class Stage {
   #programs = new Map();
   #recipes = new Map();
-  #lasting = [];
+  #resources = [];
 
-  /** Starts everything. dialect is that of the provider; folder is for this stage alone. */
+  /**
+   * Starts everything. dialect is the provider's; folder must not be shared with other
+   * stages.
+   */
   static async open({ transport, dialect, mode, seed, rate, folder }) {
     const stage = new Stage();
     try {
@@ -47,7 +50,7 @@ export class Stage {
 
   async #open({ transport, dialect, mode, seed, rate, folder }) {
     mkdirSync(folder, { recursive: true });
-    // The gRPC port is the one after the REST port, in front of the link and behind.
+    // The gRPC port follows the REST port, on both sides of the link.
     const provider = await freePorts(4);
     const linked = await freePorts(2);
     this.#recipes.set("provider", () => [
@@ -66,12 +69,12 @@ export class Stage {
     this.ready = this.#programs.get("provider").ready;
 
     this.links = await Toxiproxy.start(process.env.TOXIPROXY, await freePorts());
-    this.#lasting.push(this.links);
+    this.#resources.push(this.links);
     await this.links.link("rest", linked, provider);
     await this.links.link("grpc", linked + 1, provider + 1);
     this.dialect = dialect;
 
-    const doors = {};
+    const ports = {};
     for (const name of bridges) {
       const port = await freePorts();
       this.#recipes.set(name, () => [
@@ -82,24 +85,24 @@ export class Stage {
         "--allow-private-networks",
       ]);
       await this.start(name);
-      doors[name] = await freePorts();
-      await this.links.link(name, doors[name], port);
+      ports[name] = await freePorts();
+      await this.links.link(name, ports[name], port);
     }
     const [plain, tls, edge] = [await freePorts(), await freePorts(), await freePorts()];
-    this.#lasting.push(await startHAProxy(folder, { plain, tls, bridges: doors }));
+    this.#resources.push(await startHAProxy(folder, { plain, tls, bridges: ports }));
     await this.links.link("edge", edge, transport === "fetch" ? tls : plain);
 
     const site = await Site.open();
-    this.#lasting.push(site);
+    this.#resources.push(site);
     const browser = await chromium.launch(launchOptions());
-    this.#lasting.push({ stop: () => browser.close() });
+    this.#resources.push({ stop: () => browser.close() });
     this.page = await browser.newPage({ ignoreHTTPSErrors: true });
     this.crashed = new Promise((_, reject) => {
       this.page.on("crash", () => reject(new Error("the page crashed")));
     });
     this.crashed.catch(() => {});
-    this.complaints = [];
-    this.page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));
+    this.pageErrors = [];
+    this.page.on("pageerror", (error) => this.pageErrors.push(String(error.stack ?? error)));
     await this.page.goto(`${site.url}/index.html`);
     await this.page.waitForFunction("globalThis.chaos");
     const bridgeUrl = `${transport === "fetch" ? "https" : "http"}://127.0.0.1:${edge}`;
@@ -110,38 +113,38 @@ export class Stage {
     });
   }
 
-  /** Starts one that is not there. */
+  /** Starts a program that is not running. */
   async start(name) {
     const [file, ...args] = this.#recipes.get(name)();
     this.#programs.set(name, await start(join(root, file), ...args));
   }
 
-  /** Ends one as a crash does. */
+  /** Kills a program, as a crash would. */
   async kill(name) {
     const program = this.#programs.get(name);
     this.#programs.delete(name);
     await program.kill();
   }
 
-  /** Ends one as an operator does. */
+  /** Stops a program, as an operator would. */
   async stop(name) {
     const program = this.#programs.get(name);
     this.#programs.delete(name);
     await program.stop();
   }
 
-  /** Takes the page off its network, or puts it back. */
+  /** Disconnects the page from the network, or reconnects it. */
   setOffline(offline) {
     return this.page.context().setOffline(offline);
   }
 
-  /** The link's names at toxiproxy. */
-  wires(link) {
+  /** The names of a link's proxies in toxiproxy. */
+  proxies(link) {
     if (link !== "provider") return [link];
     return [this.dialect === "gRPC" ? "grpc" : "rest"];
   }
 
-  /** Asks the testserver's control API. */
+  /** Sends a request to the testserver's control API. */
   async control(method, path, body) {
     const response = await fetch(this.ready.control + path, { method, body });
     const text = await response.text();
@@ -149,7 +152,7 @@ export class Stage {
     return text;
   }
 
-  /** What each replica has written so far. */
+  /** Returns how many lines each replica has written. */
   async logs() {
     return JSON.parse(await this.control("GET", "/logs"));
   }
@@ -159,7 +162,7 @@ export class Stage {
   }
 
   async close() {
-    for (const one of this.#lasting.reverse()) await (one.stop ?? one.close).call(one);
+    for (const one of this.#resources.reverse()) await (one.stop ?? one.close).call(one);
     for (const program of this.#programs.values()) await program.stop();
   }
 }

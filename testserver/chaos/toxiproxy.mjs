@@ -1,4 +1,5 @@
-// Links that can be cut and stalled: Shopify's toxiproxy, by its HTTP API.
+// Links that can be cut and stalled, implemented with the HTTP API of Shopify's
+// toxiproxy.
 
 import { startAt } from "../bench/driver/program.mjs";
 
@@ -16,47 +17,47 @@ export class Toxiproxy {
   /** Adds a link from one port to another. */
   async link(name, from, to) {
     const [listen, upstream] = [`127.0.0.1:${from}`, `127.0.0.1:${to}`];
-    await this.#ask("POST", "/proxies", { name, listen, upstream, enabled: true });
+    await this.#request("POST", "/proxies", { name, listen, upstream, enabled: true });
   }
 
-  /** Closes all connections of a link, once. */
+  /** Closes all connections of a link once. */
   async cut(link) {
-    await this.#ask("POST", `/proxies/${link}`, { enabled: false });
-    await this.#ask("POST", `/proxies/${link}`, { enabled: true });
+    await this.#request("POST", `/proxies/${link}`, { enabled: false });
+    await this.#request("POST", `/proxies/${link}`, { enabled: true });
   }
 
-  /** Has each connection of a link be closed after so many bytes towards the page. */
+  /** Closes each connection of a link after a number of bytes towards the page. */
   limit(link, bytes) {
-    return this.#poison(link, ["downstream"], "limit_data", { bytes });
+    return this.#addToxic(link, ["downstream"], "limit_data", { bytes });
   }
 
   /**
-   * Stops what flows through a link, but closes nothing. When that is over, what was
-   * held back flows on, or, if it was lost, its connections are closed.
+   * Stops the data on a link without closing connections. When the stall ends, the
+   * data is delivered, or, if lost is set, the connections are closed.
    */
   stall(link, directions, lost) {
     return lost
-      ? this.#poison(link, directions, "timeout", { timeout: 0 })
-      : this.#poison(link, directions, "bandwidth", { rate: 0 });
+      ? this.#addToxic(link, directions, "timeout", { timeout: 0 })
+      : this.#addToxic(link, directions, "bandwidth", { rate: 0 });
   }
 
-  /** Ends all that limit and stall began. */
-  heal(link) {
+  /** Ends limits and stalls. */
+  restore(link) {
     return Promise.all(
       ["upstream", "downstream"].map((stream) =>
-        this.#ask("DELETE", `/proxies/${link}/toxics/${stream}`).catch(() => {}),
+        this.#request("DELETE", `/proxies/${link}/toxics/${stream}`).catch(() => {}),
       ),
     );
   }
 
-  async #poison(link, streams, type, attributes) {
+  async #addToxic(link, streams, type, attributes) {
     for (const stream of streams) {
       const toxic = { name: stream, type, stream, toxicity: 1, attributes };
-      await this.#ask("POST", `/proxies/${link}/toxics`, toxic);
+      await this.#request("POST", `/proxies/${link}/toxics`, toxic);
     }
   }
 
-  async #ask(method, path, body) {
+  async #request(method, path, body) {
     const response = await fetch(this.#url + path, {
       method,
       body: body && JSON.stringify(body),

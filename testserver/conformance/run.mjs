@@ -1,15 +1,15 @@
-// Runs connectrpc's conformance suite against the bridge and the clients and prints
-// one line per suite. A run of all suites writes bin/conformance.json. Exits 1 if a
+// Runs connectrpc's conformance suite against the bridge and the clients and prints a
+// line per suite. A run of all suites writes bin/conformance.json. Exits with 1 if a
 // case failed.
 //
 //   node testserver/conformance/run.mjs [--short] [--repeat N] [NAME…]
 //
-//   --short      each mode once, as `make test` does
-//   --repeat N   every suite N times in a row; a line tells its worst run
+//   --short      each mode once, as in `make test`
+//   --repeat N   every suite N times in a row; reports the worst run
 //   NAME…        only the suites whose name contains one of these
 //
-// The suite's tools come from the Go module proxy into .tools; its messages are
-// generated from the protos inside its module. See package.json for the rest.
+// The suite's tools are installed from the Go module proxy into .tools. Its messages
+// are generated from the protos in its module. See package.json for the rest.
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
@@ -29,8 +29,8 @@ const tool = (name) => join(tools, name);
 const bridge = (server) => [join(dist, "bridge"), tool(server)];
 const page = (client) => ["node", join(dist, "main.js"), client];
 
-// Every suite: the number of cases its configuration selects, so that none is
-// lost unseen, and the programs under test.
+// The suites: the number of cases that the configuration selects, so that a missing
+// case is noticed, and the programs under test.
 const suites = [
   {
     name: "bridge, referenceserver behind it",
@@ -122,7 +122,7 @@ if (chosen.length === suites.length) {
 }
 process.exitCode = results.some(({ failed }) => failed > 0) ? 1 : 0;
 
-/** Installs the suite's programs and this folder's npm packages, once. */
+/** Installs the suite's programs and this directory's npm packages once. */
 function install() {
   if (!existsSync(tool("connectconformance"))) {
     const commands = ["grpcserver", "referenceserver", "connectconformance"];
@@ -178,7 +178,7 @@ function sh(command, args, options) {
   });
 }
 
-/** Runs a suite and counts its cases; shows the driver's words if any failed. */
+/** Runs a suite and counts its cases. Prints the runner's output if any failed. */
 async function run({ cases, mode, config, knownFailing, command }) {
   const args = ["--mode", mode, "--conf", join(here, "suites", `${config}.yaml`), "--trace"];
   if (knownFailing)
@@ -193,7 +193,7 @@ async function run({ cases, mode, config, knownFailing, command }) {
   const count = (pattern) => Number(output.match(pattern)?.[1] ?? 0);
   const passed = count(/^(\d+) passed, \d+ failed/m);
   const expected = count(/^\(Another (\d+) failed as expected/m);
-  // What is missing could not be run, or is no longer selected.
+  // Missing cases could not be run, or are no longer selected.
   const failed = Math.max(Math.abs(cases - passed - expected), status === 0 ? 0 : 1);
   if (failed > 0) console.error(output);
   return { passed, failed, knownFailing: expected };

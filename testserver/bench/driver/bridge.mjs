@@ -1,5 +1,5 @@
 // Measures the bridge beside its peers: the same calls to the same provider through
-// each, and without any.
+// each of them, and without a bridge.
 
 import { freePort, start, startAt } from "./program.mjs";
 import { compare } from "./rounds.mjs";
@@ -7,7 +7,7 @@ import { programs } from "./tools.mjs";
 
 const peers = ["grpcwebproxy", "vanguard"];
 
-/** Ways to start each bridge before a provider. */
+/** How to start each bridge in front of a provider. */
 const bridges = {
   async ours({ providers, header }, ...flags) {
     const program = await start(
@@ -20,7 +20,8 @@ const bridges = {
     return { program, target: target(program, new URL(program.ready.url).host, header) };
   },
 
-  // As shipped, but for the timeouts, which would cut its streams after ten seconds.
+  // With default settings, except for the timeouts, which would end streams after
+  // ten seconds.
   async grpcwebproxy({ grpc }) {
     const port = await freePort();
     const program = await startAt(
@@ -49,10 +50,13 @@ const target = ({ pid }, address, header = {}) => ({ pid, address, header });
 /** Starts the provider and the pages. */
 export const startLoad = () => start(programs.load);
 
-/** Starts our bridge before the load's provider. */
+/** Starts our bridge in front of the load's provider. */
 export const startBridge = (load, ...flags) => bridges.ours(load.ready, ...flags);
 
-/** Starts every bridge before providers; a command's contenders, and their end. */
+/**
+ * Starts every bridge in front of providers. Returns the contenders of a command, and a
+ * function that stops them.
+ */
 async function startAll(load, providers) {
   const all = {};
   for (const [name, open] of Object.entries(bridges)) all[name] = await open(providers);
@@ -71,7 +75,7 @@ async function startAll(load, providers) {
   return { each, stop };
 }
 
-/** Measures everything; returns rows. */
+/** Measures everything and returns rows. */
 export async function measureBridge({ rounds, news, warm, seconds, times }) {
   const load = await startLoad();
   const { each, stop } = await startAll(load, load.ready);
@@ -145,7 +149,8 @@ export async function measureBridge({ rounds, news, warm, seconds, times }) {
   await stop();
   await floods.stop();
 
-  // Memory that a bridge once had it may keep: each round is a new one's.
+  // A bridge may keep memory that it has once used, so each round starts new
+  // bridges.
   const idle = (name) => async () => {
     const { program, target } = await bridges[name](load.ready);
     const { bytesPerStream } = await load.ask({ do: "idle", streams: 1000, target });

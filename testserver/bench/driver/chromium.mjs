@@ -1,32 +1,32 @@
-// Chromium, and what its main threads cost.
+// Chromium, and the CPU time of its threads.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { launchOptions } from "../../chromium.mjs";
 
-/** Starts Debian's Chromium so that it talks to nobody but the measurements. */
+/** Starts Debian's Chromium without background network traffic. */
 export function launch() {
   return chromium.launch(launchOptions());
 }
 
-/** CPU time of one thread, or of all threads, of a process in milliseconds. */
+/** Returns the CPU time of a thread, or of all threads of a process, in milliseconds. */
 function cpuTime(pid, tasks = [pid]) {
   let sum = 0;
   for (const task of tasks) {
     try {
       sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
     } catch (error) {
-      if (error.code !== "ENOENT" && error.code !== "ESRCH") throw error; // it ended
+      if (error.code !== "ENOENT" && error.code !== "ESRCH") throw error; // the thread has ended
     }
   }
   return sum / 1e6;
 }
 
 /**
- * The renderer of a page. What its main thread costs, the kernel counts to the
- * nanosecond, and it is the same whether the thread ran without a pause or had to
- * wait for others: Chromium's own counters leave out what happens between tasks, and
- * a clock on the wall counts other programs too.
+ * The renderer process of a page. The kernel counts the CPU time of its main thread to
+ * the nanosecond, and whether the thread had to wait for other programs does not
+ * matter. Chromium's own counters omit time between tasks, and wall clock time
+ * includes other programs.
  */
 export class Renderer {
   #page;
@@ -38,7 +38,7 @@ export class Renderer {
     this.#session = session;
   }
 
-  /** Finds the renderer of a page: the one that is busy when the page is. */
+  /** Finds a page's renderer: the process that is busy when the page is. */
   static async of(page) {
     const browser = await page.context().browser().newBrowserCDPSession();
     for (let attempt = 0; attempt < 20; attempt++) {
@@ -54,12 +54,13 @@ export class Renderer {
         return new Renderer(used[0].pid, page, await page.context().newCDPSession(page));
       }
     }
-    throw new Error("the renderer of the page cannot be told from others");
+    throw new Error("cannot identify the renderer of the page");
   }
 
   /**
-   * The CPU time that something takes in milliseconds: of the main thread, and of
-   * the whole process, which adds compilers, collectors and workers.
+   * Returns the CPU time that an operation takes, in milliseconds: of the main
+   * thread, and of the whole process, including compiler, garbage collector and
+   * worker threads.
    */
   async measure(run) {
     await this.#session.send("HeapProfiler.collectGarbage");
@@ -70,8 +71,8 @@ export class Renderer {
   }
 
   /**
-   * The CPU time of the longest task of the main thread meanwhile, the microtasks
-   * after it included, in milliseconds.
+   * Returns the CPU time of the main thread's longest task during an operation,
+   * including the microtasks after it, in milliseconds.
    */
   async longestTask(run) {
     await this.#session.send("HeapProfiler.collectGarbage");
@@ -88,7 +89,8 @@ export class Renderer {
     const tasks = trace.traceEvents.filter(
       ({ pid, tid, name }) => pid === this.pid && tid === pid && name === "RunTask",
     );
-    // The thread's clock is read late now and then: no task takes more CPU time than time.
+    // Chromium sometimes reads the thread's clock late. A task cannot take more
+    // CPU time than time.
     return Math.max(...tasks.map(({ dur = 0, tdur = 0 }) => Math.min(dur, tdur))) / 1000;
   }
 }

@@ -1,5 +1,5 @@
-// Measures the client beside its peers: in one page, through one bridge, of one
-// provider, down to objects with service, replica and message.
+// Measures the client beside its peers: in one page, through one bridge, with one
+// provider, until there are objects with service, replica and message.
 
 import { deepStrictEqual } from "node:assert";
 import { startBridge, startLoad } from "./bridge.mjs";
@@ -12,8 +12,9 @@ const peers = ["connect-web", "grpc-web"];
 const perSecond = { unit: "lines/main-thread CPU s", better: "higher", figure: "perCpuSecond" };
 
 /**
- * The logs that are read; share is of the lines that are asked for. The longer a log,
- * the larger the pieces in which a busy page gets it, and the less each costs.
+ * The logs that are read. share is the part of the requested number of lines. The
+ * longer a log, the larger the pieces in which a busy page receives it, and the lower
+ * the cost per piece.
  */
 const loads = [
   {
@@ -31,7 +32,7 @@ const loads = [
   { name: "120-byte lines, non-ASCII", share: 0.5, open: openForeign },
 ];
 
-/** Starts a provider whose log has a character outside of ASCII in every word. */
+/** Starts a provider whose log has a non-ASCII character in every word. */
 async function openForeign({ lines }) {
   const stage = await Stage.open("--log-lines=0", "--log-chunk=1");
   const [log] = await (await stage.control("/logs")).json();
@@ -77,7 +78,7 @@ export async function measureClient({ rounds, lines, calls, leaves }) {
   return rows;
 }
 
-/** Lines per second of the main thread. */
+/** Measures lines per second of main thread time. */
 async function measureLoad(page, source, load, rounds) {
   const renderer = await Renderer.of(page);
   let expected;
@@ -97,7 +98,7 @@ async function measureLoad(page, source, load, rounds) {
   };
   const ours = ["batches", "webSocket", ...(load.entries ? ["entries"] : []), "worker"];
   const clients = [...ours, ...peers, "fetch"];
-  // What is compiled and connected the first time is not the stream's.
+  // The first run also compiles code and opens connections, so it is not measured.
   for (const client of clients) await read(client)();
 
   const name = `client: ${load.name}`;
@@ -132,8 +133,8 @@ async function measureLoad(page, source, load, rounds) {
 }
 
 /**
- * The longest that the page has to wait for its turn. By the clock that depends on
- * what else wants the machine's cores; the CPU time of the longest task does not.
+ * Measures the longest time for which the page is blocked. Wall clock time depends on
+ * what else runs on the machine; the CPU time of the longest task does not.
  */
 async function measureBlocks(page, source, load, rounds) {
   const renderer = await Renderer.of(page);
@@ -160,7 +161,7 @@ async function measureBlocks(page, source, load, rounds) {
   return compare(name, rounds, Object.fromEntries(clients.map((c) => [c, watch(c)])), rows);
 }
 
-/** CPU time of a call with one answer. */
+/** Measures the CPU time of a unary call. */
 async function measureUnary(page, source, calls, rounds) {
   const renderer = await Renderer.of(page);
   const ask = (client) => async () => {
@@ -189,8 +190,9 @@ async function measureUnary(page, source, calls, rounds) {
 }
 
 /**
- * From the end of a loop in the page to the provider's knowledge of it. Chromium
- * takes the wall clock when a renderer starts, so each page is a new one.
+ * Measures the time from the end of a loop in the page until the provider's stream is
+ * canceled. Chromium reads the wall clock once when a renderer starts, so each
+ * measurement uses a new page.
  */
 async function measureLeaving(open, files, times) {
   const load = await startLoad();

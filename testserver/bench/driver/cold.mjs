@@ -1,6 +1,5 @@
-// Measures how long a page takes from navigation to the first status, with nothing
-// in the browser's cache. The floor is a page that, instead of our client, runs the
-// smallest Go program.
+// Measures the time from navigation to the first status, with an empty browser cache.
+// The floor is a page that runs the smallest Go program instead of our client.
 
 import { join } from "node:path";
 import { launch } from "./chromium.mjs";
@@ -9,7 +8,7 @@ import { Site } from "./site.mjs";
 import { Stage } from "./stage.mjs";
 import { root, sh } from "./tools.mjs";
 
-/** Networks between the browser and everything; undefined is none. */
+/** The emulated networks between the browser and the servers; undefined emulates none. */
 const networks = {
   loopback: undefined,
   "50 Mbit/s, 20 ms": {
@@ -28,14 +27,17 @@ export async function measureCold({ visits }) {
   const emptyUrl = site.add(join(root, "bin/empty.wasm"));
   const goRoot = sh("go", ["env", "GOROOT"]).trim();
   const glue = `<script src="${site.add(join(goRoot, "lib/wasm/wasm_exec.js"))}"></script>`;
-  const told = `<script>cold = ${JSON.stringify({ bridgeUrl, provider, wasmUrl, emptyUrl })}</script>`;
+  const settings = `<script>cold = ${JSON.stringify({ bridgeUrl, provider, wasmUrl, emptyUrl })}</script>`;
   const script = (name) => `<script type="module" src="${site.addScript(name)}"></script>`;
   const preload = (url) =>
     `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="${url}">`;
   const pages = {
-    ours: site.page("/akash", `<body>${preload(wasmUrl)}${told}${script("cold-akash")}`),
-    empty: site.page("/empty", `<body>${preload(emptyUrl)}${told}${glue}${script("cold-empty")}`),
-    "connect-web": site.page("/connect", `<body>${told}${script("cold-connect")}`),
+    ours: site.page("/akash", `<body>${preload(wasmUrl)}${settings}${script("cold-akash")}`),
+    empty: site.page(
+      "/empty",
+      `<body>${preload(emptyUrl)}${settings}${glue}${script("cold-empty")}`,
+    ),
+    "connect-web": site.page("/connect", `<body>${settings}${script("cold-connect")}`),
   };
   const browser = await launch();
 
@@ -47,10 +49,10 @@ export async function measureCold({ visits }) {
       await session.send("Network.enable");
       await session.send("Network.emulateNetworkConditions", network);
     }
-    // The page says it by itself: to ask it would cost it as much again.
-    const said = page.waitForEvent("console", (message) => message.text().startsWith("first "));
+    // The page reports the time itself. Polling the page would take as long again.
+    const report = page.waitForEvent("console", (message) => message.text().startsWith("first "));
     await page.goto(url, { waitUntil: "commit" });
-    const ms = Number((await said).text().slice("first ".length));
+    const ms = Number((await report).text().slice("first ".length));
     await context.close();
     return { ms };
   };

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { peerVersions, sh } from "./tools.mjs";
 
-/** Says on what is measured. */
+/** Describes the machine. */
 export function machine() {
   const version = (command, ...args) =>
     sh(command, args, { stdio: ["ignore", "pipe", "ignore"] }).trim();
@@ -17,11 +17,11 @@ export function machine() {
   ].join("; ");
 }
 
-/** Says beside what. */
+/** Describes the peers. */
 export const peers = () =>
   Object.entries(peerVersions())
     .map(([name, version]) => `${name} ${version}`)
     .join(", ");
 
-/** Says how many programs wanted a core, on average over the last minute. */
+/** Describes the machine's load over the last minute. */
 export const load = () => `load average ${loadavg()[0].toFixed(1)}`;

@@ -1,4 +1,4 @@
-// Starts programs and talks to them.
+// Starts programs and communicates with them.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,8 +9,8 @@ import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long a program may take to be ready or to answer, in milliseconds. */
-const patience = 60_000;
+/** How long a program may take to become ready or to answer, in milliseconds. */
+const timeout = 60_000;
 
 const logs = mkdtempSync(join(tmpdir(), "bench-"));
 const running = new Set();
@@ -23,9 +23,12 @@ process.on("exit", () => {
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
-/** A program that runs. What it logs goes to a file, so that reading it costs nobody time. */
+/**
+ * A running program. Its stderr goes to a file, so that reading it takes no CPU time
+ * during measurements.
+ */
 class Program {
-  /** silent is a program whose output is no more than a log. */
+  /** silent says that its output is a log, too. */
   constructor(file, args, silent = false) {
     this.name = basename(file);
     this.log = join(logs, `${++started}.${this.name}`);
@@ -42,12 +45,12 @@ class Program {
     running.add(this);
   }
 
-  /** The next line of its output, which is JSON. */
+  /** Returns the next line of its output, which is JSON. */
   async next() {
-    const { value, done } = await within(patience, this.lines.next(), () =>
-      this.trouble("is late"),
+    const { value, done } = await within(timeout, this.lines.next(), () =>
+      this.describe("is late"),
     );
-    if (done) throw new Error(this.trouble(`ended (${await this.ended})`));
+    if (done) throw new Error(this.describe(`ended (${await this.ended})`));
     return JSON.parse(value);
   }
 
@@ -59,11 +62,11 @@ class Program {
     return answer;
   }
 
-  trouble(what) {
+  describe(what) {
     return `${this.name} ${what}\n${readFileSync(this.log, "utf8").slice(-2000)}`;
   }
 
-  /** Ends it as a crash does. */
+  /** Kills it, as a crash would. */
   async kill() {
     this.child.kill("SIGKILL");
     await this.ended;
@@ -98,10 +101,10 @@ export async function start(file, ...args) {
   return program;
 }
 
-/** Starts a program that says nothing, and waits until its port is open. */
+/** Starts a program without a ready line, and waits until its port is open. */
 export async function startAt(port, file, ...args) {
   const program = new Program(file, args, true);
-  for (const deadline = Date.now() + patience; ; await sleep(20)) {
+  for (const deadline = Date.now() + timeout; ; await sleep(20)) {
     const socket = connect(port, "127.0.0.1");
     const open = await once(socket, "connect").then(
       () => true,
@@ -109,12 +112,12 @@ export async function startAt(port, file, ...args) {
     );
     socket.destroy();
     if (open) return program;
-    if (program.child.exitCode !== null) throw new Error(program.trouble("ended"));
-    if (Date.now() > deadline) throw new Error(program.trouble("does not listen"));
+    if (program.child.exitCode !== null) throw new Error(program.describe("ended"));
+    if (Date.now() > deadline) throw new Error(program.describe("does not listen"));
   }
 }
 
-/** A port that was free a moment ago, for programs that cannot choose one. */
+/** Returns a free port, for programs that cannot choose one themselves. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,14 +1,14 @@
-// Prints what was measured and writes bin/bench.json.
+// Prints the results and writes bin/bench.json.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Shows what is going on in a line that the next one replaces, where somebody looks. */
+/** Shows the progress on a terminal, in a line that the next one overwrites. */
 export function progress(text = "") {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-/** A number in three digits, with a letter for thousands and millions. */
+/** Formats a number with three digits, and a letter for thousands and millions. */
 export function short(n) {
   const size = Math.abs(n);
   if (size >= 9_995_000) return `${(n / 1e6).toFixed(1)}M`;
@@ -23,7 +23,7 @@ const figure = ({ value, spread }) => `${short(value)} ±${Math.round(spread * 1
 const ratio = ({ value, least, most }) =>
   `${value.toFixed(2)}× (${least.toFixed(2)}–${most.toFixed(2)})`;
 
-/** Prints the rows as one table, a line for each peer. */
+/** Prints the rows as one table, with a line per peer. */
 export function print(rows) {
   const table = [["", "unit", "ours", "peer", "", "ratio (of rounds)", "floor"]];
   for (const row of rows) {
@@ -45,7 +45,7 @@ export function print(rows) {
   columns(table);
 }
 
-/** Prints lines of cells, the first line above a rule. */
+/** Prints lines of cells, with a rule below the first line. */
 export function columns(table) {
   const widths = table[0].map((_, i) => Math.max(...table.map((line) => line[i].length)));
   const line = (cells) =>
@@ -58,7 +58,7 @@ export function columns(table) {
   for (const cells of table.slice(1)) console.log(line(cells));
 }
 
-/** Writes the rows in the form that the design fixes. */
+/** Writes the rows as JSON. */
 export function write(path, rows) {
   const round = (n) => Number(n.toPrecision(4));
   const values = (entries) =>

@@ -1,6 +1,6 @@
-// Measures what a burst of log lines over a provider's WebSocket costs the bridge,
-// beside the plain translation of a message a line. The measurement itself is the Go
-// benchmark BenchmarkBurst of bridge/rest.
+// Measures the cost of a burst of log lines over a provider's WebSocket, beside the
+// plain translation with one message per line. The measurement is the Go benchmark
+// BenchmarkBurst of bridge/rest.
 
 import { compare } from "./rounds.mjs";
 import { programs, sh } from "./tools.mjs";

@@ -1,20 +1,20 @@
-// Runs contenders in turn, A B C A B C …, so that whatever else the machine does
-// befalls all alike, and sums up what they measured.
+// Runs contenders in turn, A B C A B C …, so that other load on the machine affects
+// all of them alike, and summarizes the results.
 
 import { progress } from "./report.mjs";
 
 /**
- * @typedef {object} Row what is compared
+ * @typedef {object} Row a comparison
  * @property {string} name
  * @property {string} unit
  * @property {"higher" | "lower"} better
- * @property {string} figure which of a run's figures
- * @property {string} ours the contender that is ours
+ * @property {string} figure the name of the compared figure
+ * @property {string} ours our contender
  * @property {string[]} [peers]
  * @property {string} [floor]
  */
 
-/** The median of numbers. */
+/** Returns the median of numbers. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -22,8 +22,8 @@ export function median(values) {
 }
 
 /**
- * Half of the distance between the quartiles, as a part of the median: what a
- * value varies by from round to round.
+ * Returns half of the interquartile range relative to the median: how much a value
+ * varies from round to round.
  */
 export function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -36,12 +36,12 @@ export function spread(values) {
 }
 
 /**
- * Measures contenders and compares them. A peer that fails is left out, with a word
- * on stderr; a failure of ours is a failure.
+ * Measures contenders and compares them. A peer that fails is omitted with a message
+ * on stderr; a failure of ours is an error.
  *
  * @param {string} title
  * @param {number} rounds
- * @param {Record<string, () => Promise<Record<string, number>>>} contenders each measures once
+ * @param {Record<string, () => Promise<Record<string, number>>>} contenders functions that measure once
  * @param {Row[]} rows
  */
 export async function compare(title, rounds, contenders, rows) {
@@ -56,7 +56,7 @@ export async function compare(title, rounds, contenders, rows) {
       } catch (error) {
         if (ours.has(name)) throw error;
         progress();
-        console.error(`${title}: ${name} is left out: ${error.message}`);
+        console.error(`${title}: ${name} is omitted: ${error.message}`);
         delete samples[name];
       }
     }

@@ -1,10 +1,10 @@
-// Measures how the bridge's cost grows with streams and with providers.
+// Measures how the bridge's cost grows with the number of streams and of providers.
 
 import { startBridge, startLoad } from "./bridge.mjs";
 import { progress, short } from "./report.mjs";
 import { median } from "./rounds.mjs";
 
-/** Messages a second of each stream. */
+/** Messages per second of each stream. */
 const rate = 10;
 
 const steps = [

@@ -1,5 +1,5 @@
-// Serves the pages as a good host does: compressed ahead of time, under names made
-// of their content, to be kept for ever.
+// Serves the pages as a good host does: compressed in advance, with content hashes in
+// names, and cacheable without limit.
 
 import { createHash } from "node:crypto";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-// A provider, a bridge before it, and what a page has to know of them.
+// A provider, a bridge in front of it, and the settings for a page.
 
 import { start } from "./program.mjs";
 import { programs } from "./tools.mjs";
@@ -17,7 +17,7 @@ export class Stage {
     return stage;
   }
 
-  /** What a page is told; see page/source.ts. */
+  /** Returns the settings for a page; see page/source.ts. */
   source(files) {
     const { provider, lease, jwt } = this.fake.ready;
     const { owner, dseq, gseq, oseq } = lease;
@@ -25,7 +25,7 @@ export class Stage {
     return { bridgeUrl, ...files, provider, jwt, lease: { owner, dseq, gseq, oseq } };
   }
 
-  /** Asks the testserver's control API. */
+  /** Sends a request to the testserver's control API. */
   async control(path, init) {
     const response = await fetch(this.fake.ready.control + path, init);
     if (!response.ok) throw new Error(`control ${path}: ${await response.text()}`);

@@ -1,5 +1,5 @@
-// Builds what is measured, into this folder's dist. What comes ready made, the
-// Makefile installs.
+// Builds the programs and pages into this directory's dist. The Makefile installs
+// prebuilt peers.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ export const here = fileURLToPath(new URL("..", import.meta.url));
 export const root = join(here, "../..");
 export const dist = join(here, "dist");
 
-/** Paths of the programs that are measured or that measure. */
+/** Paths of the measured and the measuring programs. */
 export const programs = {
   bridge: join(root, "bin/akash-provider-bridge"),
   testserver: join(root, "bin/testserver"),
@@ -46,7 +46,7 @@ const npx = (name, ...args) => sh(join(here, "node_modules/.bin", name), args);
 /** Builds the programs and the pages. */
 export function build() {
   mkdirSync(dist, { recursive: true });
-  // go.mod follows the product's, whose requirements are also its own.
+  // go.mod must match the product's requirements.
   sh("go", ["build", "-mod=mod", "-trimpath", "-o", programs.load, "./load"]);
   sh("go", ["build", "-mod=mod", "-trimpath", "-o", programs.vanguard, "./vanguard"]);
   sh("go", ["test", "-c", "-trimpath", "-o", programs.rest, "./bridge/rest"], { cwd: root });

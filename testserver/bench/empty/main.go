@@ -1,5 +1,5 @@
-// Command empty is the smallest Go program. As WebAssembly it is the runtime and
-// nothing else: what "make size" measures the client against.
+// Command empty is the smallest Go program. As WebAssembly it is just the Go runtime:
+// "make size" compares the client's size with it.
 package main
 
 func main() {}

@@ -7,10 +7,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// encoded is a message in wire form, which is sent and received as it is.
+// encoded is an encoded message, which is sent and received as it is.
 type encoded []byte
 
-// codec is gRPC's "proto" codec, with encoded beside messages.
+// codec is gRPC's "proto" codec, extended by encoded messages.
 type codec struct{}
 
 func (codec) Name() string { return "proto" }
@@ -40,5 +40,5 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return fmt.Errorf("%T is no message", v)
 }
 
-// size receives a message of which only the length matters.
+// size receives a message and keeps only its length.
 type size int

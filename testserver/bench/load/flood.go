@@ -21,27 +21,28 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// The sizes are grpc-go's: so are the frames, one message in each and of all streams
-// in turn, and the writes.
+// Window, frame and write sizes are those of grpc-go. So is the order of frames: one
+// message per frame, from all streams in turn.
 const (
 	floodFrame  = 16 << 10
 	floodWrite  = 32 << 10
-	floodWindow = 65535 // before a peer has said otherwise (RFC 9113, section 6.9.2)
+	floodWindow = 65535 // the default (RFC 9113, section 6.9.2)
 )
 
 const methodReflect = reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName
 
-// flooder is a provider whose logs do not end: flood/SIZE, of messages of SIZE bytes.
+// flooder is a provider whose logs do not end: flood/SIZE, with messages of SIZE
+// bytes.
 //
-// What it sends on a connection is what grpc-go would, but made ready beforehand: a
-// server that spends more on a message than a bridge does would hide what bridges
-// are capable of, for both share the machine.
+// It sends the same as grpc-go would, but prepared in advance. Both share the machine,
+// so a server that spends more on a message than a bridge does would hide the bridge's
+// limit.
 type flooder struct {
-	// answers to what else a bridge asks, messages with their prefixes, by path
+	// The answers to a bridge's other calls: framed messages by path.
 	answers map[string][]byte
 }
 
-// newFlooder returns one whose reflection tells of LeaseRPC.
+// newFlooder returns a flooder that reports LeaseRPC by reflection.
 func newFlooder() (*flooder, error) {
 	file, err := proto.Marshal(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto))
 	if err != nil {
@@ -66,7 +67,7 @@ func newFlooder() (*flooder, error) {
 	return f, nil
 }
 
-// serve accepts connections for as long as the process runs.
+// serve accepts connections until the process ends.
 func (f *flooder) serve(listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
@@ -83,7 +84,7 @@ func (f *flooder) serve(listener net.Listener) {
 	}
 }
 
-// floodConn is one connection to it.
+// floodConn is a connection to a flooder.
 type floodConn struct {
 	*flooder
 	conn   net.Conn
@@ -91,26 +92,26 @@ type floodConn struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	err     error        // why it ended
-	control bytes.Buffer // frames that go before all data
+	err     error        // why the connection ended
+	control bytes.Buffer // frames to send before data
 	encoder *hpack.Encoder
 	block   bytes.Buffer
 	window  int
 	initial int // window of a new stream
 	streams map[uint32]*floodStream
-	ready   []*floodStream // have a window, in their turn
+	ready   []*floodStream // streams with a window, in order
 }
 
-// floodStream is one call.
+// floodStream is a call.
 type floodStream struct {
 	id      uint32
 	path    string
 	request []byte
 	window  int
-	waits   bool // among ready
+	waits   bool // whether it is in ready
 
-	message []byte // with its prefix, once the stream floods
-	sent    int    // bytes of the message
+	message []byte // with its prefix; set when the stream begins to flood
+	sent    int    // bytes of the message that have been sent
 }
 
 func (c *floodConn) end(err error) {
@@ -133,7 +134,7 @@ func (c *floodConn) read() error {
 		var frame http2.Frame
 		if frame, err = c.framer.ReadFrame(); err == nil {
 			c.mu.Lock()
-			err = c.take(frame)
+			err = c.handle(frame)
 			c.changed.Broadcast()
 			c.mu.Unlock()
 		}
@@ -141,8 +142,8 @@ func (c *floodConn) read() error {
 	return err
 }
 
-// take does what a frame asks. c.mu is held.
-func (c *floodConn) take(frame http2.Frame) error {
+// handle handles a frame. The caller holds c.mu.
+func (c *floodConn) handle(frame http2.Frame) error {
 	s := c.streams[frame.Header().StreamID]
 	switch frame := frame.(type) {
 	case *http2.SettingsFrame:
@@ -170,7 +171,7 @@ func (c *floodConn) take(frame http2.Frame) error {
 	case *http2.RSTStreamFrame:
 		delete(c.streams, frame.StreamID)
 		if s != nil {
-			s.window = 0 // its turn does not come any more
+			s.window = 0 // it sends no more data
 		}
 	case *http2.MetaHeadersFrame:
 		s = &floodStream{id: frame.StreamID, path: frame.PseudoValue("path"), window: c.initial}
@@ -195,7 +196,7 @@ func (c *floodConn) take(frame http2.Frame) error {
 	return nil
 }
 
-// widen gives s more window, and its turn where it floods.
+// widen adds to s's window, and queues s if it floods.
 func (c *floodConn) widen(s *floodStream, n int) {
 	s.window += n
 	if s.message != nil && s.window > 0 && !s.waits {
@@ -204,18 +205,18 @@ func (c *floodConn) widen(s *floodStream, n int) {
 	}
 }
 
-// answer begins a flood, or answers whole.
+// answer begins a flood, or sends a complete answer.
 func (c *floodConn) answer(s *floodStream) error {
 	answer, ok := c.answers[s.path]
 	if !ok && s.path != methodLogs {
-		return errors.New(s.path + " is not to be had of a flood's provider")
+		return errors.New(s.path + " is not implemented by the flooder")
 	}
 	if err := c.header(s.id, false, ":status", "200", "content-type", "application/grpc"); err != nil {
 		return err
 	}
 	if ok {
 		delete(c.streams, s.id)
-		c.window -= len(answer) // which is less than anybody's
+		c.window -= len(answer) // which is smaller than any window
 		if err := c.framer.WriteData(s.id, false, answer); err != nil {
 			return err
 		}
@@ -262,7 +263,7 @@ func (c *floodConn) write() error {
 	}
 }
 
-// fill appends frames, one of each stream in turn, up to what is written at once.
+// fill appends frames, one from each stream in turn, up to the size of a write.
 func (c *floodConn) fill(out []byte) []byte {
 	for len(out) < floodWrite && len(c.ready) > 0 && c.window > 0 {
 		s := c.ready[0]
@@ -282,7 +283,7 @@ func (c *floodConn) fill(out []byte) []byte {
 	return out
 }
 
-// floodSize returns what a request for logs says.
+// floodSize returns the message size given in a request for logs.
 func floodSize(request []byte) (int, error) {
 	var r leasev1.ServiceLogsRequest
 	if len(request) < prefixSize {
@@ -298,7 +299,7 @@ func floodSize(request []byte) (int, error) {
 	return strconv.Atoi(size)
 }
 
-// prefixed returns a message as it stands in a gRPC stream.
+// prefixed returns a framed message.
 func prefixed(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 }

@@ -6,15 +6,14 @@ import (
 )
 
 const (
-	// openers is how many streams are being opened at once.
+	// openers is the number of streams that are opened at once.
 	openers = 16
-	// settleTime is how long memory is watched after the last stream was opened;
-	// the least that was seen counts, which is what is left after collection.
+	// settleTime is how long memory is measured after the last stream was opened. The
+	// minimum counts, which is the memory in use after garbage collection.
 	settleTime = 3 * time.Second
 )
 
-// measureIdle measures how much memory the bridge needs for a stream on which
-// nothing happens. The bridge should have done nothing else before.
+// measureIdle measures the bridge's memory per idle stream. The bridge must be new.
 func measureIdle(p *provider, c command) (answer, error) {
 	if err := warmUp(p, c.Target); err != nil {
 		return nil, err
@@ -41,7 +40,7 @@ func measureIdle(p *provider, c command) (answer, error) {
 	return answer{"bytesPerStream": float64(least-before) / float64(c.Streams)}, nil
 }
 
-// warmUp makes the bridge's first calls: what they need once is not a stream's.
+// warmUp makes a bridge's first calls, whose one-time costs are not counted.
 func warmUp(p *provider, t target) error {
 	calls, err := openIdle(p, t, openers)
 	leaveAll(p, calls)
@@ -49,7 +48,7 @@ func warmUp(p *provider, t target) error {
 	return err
 }
 
-// openIdle opens quiet streams; their calls by name.
+// openIdle opens quiet streams and returns the calls by name.
 func openIdle(p *provider, t target, n int) (map[string]*quietCall, error) {
 	var (
 		mu     sync.Mutex
@@ -84,6 +83,6 @@ func leaveAll(p *provider, calls map[string]*quietCall) {
 	for name, call := range calls {
 		call.leave()
 		p.cancelledAt(name)
-		p.forget(name)
+		p.remove(name)
 	}
 }

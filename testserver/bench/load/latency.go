@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// patience is how long anything may take that is a matter of milliseconds.
-const patience = 10 * time.Second
+// timeout bounds operations that should take milliseconds.
+const timeout = 10 * time.Second
 
-// quietTime is how long a stream is quiet between two messages, so that everything
-// on the way sleeps.
+// quietTime is the pause between two messages of a quiet stream, which lets everything
+// between provider and page become idle.
 const quietTime = 2 * time.Millisecond
 
 var errLate = errors.New("nothing happened for too long")
 
 var serial atomic.Int64
 
-// quietName names a new quiet stream.
+// quietName returns the name of a new quiet stream.
 func quietName() string { return fmt.Sprint("load-", serial.Add(1)) }
 
-// quietCall is one call of a quiet stream as its caller has it.
+// quietCall is a call of a quiet stream, as its caller sees it.
 type quietCall struct {
 	next  func() error
 	leave func()
 }
 
-// openQuiet opens a quiet stream and takes its first message.
+// openQuiet opens a quiet stream and reads its first message.
 func openQuiet(p *provider, t target, name string) (*quietCall, error) {
 	if t.Address == "" {
 		return openQuietNative(p, name)
@@ -48,7 +48,7 @@ func openQuiet(p *provider, t target, name string) (*quietCall, error) {
 }
 
 func openQuietNative(p *provider, name string) (*quietCall, error) {
-	conn, err := p.doors[0].native()
+	conn, err := p.listeners[0].native()
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +65,10 @@ func openQuietNative(p *provider, name string) (*quietCall, error) {
 	return call, call.next()
 }
 
-// measureFirst measures how long a message of a quiet stream is on its way.
+// measureFirst measures the latency of a message of a quiet stream.
 func measureFirst(p *provider, c command) (answer, error) {
 	name := quietName()
-	defer p.forget(name)
+	defer p.remove(name)
 	call, err := openQuiet(p, c.Target, name)
 	if err != nil {
 		return nil, err
@@ -93,18 +93,18 @@ func measureFirst(p *provider, c command) (answer, error) {
 		select {
 		case a := <-arrived:
 			return a.at.Sub(start), a.err
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			return 0, errLate
 		}
 	})
 }
 
-// measureCancel measures how long it takes until a provider knows that its caller
-// has left.
+// measureCancel measures the time from a caller's disconnect until the provider's
+// stream is canceled.
 func measureCancel(p *provider, c command) (answer, error) {
 	return repeat(c.Times, func() (time.Duration, error) {
 		name := quietName()
-		defer p.forget(name)
+		defer p.remove(name)
 		call, err := openQuiet(p, c.Target, name)
 		if err != nil {
 			return 0, err
@@ -116,9 +116,9 @@ func measureCancel(p *provider, c command) (answer, error) {
 	})
 }
 
-// whenCancelled tells when the quiet stream that a page opened was cancelled.
+// whenCancelled returns when the quiet stream that a page opened was canceled.
 func whenCancelled(p *provider, c command) (answer, error) {
-	defer p.forget(c.Name)
+	defer p.remove(c.Name)
 	at, err := p.cancelledAt(c.Name)
 	return answer{"unixMs": float64(at.UnixNano()) / 1e6}, err
 }
@@ -128,13 +128,13 @@ func (p *provider) cancelledAt(name string) (time.Time, error) {
 	select {
 	case <-q.cancelled:
 		return q.at, nil
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		return time.Time{}, errLate
 	}
 }
 
-// repeat returns the median of a measurement and the one that nine of ten do not
-// exceed, in milliseconds.
+// repeat repeats a measurement and returns the median and the 90th percentile in
+// milliseconds.
 func repeat(times int, measure func() (time.Duration, error)) (answer, error) {
 	all := make([]time.Duration, times)
 	for i := range all {

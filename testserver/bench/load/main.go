@@ -1,10 +1,10 @@
-// Command load is both ends of what the bridges are measured with: providers that
-// cost as little as a grpc-go server can, and less where they flood, and pages that
-// call them, through a bridge or without one.
+// Command load is both ends of the bridges' measurements. It is the providers, which
+// cost no more than a grpc-go server, and less when they flood, and the pages that
+// call them, with or without a bridge.
 //
-// It prints one JSON line when the providers serve, then reads commands, a JSON
-// object a line, and answers each with one. Both ends share a process so that they
-// share a clock; what a bridge costs is read from /proc.
+// It prints one JSON line when the providers accept connections. Then it reads
+// commands, one JSON object per line, and answers each with a line. Both ends are in
+// one process to share a clock. The bridge's costs are read from /proc.
 package main
 
 import (
@@ -18,40 +18,42 @@ import (
 
 // command is a line of input.
 type command struct {
-	// Do names the measurement.
+	// Do is the name of the measurement.
 	Do string `json:"do"`
-	// Target is what is measured.
+	// Target is what to measure.
 	Target target `json:"target"`
-	// Streams or callers at once.
+	// Streams is the number of concurrent streams or callers.
 	Streams int `json:"streams"`
-	// Size of a message in bytes.
+	// Size is the size of a message in bytes.
 	Size int `json:"size"`
-	// Seconds to measure for, after Warm seconds of the same.
+	// Seconds is how long to measure, after a warm-up of Warm seconds.
 	Seconds float64 `json:"seconds"`
 	Warm    float64 `json:"warm"`
-	// Providers that the streams are of, in turn, and Rate of their messages.
+	// Providers is the number of providers that the streams use in turn, and Rate
+	// their message rate.
 	Providers int     `json:"providers"`
 	Rate      float64 `json:"rate"`
-	// Times to repeat what takes no time of its own.
+	// Times is how often to repeat a latency measurement.
 	Times int `json:"times"`
-	// Name of a stream that a page outside has opened.
+	// Name is the name of a stream that a page has opened.
 	Name string `json:"name"`
 }
 
 // target is a bridge, or the provider itself.
 type target struct {
-	// Address is the bridge's host:port; "" calls the provider by native gRPC.
+	// Address is the bridge's host:port. "" calls the provider with native gRPC.
 	Address string `json:"address"`
 	// Header is sent with every call.
 	Header map[string]string `json:"header"`
-	// PID is the bridge's process, whose CPU time and memory count; 0 for none.
+	// PID is the bridge's process, whose CPU time and memory are measured; 0 for
+	// none.
 	PID int `json:"pid"`
 }
 
-// answer holds the figures of a measurement by their names.
+// answer has the figures of a measurement by name.
 type answer map[string]any
 
-// measurements by the name of their command.
+// measurements are the measurements by name.
 var measurements = map[string]func(*provider, command) (answer, error){
 	"unary":     measureUnary,
 	"flood":     measureFlood,

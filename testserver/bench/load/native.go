@@ -8,15 +8,15 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// dialNative connects to a provider by native gRPC, as nothing in a browser can:
-// the floor under every bridge.
+// dialNative connects to a provider with native gRPC, which browsers cannot use: the
+// floor for every bridge.
 func dialNative(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(address,
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{})))
 }
 
-// openNative opens a stream that does what name says.
+// openNative opens the stream with the given name.
 func openNative(ctx context.Context, conn *grpc.ClientConn, name string) (grpc.ClientStream, error) {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, methodLogs)
 	if err != nil {

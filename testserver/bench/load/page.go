@@ -24,12 +24,12 @@ const (
 
 var errIncomplete = errors.New("the answer ends without trailers")
 
-// page is a connection of a browser to a bridge: gRPC-Web over HTTP/1.1 in as few
-// instructions as will do, so that the bridge is what is measured.
+// page is a browser's connection to a bridge: a minimal implementation of gRPC-Web
+// over HTTP/1.1, so that the bridge dominates the measurement.
 type page struct {
 	conn net.Conn
 	in   *bufio.Reader
-	head string // of every request, up to the path's beginning and after its end
+	head string // the request head after the path
 }
 
 // openPage connects to a bridge.
@@ -48,13 +48,13 @@ func openPage(t target) (*page, error) {
 
 func (p *page) close() { p.conn.Close() }
 
-// request returns the bytes of a call, which may be sent any number of times.
+// request returns the encoded request of a call, which may be sent repeatedly.
 func (p *page) request(method string, message []byte) []byte {
 	b := fmt.Appendf(nil, "POST %s%sContent-Length: %d\r\n\r\n", method, p.head, prefixSize+len(message))
 	return append(b, prefixed(message)...)
 }
 
-// send starts a call and returns its answer once the headers are there.
+// send starts a call and returns its answer when the headers have arrived.
 func (p *page) send(request []byte) (*reply, error) {
 	if _, err := p.conn.Write(request); err != nil {
 		return nil, err
@@ -106,16 +106,16 @@ type reply struct {
 	page    *page
 	body    io.Reader
 	chunked bool
-	status  string // set once the call is over
+	status  string // set when the call has ended
 
 	prefix  [prefixSize]byte
-	have    int // bytes of prefix
-	left    int // bytes that the frame still has
+	have    int // bytes of the prefix read
+	left    int // bytes of the frame that remain
 	trailer []byte
 }
 
-// read reads once into buf and returns how many messages that completed. It
-// returns io.EOF after an answer whose status is 0.
+// read reads once into buf and returns the number of completed messages. It returns
+// io.EOF after an answer with status 0.
 func (r *reply) read(buf []byte) (messages int, err error) {
 	n, err := r.body.Read(buf)
 	messages = r.count(buf[:n])
@@ -130,7 +130,7 @@ func (r *reply) read(buf []byte) (messages int, err error) {
 	return messages, r.end()
 }
 
-// count finds the ends of messages in what was read.
+// count counts the ends of messages in the data.
 func (r *reply) count(b []byte) (messages int) {
 	for len(b) > 0 {
 		if r.have < prefixSize {
@@ -172,7 +172,7 @@ func (r *reply) end() error {
 	return io.EOF
 }
 
-// next reads until another message is there.
+// next reads until another message is complete.
 func (r *reply) next(buf []byte) error {
 	for {
 		messages, err := r.read(buf)
@@ -199,7 +199,7 @@ func (r *reply) rest(buf []byte) error {
 	}
 }
 
-// logsRequest encodes the request for a stream that does what name says.
+// logsRequest encodes the request for the stream with the given name.
 func logsRequest(name string) []byte {
 	message, err := proto.Marshal(&leasev1.ServiceLogsRequest{Filter: &leasev1.ServiceFilter{Name: name}})
 	if err != nil {

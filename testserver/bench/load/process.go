@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// cpuTime returns what a process's threads have used of the processor. A Go
-// program does not end its threads, so none is missing.
+// cpuTime returns the CPU time of a process's threads. Go programs do not end threads,
+// so none is missing.
 func cpuTime(pid int) (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
@@ -35,8 +35,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// residentMemory returns the bytes of memory that a process has of its own. The
-// kernel counts them page by page for this, so that it is exact.
+// residentMemory returns the resident memory of a process in bytes. The kernel counts
+// it exactly, page by page.
 func residentMemory(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
@@ -51,7 +51,8 @@ func residentMemory(pid int) (int, error) {
 	return kilobytes << 10, err
 }
 
-// meter measures what a process uses, nothing where there is none.
+// meter measures the resources that a process uses. Without a process it measures
+// none.
 type meter struct {
 	pid   int
 	start time.Time
@@ -70,8 +71,8 @@ func startMeter(pid int) (*meter, error) {
 	return m, nil
 }
 
-// stop returns the seconds that have passed and those the process has used, -1
-// where there is none.
+// stop returns the seconds that have passed and the seconds of CPU time used, -1 if
+// there is no process.
 func (m *meter) stop() (wall, cpu float64, err error) {
 	wall, cpu = time.Since(m.start).Seconds(), -1
 	if m.pid != 0 {

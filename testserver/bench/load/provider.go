@@ -31,7 +31,7 @@ import (
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
 
-// providers is how many providers there are, all alike, each on a port of its own.
+// providers is the number of providers. All are alike, each on its own port.
 const providers = 100
 
 const (
@@ -39,30 +39,29 @@ const (
 	methodLogs   = leasev1.LeaseRPC_ServiceLogs_FullMethodName
 )
 
-// provider is a provider whose streams do what the name of the service in the
-// request says, so that any bridge relays the instruction without knowing it:
+// provider is a provider whose streams behave as the service's name in the request
+// says, so that any bridge forwards the instruction without knowing it:
 //
-//	paced/RATE   RATE messages a second, of 200 bytes, until the call ends
-//	quiet/NAME   one message, then one whenever the stream is told to, until the
-//	             call ends
+//	paced/RATE   RATE messages per second, of 200 bytes, until the call ends
+//	quiet/NAME   one message, then one for each command, until the call ends
 type provider struct {
 	providerv1.UnimplementedProviderRPCServer
 	leasev1.UnimplementedLeaseRPCServer
 
 	certificate tls.Certificate
-	doors       []*doors
-	floods      *doors // of a flooder
+	listeners   []*sharedListener
+	floods      *sharedListener // of a flooder
 	status      []byte
 
 	mu    sync.Mutex
 	quiet map[string]*quietStream
 }
 
-// quietStream is a stream that waits to be told.
+// quietStream is a stream that sends messages on command.
 type quietStream struct {
 	pushed    chan struct{}
-	began     chan struct{} // closed once its first message is sent
-	cancelled chan struct{} // closed once at is set
+	began     chan struct{} // closed when its first message is sent
+	cancelled chan struct{} // closed when at is set
 	at        time.Time     // when its call ended
 }
 
@@ -71,7 +70,7 @@ func startProvider() (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A kilobyte, about what a small provider has to say.
+	// A kilobyte, about the size of a small provider's status.
 	hosts := make([]string, 24)
 	for i := range hosts {
 		hosts[i] = fmt.Sprintf("ingress-%02d.provider.example.com", i)
@@ -100,11 +99,11 @@ func startProvider() (*provider, error) {
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
 	for range providers {
-		d, err := openDoors(config)
+		d, err := listenShared(config)
 		if err != nil {
 			return nil, err
 		}
-		p.doors = append(p.doors, d)
+		p.listeners = append(p.listeners, d)
 		go func() { log.Fatal(calls.Serve(d.h2)) }()
 		go func() { log.Fatal(http.Serve(d.http, rest)) }()
 	}
@@ -112,7 +111,7 @@ func startProvider() (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.floods, err = openDoors(config); err != nil {
+	if p.floods, err = listenShared(config); err != nil {
 		return nil, err
 	}
 	go floods.serve(p.floods.h2)
@@ -120,17 +119,17 @@ func startProvider() (*provider, error) {
 	return p, nil
 }
 
-// ready is the line that is printed once the providers serve: the first, and the
-// host URIs of all by their addresses; and likewise the one for floods.
+// ready is the line that is printed once the providers accept connections: the first
+// provider, and the host URIs of all by their addresses; and the same for the flooder.
 func (p *provider) ready() answer {
 	uris := map[string]string{}
-	for i, d := range p.doors {
+	for i, d := range p.listeners {
 		uris[account(i)] = "https://" + d.address()
 	}
 	return answer{
 		"provider":  account(0),
 		"providers": uris,
-		"grpc":      p.doors[0].address(),
+		"grpc":      p.listeners[0].address(),
 		"header":    p.header(0),
 		"floods": answer{
 			"providers": map[string]string{account(providers): "https://" + p.floods.address()},
@@ -140,7 +139,7 @@ func (p *provider) ready() answer {
 	}
 }
 
-// header is what the bridge wants to know of provider i.
+// header returns the headers for calls to provider i through the bridge.
 func (p *provider) header(i int) map[string]string {
 	sum := sha256.Sum256(p.certificate.Certificate[0])
 	return map[string]string{
@@ -149,7 +148,7 @@ func (p *provider) header(i int) map[string]string {
 	}
 }
 
-// account returns the address of provider i: any that is well-formed will do.
+// account returns the address of provider i, an arbitrary well-formed one.
 func account(i int) string {
 	sum := sha256.Sum256([]byte{byte(i)})
 	address, err := bech32.EncodeFromBase256("akash", sum[:20])
@@ -159,7 +158,7 @@ func account(i int) string {
 	return address
 }
 
-// answerStatus answers GetStatus with bytes that are encoded already.
+// answerStatus answers GetStatus with an encoded message.
 func (p *provider) answerStatus(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if info.FullMethod == methodStatus {
 		return encoded(p.status), nil
@@ -220,7 +219,7 @@ func (p *provider) wait(stream grpc.ServerStream, name string) error {
 	}
 }
 
-// stream returns the quiet stream of a name, which may not have begun.
+// stream returns the quiet stream with the given name, which may not have begun.
 func (p *provider) stream(name string) *quietStream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,14 +231,14 @@ func (p *provider) stream(name string) *quietStream {
 	return q
 }
 
-// forget drops a quiet stream that has ended.
-func (p *provider) forget(name string) {
+// remove removes a quiet stream that has ended.
+func (p *provider) remove(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.quiet, name)
 }
 
-// logMessage encodes a ServiceLogsResponse of exactly size bytes, from 32 on.
+// logMessage encodes a ServiceLogsResponse of exactly size bytes, at least 32.
 func logMessage(size int) []byte {
 	for text := size; text > 0; text-- {
 		message, err := proto.Marshal(&leasev1.ServiceLogsResponse{Services: []*leasev1.ServiceLogs{{
@@ -252,10 +251,10 @@ func logMessage(size int) []byte {
 			return message
 		}
 	}
-	panic("a message cannot be that small")
+	panic("the size is too small for a message")
 }
 
-// selfSigned makes a certificate as providers have them.
+// selfSigned creates a certificate like those of providers.
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// measureScale measures what each of many streams costs the bridge: the CPU time of
-// its messages and the memory. The bridge should have done nothing else before.
+// measureScale measures the bridge's cost per stream with many streams: the CPU time
+// of messages, and memory. The bridge must be new.
 func measureScale(p *provider, c command) (answer, error) {
 	warm := target{Address: c.Target.Address, Header: p.header(0)}
 	if err := warmUp(p, warm); err != nil {
@@ -75,7 +75,7 @@ func measureScale(p *provider, c command) (answer, error) {
 	}
 	n := float64(messages.Load() - start)
 	if want := float64(c.Streams) * c.Rate * wall; n < want/2 {
-		return nil, fmt.Errorf("%.0f messages came, of %.0f: %w", n, want, io.ErrShortWrite)
+		return nil, fmt.Errorf("%.0f of %.0f messages arrived: %w", n, want, io.ErrShortWrite)
 	}
 	after, err := residentMemory(c.Target.PID)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// measureUnary has callers ask for the status, each over and over.
+// measureUnary runs callers that request the status repeatedly.
 func measureUnary(p *provider, c command) (answer, error) {
 	open := func(ctx context.Context, count *atomic.Int64) (func() error, error) {
 		pg, err := openPage(c.Target)
@@ -35,7 +35,7 @@ func measureUnary(p *provider, c command) (answer, error) {
 		}, nil
 	}
 	if c.Target.Address == "" {
-		conn, err := p.doors[0].native()
+		conn, err := p.listeners[0].native()
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func measureUnary(p *provider, c command) (answer, error) {
 	return measureRate(c, open)
 }
 
-// measureFlood has streams deliver messages as fast as they can.
+// measureFlood runs streams that deliver messages as fast as possible.
 func measureFlood(p *provider, c command) (answer, error) {
 	name := fmt.Sprintf("flood/%d", c.Size)
 	open := func(ctx context.Context, count *atomic.Int64) (func() error, error) {
@@ -98,8 +98,8 @@ func receive(stream grpc.ClientStream, count *atomic.Int64) error {
 	return nil
 }
 
-// measureRate opens c.Streams of something, repeats the step of each, and returns
-// what they count in a second and what that costs the bridge.
+// measureRate opens c.Streams of something, repeats the step of each, and returns the
+// rate of what they count and its cost to the bridge.
 func measureRate(c command, open func(context.Context, *atomic.Int64) (func() error, error)) (answer, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -151,13 +151,13 @@ func measureRate(c command, open func(context.Context, *atomic.Int64) (func() er
 	return result, nil
 }
 
-// paddedCount is a counter that shares its cache line with no other.
+// paddedCount is a counter with its own cache line.
 type paddedCount struct {
 	atomic.Int64
 	_ [56]byte
 }
 
-// sleep waits, unless something fails meanwhile.
+// sleep waits, and returns early if something fails.
 func sleep(d time.Duration, failed <-chan error) error {
 	select {
 	case <-time.After(d):

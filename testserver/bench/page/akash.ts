@@ -1,4 +1,4 @@
-// Our client, by its public API.
+// Our client, used through its public API.
 
 import {
   type Client,
@@ -10,7 +10,7 @@ import { type Source, Tally } from "./source.ts";
 
 const clients = new Map<string, Promise<Client>>();
 
-/** How the client is made. Streams go by fetch, as the peers' do, unless it says otherwise. */
+/** The client's options. Streams use fetch by default, as those of the peers do. */
 type How = Pick<ClientOptions, "transport" | "worker">;
 
 function clientOf({ bridgeUrl, wasmUrl, workerUrl }: Source, how: How = {}): Promise<Client> {
@@ -50,7 +50,7 @@ export async function status(source: Source, how?: How): Promise<number> {
   return result.response.cluster?.leases?.active ?? 0;
 }
 
-/** Opens a quiet stream, leaves it after its first line, and says when that was. */
+/** Opens a quiet stream, leaves it after its first line, and returns the time of that. */
 export async function leave(source: Source, name: string): Promise<number> {
   const client = await clientOf(source);
   const { provider, lease } = source;

@@ -1,7 +1,7 @@
 /**
- * Watches how long the page does not get its turn: a message to itself is under way
- * at all times, and each that arrives sends the next. The function that it returns
- * ends that and tells the longest wait in milliseconds.
+ * Measures how long the page is blocked. It keeps posting messages to itself; each one
+ * that arrives posts the next. The returned function stops this and returns the
+ * longest delay in milliseconds.
  */
 export function watch(): () => number {
   const { port1, port2 } = new MessageChannel();

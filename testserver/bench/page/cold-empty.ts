@@ -1,11 +1,11 @@
-// The floor of what is written in Go: a page that runs a program that does nothing, and
-// then shows the status as cold-connect does.
+// The floor for clients written in Go: a page that runs an empty program, and then
+// shows the status like cold-connect.
 
 import { show } from "./cold-show.ts";
 
 declare const cold: { bridgeUrl: string; emptyUrl: string; provider: string };
 
-/** What Go's own wasm_exec.js, which the page loads before, puts there. */
+/** Defined by Go's wasm_exec.js, which the page loads first. */
 declare const Go: new () => {
   importObject: WebAssembly.Imports;
   run(instance: WebAssembly.Instance): Promise<void>;

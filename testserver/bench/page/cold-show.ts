@@ -1,4 +1,5 @@
-// What the pages that have no client of ours show: a provider's status, on connect-web.
+// The part shared by pages without our client: shows a provider's status with
+// connect-web.
 
 import { createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";

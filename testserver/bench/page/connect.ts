@@ -28,7 +28,9 @@ export async function status(source: Source): Promise<number> {
   return cluster?.leases?.active ?? 0;
 }
 
-/** Opens a quiet stream, leaves it after its first message, and says when that was. */
+/**
+ * Opens a quiet stream, leaves it after its first message, and returns the time of that.
+ */
 export async function leave(source: Source, name: string): Promise<number> {
   const client = createClient(LeaseRPC, createGrpcWebTransport({ baseUrl: source.bridgeUrl }));
   const headers = { ...metadata(source, false), "akash-tls": "insecure" };

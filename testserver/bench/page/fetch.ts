@@ -1,4 +1,4 @@
-// The floor: the bytes are read and counted, and nothing is made of them.
+// The floor: reads and counts bytes without decoding them.
 
 import { create, toBinary } from "@bufbuild/protobuf";
 import { LeaseRPC, ServiceLogsRequestSchema } from "../gen/akash/provider/lease/v1/service_pb.ts";

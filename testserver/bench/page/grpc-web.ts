@@ -1,5 +1,5 @@
-// The peer grpc-web, in text mode, the only one in which it streams. Its messages
-// are @bufbuild/protobuf's, as connect-web's: the generator of its own is nowhere
+// The peer grpc-web in text mode, the only mode in which it streams. Its messages are
+// those of @bufbuild/protobuf, as with connect-web, because its own generator is not
 // on npm.
 
 import { create, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";

@@ -2,9 +2,8 @@ import type { ServiceLogs } from "../gen/akash/provider/lease/v1/service_pb.ts";
 import type { Tally } from "./source.ts";
 
 /**
- * Makes lines of the pieces of log that a peer's client delivers, as an
- * application on it has to: a piece holds any number of lines and may end within
- * one, or within a character.
+ * Splits the pieces of log that a peer's client delivers into lines, as applications
+ * must: a piece has any number of lines and may end within a line or a character.
  */
 export class Lines {
   readonly #replicas = new Map<string, { decoder: TextDecoder; rest: string }>();

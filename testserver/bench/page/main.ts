@@ -1,4 +1,4 @@
-// What the driver calls in the page: every client, in one page.
+// The functions that the driver calls in the page, for all clients.
 
 import * as akash from "./akash.ts";
 import { watch } from "./block.ts";
@@ -27,14 +27,14 @@ const status = {
 const leave = { akash: akash.leave, "connect-web": connect.leave };
 
 const bench = {
-  /** Reads the whole log with a client; what it counted, and the time it took. */
+  /** Reads the whole log with a client. Returns the counts and the time it took. */
   async logs(client: keyof typeof logs, source: Source) {
     const start = performance.now();
     const tally = await logs[client](source);
     return { ...tally, ms: performance.now() - start };
   },
 
-  /** The same, while the page's turns are watched; the longest wait for one. */
+  /** The same while measuring how long the page is blocked. Returns the longest time. */
   async longestGap(client: keyof typeof logs, source: Source) {
     const end = watch();
     try {
@@ -46,14 +46,14 @@ const bench = {
     return end();
   },
 
-  /** Asks for the status, one call after the other. */
+  /** Makes status calls one after the other. */
   async status(client: keyof typeof status, source: Source, times: number) {
     for (let i = 0; i < times; i++) await status[client](source);
   },
 
   leave: (client: keyof typeof leave, source: Source, name: string) => leave[client](source, name),
 
-  /** Keeps the main thread busy, by which the driver finds it. */
+  /** Keeps the main thread busy, so that the driver can find it. */
   spin(ms: number) {
     for (const end = performance.now() + ms; performance.now() < end; );
   },

@@ -1,4 +1,4 @@
-/** Where to call, and for which lease: what the driver knows of a stage. */
+/** The bridge, provider and lease to use, from the driver's stage. */
 export interface Source {
   bridgeUrl: string;
   wasmUrl: string;
@@ -8,14 +8,14 @@ export interface Source {
   jwt: string;
 }
 
-/** One line of a log, as every client must deliver it. */
+/** A log line, as every client must deliver it. */
 export interface Entry {
   service: string;
   replica: number;
   message: string;
 }
 
-/** Counts what arrives, so that the clients can be compared in that too. */
+/** Counts received lines, to compare the clients' results, too. */
 export class Tally {
   lines = 0;
   chars = 0;
@@ -28,7 +28,7 @@ export class Tally {
   }
 }
 
-/** The headers by which the bridge knows the provider, for clients that are not ours. */
+/** The headers that select the provider, for clients other than ours. */
 export function metadata(source: Source, lease: boolean): Record<string, string> {
   return {
     "akash-provider": source.provider,

@@ -1,5 +1,5 @@
-// Profiles of the bridge, for testserver/bench/profile.mjs, which builds the bridge with
-// this file laid over it. The product has nothing of the kind.
+// Profiling of the bridge for testserver/bench/profile.mjs, which overlays this file
+// on the bridge's source. The product has no profiling.
 
 package main
 
@@ -16,7 +16,7 @@ func init() {
 		return
 	}
 	if os.Getenv("BENCH_HEAP") != "" {
-		runtime.MemProfileRate = 512 // dear, and the picture of it is sharp
+		runtime.MemProfileRate = 512 // expensive, but precise
 	}
 	go http.ListenAndServe(address, nil)
 }

@@ -1,10 +1,10 @@
-// Command vanguard is a peer of the bridge: connectrpc.com/vanguard as a reverse
-// proxy that takes gRPC-Web and speaks gRPC to one provider, which is how its own
-// documentation puts it before a server that it does not share a process with.
+// Command vanguard is a peer of the bridge: connectrpc.com/vanguard as a reverse proxy
+// that accepts gRPC-Web and calls one provider with gRPC, configured as its
+// documentation describes for a server in another process.
 //
 //	vanguard HOST:PORT
 //
-// It prints {"url":"http://…"} when it serves.
+// It prints {"url":"http://…"} when it accepts connections.
 package main
 
 import (
@@ -46,11 +46,11 @@ func main() {
 
 func transcoder(backend string) (http.Handler, error) {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "https", Host: backend})
-	proxy.FlushInterval = -1 // every message at once
+	proxy.FlushInterval = -1 // flush every message
 	proxy.ErrorLog = log.New(os.Stderr, "", 0)
 	transport := &http.Transport{
-		// A provider's certificate signs itself. The bridge checks it; this peer
-		// cannot, and is not measured by that.
+		// Providers' certificates are self-signed. The bridge verifies them; this
+		// peer cannot, which is not measured.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		Protocols:       new(http.Protocols),
 	}

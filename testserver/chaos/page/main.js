@@ -1,13 +1,13 @@
-// Follows logs, remembers every line of each in the order of its arrival, and
-// compares that with what was written.
+// Follows logs, records the lines of each replica in order, and compares them with
+// what was written.
 
 import { createClient } from "/dist/index.js";
 
-/** What a mark begins with: a line by which it is seen how far a log was delivered. */
+/** The prefix of a mark: a line that shows how far a log has been delivered. */
 const markText = "chaos mark ";
 
-/** A line as a number (cyrb53), which is all that is kept of it. */
-function print(text) {
+/** Returns a line's hash (cyrb53). Only hashes of lines are kept. */
+function hashOf(text) {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;
   for (let i = 0; i < text.length; i++) {
@@ -22,26 +22,26 @@ function print(text) {
 
 /** The lines of one replica. */
 class Log {
-  #prints = new Float64Array(4096);
+  #hashes = new Float64Array(4096);
   lines = 0;
   mark = 0;
 
   add(text) {
-    if (this.lines === this.#prints.length) {
+    if (this.lines === this.#hashes.length) {
       const grown = new Float64Array(2 * this.lines);
-      grown.set(this.#prints);
-      this.#prints = grown;
+      grown.set(this.#hashes);
+      this.#hashes = grown;
     }
-    this.#prints[this.lines++] = print(text);
+    this.#hashes[this.lines++] = hashOf(text);
     if (text.startsWith(markText)) this.mark = Number(text.slice(markText.length));
   }
 
-  get prints() {
-    return this.#prints.subarray(0, this.lines);
+  get hashes() {
+    return this.#hashes.subarray(0, this.lines);
   }
 }
 
-/** A stream that is read for as long as it gives something. */
+/** A stream that is read until it ends. */
 class Follower {
   logs = new Map();
   lines = 0;
@@ -69,7 +69,7 @@ class Follower {
     });
     this.#read(stream).then(
       () => {
-        this.ended = "well";
+        this.ended = "OK";
       },
       (error) => {
         this.ended = `${error.code}: ${error.message}`;
@@ -101,8 +101,8 @@ class Follower {
 }
 
 /**
- * How what came differs from what was written, in lines: lost and doubled, those
- * that nobody wrote, and those in another place than they should be.
+ * Compares received and written lines. Counts lines that were lost, doubled, received
+ * but never written (strange), and in the wrong place (moved).
  */
 function differ(got, want, text) {
   const faults = { lost: 0, doubled: 0, strange: 0, moved: 0 };
@@ -121,7 +121,7 @@ function differ(got, want, text) {
   if (!faults.lost && !faults.doubled && !faults.strange) {
     for (let i = at; i < got.length; i++) if (got[i] !== want[i]) faults.moved++;
   }
-  // What helps to find out why.
+  // Details for debugging.
   const seen = new Set(got);
   const missing = text.filter((_, i) => !seen.has(want[i]));
   return { ...faults, at, expected: text[at], first: missing[0], last: missing.at(-1) };
@@ -135,12 +135,14 @@ globalThis.chaos = {
     client = await createClient(options);
   },
 
-  /** Follows a log; see Follower. */
+  /** Follows logs; see Follower. */
   follow(requests) {
     for (const request of requests) followers.push(new Follower(client, request));
   },
 
-  /** How far the streams are, and which have not come to a mark in every log. */
+  /**
+   * Returns the progress of all streams, and which have not received a mark in every log.
+   */
   progress(logs, mark) {
     const behind = followers.filter((f) =>
       logs.some(
@@ -157,17 +159,17 @@ globalThis.chaos = {
   },
 
   /**
-   * Compares what came with what was written. A stream that asked for the last lines
-   * only begins with them where the provider can do that, which is what tailed says:
-   * first and last are how many lines there were when it can have begun, at the
-   * earliest and the latest.
+   * Compares received and written lines. A stream that requested the last lines only
+   * starts with them if the provider supports that, which tailed says. first and
+   * last are the numbers of lines at the earliest and the latest time that the
+   * stream may have started.
    */
   async compare(control, logs, tailed) {
     const written = new Map();
     for (const { service, replica } of logs) {
       const answer = await fetch(`${control}/log?service=${service}&replica=${replica}`);
       const lines = (await answer.text()).split("\n").slice(0, -1);
-      written.set(`${service}/${replica}`, { lines, prints: Float64Array.from(lines, print) });
+      written.set(`${service}/${replica}`, { lines, hashes: Float64Array.from(lines, hashOf) });
     }
     const sum = { lines: 0, lost: 0, doubled: 0, strange: 0, moved: 0, gaps: 0 };
     const details = [];
@@ -176,14 +178,14 @@ globalThis.chaos = {
       const wrong = follower.gaps.map((gap) => ({ gap }));
       for (const log of logs.filter((log) => follower.selects(log))) {
         const name = `${log.service}/${log.replica}`;
-        const got = follower.logs.get(name)?.prints ?? new Float64Array();
-        const { lines, prints } = written.get(name);
+        const got = follower.logs.get(name)?.hashes ?? new Float64Array();
+        const { lines, hashes } = written.get(name);
         let start = 0;
         if (tailed && follower.tail !== undefined) {
           const [low, high] = [log.first, log.last].map((n) => Math.max(0, n - follower.tail));
-          start = Math.min(Math.max(prints.length - got.length, low), high);
+          start = Math.min(Math.max(hashes.length - got.length, low), high);
         }
-        const want = prints.subarray(start);
+        const want = hashes.subarray(start);
         sum.lines += want.length;
         const faults = differ(got, want, lines.slice(start));
         for (const kind of ["lost", "doubled", "strange", "moved"]) sum[kind] += faults[kind];

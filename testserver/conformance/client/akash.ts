@@ -1,5 +1,5 @@
 // The client under test: the transport of akash-provider-web, compiled from
-// wasm/conformance. Messages cross to it as base64, the rest as JSON.
+// wasm/conformance. Messages are exchanged with it as base64, everything else as JSON.
 
 import "wasm_exec.js"; // Go's, which defines globalThis.Go
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
@@ -17,12 +17,12 @@ import {
   statusDetails,
 } from "./page.ts";
 
-/** A header or a trailer, as Go's grpcweb.Field is written in JSON. */
+/** A header or trailer: the JSON of Go's grpcweb.Field. */
 type Field = { Name: string; Value: string };
 
 type Outcome = { headers: Field[] | null; trailers: Field[] | null; code: number; message: string };
 
-/** What wasm/conformance publishes. */
+/** The object that wasm/conformance publishes. */
 declare const conformance: {
   call(
     request: string,

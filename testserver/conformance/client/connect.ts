@@ -48,7 +48,7 @@ serve(async (request) => {
           : fail("an outgoing detail in an error received"),
       ),
     };
-    // A ConnectError does not say which of its metadata were headers.
+    // A ConnectError does not distinguish headers from trailers.
     result.responseHeaders ??= responseHeaders(error.metadata);
     result.responseTrailers = responseHeaders(error.metadata);
   }

@@ -1,5 +1,5 @@
-// The client under test: the npm package grpc-web in text mode, the only mode in
-// which it delivers a stream's messages as they arrive.
+// The client under test: the npm package grpc-web in text mode, in which alone it
+// delivers the messages of a stream as they arrive.
 
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import {
@@ -41,7 +41,8 @@ serve(async (request) => {
     result.responseTrailers = pairs(error.metadata);
     settle();
   };
-  // An error is the last event after "metadata", but not the last before it.
+  // An error event may be followed by a metadata event, but not preceded by the last
+  // one.
   const settle = () => {
     if (result.error !== undefined && result.responseHeaders !== undefined) end();
   };
@@ -70,7 +71,7 @@ serve(async (request) => {
           .on("error", failed);
   const received = cancellation(request, () => {
     call.cancel();
-    // A cancelled call says nothing more; this is all its caller can know.
+    // A canceled call reports nothing more; this is all that its caller can know.
     result.error = { code: Code.CANCELED };
     end();
   });
@@ -87,7 +88,7 @@ serve(async (request) => {
   return result;
 });
 
-/** A method whose messages stay the bytes they are on the wire. */
+/** A method whose messages remain encoded. */
 function descriptor(path: string, type: string): MethodDescriptor<Uint8Array, Uint8Array> {
   const asIs = (bytes: Uint8Array) => bytes;
   return new MethodDescriptor(path, type, Uint8Array as never, Uint8Array as never, asIs, asIs);

@@ -1,11 +1,11 @@
-// The program under test that the suite's driver starts: it reads
-// ClientCompatRequests from stdin, has a page in headless Chromium make each
-// call, and writes the ClientCompatResponses to stdout. Both are messages behind
-// a big-endian 32-bit length.
+// The program under test, which the suite's runner starts. It reads
+// ClientCompatRequests from stdin, makes each call in a page in headless Chromium, and
+// writes ClientCompatResponses to stdout. Each message follows its length, a
+// big-endian 32-bit number.
 //
 //   node main.js CLIENT [--parallel N]
 //
-// CLIENT is the name of a page script beside this file: connect, grpc-web, …
+// CLIENT is the name of a page script in this directory: connect, grpc-web or akash.
 
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -17,17 +17,18 @@ import { launchOptions } from "../../chromium.mjs";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    // Calls under way at once. HTTP/1.1 in Chromium gives six connections a
-    // host; past that a call would wait for a socket while its deadline runs.
+    // The number of concurrent calls. With HTTP/1.1, Chromium opens six
+    // connections per host. More calls would wait for a connection while their
+    // deadlines run.
     parallel: { type: "string", default: "4" },
   },
 });
 const client = positionals[0];
-if (client === undefined) throw new Error("which client? connect, grpc-web or akash");
+if (client === undefined) throw new Error("want a client: connect, grpc-web or akash");
 
 const site = await serve(new URL("./", import.meta.url));
 const browser = await chromium.launch(
-  // The suite's servers present certificates it made a moment ago.
+  // The suite's servers use certificates that it has just created.
   launchOptions("--ignore-certificate-errors"),
 );
 const page = await open(`http://localhost:${(site.address() as AddressInfo).port}/?${client}`);
@@ -44,7 +45,7 @@ await Promise.all(underWay);
 await browser.close();
 site.close();
 
-/** Serves the page and its scripts, so that calls carry a real Origin. */
+/** Serves the page and its scripts, so that calls have a real Origin. */
 async function serve(root: URL): Promise<Server> {
   const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? "/", "http://localhost");
@@ -73,7 +74,7 @@ async function serve(root: URL): Promise<Server> {
   return server;
 }
 
-/** Opens the page and tells its troubles on stderr, where the driver shows them. */
+/** Opens the page and copies its errors to stderr, which the runner shows. */
 async function open(url: string): Promise<Page> {
   const page = await browser.newPage();
   page.on("pageerror", (error) => console.error(`page: ${error.stack ?? error}`));
@@ -84,7 +85,7 @@ async function open(url: string): Promise<Page> {
   return page;
 }
 
-/** Has the page make one call. Playwright's bridge carries JSON, hence base64. */
+/** Makes a call in the page. Playwright exchanges JSON with pages, hence the base64. */
 async function invoke(page: Page, request: Buffer): Promise<Buffer> {
   const response = await page.evaluate(
     (encoded) => (globalThis as unknown as { invoke(r: string): Promise<string> }).invoke(encoded),
@@ -100,7 +101,7 @@ function reply(response: Buffer): void {
   process.stdout.write(frame);
 }
 
-/** The messages of a stream in which each stands behind its length. */
+/** Yields the messages of a stream in which each follows its length. */
 async function* messages(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let pending = Buffer.alloc(0);
   for await (const chunk of stream) {

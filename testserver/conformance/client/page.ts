@@ -1,5 +1,5 @@
-// What every client under test shares in the page: from the bytes of a
-// ClientCompatRequest to the bytes of its ClientCompatResponse.
+// What all clients under test share in the page: decoding a ClientCompatRequest and
+// encoding its ClientCompatResponse.
 
 import {
   create,
@@ -20,16 +20,16 @@ import {
 import type { Header, HeaderSchema } from "../gen/connectrpc/conformance/v1/service_pb.ts";
 import { ConformanceService } from "../gen/connectrpc/conformance/v1/service_pb.ts";
 
-/** What a call came to. */
+/** The result of a call. */
 export type Result = MessageInitShape<typeof ClientResponseResultSchema>;
 
-/** Makes the call that the suite asks for. What it throws fails the case. */
+/** Makes the call that the suite requests. An exception fails the case. */
 export type Client = (request: ClientCompatRequest) => Promise<Result>;
 
-/** Longer than any case of the suite takes, shorter than the driver waits. */
+/** Longer than any case of the suite takes, and shorter than the runner waits. */
 const patienceMs = 15_000;
 
-/** Puts the client where the program outside calls it. */
+/** Publishes the client for the program outside. */
 export function serve(client: Client): void {
   async function invoke(encoded: string): Promise<string> {
     const request = fromBinary(ClientCompatRequestSchema, base64Decode(encoded));
@@ -61,7 +61,7 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   }
 }
 
-/** The method that a request calls, as its service describes it. */
+/** Returns the descriptor of the method that a request calls. */
 export function methodOf(request: ClientCompatRequest): DescMethod {
   const method = ConformanceService.methods.find((m) => m.name === request.method);
   if (request.service !== ConformanceService.typeName || method === undefined) {
@@ -70,7 +70,7 @@ export function methodOf(request: ClientCompatRequest): DescMethod {
   return method;
 }
 
-/** The only message of a unary call or a server stream. */
+/** Returns the only request message of a unary call or a server stream. */
 export function onlyMessage(request: ClientCompatRequest): Any {
   const [message, ...more] = request.requestMessages;
   if (message === undefined || more.length > 0) {
@@ -79,7 +79,7 @@ export function onlyMessage(request: ClientCompatRequest): Any {
   return message;
 }
 
-/** The payload of a response, or none where the response has no such field. */
+/** Returns the payload of a response, or undefined if the response has no such field. */
 export function payloadOf(method: DescMethod, response: Uint8Array): object[] {
   const payload = method.output.field.payload;
   if (payload === undefined) return [];
@@ -87,7 +87,7 @@ export function payloadOf(method: DescMethod, response: Uint8Array): object[] {
   return [message.payload ?? {}];
 }
 
-/** The details of a google.rpc.Status, as grpc-status-details-bin carries it. */
+/** Decodes the details of a google.rpc.Status from grpc-status-details-bin. */
 export function statusDetails(status: Uint8Array): Any[] {
   const details: Any[] = [];
   const reader = new BinaryReader(status);
@@ -100,20 +100,20 @@ export function statusDetails(status: Uint8Array): Any[] {
   return details;
 }
 
-/** Where the server under test listens. */
+/** Returns the URL of the server under test. */
 export function baseUrl(request: ClientCompatRequest): string {
   const scheme = request.serverTlsCert.length > 0 ? "https" : "http";
   return `${scheme}://${request.host}:${request.port}`;
 }
 
-/** The request's metadata. */
+/** Returns the request's metadata. */
 export function requestHeaders(headers: Header[]): Headers {
   const result = new Headers();
   for (const { name, value } of headers) for (const v of value) result.append(name, v);
   return result;
 }
 
-/** Metadata as the suite wants it told: each name once, with all its values. */
+/** Converts metadata to the suite's form: each name once, with all its values. */
 export function responseHeaders(
   headers: Iterable<[string, string]>,
 ): MessageInitShape<typeof HeaderSchema>[] {
@@ -123,8 +123,8 @@ export function responseHeaders(
 }
 
 /**
- * Calls cancel when the request says so: some time after the request was sent,
- * or, through the function it returns, after a number of responses.
+ * Calls cancel when the request says so: some time after the request was sent or,
+ * through the returned function, after a number of responses.
  */
 export function cancellation(
   request: ClientCompatRequest,

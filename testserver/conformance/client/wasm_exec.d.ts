@@ -1,3 +1,2 @@
-// Go's own support file, whose place only `go env GOROOT` tells; run.mjs gives it
-// to esbuild.
+// Go's support file in `go env GOROOT`. run.mjs passes its path to esbuild.
 declare module "wasm_exec.js";
