@@ -16,8 +16,8 @@ const (
 	contractSymbols = 52 // a module's or contract's address, 32 bytes
 )
 
-// CheckAddress tells a mistyped address from an unknown provider, before anyone
-// is asked: it reads the address as bech32 (BIP 173). Its error is a *rpcerror.Error.
+// CheckAddress validates an address as bech32 (BIP 173), so that a mistyped address is
+// reported as such before the chain is queried. Its error is an *rpcerror.Error.
 func CheckAddress(address string) error {
 	if address == "" {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "no provider address was given")
@@ -35,14 +35,14 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// isBech32 reports whether all characters are of BIP 173's alphabet. Upper case, which
-// BIP 173 allows, is refused: the chain writes addresses in lower case, and one
-// provider must have one name.
+// isBech32 reports whether data consists of BIP 173's lower-case alphabet. Upper case,
+// which BIP 173 allows, is refused: the chain writes addresses in lower case, and a
+// provider must have only one name.
 func isBech32(data string) bool {
 	return strings.Trim(data, bech32Alphabet) == ""
 }
 
-// validChecksum verifies the checksum of BIP 173 over data in its alphabet.
+// validChecksum verifies the BIP 173 checksum of data, which must be in its alphabet.
 func validChecksum(prefix, data string) bool {
 	sum := uint32(1)
 	feed := func(symbol uint32) {
@@ -61,7 +61,8 @@ func validChecksum(prefix, data string) bool {
 	return sum == 1
 }
 
-// bech32Terms are the sums of BIP 173's generators, by the bits that choose them.
+// bech32Terms are the sums of BIP 173's generators for each combination of the top
+// five bits.
 var bech32Terms = func() (terms [32]uint32) {
 	for top := range terms {
 		for i, generator := range [...]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
@@ -73,7 +74,7 @@ var bech32Terms = func() (terms [32]uint32) {
 	return terms
 }()
 
-// clip shortens a stranger's text for an error.
+// clip shortens untrusted text for an error message.
 func clip(text string, limit int) string {
 	if len(text) > limit {
 		return text[:limit] + "…"

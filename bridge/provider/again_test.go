@@ -16,9 +16,10 @@ import (
 	"akash-provider-web/bridge/provider"
 )
 
-// A call is sent again, body and all, where the provider has said that it did nothing
-// about it, as one does that restarts; and never where it may have.
-func TestOnlyACallThatNobodySawToIsSentAgain(t *testing.T) {
+// A call is retried, including its body, if the provider says that it has not
+// processed it, as one that restarts does. It is never retried if it may have been
+// processed.
+func TestOnlyUnprocessedCallsAreRetried(t *testing.T) {
 	for name, test := range map[string]struct {
 		refuse func(f *http2.Framer, id uint32)
 		calls  int32
@@ -60,8 +61,8 @@ func TestOnlyACallThatNobodySawToIsSentAgain(t *testing.T) {
 	}
 }
 
-// answerAllButOne is an HTTP/2 server that tells what it was sent, except to calls
-// that refuse takes care of.
+// answerAllButOne is an HTTP/2 server that echoes requests, except those that refuse
+// handles.
 func answerAllButOne(conn *tls.Conn, refuse func(f *http2.Framer, id uint32) bool) {
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return

@@ -20,29 +20,30 @@ import (
 )
 
 const (
-	// clientPatience is how long a call waits for the chain's word on its client
-	// certificate, from its start. The provider decides if that takes longer.
-	clientPatience = time.Second
-	// refusalPatience is how long the chain may take to tell why a provider refused a
-	// client certificate.
-	refusalPatience = 3 * time.Second
+	// clientCheckTimeout is how long a call waits for the chain's answer about its
+	// client certificate, from the start of the call. After that the provider decides
+	// alone.
+	clientCheckTimeout = time.Second
+	// refusalTimeout bounds the query to the chain for the reason of a refused client
+	// certificate.
+	refusalTimeout = 3 * time.Second
 )
 
-// clientCert is a client certificate, and what was seen of providers with it.
+// clientCert is a client certificate, and what providers did with it.
 type clientCert struct {
 	pair *tls.Certificate
 	leaf *x509.Certificate
 	key  clientKey
-	// asked tells whether the provider has ever asked for it.
+	// asked reports whether the provider has ever requested it.
 	asked atomic.Bool
 }
 
-// clientKey tells client certificates apart; the zero value is none.
+// clientKey identifies a client certificate; the zero value stands for none.
 type clientKey [sha256.Size]byte
 
-// newClientCert reads a client certificate, nil for none. It makes sure that the
-// caller holds the key: certificates are public, and connections that were opened
-// with another's must not be had by showing a copy.
+// newClientCert parses a client certificate, nil for none. It checks that the caller
+// has the private key: certificates are public, and a copy must not give access to
+// connections opened with someone else's certificate.
 func newClientCert(pair *tls.Certificate) (*clientCert, error) {
 	if pair == nil {
 		return nil, nil
@@ -68,10 +69,10 @@ func newClientCert(pair *tls.Certificate) (*clientCert, error) {
 	return &clientCert{pair: pair, leaf: leaf, key: sha256.Sum256(leaf.Raw)}, nil
 }
 
-// judgeClient begins to find out what the chain says of a client certificate, and
-// returns how to get at what it has said: an error where every provider refuses the
-// certificate. That waits no longer than clientPatience from now.
-func (p *Pool) judgeClient(ctx context.Context, c *clientCert) func() error {
+// checkClient starts looking up a client certificate on the chain. It returns a
+// function that waits for the result, at most until clientCheckTimeout from now, and
+// returns an error if every provider would refuse the certificate.
+func (p *Pool) checkClient(ctx context.Context, c *clientCert) func() error {
 	verdict := func(s trust.ClientState) error {
 		if s.Refused() {
 			return trust.ClientRefusal(s, c.leaf)
@@ -81,28 +82,28 @@ func (p *Pool) judgeClient(ctx context.Context, c *clientCert) func() error {
 	if s, known := p.verifier.ClientDates(c.leaf); known {
 		return func() error { return verdict(s) }
 	}
-	patience := time.After(clientPatience)
+	timeout := time.After(clientCheckTimeout)
 	state := make(chan trust.ClientState, 1)
 	go func() { state <- p.verifier.Client(ctx, c.leaf) }()
 	return func() error {
 		select {
 		case s := <-state:
 			return verdict(s)
-		case <-patience:
+		case <-timeout:
 			return nil
 		}
 	}
 }
 
-// refused is the error of a provider that refused the certificate: why, as far as
-// the clock and the chain tell.
+// refused returns the error for a certificate that a provider refused. It finds the
+// reason from the clock and the chain.
 func (c *clientCert) refused(p *Pool) *rpcerror.Error {
-	ctx, cancel := context.WithTimeout(p.ctx, refusalPatience)
+	ctx, cancel := context.WithTimeout(p.ctx, refusalTimeout)
 	defer cancel()
 	return trust.ClientRefusal(p.verifier.Client(ctx, c.leaf), c.leaf)
 }
 
-// Client is what an endpoint knows of the client certificate of its requests.
+// Client is an endpoint's information about the client certificate of its requests.
 type Client struct {
 	cert *clientCert
 	pool *Pool
@@ -115,19 +116,19 @@ func (p *peer) client() *Client {
 	return &Client{p.cert, p.route.pool}
 }
 
-// Asked reports whether the provider has asked for the certificate in a handshake.
+// Asked reports whether the provider has requested the certificate in a handshake.
 func (c *Client) Asked() bool { return c.cert.asked.Load() }
 
-// Refused returns the error of a provider that refused the certificate: why, as far
-// as the clock and the chain tell. It may ask the chain.
+// Refused returns the error for a certificate that the provider refused. It finds the
+// reason from the clock and the chain, which it may query.
 func (c *Client) Refused() *rpcerror.Error { return c.cert.refused(c.pool) }
 
-// accepted makes sure that the provider takes the certificate on a new connection to
-// its REST gateway, before a request goes there, and returns the connection. In TLS
-// 1.3 a server judges the certificate after the client has finished the handshake:
-// the request would be on its way when the refusal comes, and could look as if it had
-// been heard. Any answer to a question that needs no credential shows that it has not
-// been refused.
+// accepted checks that the provider accepts the certificate on a new connection to its
+// REST gateway, and returns the connection. In TLS 1.3 a server verifies the
+// certificate after the client has finished the handshake. A request would already be
+// sent when the refusal arrives, and it would be unclear whether it was processed. Any
+// answer to a request that needs no credentials shows that the certificate was not
+// refused.
 func (c *clientCert) accepted(ctx context.Context, conn *securedConn) (*securedConn, error) {
 	rt := conn.route
 	res, err := conn.ask(ctx, "/address")
@@ -135,7 +136,8 @@ func (c *clientCert) accepted(ctx context.Context, conn *securedConn) (*securedC
 	case err == nil && !res.Close:
 		return conn, nil
 	case err == nil:
-		// A server that ends the connection after each answer took it all the same.
+		// A server that closes the connection after each answer has accepted the
+		// certificate.
 		conn.Close()
 		return rt.dial(ctx, rt.key.host.Port, nil, c)
 	}
@@ -146,16 +148,17 @@ func (c *clientCert) accepted(ctx context.Context, conn *securedConn) (*securedC
 	return nil, explain(ctx, err, rt.key.host.Port, "the first question")
 }
 
-// maxFirstAnswer bounds the answer to the first question, head and body.
+// maxFirstAnswer bounds the answer to the first request, head and body.
 const maxFirstAnswer = 128 << 10
 
-// ask sends the connection's first request and reads the answer to its end.
+// ask sends the connection's first request and reads its answer completely.
 func (c *securedConn) ask(ctx context.Context, path string) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.route.pool.patience.version)
+	ctx, cancel := context.WithTimeout(ctx, c.route.pool.timeouts.version)
 	defer cancel()
 	abort := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
 	defer abort()
-	// If the write fails, the alert that says why waits to be read.
+	// The error is ignored: if the write fails, reading returns the alert with the
+	// reason.
 	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: akash-provider-bridge\r\n\r\n", path, c.route.key.host.Addr())
 	res, err := http.ReadResponse(bufio.NewReader(io.LimitReader(c, maxFirstAnswer)), nil)
 	if err != nil {

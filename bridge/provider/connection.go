@@ -14,7 +14,7 @@ import (
 	"akash-provider-web/bridge/internal/h2"
 )
 
-// grpcConn is one HTTP/2 connection.
+// grpcConn is an HTTP/2 connection.
 type grpcConn struct {
 	*securedConn
 	transport *grpcTransport
@@ -22,17 +22,17 @@ type grpcConn struct {
 	port      uint16
 	h2        *h2.Conn
 
-	streams atomic.Int32 // open, and waiting to be
+	streams atomic.Int32 // open streams and those waiting to open
 
 	mu     sync.Mutex
 	leases *bool // whether LeaseRPC is AEP-37's; nil if not asked yet
 }
 
-// dial opens a connection to a port and makes sure that it speaks HTTP/2.
+// dial opens a connection to a port and checks that it speaks HTTP/2.
 func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error) {
 	rt := t.peer.route
-	// Versions 0.7 to 0.8.4 negotiate no protocol, so ALPN is offered but not
-	// insisted on (proto/akash-provider-api.md, section 1.3).
+	// Versions 0.7 to 0.8.4 do not negotiate a protocol, so ALPN is offered but not
+	// required (proto/akash-provider-api.md, section 1.3).
 	secured, err := rt.dial(ctx, port, []string{http2.NextProtoTLS}, t.peer.cert)
 	if err != nil {
 		return nil, err
@@ -56,10 +56,10 @@ func (t *grpcTransport) dial(ctx context.Context, port uint16) (*grpcConn, error
 // greet sends the client's preface and waits for the server's (RFC 9113 section
 // 3.4). A REST gateway shows the same certificate but answers with HTTP/1.1.
 func (c *grpcConn) greet(ctx context.Context) error {
-	patience := c.route.pool.patience
+	timeouts := c.route.pool.timeouts
 	conn, err := h2.NewConn(c.securedConn, h2.Options{
-		Keepalive:        patience.silence,
-		KeepaliveTimeout: patience.pong,
+		Keepalive:        timeouts.silence,
+		KeepaliveTimeout: timeouts.pong,
 		IdleTimeout:      grpcIdleTimeout,
 		OnClose:          c.ended,
 	})
@@ -67,7 +67,7 @@ func (c *grpcConn) greet(ctx context.Context) error {
 		return err
 	}
 	c.h2 = conn
-	timeout := time.NewTimer(patience.settings)
+	timeout := time.NewTimer(timeouts.settings)
 	defer timeout.Stop()
 	select {
 	case <-conn.Settled():
@@ -81,14 +81,14 @@ func (c *grpcConn) greet(ctx context.Context) error {
 	}
 }
 
-// ended is told why the connection ended. Unless this side wanted it, the way to
-// the provider is found anew.
+// ended is called with the reason when the connection has ended. Unless this side
+// closed it, the route's cached information is dropped.
 func (c *grpcConn) ended(why error) {
 	c.transport.remove(c)
 	if errors.Is(why, h2.ErrClosed) || errors.Is(why, net.ErrClosed) || errors.Is(why, h2.ErrNotHTTP2) {
 		return
 	}
-	c.route.forget()
+	c.route.invalidate()
 }
 
 // Close implements [net.Conn].
@@ -99,5 +99,5 @@ func (c *grpcConn) Close() error {
 	return c.h2.Close()
 }
 
-// discard closes a connection that lost the race.
+// discard closes a connection that is not needed.
 func (c *grpcConn) discard() { c.Close() }

@@ -33,7 +33,7 @@ type names func(host string) ([]netip.Addr, error)
 
 func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) { return n(host) }
 
-func TestANameThatLeadsNowhereFailsAtOnceAndSaysSo(t *testing.T) {
+func TestAnUnresolvableNameFailsAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer names
@@ -73,7 +73,7 @@ func TestANameThatLeadsNowhereFailsAtOnceAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestHostsInsideAreRefusedWithoutALookUp(t *testing.T) {
+func TestPrivateHostsAreRefusedWithoutALookup(t *testing.T) {
 	for _, host := range []string{"https://localhost:8443", "https://127.0.0.1:8443", "https://nas.local:8443", "https://[::1]"} {
 		configure := func(o *provider.Options) {
 			o.Destinations = guard.Destinations{}
@@ -93,8 +93,8 @@ func TestHostsInsideAreRefusedWithoutALookUp(t *testing.T) {
 	}
 }
 
-// Of several addresses a dead one costs a moment, not the call.
-func TestADeadAddressIsPassedOver(t *testing.T) {
+// An address that does not answer delays a call only shortly if there are others.
+func TestAnUnreachableAddressIsSkipped(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	g, _ := grpcServer(t, anyPort, id.config("h2"), nil, ok)
 	pool := newPool(t, uri(g.port), func(o *provider.Options) {
@@ -124,12 +124,12 @@ func TestCallsShareOneConnection(t *testing.T) {
 	all.Wait()
 	assert.EqualValues(t, 1, g.conns.Load())
 
-	// Another way of judging is another connection.
+	// Another way of verification needs another connection.
 	_, err := pool.Reach(t.Context(), provider.Request{Address: someone, TLS: provider.TLSMode{Insecure: true}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, g.conns.Load())
 
-	// And when the pool is closed, so are they.
+	// When the pool is closed, so are the connections.
 	e, err := pool.Reach(t.Context(), pinned(id))
 	require.NoError(t, err)
 	pool.Close()
@@ -139,8 +139,8 @@ func TestCallsShareOneConnection(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// A client certificate belongs to whoever has its key; connections that show it
-// are theirs alone.
+// A client certificate belongs to the owner of its key. Connections that present it
+// are used for its requests only.
 func TestConnectionsWithAClientCertificateAreNotShared(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	var shown sync.Map
@@ -167,7 +167,7 @@ func TestConnectionsWithAClientCertificateAreNotShared(t *testing.T) {
 		_, ok := shown.Load(name)
 		assert.True(t, ok, name)
 	}
-	// Server name indication is off where a certificate is shown.
+	// Connections with a client certificate do not send SNI.
 	assert.ElementsMatch(t, []string{"localhost", "", ""}, g.serverNames())
 
 	r := pinned(id)
@@ -200,9 +200,9 @@ func TestAClientCertificateOnTheRealPort(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A provider judges a client certificate after the client has finished its
-// handshake: the alert comes instead of the first words.
-func TestAClientCertificateThatTheProviderRefuses(t *testing.T) {
+// A provider verifies a client certificate after the client has finished the
+// handshake, so the alert arrives with the first read.
+func TestARefusedClientCertificate(t *testing.T) {
 	id, alice := newIdentity(t, someone, nil), newIdentity(t, "alice", nil)
 	config := id.config("h2")
 	config.VerifyPeerCertificate = func(certs [][]byte, _ [][]*x509.Certificate) error {
@@ -228,9 +228,9 @@ func TestAClientCertificateThatTheProviderRefuses(t *testing.T) {
 	assert.Equal(t, rpcerror.ReasonCertificateNotOnChain, f.Reason)
 }
 
-// Streams beyond what a server allows on a connection get another one, and when
-// four are full they wait.
-func TestAServersStreamLimitIsKept(t *testing.T) {
+// Streams beyond a server's limit use another connection. When four are full, calls
+// wait.
+func TestTheServersStreamLimitIsRespected(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	var open, most atomic.Int32
 	release := make(chan struct{})
@@ -267,8 +267,8 @@ func TestAServersStreamLimitIsKept(t *testing.T) {
 	assert.EqualValues(t, 4, g.conns.Load())
 }
 
-// GOAWAY ends a connection for new calls; the next one gets a new connection.
-func TestAfterGoAwayTheNextCallConnectsAnew(t *testing.T) {
+// After GOAWAY a connection accepts no new calls; the next one uses a new connection.
+func TestAfterGoAwayTheNextCallReconnects(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1})
 	e := w.reach(w.request())
 	_, err := status(t.Context(), e)
@@ -287,9 +287,9 @@ func TestAfterGoAwayTheNextCallConnectsAnew(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-// A provider that shuts down says which calls it has not seen to. They go over
-// a new connection, and nobody notices.
-func TestACallThatWasNotSeenToIsSentAgain(t *testing.T) {
+// A provider that shuts down says which calls it has not processed. They are retried
+// on a new connection.
+func TestAnUnprocessedCallIsRetried(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	var conns atomic.Int32
 	var asked atomic.Int32
@@ -302,7 +302,7 @@ func TestACallThatWasNotSeenToIsSentAgain(t *testing.T) {
 			asked.Add(1)
 			body, err := io.ReadAll(r.Body)
 			assert.NoError(t, err)
-			assert.Len(t, body, 5, "the body, whole again")
+			assert.Len(t, body, 5, "the complete body")
 			ok(w, r)
 		})
 	})
@@ -333,8 +333,8 @@ func goAway(conn net.Conn) {
 	}
 }
 
-// A provider that was down for a moment is reached again as soon as it is back.
-func TestAProviderThatComesBackIsFound(t *testing.T) {
+// A provider that was down can be reached again as soon as it is back.
+func TestARestartedProviderIsReachedAgain(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1})
 	e := w.reach(w.request())
 	require.NoError(t, w.fake.SetFault("refuse", ""))
@@ -344,7 +344,7 @@ func TestAProviderThatComesBackIsFound(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 	_, err := status(t.Context(), e)
 	var f *rpcerror.Error
-	require.ErrorAs(t, err, &f, "the transport says why it cannot connect")
+	require.ErrorAs(t, err, &f, "the transport reports why it cannot connect")
 	assert.Equal(t, codes.Unavailable, f.Code)
 	assert.Equal(t, w.ready.Provider, f.Provider)
 
@@ -357,14 +357,13 @@ func TestAProviderThatComesBackIsFound(t *testing.T) {
 	require.NoError(t, err, "the old endpoint works again, too")
 }
 
-// clock is a clock that a test turns.
+// clock is a clock that the test can advance.
 type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-// A connection outlives no decision: once it lapses, the certificate is judged
-// again, and what was revoked meanwhile is cut off.
+// A connection ends when its decision expires and the certificate has been revoked.
 func TestARevokedCertificateEndsItsConnections(t *testing.T) {
 	clock := &clock{}
 	w := newWorldAt(t, fake.Options{Seed: 1}, clock.now)
@@ -381,7 +380,7 @@ func TestARevokedCertificateEndsItsConnections(t *testing.T) {
 	clock.advance(29 * time.Minute)
 	for _, e := range []*provider.Endpoint{e, over} {
 		_, err := status(t.Context(), e)
-		require.NoError(t, err, "the decision still holds")
+		require.NoError(t, err, "the decision is still valid")
 	}
 	clock.advance(2 * time.Minute)
 	for _, e := range []*provider.Endpoint{e, over} {
@@ -393,7 +392,7 @@ func TestARevokedCertificateEndsItsConnections(t *testing.T) {
 	assert.Equal(t, rpcerror.ReasonRevoked, w.refusal(w.request()).Reason)
 }
 
-// Nor does a stream outlive the certificate of its provider.
+// A stream ends when its provider's certificate is revoked.
 func TestAStreamEndsWithTheCertificate(t *testing.T) {
 	ca := newIdentity(t, "A CA", nil)
 	id := newIdentityUntil(t, "localhost", ca, time.Now().Add(2*time.Second))
@@ -410,16 +409,16 @@ func TestAStreamEndsWithTheCertificate(t *testing.T) {
 	defer cancel()
 	_, err = status(ctx, e)
 	assert.Error(t, err)
-	assert.NoError(t, ctx.Err(), "the stream went on")
+	assert.NoError(t, ctx.Err(), "the stream did not end")
 	_, err = pool.Reach(t.Context(), provider.Request{Address: someone})
 	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, rpcerror.ReasonExpired, f.Reason)
 }
 
-// The chain may be down for a while: providers that are known stay reachable,
-// and the answer says that their record is old.
-func TestAKnownProviderIsReachedWhileTheChainIsDown(t *testing.T) {
+// While the chain is unavailable, known providers can be reached, and the endpoint is
+// marked as stale.
+func TestAKnownProviderIsReachedWithoutTheChain(t *testing.T) {
 	clock := &clock{}
 	w := newWorldAt(t, fake.Options{Seed: 1}, clock.now)
 	assert.False(t, w.reach(w.request()).Stale)
@@ -431,14 +430,14 @@ func TestAKnownProviderIsReachedWhileTheChainIsDown(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A connection with a silent stream is pinged; one without streams never is.
+// A connection is pinged only while it has streams.
 func TestConnectionsAreKeptAliveOnlyWhileInUse(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	pings := make(chan struct{}, 100)
 	var deaf atomic.Bool
 	g, _ := listen(t, anyPort, id.config("h2"), func(conn *tls.Conn) { serveFrames(conn, pings, &deaf) })
 	pool := newPool(t, uri(closedPort(t)), func(o *provider.Options) { o.GRPCPorts = []uint16{g.port} })
-	pool.ShortenPatience(400) // 40 s become 100 ms
+	pool.ShortenTimeouts(400) // 40 s become 100 ms
 
 	e, err := pool.Reach(t.Context(), pinned(id))
 	require.NoError(t, err)
@@ -455,12 +454,12 @@ func TestConnectionsAreKeptAliveOnlyWhileInUse(t *testing.T) {
 	}()
 	<-pings
 	<-pings
-	deaf.Store(true) // the provider hangs: its streams must not hang with it
+	deaf.Store(true) // the provider hangs; its streams must end
 	select {
 	case err := <-failed:
 		assert.Error(t, err)
 	case <-time.After(10 * time.Second):
-		t.Fatal("a stream hangs on a dead connection")
+		t.Fatal("a stream on a dead connection did not end")
 	}
 }
 
@@ -494,8 +493,8 @@ func serveFrames(conn net.Conn, pings chan<- struct{}, deaf *atomic.Bool) {
 	}
 }
 
-// Servers that do something other than HTTP/2 after the handshake.
-func TestWhatIsNotHTTP2IsToldFromWhatIs(t *testing.T) {
+// Servers that do not speak HTTP/2 after the handshake.
+func TestServersThatDoNotSpeakHTTP2(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	for name, c := range map[string]struct {
 		says  string
@@ -511,7 +510,7 @@ func TestWhatIsNotHTTP2IsToldFromWhatIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g, _ := listen(t, anyPort, id.config(), c.serve)
 			pool := newPool(t, uri(closedPort(t)), func(o *provider.Options) { o.GRPCPorts = []uint16{g.port} })
-			pool.ShortenPatience(50)
+			pool.ShortenTimeouts(50)
 			_, err := pool.Reach(t.Context(), pinned(id))
 			var f *rpcerror.Error
 			require.ErrorAs(t, err, &f)
@@ -540,8 +539,8 @@ func TestWhatIsNotHTTP2IsToldFromWhatIs(t *testing.T) {
 	})
 }
 
-// The REST transport carries WebSockets, and only to its own provider.
-func TestTheRESTTransportCarriesWebSockets(t *testing.T) {
+// The REST transport supports WebSockets, and connects to its own provider only.
+func TestTheRESTTransportSupportsWebSockets(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	rest := restServer(t, id, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/version" {

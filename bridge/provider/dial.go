@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// addressHeadStart is what one address of a host has over the next, the
-	// Connection Attempt Delay of RFC 8305 section 5.
+	// addressHeadStart is the head start of each address of a host over the next: the
+	// Connection Attempt Delay of RFC 8305, section 5.
 	addressHeadStart = 250 * time.Millisecond
-	// recheckPause is how long to wait before judging a certificate again if it
-	// could not be judged.
-	recheckPause = 30 * time.Second
-	// closePatience is how long a close may try to say goodbye to the peer.
-	closePatience = 250 * time.Millisecond
+	// recheckDelay is the delay before a certificate that could not be verified is
+	// verified again.
+	recheckDelay = 30 * time.Second
+	// closeTimeout bounds the TLS closing alert.
+	closeTimeout = 250 * time.Millisecond
 )
 
-// patience is how long a provider may take.
-type patience struct {
-	connect   time.Duration // for a TCP connection to one address
-	handshake time.Duration // for a TLS handshake, in which the chain is asked
-	settings  time.Duration // for its first words of HTTP/2; gRPC servers say them at once
-	ports     time.Duration // for any port to speak gRPC, while its gateway answers
-	version   time.Duration // for its version, with all that it takes to ask
-	silence   time.Duration // on a connection with open streams before it is pinged
-	pong      time.Duration // for the answer to that
+// timeouts are the limits for a provider's answers.
+type timeouts struct {
+	connect   time.Duration // TCP connection to one address
+	handshake time.Duration // TLS handshake, including queries to the chain
+	settings  time.Duration // HTTP/2 SETTINGS frame, which gRPC servers send at once
+	ports     time.Duration // any port to speak gRPC, if the REST gateway answers
+	version   time.Duration // request for the version, including the connection
+	silence   time.Duration // silence on a connection with open streams before a ping
+	pong      time.Duration // answer to a ping
 }
 
-// standardPatience holds the defaults. Providers punish pings that come more
-// often than every 30 s (proto/akash-provider-api.md, section 1.2).
-var standardPatience = patience{
+// defaultTimeouts are the defaults. Providers close connections with more pings than
+// one every 30 s (proto/akash-provider-api.md, section 1.2).
+var defaultTimeouts = timeouts{
 	connect:   5 * time.Second,
 	handshake: 8 * time.Second,
 	settings:  5 * time.Second,
@@ -48,17 +48,16 @@ var standardPatience = patience{
 	pong:      15 * time.Second,
 }
 
-// dial connects to a port of the route's host over TLS. When it returns, the
-// server's certificate has been accepted; before that, not a byte was sent but
-// the handshake's, nor is the client's certificate shown earlier (TLS 1.3,
-// RFC 8446 section 4.4.2).
+// dial connects to a port of the route's host with TLS. When it returns, the server's
+// certificate has been accepted. Until then nothing but the handshake is sent, and the
+// client's certificate is not sent earlier either (TLS 1.3, RFC 8446, section 4.4.2).
 func (rt *route) dial(ctx context.Context, port uint16, protocols []string, client *clientCert) (*securedConn, error) {
 	addresses, err := rt.addresses(ctx)
 	if err != nil {
 		return nil, err
 	}
 	dialer := net.Dialer{
-		Timeout:        rt.pool.patience.connect,
+		Timeout:        rt.pool.timeouts.connect,
 		ControlContext: rt.pool.destinations.Control,
 	}
 	raw, errs := happyeyeballs.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
@@ -75,9 +74,9 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 	return conn, nil
 }
 
-// secure does the TLS handshake and, in it, has the certificate judged.
+// secure performs the TLS handshake and verifies the certificate.
 func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, client *clientCert) (*securedConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.handshake)
+	ctx, cancel := context.WithTimeout(ctx, rt.pool.timeouts.handshake)
 	defer cancel()
 
 	conn := &securedConn{route: rt}
@@ -85,9 +84,9 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		MinVersion: tls.VersionTLS13, // proto/akash-provider-api.md, section 1.3
 		NextProtos: protocols,
 		ServerName: rt.key.host.Host,
-		// The certificate is judged below, by other rules than crypto/tls knows.
-		// There is no session cache, so no session is resumed; and were there one,
-		// VerifyConnection is called all the same.
+		// VerifyConnection verifies the certificate by rules that crypto/tls does
+		// not implement. Without a session cache no session is resumed;
+		// VerifyConnection would be called even then.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			decision, err := rt.pool.verifier.Decide(ctx, state.PeerCertificates, rt.policy)
@@ -96,8 +95,8 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		},
 	}
 	if client != nil {
-		// With SNI a provider may serve its CA certificate, and then it asks for no
-		// client certificate (proto/akash-provider-api.md, section 1.3).
+		// With SNI, a provider may use its CA certificate, and then does not request
+		// a client certificate (proto/akash-provider-api.md, section 1.3).
 		config.ServerName = ""
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			client.asked.Store(true)
@@ -108,20 +107,20 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
-	conn.watch()
+	conn.monitor()
 	rt.pool.log.Debug("connected to a provider", "provider", rt.key.address, "at", raw.RemoteAddr(), "verified", conn.decision.Basis)
 	return conn, nil
 }
 
-// securedConn is a TLS connection to a server whose certificate was accepted,
-// and still is: a decision that lapses is taken again, and if the certificate
-// has been revoked meanwhile the connection closes.
+// securedConn is a TLS connection to a server with an accepted certificate. When the
+// decision expires, the certificate is verified again. If it has been revoked, the
+// connection is closed.
 type securedConn struct {
 	*tls.Conn
 	route *route
 	certs []*x509.Certificate
-	// unwatch ends the wait for the pool's end.
-	unwatch func() bool
+	// detach stops waiting for the pool's context.
+	detach func() bool
 
 	mu       sync.Mutex
 	decision trust.Decision
@@ -129,34 +128,34 @@ type securedConn struct {
 	closed   bool
 }
 
-// coalesce lets reads wait for more data where much comes, as for the lines of a log.
+// coalesce enables read coalescing, for connections with much data such as log lines.
 func (c *securedConn) coalesce() { c.NetConn().(*coalesce.Conn).Coalesce() }
 
-// watch closes the connection with its pool and keeps its decision fresh.
-func (c *securedConn) watch() {
+// monitor closes the connection with its pool and keeps its decision up to date.
+func (c *securedConn) monitor() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.unwatch = context.AfterFunc(c.route.pool.ctx, func() { c.Close() })
+	c.detach = context.AfterFunc(c.route.pool.ctx, func() { c.Close() })
 	c.recheck = time.AfterFunc(c.decision.Until.Sub(c.route.pool.now()), func() {
-		ctx, cancel := context.WithTimeout(c.route.pool.ctx, c.route.pool.patience.handshake)
+		ctx, cancel := context.WithTimeout(c.route.pool.ctx, c.route.pool.timeouts.handshake)
 		defer cancel()
-		pause := recheckPause
+		delay := recheckDelay
 		if c.fresh(ctx) == nil {
-			pause = max(pause, c.current().Until.Sub(c.route.pool.now()))
+			delay = max(delay, c.current().Until.Sub(c.route.pool.now()))
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.closed {
-			c.recheck.Reset(pause)
+			c.recheck.Reset(delay)
 		}
 	})
 }
 
-// fresh returns nil if the certificate may be trusted now. It closes the
-// connection if the certificate is refused. If it merely cannot be judged,
-// streams that are open go on but new ones must not begin.
+// fresh verifies the certificate again if the decision has expired. It closes the
+// connection if the certificate is refused. If the certificate cannot be verified,
+// open streams continue, but fresh returns an error so that no new ones begin.
 func (c *securedConn) fresh(ctx context.Context) error {
-	if !c.lapsed() {
+	if !c.expired() {
 		return nil
 	}
 	decision, err := c.route.pool.verifier.Decide(ctx, c.certs, c.route.policy)
@@ -173,8 +172,8 @@ func (c *securedConn) fresh(ctx context.Context) error {
 	return nil
 }
 
-// lapsed tells whether the decision must be taken again.
-func (c *securedConn) lapsed() bool {
+// expired reports whether the decision has expired.
+func (c *securedConn) expired() bool {
 	return !c.route.pool.now().Before(c.current().Until)
 }
 
@@ -184,7 +183,7 @@ func (c *securedConn) current() trust.Decision {
 	return c.decision
 }
 
-// Close closes the connection, with a word to the peer if it listens.
+// Close closes the connection, after sending a closing alert if possible.
 func (c *securedConn) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -194,8 +193,8 @@ func (c *securedConn) Close() error {
 	c.closed = true
 	c.recheck.Stop()
 	c.mu.Unlock()
-	c.unwatch()
-	abrupt := time.AfterFunc(closePatience, func() { c.NetConn().Close() })
+	c.detach()
+	abrupt := time.AfterFunc(closeTimeout, func() { c.NetConn().Close() })
 	defer abrupt.Stop()
 	return c.Conn.Close()
 }

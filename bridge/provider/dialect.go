@@ -20,30 +20,29 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// Services that decide where a call goes.
+// Services that need a certain protocol.
 var (
 	leaseService     = leasev1.LeaseRPC_ServiceDesc.ServiceName
 	leaseRESTService = webv1.LeaseREST_ServiceDesc.ServiceName
 )
 
 const (
-	// dialectTimeout bounds the question which LeaseRPC a provider has.
+	// dialectTimeout bounds the request that finds out which LeaseRPC a provider has.
 	dialectTimeout = 5 * time.Second
-	// maxDescriptors bounds the answer; the file itself has 5 KB.
+	// maxDescriptors bounds the answer. The file itself has 5 KB.
 	maxDescriptors = 1 << 20
 )
 
-// leaseMessages are the messages of AEP-37's LeaseRPC, and leaseMethods its
-// methods, as the bridge and the page know them.
-var leaseMessages, leaseMethods = indexed(drafted(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)))
+// leaseMessages and leaseMethods are the messages and methods of AEP-37's LeaseRPC.
+var leaseMessages, leaseMethods = index(withoutExtensions(protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)))
 
-// firstOwnField is the number of the first field that is not AEP-37's but the
-// bridge's own, which no provider needs to have.
+// firstOwnField is the number of the first field that is the bridge's extension of
+// AEP-37. Providers need not have these fields.
 const firstOwnField = 1000
 
-// drafted leaves out of a file what AEP-37 does not have: fields from firstOwnField
-// on, and the messages in them.
-func drafted(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
+// withoutExtensions removes the bridge's extensions of AEP-37 from a file: fields from
+// firstOwnField on, and their messages.
+func withoutExtensions(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
 	var own []string
 	for _, message := range file.MessageType {
 		message.Field = slices.DeleteFunc(message.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
@@ -60,10 +59,10 @@ func drafted(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescripto
 	return file
 }
 
-// leasesOverGRPC tells whether the provider's LeaseRPC is the one of AEP-37.
-// The SDK's service has the same name and other fields, which decode without an
-// error and mean something else (proto/akash-provider-api.md, section 6.4), so only the provider's
-// own descriptor counts. It is remembered for the connection.
+// leasesOverGRPC reports whether the provider's LeaseRPC is that of AEP-37. The SDK
+// has a service with the same name but other fields, which decode without an error to
+// wrong values (proto/akash-provider-api.md, section 6.4). So only the provider's own
+// descriptor counts. The result is cached for the connection.
 func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
 	c.mu.Lock()
 	known := c.leases
@@ -83,7 +82,7 @@ func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
 	var absent *reflectionError
 	if err != nil && !errors.As(err, &absent) {
 		c.route.pool.log.Debug("provider could not be asked for its LeaseRPC", "provider", c.route.key.address, "error", err)
-		return false // for now
+		return false // not cached, so the next call tries again
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,15 +90,15 @@ func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
 	return aep37
 }
 
-// reflectionError is a server's word that it does not serve or know a symbol, or
-// has no reflection.
+// reflectionError is the error of a server that does not serve or know a symbol, or
+// does not support reflection.
 type reflectionError struct{ text string }
 
 func (e *reflectionError) Error() string { return "reflection: " + e.text }
 
-// reflect asks the server's reflection whether it serves a service and for the
-// files that define it. It asks both, since a server may know the definition of
-// what it does not serve.
+// reflect returns the files that define a service, according to the server's
+// reflection, if the server serves it. It requests both, because a server may know the
+// definition of a service that it does not serve.
 func (c *grpcConn) reflect(ctx context.Context, service string) ([]*descriptorpb.FileDescriptorProto, error) {
 	answers, err := c.askReflection(ctx,
 		&reflectionv1.ServerReflectionRequest{
@@ -130,9 +129,8 @@ func (c *grpcConn) reflect(ctx context.Context, service string) ([]*descriptorpb
 	return files, nil
 }
 
-// askReflection puts questions to the server's reflection service
-// (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) and
-// returns as many answers.
+// askReflection sends requests to the server's reflection service
+// (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) and returns the same number of answers.
 func (c *grpcConn) askReflection(ctx context.Context, questions ...*reflectionv1.ServerReflectionRequest) ([]*reflectionv1.ServerReflectionResponse, error) {
 	var asked []byte
 	for _, q := range questions {
@@ -177,8 +175,8 @@ func (c *grpcConn) askReflection(ctx context.Context, questions ...*reflectionv1
 	return answers, nil
 }
 
-// cutMessage cuts the first message, which must not be compressed, off the body
-// of a gRPC answer.
+// cutMessage splits the first message, which must not be compressed, off the body of a
+// gRPC answer.
 func cutMessage(body []byte) (message, rest []byte, ok bool) {
 	const prefix = 5
 	if len(body) < prefix || body[0] != 0 {
@@ -191,10 +189,10 @@ func cutMessage(body []byte) (message, rest []byte, ok bool) {
 	return body[prefix:][:length], body[prefix:][length:], true
 }
 
-// speaksAEP37 tells whether files define all of AEP-37's LeaseRPC, with the same
-// fields under the same numbers. More methods and fields do no harm.
+// speaksAEP37 reports whether files define all of AEP-37's LeaseRPC, with the same
+// fields and numbers. Additional methods and fields are allowed.
 func speaksAEP37(files []*descriptorpb.FileDescriptorProto) bool {
-	messages, methods := indexed(files...)
+	messages, methods := index(files...)
 	for name, ours := range leaseMethods {
 		theirs := methods[name]
 		if theirs == nil || theirs.GetInputType() != ours.GetInputType() || theirs.GetOutputType() != ours.GetOutputType() ||
@@ -218,9 +216,8 @@ func speaksAEP37(files []*descriptorpb.FileDescriptorProto) bool {
 	return true
 }
 
-// indexed returns the messages and the methods of LeaseRPC that files define,
-// by name.
-func indexed(files ...*descriptorpb.FileDescriptorProto) (map[string]*descriptorpb.DescriptorProto, map[string]*descriptorpb.MethodDescriptorProto) {
+// index returns the messages of files and the methods of LeaseRPC, by name.
+func index(files ...*descriptorpb.FileDescriptorProto) (map[string]*descriptorpb.DescriptorProto, map[string]*descriptorpb.MethodDescriptorProto) {
 	messages := make(map[string]*descriptorpb.DescriptorProto)
 	methods := make(map[string]*descriptorpb.MethodDescriptorProto)
 	for _, file := range files {

@@ -12,8 +12,8 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// Only a provider whose own descriptor agrees in every field is spoken to in
-// AEP-37's LeaseRPC: the SDK's decodes without an error and means something else
+// AEP-37's LeaseRPC is used only with a provider whose descriptor agrees in every
+// field: the SDK's service decodes without an error to wrong values
 // (proto/akash-provider-api.md, section 6.4).
 func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
 	message := func(f *descriptorpb.FileDescriptorProto, name string) *descriptorpb.DescriptorProto {
@@ -80,7 +80,7 @@ func TestLeaseRPCIsRecognisedByItsFields(t *testing.T) {
 	assert.False(t, speaksAEP37(nil))
 }
 
-func TestReflectionAnswersAreCutSafely(t *testing.T) {
+func TestMalformedReflectionAnswers(t *testing.T) {
 	message, rest, ok := cutMessage([]byte{0, 0, 0, 0, 1, 'a', 0})
 	assert.True(t, ok)
 	assert.Equal(t, []byte("a"), message)

@@ -14,14 +14,13 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A dashboard asks every provider there is, and a fifth of them are dead in
-// their own ways. The others answer, and the dead ones do not keep anyone
-// waiting longer than it takes to give up on one.
-func TestManyProvidersAreAskedAtOnce(t *testing.T) {
+// A dashboard queries every provider, of which a fifth fail in different ways. The
+// others answer, and no call takes longer than the timeouts for one provider.
+func TestManyProvidersAreQueriedConcurrently(t *testing.T) {
 	const providers = 60
 	w := newWorld(t, fake.Options{Seed: 1, Providers: providers, ProviderVersion: "0.14.0"})
-	pool := w.newPool(func(o *provider.Options) { o.GRPCPorts = nil }) // each has ports of its own
-	pool.ShortenPatience(3)
+	pool := w.newPool(func(o *provider.Options) { o.GRPCPorts = nil }) // each has its own ports
+	pool.ShortenTimeouts(3)
 	pool.AwaitPorts(20 * time.Second) // all of them share this machine with the bridge
 	ailments := []string{"refuse", "hang-accept", "tls12"}
 	for i, p := range w.ready.Providers {

@@ -18,28 +18,28 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// explain turns an error from a socket into one for a person: what the provider
-// did on which port during what. A *rpcerror.Error stays as it is.
+// explain converts a network error into an rpcerror.Error that says what failed, on
+// which port. An *rpcerror.Error is returned unchanged.
 func explain(ctx context.Context, err error, port uint16, during string) error {
 	var f *rpcerror.Error
 	if errors.As(err, &f) {
 		return f
 	}
-	because := func(code codes.Code, reason rpcerror.Reason, format string, args ...any) error {
+	newError := func(code codes.Code, reason rpcerror.Reason, format string, args ...any) error {
 		return &rpcerror.Error{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...), Err: err}
 	}
 	unreachable := func(format string, args ...any) error {
-		return because(codes.Unavailable, rpcerror.ReasonProviderUnreachable, format, args...)
+		return newError(codes.Unavailable, rpcerror.ReasonProviderUnreachable, format, args...)
 	}
 	protocol := func(format string, args ...any) error {
-		return because(codes.Internal, rpcerror.ReasonProviderProtocol, format, args...)
+		return newError(codes.Internal, rpcerror.ReasonProviderProtocol, format, args...)
 	}
 	var record tls.RecordHeaderError
 	var timeout net.Error
 	text := err.Error()
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
-		return because(codes.Canceled, rpcerror.ReasonProviderUnreachable, "the call ended during %s on port %d", during, port)
+		return newError(codes.Canceled, rpcerror.ReasonProviderUnreachable, "the call ended during %s on port %d", during, port)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unreachable("port %d refuses connections", port)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -60,15 +60,16 @@ func explain(ctx context.Context, err error, port uint16, during string) error {
 	return unreachable("%s failed on port %d (%s)", during, port, clip(text, 200))
 }
 
-// refusedClient tells whether a server ended the connection because of the
-// client's certificate. In TLS 1.3 that alert comes after the handshake, with
-// the first read (proto/akash-provider-api.md, section 1.3).
+// refusedClient reports whether a server closed the connection because of the client's
+// certificate. In TLS 1.3 that alert arrives after the handshake, with the first read
+// (proto/akash-provider-api.md, section 1.3).
 func refusedClient(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate")
 }
 
-// cannotReach tells why neither gRPC nor REST led to the provider.
+// cannotReach returns the error for a provider that could be reached neither over gRPC
+// nor over REST.
 func cannotReach(failures ...error) error {
 	err := joined(failures...)
 	var f *rpcerror.Error
@@ -78,8 +79,8 @@ func cannotReach(failures ...error) error {
 	return err
 }
 
-// joined makes one error of several ports'. What was judged weighs more than
-// what did not answer: a refused certificate must not hide behind a closed port.
+// joined combines the errors of several ports. An error that has priority, such as a
+// refused certificate, must not be hidden by a closed port.
 func joined(failures ...error) error {
 	var all []*rpcerror.Error
 	for _, err := range failures {
@@ -88,7 +89,7 @@ func joined(failures ...error) error {
 			all = append(all, f)
 		}
 	}
-	for _, reason := range weighty {
+	for _, reason := range priorities {
 		for _, f := range all {
 			if reason(f) {
 				return f
@@ -104,8 +105,9 @@ func joined(failures ...error) error {
 		if !slices.Contains(texts, f.Message) {
 			texts = append(texts, f.Message)
 		}
-		// That a port is not the gRPC port is no news of the provider; that it
-		// breaks the rules of TLS is, and trying again will not help.
+		// A port that does not speak HTTP/2 is just not the gRPC port. A violation
+		// of TLS, however, is an error of the provider, for which retries do not
+		// help.
 		if f.Reason == rpcerror.ReasonProviderProtocol && !errors.Is(f, h2.ErrNotHTTP2) {
 			code, why = codes.Internal, rpcerror.ReasonProviderProtocol
 		}
@@ -113,8 +115,9 @@ func joined(failures ...error) error {
 	return &rpcerror.Error{Code: code, Reason: why, Message: strings.Join(texts, "; "), Err: errors.Join(failures...)}
 }
 
-// weighty orders the failures that speak for themselves.
-var weighty = []func(*rpcerror.Error) bool{
+// priorities lists the errors that take precedence over those of other ports, in
+// order.
+var priorities = []func(*rpcerror.Error) bool{
 	func(f *rpcerror.Error) bool { return f.Code == codes.FailedPrecondition },
 	func(f *rpcerror.Error) bool { return f.Code == codes.Unauthenticated },
 	func(f *rpcerror.Error) bool { return f.Code == codes.PermissionDenied },

@@ -2,20 +2,18 @@ package provider
 
 import "time"
 
-// ShortenPatience makes the pool give up on providers that hang, and ping, n
-// times sooner.
-func (p *Pool) ShortenPatience(n time.Duration) {
-	p.patience.connect /= n
-	p.patience.handshake /= n
-	p.patience.settings /= n
-	p.patience.version /= n
-	p.patience.silence /= n
-	p.patience.pong /= n
+// ShortenTimeouts divides the pool's timeouts and keepalive intervals by n.
+func (p *Pool) ShortenTimeouts(n time.Duration) {
+	p.timeouts.connect /= n
+	p.timeouts.handshake /= n
+	p.timeouts.settings /= n
+	p.timeouts.version /= n
+	p.timeouts.silence /= n
+	p.timeouts.pong /= n
 }
 
-// AwaitPorts makes the pool wait so long for a gRPC port whose provider answers over
-// REST.
-func (p *Pool) AwaitPorts(d time.Duration) { p.patience.ports = d }
+// AwaitPorts sets how long the pool waits for a gRPC port if the REST gateway answers.
+func (p *Pool) AwaitPorts(d time.Duration) { p.timeouts.ports = d }
 
-// SpeaksGRPC is for tests.
+// SpeaksGRPC exports speaksGRPC for tests.
 var SpeaksGRPC = speaksGRPC

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// grpcIdleTimeout is how long an unused connection is kept.
+	// grpcIdleTimeout is how long an unused connection stays open.
 	grpcIdleTimeout = 2 * time.Minute
-	// maxConns bounds the connections of one peer. Providers allow any number of
-	// streams on one; to a server that does not, some more are opened, and when
-	// they are full too, calls wait their turn within their deadlines.
+	// maxConns bounds the connections of a peer. Providers allow any number of
+	// streams on one connection. To a server with a limit, more connections are
+	// opened; when they are all full, calls wait within their deadlines.
 	maxConns = 4
-	// maxAttempts bounds how often a request is sent that was never seen to.
+	// maxAttempts bounds how often a request is sent if it was not processed.
 	maxAttempts = 3
 )
 
@@ -37,11 +37,11 @@ type grpcTransport struct {
 
 func newGRPCTransport(p *peer) *grpcTransport { return &grpcTransport{peer: p} }
 
-// RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
-// are *rpcerror.Error that name it.
+// RoundTrip implements [http.RoundTripper]. Errors in connecting to the provider are
+// *rpcerror.Error and name it.
 func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
-		c, err := t.take(req.Context())
+		c, err := t.acquire(req.Context())
 		if err != nil {
 			return nil, rpcerror.About(t.peer.route.key.address, codes.Unavailable, err)
 		}
@@ -58,16 +58,16 @@ func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if attempt == maxAttempts || !h2.Unsent(err) || req.Context().Err() != nil {
 			return nil, err
 		}
-		if req, err = rewound(req); err != nil {
+		if req, err = rewind(req); err != nil {
 			return nil, err
 		}
 	}
 }
 
-var errBodySpent = errors.New("provider: the connection ended, and the request's body cannot be sent again")
+var errBodySpent = errors.New("provider: the connection ended, and the request's body cannot be resent")
 
-// rewound returns a request like req with its body at the beginning.
-func rewound(req *http.Request) (*http.Request, error) {
+// rewind returns a request like req, with its body at the beginning.
+func rewind(req *http.Request) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
 	}
@@ -83,7 +83,7 @@ func rewound(req *http.Request) (*http.Request, error) {
 	return req, nil
 }
 
-// body counts its stream off its connection when it ends.
+// body decrements its connection's stream count when it ends.
 type body struct {
 	h2.Body
 	conn *grpcConn
@@ -113,21 +113,21 @@ func (b *body) Close() error {
 
 func (b *body) ended() { b.once.Do(func() { b.conn.streams.Add(-1) }) }
 
-// open counts the connections.
+// open returns the number of connections.
 func (t *grpcTransport) open() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.conns)
 }
 
-// conn returns a live connection, a new one if there is none.
+// conn returns a working connection. It opens one if there is none.
 func (t *grpcTransport) conn(ctx context.Context) (*grpcConn, error) {
 	t.mu.Lock()
 	c, _ := t.best()
 	t.mu.Unlock()
 	if c != nil {
-		// If its certificate has been refused meanwhile, the provider may have
-		// another one now.
+		// If the certificate has been refused meanwhile, the provider may have a new
+		// one.
 		if err := c.fresh(ctx); !trust.IsRefusal(err) {
 			return c, err
 		}
@@ -135,18 +135,18 @@ func (t *grpcTransport) conn(ctx context.Context) (*grpcConn, error) {
 	return t.connect(ctx)
 }
 
-// ready returns a live connection whose certificate need not be judged again, or nil.
+// ready returns a working connection whose decision has not expired, or nil.
 func (t *grpcTransport) ready() *grpcConn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c, _ := t.best(); c != nil && !c.lapsed() {
+	if c, _ := t.best(); c != nil && !c.expired() {
 		return c
 	}
 	return nil
 }
 
-// best returns the live connection with the fewest streams, and whether the
-// server allows it another. The lock is held.
+// best returns the working connection with the fewest streams, and whether the server
+// allows another stream on it. The caller holds t.mu.
 func (t *grpcTransport) best() (best *grpcConn, room bool) {
 	t.conns = slices.DeleteFunc(t.conns, func(c *grpcConn) bool { return c.h2.MaxStreams() == 0 })
 	for _, c := range t.conns {
@@ -157,19 +157,19 @@ func (t *grpcTransport) best() (best *grpcConn, room bool) {
 	return best, best != nil && int(best.streams.Load()) < best.h2.MaxStreams()
 }
 
-// take returns a connection on which a place for a stream is taken.
-func (t *grpcTransport) take(ctx context.Context) (*grpcConn, error) {
+// acquire returns a connection with a stream reserved on it.
+func (t *grpcTransport) acquire(ctx context.Context) (*grpcConn, error) {
 	if t.peer.route.pool.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	for range 2 * maxConns { // others may be faster, or a connection end
+	for range 2 * maxConns { // other calls may take the stream, or a connection may end
 		if _, err := t.conn(ctx); err != nil {
 			return nil, err
 		}
 		if c := t.reserve(); c != nil {
 			return c, nil
 		}
-		if n := t.open(); n > 0 && n < maxConns { // and full
+		if n := t.open(); n > 0 && n < maxConns { // all are full
 			if _, err := t.connect(ctx); err != nil {
 				return nil, err
 			}
@@ -178,8 +178,7 @@ func (t *grpcTransport) take(ctx context.Context) (*grpcConn, error) {
 	return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it accepts connections but ends them at once")
 }
 
-// reserve takes a place on the best connection, or returns nil if there is none
-// to be had.
+// reserve reserves a stream on the best connection, or returns nil if there is none.
 func (t *grpcTransport) reserve() *grpcConn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -187,14 +186,14 @@ func (t *grpcTransport) reserve() *grpcConn {
 	switch {
 	case c == nil, !room && len(t.conns) < maxConns:
 		return nil
-	case c.lapsed():
+	case c.expired():
 		return nil
 	}
 	c.streams.Add(1)
 	return c
 }
 
-// connect opens one more connection.
+// connect opens another connection.
 func (t *grpcTransport) connect(ctx context.Context) (*grpcConn, error) {
 	return share(ctx, t.peer.route, "grpc/"+t.peer.id, func(ctx context.Context) (*grpcConn, error) {
 		c, err := t.find(ctx)

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a fake provider on a fake chain, and a pool that reaches it.
+// world is a fake provider, a fake chain, and a pool that connects to them.
 type world struct {
 	*testing.T
 	fake  *fake.Server
@@ -41,7 +41,7 @@ type world struct {
 // newWorld starts a world.
 func newWorld(t *testing.T, o fake.Options) *world { return newWorldAt(t, o, nil) }
 
-// newWorldAt starts a world whose bridge has a clock of its own.
+// newWorldAt starts a world with the given clock.
 func newWorldAt(t *testing.T, o fake.Options, now func() time.Time) *world {
 	t.Helper()
 	srv, err := fake.Start(t.Context(), o)
@@ -58,7 +58,7 @@ func newWorldAt(t *testing.T, o fake.Options, now func() time.Time) *world {
 func (w *world) newPool(configure func(*provider.Options)) *provider.Pool {
 	w.Helper()
 	options := provider.Options{Now: w.now, Chain: w.chain, Destinations: guard.Destinations{AllowPrivate: true}}
-	// The default ports may be someone else's on this machine.
+	// Other programs on this machine may use the default ports.
 	options.GRPCPorts = []uint16{port(w.T, w.ready.REST) + 1}
 	if w.ready.GRPC != "" {
 		options.GRPCPorts = []uint16{port(w.T, w.ready.GRPC)}
@@ -72,7 +72,7 @@ func (w *world) newPool(configure func(*provider.Options)) *provider.Pool {
 	return pool
 }
 
-// byName is host:port with the host as the provider's record spells it.
+// byName returns host:port with the host of the provider's record.
 func (w *world) byName(addr string) string {
 	w.Helper()
 	host, err := url.Parse(w.ready.HostURI)
@@ -82,7 +82,7 @@ func (w *world) byName(addr string) string {
 	return net.JoinHostPort(host.Hostname(), port)
 }
 
-// request asks for the provider as a page does by default.
+// request returns a request with the defaults of a page.
 func (w *world) request() provider.Request {
 	return provider.Request{
 		Address:      w.ready.Provider,
@@ -98,7 +98,7 @@ func (w *world) reach(r provider.Request) *provider.Endpoint {
 	return e
 }
 
-// refusal reaches in vain and returns why.
+// refusal returns the error of a request that must fail.
 func (w *world) refusal(r provider.Request) *rpcerror.Error {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
@@ -111,7 +111,7 @@ func (w *world) refusal(r provider.Request) *rpcerror.Error {
 	return f
 }
 
-// control asks the fake's control API.
+// control sends a request to the fake's control API.
 func (w *world) control(method, path string, answer any) {
 	w.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), method, w.ready.Control+path, nil)
@@ -123,7 +123,7 @@ func (w *world) control(method, path string, answer any) {
 	require.NoError(w, json.NewDecoder(res.Body).Decode(answer))
 }
 
-// pin is the fingerprint of the certificate being served.
+// pin returns the fingerprint of the served certificate.
 func (w *world) pin() []byte {
 	w.Helper()
 	var state fake.State
@@ -133,21 +133,21 @@ func (w *world) pin() []byte {
 	return pin
 }
 
-// revoke has the certificate being served revoked on the chain.
+// revoke revokes the served certificate on the chain.
 func (w *world) revoke() {
 	w.Helper()
 	var state fake.State
 	w.control(http.MethodPost, "/certificate?kind=revoked", &state)
 }
 
-// requests lists what the provider was asked.
+// requests returns the requests that the provider has received.
 func (w *world) requests() (seen []fake.Request) {
 	w.Helper()
 	w.control(http.MethodGet, "/requests", &seen)
 	return seen
 }
 
-// port is the port of host:port.
+// port returns the port of host:port.
 func port(t *testing.T, addr string) uint16 {
 	t.Helper()
 	to, err := netip.ParseAddrPort(addr)

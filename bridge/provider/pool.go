@@ -20,35 +20,34 @@ import (
 )
 
 const (
-	// findTimeout bounds the whole search for a way to a provider.
+	// findTimeout bounds each search for a provider.
 	findTimeout = 20 * time.Second
-	// peerLifetime is how long what is known of an unused provider is kept.
+	// peerLifetime is how long information about an unused provider is kept.
 	peerLifetime = 15 * time.Minute
-	// maxPeers bounds how many routes and peers are known at once.
+	// maxPeers bounds the number of routes and peers.
 	maxPeers = 20_000
 )
 
-// Chain finds providers and their certificates; [*chain.Client] does.
+// Chain looks up providers and their certificates. [*chain.Client] implements it.
 type Chain interface {
 	trust.Certificates
 	Provider(ctx context.Context, address string) (chain.Record, error)
 }
 
-// Resolver looks up host names; [*net.Resolver] does.
+// Resolver looks up host names. [*net.Resolver] implements it.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Options configure a Pool. The zero value reaches nobody: it needs a Chain or
-// Overrides.
+// Options configure a Pool. Without Chain and Overrides, a Pool finds no provider.
 type Options struct {
-	// Chain says where providers are and which certificates are theirs.
+	// Chain has the providers' records and certificates.
 	Chain Chain
-	// Overrides maps an address to a host URI which counts instead of the chain's
-	// record (--provider). Certificates are judged all the same.
+	// Overrides maps addresses to host URIs that replace the chain's records
+	// (--provider). Certificates are verified as usual.
 	Overrides map[string]string
-	// GRPCPorts are tried instead of 8444, the host URI's own port, 8443 and the
-	// port after the host URI's own (--grpc-port).
+	// GRPCPorts are tried instead of 8444, the host URI's port, 8443 and the port
+	// after the host URI's (--grpc-port).
 	GRPCPorts []uint16
 	// Destinations says where connections may go.
 	Destinations guard.Destinations
@@ -58,12 +57,12 @@ type Options struct {
 	Resolver Resolver
 	// Now is the clock of caches and certificates; nil means [time.Now].
 	Now func() time.Time
-	// Logger hears of connections; nil discards.
+	// Logger logs connections; nil disables logging.
 	Logger *slog.Logger
 }
 
-// Pool reaches providers, and keeps the connections and what was learnt on the
-// way. Its methods may be called concurrently. It implements [Reacher].
+// Pool connects to providers. It keeps connections and caches information about
+// providers. Its methods may be called concurrently. It implements [Reacher].
 type Pool struct {
 	chain        Chain
 	overrides    map[string]guard.HostURI
@@ -73,21 +72,21 @@ type Pool struct {
 	verifier     *trust.Verifier
 	now          func() time.Time
 	log          *slog.Logger
-	patience     patience
+	timeouts     timeouts
 
-	// ctx ends with the pool, and all connections with it.
+	// ctx is canceled when the pool is closed, and closes all connections.
 	ctx   context.Context
 	close context.CancelFunc
 
 	mu     sync.Mutex
 	routes map[routeKey]*route
-	peers  int // and routes
+	peers  int // number of peers and routes
 	swept  time.Time
 }
 
 var _ Reacher = (*Pool)(nil)
 
-// New returns a Pool. It connects to nobody yet.
+// New returns a Pool. It opens no connections yet.
 func New(o Options) (*Pool, error) {
 	p := &Pool{
 		chain:        o.Chain,
@@ -97,7 +96,7 @@ func New(o Options) (*Pool, error) {
 		resolver:     o.Resolver,
 		now:          o.Now,
 		log:          o.Logger,
-		patience:     standardPatience,
+		timeouts:     defaultTimeouts,
 		routes:       make(map[routeKey]*route),
 	}
 	if p.now == nil {
@@ -119,23 +118,23 @@ func New(o Options) (*Pool, error) {
 		}
 		p.overrides[address] = host
 	}
-	judge := trust.Options{Roots: o.Roots, Now: o.Now}
+	trustOptions := trust.Options{Roots: o.Roots, Now: o.Now}
 	if o.Chain != nil {
-		judge.Chain = o.Chain
+		trustOptions.Chain = o.Chain
 	}
-	p.verifier = trust.New(judge)
+	p.verifier = trust.New(trustOptions)
 	p.ctx, p.close = context.WithCancel(context.Background())
 	return p, nil
 }
 
-// Close ends all connections and searches. Later calls fail.
+// Close closes all connections and cancels searches. Later calls fail.
 func (p *Pool) Close() { p.close() }
 
-// Reach finds the way to a provider: its host (from the caller, the operator or
-// the chain), the host's addresses, its version if asked for, and a port that
-// speaks gRPC and shows the provider's certificate. Where there is none, or the
-// provider is too old, or its version cannot be read, or it has not the service
-// asked for in the dialect that the bridge speaks, the way is its REST gateway.
+// Reach connects to a provider. It determines the host (from the caller, the operator
+// or the chain), its addresses, the provider's version if requested, and a port that
+// speaks gRPC and presents the provider's certificate. It uses the REST gateway
+// instead if there is no such port, if the provider is too old or its version is
+// unknown, or if it lacks the requested service in the bridge's dialect.
 //
 // Errors are *rpcerror.Error and name the provider.
 func (p *Pool) Reach(ctx context.Context, r Request) (*Endpoint, error) {
@@ -154,14 +153,14 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	judged := func() error { return nil }
+	clientChecked := func() error { return nil }
 	if client != nil {
 		if s, known := p.verifier.ClientDates(client.leaf); known && s.Refused() {
 			return nil, trust.ClientRefusal(s, client.leaf)
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		judged = p.judgeClient(ctx, client)
+		clientChecked = p.checkClient(ctx, client)
 	}
 	at, err := p.locate(ctx, r.Address, r.HostURI)
 	if err != nil {
@@ -182,14 +181,14 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := judged(); err != nil {
+	if err := clientChecked(); err != nil {
 		return nil, err
 	}
 	endpoint.Stale = at.stale
 	return endpoint, nil
 }
 
-// peer returns what is known of a provider under a client certificate.
+// peer returns the peer for a route and a client certificate.
 func (p *Pool) peer(key routeKey, client *clientCert) (*peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,7 +200,7 @@ func (p *Pool) peer(key routeKey, client *clientCert) (*peer, error) {
 	rt := p.routes[key]
 	if rt == nil {
 		if p.peers >= maxPeers {
-			return nil, errCrowded
+			return nil, errTooManyPeers
 		}
 		rt = newRoute(p, key)
 		p.routes[key] = rt
@@ -214,7 +213,7 @@ func (p *Pool) peer(key routeKey, client *clientCert) (*peer, error) {
 	found := rt.peers[id]
 	if found == nil {
 		if p.peers >= maxPeers {
-			return nil, errCrowded
+			return nil, errTooManyPeers
 		}
 		found = newPeer(rt, id, client)
 		rt.peers[id] = found
@@ -226,12 +225,11 @@ func (p *Pool) peer(key routeKey, client *clientCert) (*peer, error) {
 }
 
 var (
-	errClosed  = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "the bridge is shutting down")
-	errCrowded = rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderUnreachable, "the bridge knows too many providers at once; try again later")
+	errClosed       = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "the bridge is shutting down")
+	errTooManyPeers = rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonProviderUnreachable, "the bridge knows too many providers at once; try again later")
 )
 
-// sweep forgets, now and then, what has not been used for long and has no
-// connection.
+// sweep occasionally removes routes and peers that are unused and have no connection.
 func (p *Pool) sweep(now time.Time) {
 	if now.Sub(p.swept) < time.Minute && p.peers < maxPeers {
 		return

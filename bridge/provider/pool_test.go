@@ -13,9 +13,9 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// Strangers may ask for any number of providers. What is not used is forgotten,
-// and there is an end to what is kept.
-func TestWhatIsKnownIsBounded(t *testing.T) {
+// Callers may ask for any number of providers. Unused ones are removed, and their
+// number is bounded.
+func TestRoutesAndPeersAreBounded(t *testing.T) {
 	now := time.Now()
 	pool, err := New(Options{Now: func() time.Time { return now }})
 	require.NoError(t, err)
@@ -30,12 +30,12 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	var f *rpcerror.Error
 	require.ErrorAs(t, ask(maxPeers), &f)
 	assert.Equal(t, codes.ResourceExhausted, f.Code)
-	require.NoError(t, ask(0), "those who are known are served")
+	require.NoError(t, ask(0), "known providers are still served")
 
 	now = now.Add(peerLifetime / 2)
 	require.NoError(t, ask(1))
 	now = now.Add(peerLifetime/2 + time.Minute)
 	require.NoError(t, ask(maxPeers))
-	assert.Len(t, pool.routes, 2, "the one used since, and the new one")
+	assert.Len(t, pool.routes, 2, "the recently used route and the new one")
 	assert.Equal(t, 4, pool.peers)
 }

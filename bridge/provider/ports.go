@@ -13,27 +13,27 @@ import (
 const (
 	defaultGRPCPort uint16 = 8444
 	defaultRESTPort uint16 = 8443
-	// portHeadStart is what one port has over the next. It covers a TCP and a TLS
-	// handshake to most places, so that a port further down the list is troubled
-	// only if something is wrong with the likely one.
+	// portHeadStart is the head start of each port over the next. It covers the TCP
+	// and TLS handshakes with most hosts, so that further ports are tried only if
+	// something is wrong with the likeliest one.
 	portHeadStart = 500 * time.Millisecond
-	// portSilence is how long all ports may be silent before a call goes over the REST
-	// gateway, if that answers: a firewall that swallows packets, or a process that
-	// hangs, accepts connections and says nothing. A slow port is found all the same,
-	// for the next call.
+	// portSilence is how long no port may speak gRPC before a call uses the REST
+	// gateway, if that answers. A firewall may drop packets, or a process may hang
+	// after accepting the connection. The search continues, so that later calls can
+	// use a slow port.
 	portSilence = 1250 * time.Millisecond
-	// knownSilence is the same where the last search found no port either.
+	// knownSilence is the same if the previous search found no port either.
 	knownSilence = 250 * time.Millisecond
-	// noGRPCLifetime is how long a host whose gRPC ports do not answer is not tried
-	// again, if its REST gateway does answer and finding out took slowSearch: a
-	// firewall that swallows packets. Ports that refuse at once cost nothing to
-	// try, and may open any moment when a provider restarts.
+	// noGRPCLifetime is how long a host without an answering gRPC port is not
+	// searched again, if its REST gateway answers and the search took slowSearch or
+	// longer, for example because a firewall drops packets. Ports that refuse
+	// connections at once are cheap to try, and may open when a provider restarts.
 	noGRPCLifetime = 30 * time.Second
 	slowSearch     = time.Second
 )
 
-// candidates lists the ports that may speak gRPC, the likeliest first. The chain
-// does not tell (proto/akash-provider-api.md, section 1.1).
+// candidates returns the ports that may speak gRPC, the likeliest first. The chain has
+// no record of the port (proto/akash-provider-api.md, section 1.1).
 func (rt *route) candidates() []uint16 {
 	own := rt.key.host.Port
 	ports := rt.pool.ports
@@ -57,7 +57,7 @@ func (rt *route) candidates() []uint16 {
 	return once
 }
 
-// find races the ports for a connection that speaks gRPC.
+// find tries the ports concurrently for a connection that speaks gRPC.
 func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 	rt := t.peer.route
 	rt.mu.Lock()
@@ -66,7 +66,7 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 	if rt.pool.now().Before(until) {
 		return nil, failure
 	}
-	// Before any connection: if the name leads nowhere, no port is to blame.
+	// Resolve the name first: if it does not resolve, no port is at fault.
 	if _, err := rt.addresses(ctx); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (t *grpcTransport) find(ctx context.Context) (*grpcConn, error) {
 	return nil, err
 }
 
-// avoidGRPC remembers that the search for a gRPC port failed and what it took.
+// avoidGRPC records that the search for a gRPC port failed and how long it took.
 func (rt *route) avoidGRPC(err error, took time.Duration) {
 	var f *rpcerror.Error
 	if took < slowSearch || !errors.As(err, &f) || f.Reason != rpcerror.ReasonProviderUnreachable {

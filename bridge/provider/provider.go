@@ -1,6 +1,6 @@
-// Package provider turns an address into a reachable, verified, pooled
-// connection, and says which protocol to speak on it. It knows nothing of HTTP
-// from browsers.
+// Package provider opens verified, pooled connections to providers, given their
+// addresses, and determines which protocol to use. It knows nothing about HTTP from
+// browsers.
 package provider
 
 import (
@@ -11,81 +11,79 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Method is how a provider is spoken to.
+// Method is the protocol used with a provider.
 type Method string
 
-// The two methods, as the akash-method response header spells them.
+// The methods, as in the akash-method response header.
 const (
 	GRPC Method = "grpc"
 	REST Method = "rest"
 )
 
-// TLSMode is what a caller asks of a provider's certificate.
+// TLSMode says how to verify a provider's certificate.
 type TLSMode struct {
 	// Insecure accepts any certificate.
 	Insecure bool
-	// PinSHA256 accepts only the certificate with this SHA-256 fingerprint
-	// (32 bytes); nil asks for verification against the chain or a public CA.
+	// PinSHA256 accepts only the certificate with this SHA-256 fingerprint (32
+	// bytes); nil means verification with the chain or a public CA.
 	PinSHA256 []byte
 }
 
-// Request says which provider a call is for and how it may be reached.
+// Request says which provider to connect to, and how.
 type Request struct {
 	// Address is the provider's bech32 address.
 	Address string
 	// HostURI replaces the chain's record, such as https://host:8443.
 	HostURI string
 	TLS     TLSMode
-	// CheckVersion asks the provider's version before a protocol is chosen.
+	// CheckVersion requests the provider's version before a protocol is chosen.
 	CheckVersion bool
-	// Service is the gRPC service of the call, such as
-	// akash.provider.v1.ProviderRPC. It decides which dialect is needed.
+	// Service is the gRPC service of the call, such as akash.provider.v1.ProviderRPC.
+	// The protocol depends on it.
 	Service string
-	// GRPCOnly says that no REST gateway answers the call, so that a gRPC port is
-	// waited for which is slow.
+	// GRPCOnly says that the call cannot use the REST gateway, so a slow gRPC port is
+	// waited for.
 	GRPCOnly bool
-	// ClientCertificate is presented to the provider (mTLS); connections that
-	// carry one are never shared with other certificates.
+	// ClientCertificate is presented to the provider (mTLS). Connections with a
+	// client certificate are used only for requests with the same one.
 	ClientCertificate *tls.Certificate
 }
 
-// Endpoint is a provider that answered and whose certificate was accepted.
+// Endpoint is a connection to a provider whose certificate was accepted.
 type Endpoint struct {
 	Method Method
 	// Addr is the host:port that answered.
 	Addr string
-	// Version is the provider's own word, such as "v0.14.1"; "" if not asked or
-	// not told.
+	// Version is the version that the provider reports, such as "v0.14.1"; "" if it
+	// was not requested or not reported.
 	Version string
-	// Verified says what the certificate was accepted for: "chain", "ca", "pin"
-	// or "none".
+	// Verified says how the certificate was verified: "chain", "ca", "pin" or "none".
 	Verified string
-	// HostURI is the REST gateway, for the REST adapter.
+	// HostURI is the address of the REST gateway.
 	HostURI string
-	// Stale says that the address was found in an old chain record, since the
-	// chain does not answer.
+	// Stale says that the chain could not be queried and the record comes from an
+	// expired cache entry.
 	Stale bool
-	// Client tells of the request's client certificate; nil if there is none.
+	// Client describes the request's client certificate; nil if there is none.
 	Client *Client
-	// Transport sends requests to this provider only: HTTP/2 to Addr where
-	// Method is GRPC, HTTP/1.1 to the REST gateway where it is REST.
-	// The connection behind it is pooled; a failed one is forgotten, so that the
-	// next Reach finds the way anew.
+	// Transport sends requests to this provider only: HTTP/2 to Addr if Method is
+	// GRPC, HTTP/1.1 to the REST gateway if it is REST. Its connections are pooled.
+	// After a failure, the next Reach searches again.
 	Transport http.RoundTripper
 }
 
-// A Reacher finds the way to a provider. Its errors are *rpcerror.Error.
+// A Reacher connects to providers. Its errors are *rpcerror.Error.
 type Reacher interface {
 	Reach(ctx context.Context, r Request) (*Endpoint, error)
 }
 
-// KnowsTokens tells whether the provider reads tokens, as it does since v0.7.0, or
-// may: its version is not known.
+// KnowsTokens reports whether the provider supports tokens, as since v0.7.0. It
+// returns true if the version is unknown.
 func (e *Endpoint) KnowsTokens() bool {
 	v := canonical(e.Version)
 	return v == "" || semver.Compare(v, firstTokens) >= 0
 }
 
-// AuthorizationSafe tells whether the provider is known to survive authorization
+// AuthorizationSafe reports whether the provider certainly survives authorization
 // metadata on a unary gRPC call; see the function of this name.
 func (e *Endpoint) AuthorizationSafe() bool { return AuthorizationSafe(e.Version) }

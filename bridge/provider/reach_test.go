@@ -18,7 +18,7 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-func TestProvidersOfEveryAgeAreReached(t *testing.T) {
+func TestProvidersOfEveryVersionAreReached(t *testing.T) {
 	for _, c := range []struct {
 		version      string
 		checkVersion bool
@@ -63,9 +63,9 @@ func TestProvidersOfEveryAgeAreReached(t *testing.T) {
 	}
 }
 
-// Lease calls go over gRPC only to a provider whose LeaseRPC is AEP-37's by its
-// own descriptor; what has no gRPC at all goes over REST.
-func TestLeaseCallsGoWhereTheyAreUnderstood(t *testing.T) {
+// Lease calls use gRPC only with a provider whose descriptor is that of AEP-37's
+// LeaseRPC. Methods without a gRPC counterpart use REST.
+func TestTheProtocolOfLeaseCalls(t *testing.T) {
 	lease, manifest := leasev1.LeaseRPC_ServiceDesc.ServiceName, webv1.LeaseREST_ServiceDesc.ServiceName
 	for _, c := range []struct {
 		dialect fake.Dialect
@@ -94,7 +94,7 @@ func TestLeaseCallsGoWhereTheyAreUnderstood(t *testing.T) {
 	}
 }
 
-// A version that cannot be read leads to REST, as the Python SDK does it.
+// An invalid version leads to REST, as in Akash's Python SDK.
 func TestAnUnreadableVersionLeadsToREST(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	g, _ := grpcServer(t, anyPort, id.config("h2"), nil, ok)
@@ -115,10 +115,10 @@ func TestAnUnreadableVersionLeadsToREST(t *testing.T) {
 	e, err := newPool(t, unwell.uri, func(o *provider.Options) { o.GRPCPorts = []uint16{g.port} }).Reach(t.Context(), r)
 	require.NoError(t, err)
 	assert.Equal(t, provider.REST, e.Method)
-	assert.Zero(t, g.conns.Load(), "the gRPC port was troubled for nothing")
+	assert.Zero(t, g.conns.Load(), "the gRPC port was tried although it was not needed")
 }
 
-// A gateway that cannot be reached says nothing of the gRPC port.
+// An unreachable REST gateway says nothing about the gRPC port.
 func TestWithoutARESTGatewayGRPCIsTried(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	g, _ := grpcServer(t, anyPort, id.config("h2"), nil, ok)
@@ -128,11 +128,11 @@ func TestWithoutARESTGatewayGRPCIsTried(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, provider.GRPC, e.Method)
 	assert.Empty(t, e.Version)
-	assert.False(t, e.AuthorizationSafe(), "nobody said that it is")
+	assert.False(t, e.AuthorizationSafe(), "the version is unknown")
 }
 
 func TestTheRESTPortIsNotTakenForGRPC(t *testing.T) {
-	// It shows the same certificate and answers, but not with HTTP/2.
+	// It presents the same certificate and answers, but does not speak HTTP/2.
 	w := newWorld(t, fake.Options{Seed: 1})
 	pool := w.newPool(func(o *provider.Options) {
 		o.GRPCPorts = []uint16{port(t, w.ready.REST), port(t, w.ready.GRPC)}
@@ -142,8 +142,8 @@ func TestTheRESTPortIsNotTakenForGRPC(t *testing.T) {
 	assert.Equal(t, w.byName(w.ready.GRPC), e.Addr)
 }
 
-// The one that answered is tried first the next time, until it fails.
-func TestThePortThatAnsweredIsRemembered(t *testing.T) {
+// The port that answered is tried first the next time, until it fails.
+func TestTheGRPCPortIsCached(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	rest := restServer(t, id, saysVersion("v0.14.0"))
 	first := closedPort(t)
@@ -154,7 +154,7 @@ func TestThePortThatAnsweredIsRemembered(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, fmt.Sprintf("localhost:%d", second.port), e.Addr)
 
-	// The provider moves to the first port, and its connections die.
+	// The provider moves to the first port, and its connections end.
 	stop()
 	moved, _ := grpcServer(t, fmt.Sprintf("127.0.0.1:%d", first), id.config("h2"), nil, ok)
 	require.Eventually(t, func() bool {
@@ -179,8 +179,8 @@ func TestAPublicCACertificateForTheProvidersHost(t *testing.T) {
 	assert.Equal(t, provider.GRPC, e.Method)
 	assert.Equal(t, "ca", e.Verified)
 
-	// The caller may name the provider's own host, but no other that has a CA's
-	// certificate.
+	// The caller may name the provider's own host, but not another host with a
+	// certificate from a CA.
 	e, err = pool.Reach(t.Context(), provider.Request{Address: someone, HostURI: rest.uri})
 	require.NoError(t, err)
 	assert.Equal(t, "ca", e.Verified)
@@ -202,7 +202,7 @@ func TestPinnedAndInsecure(t *testing.T) {
 	r.TLS.Insecure = true
 	assert.Equal(t, "none", w.reach(r).Verified)
 
-	// What was learnt from a server that nobody verified counts for nothing.
+	// Information from an unverified server is not used.
 	assert.Equal(t, rpcerror.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
 
 	r = w.request()
@@ -212,7 +212,7 @@ func TestPinnedAndInsecure(t *testing.T) {
 	assert.Equal(t, rpcerror.ReasonFingerprintMismatch, w.refusal(r).Reason)
 }
 
-func TestEachWrongCertificateIsRefusedAndNothingSent(t *testing.T) {
+func TestNothingIsSentToAServerWithAWrongCertificate(t *testing.T) {
 	for name, want := range map[string]rpcerror.Reason{
 		"cert-expired":         rpcerror.ReasonExpired,
 		"cert-not-yet-valid":   rpcerror.ReasonNotYetValid,
@@ -240,7 +240,7 @@ func TestEachWrongCertificateIsRefusedAndNothingSent(t *testing.T) {
 func TestACertificateReplacedWhileRunningIsAccepted(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1, Faults: []string{"cert-swap"}})
 	for range 3 {
-		// A pool of its own each: a connection of its own.
+		// Each uses its own pool, and thus its own connection.
 		pool := w.newPool(nil)
 		e, err := pool.Reach(t.Context(), w.request())
 		require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestACertificateReplacedWhileRunningIsAccepted(t *testing.T) {
 	}
 }
 
-func TestProvidersThatFailSayHow(t *testing.T) {
+func TestErrorsOfUnreachableProviders(t *testing.T) {
 	for fault_, want := range map[string]struct {
 		code codes.Code
 		says string
@@ -259,7 +259,7 @@ func TestProvidersThatFailSayHow(t *testing.T) {
 	} {
 		t.Run(fault_, func(t *testing.T) {
 			w := newWorld(t, fake.Options{Seed: 1, Faults: []string{fault_}})
-			w.pool.ShortenPatience(20)
+			w.pool.ShortenTimeouts(20)
 			for _, check := range []bool{true, false} {
 				r := w.request()
 				r.CheckVersion = check
@@ -273,7 +273,7 @@ func TestProvidersThatFailSayHow(t *testing.T) {
 	}
 }
 
-// A gRPC port that talks nonsense is as good as none: REST answers.
+// A gRPC port that sends garbage is treated as closed: REST is used.
 func TestGarbageOnTheGRPCPortLeadsToREST(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1, Faults: []string{"garbage-frames"}})
 	e := w.reach(w.request())

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// dnsTimeout bounds the look-up of a host name.
+	// dnsTimeout bounds the lookup of a host name.
 	dnsTimeout = 5 * time.Second
-	// addressLifetime is how long a host's addresses are remembered.
+	// addressLifetime is how long a host's addresses are cached.
 	addressLifetime = 30 * time.Second
-	// maxAddresses bounds how many of a host's addresses are tried.
+	// maxAddresses bounds how many addresses of a host are tried.
 	maxAddresses = 8
 )
 
-// place is where a provider is, by someone's word.
+// place is a provider's host.
 type place struct {
 	host guard.HostURI
-	// chosen says that the caller chose the host: neither the chain nor the
-	// bridge's operator says that it is the provider's.
+	// chosen says that the caller chose the host, so neither the chain nor the
+	// operator confirms that it is the provider's.
 	chosen bool
-	// stale says that the word is old, for the chain does not answer.
+	// stale says that the chain could not be queried and the record is old.
 	stale bool
 }
 
-// locate finds where a provider is: where the caller says, else where the
-// operator says, else where the chain says.
+// locate returns a provider's host: the one chosen by the caller, else the operator's,
+// else the one on the chain.
 func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, error) {
 	if hostURI != "" {
 		host, err := guard.ParseHostURI(hostURI)
@@ -61,8 +61,8 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 	return place{host: host, stale: record.Stale}, p.destinations.Host(host.Host)
 }
 
-// addresses looks the host up and keeps the addresses that may be dialled. It
-// is the filter before any connection: a host without any fails at once.
+// addresses resolves the host and returns the addresses that connections may use. It
+// runs before any connection, so a host without usable addresses fails at once.
 func (rt *route) addresses(ctx context.Context) ([]netip.Addr, error) {
 	rt.mu.Lock()
 	known, until := rt.lastAddresses, rt.addressesUntil
@@ -92,7 +92,7 @@ func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
 				"its host name %s does not resolve; the provider is gone or its record is wrong", host)
 		}
 		return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonHostNotFound,
-			"its host name %s could not be looked up in DNS (%w); try again later", host, dnsTrouble(ctx, err))
+			"its host name %s could not be looked up in DNS (%w); try again later", host, dnsError(ctx, err))
 	}
 	var usable []netip.Addr
 	var refusal error
@@ -118,9 +118,9 @@ func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
 	}
 }
 
-// dnsTrouble says what was wrong without the name of the resolver, which is the
-// operator's business.
-func dnsTrouble(ctx context.Context, err error) error {
+// dnsError describes a DNS error without naming the resolver, which callers need not
+// know.
+func dnsError(ctx context.Context, err error) error {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsTimeout || ctx.Err() != nil {
 		return errors.New("the resolver did not answer in time")
 	}

@@ -11,26 +11,25 @@ import (
 )
 
 const (
-	// restIdleTimeout is how long an unused HTTP/1.1 connection is kept.
+	// restIdleTimeout is how long an unused HTTP/1.1 connection stays open.
 	restIdleTimeout = time.Minute
-	// restHeaderTimeout bounds the wait for the head of an answer. A gateway may
-	// think about a manifest for 120 s; other requests are bounded by their
-	// contexts.
+	// restHeaderTimeout bounds the wait for the headers of an answer. A gateway may
+	// process a manifest for 120 s; other requests are bounded by their contexts.
 	restHeaderTimeout = 150 * time.Second
-	// maxHeaderBytes bounds the head of an answer.
+	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
 	// maxIdleREST bounds the unused connections per provider.
 	maxIdleREST = 4
 )
 
-// restTransport sends HTTP/1.1 requests to a provider's REST gateway, WebSocket
-// upgrades among them, and to nowhere else.
+// restTransport sends HTTP/1.1 requests, including WebSocket upgrades, to a provider's
+// REST gateway and to no other host.
 type restTransport struct {
 	route *route
 	http  *http.Transport
 
 	mu   sync.Mutex
-	last *securedConn // the latest, for its decision
+	last *securedConn // the latest connection, for its decision
 }
 
 func newRESTTransport(rt *route, cert *clientCert) *restTransport {
@@ -61,8 +60,8 @@ func newRESTTransport(rt *route, cert *clientCert) *restTransport {
 	return t
 }
 
-// RoundTrip implements [http.RoundTripper]. Errors on the way to the provider
-// are *rpcerror.Error.
+// RoundTrip implements [http.RoundTripper]. Errors in connecting to the provider are
+// *rpcerror.Error.
 func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" || !sameHost(req.URL.Host, t.route.key.host.Addr()) {
 		return nil, fmt.Errorf("provider: a request for %s://%s on a connection to %s", req.URL.Scheme, req.URL.Host, t.route.key.host)
@@ -70,22 +69,22 @@ func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	return t.http.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
-			// A connection that was kept may not be trusted any more. Closed before a
-			// byte is sent, it makes the transport take another, which is judged in
-			// its own handshake.
+			// A pooled connection may no longer be trusted. If it is closed before
+			// data is sent, the http.Transport takes another one, which is verified
+			// in its handshake.
 			c, ok := got.Conn.(*securedConn)
 			switch {
 			case !ok:
 			case c.fresh(ctx) != nil:
 				c.Close()
 			case req.Header.Get("Upgrade") != "":
-				c.coalesce() // what becomes a WebSocket is used for nothing else
+				c.coalesce() // a WebSocket's connection has no other use
 			}
 		},
 	})))
 }
 
-// verified says what the latest certificate was accepted for.
+// verified returns how the latest certificate was verified.
 func (t *restTransport) verified() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,7 +94,7 @@ func (t *restTransport) verified() string {
 	return string(t.last.current().Basis)
 }
 
-// sameHost compares a URL's host, whose port may be left out, with host:port.
+// sameHost reports whether a URL's host, whose port may be omitted, is addr.
 func sameHost(inURL, addr string) bool {
 	if _, _, err := net.SplitHostPort(inURL); err != nil {
 		inURL = net.JoinHostPort(inURL, "443")

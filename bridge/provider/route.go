@@ -16,9 +16,9 @@ import (
 	"akash-provider-web/bridge/trust"
 )
 
-// routeKey is all that a way to a provider depends on. What was learnt under
-// one key says nothing under another: a server whose certificate was not
-// verified could have told anything.
+// routeKey has everything that a route depends on. Information found under one key
+// must not be used for another: a server whose certificate was not verified could have
+// sent anything.
 type routeKey struct {
 	address  string
 	host     guard.HostURI
@@ -28,8 +28,8 @@ type routeKey struct {
 	pin      string
 }
 
-// route is a way to a provider and what was learnt on it: its host's addresses,
-// its version, the port of its gRPC.
+// route has the cached information about a provider: its host's addresses, its
+// version, and its gRPC port.
 type route struct {
 	pool    *Pool
 	key     routeKey
@@ -46,8 +46,8 @@ type route struct {
 	addressesUntil time.Time
 	lastVersion    versionAnswer
 	versionAsked   time.Time
-	lastPort       uint16 // that answered with gRPC; 0 if none did
-	lastFailure    error  // why none did, though the REST gateway answered
+	lastPort       uint16 // the port that speaks gRPC; 0 if unknown
+	lastFailure    error  // why no port does, although the REST gateway answers
 	failureUntil   time.Time
 }
 
@@ -71,16 +71,17 @@ func newRoute(p *Pool, key routeKey) *route {
 	return rt
 }
 
-// forget drops what was learnt, since it led to a failure.
-func (rt *route) forget() {
+// invalidate drops the cached information after a failure.
+func (rt *route) invalidate() {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.addressesUntil, rt.versionAsked, rt.failureUntil = time.Time{}, time.Time{}, time.Time{}
 	rt.lastPort, rt.lastFailure = 0, nil
 }
 
-// share has concurrent callers wait for one search. It outlives the caller who
-// began it, for the others' sake, but not findTimeout nor the pool.
+// share runs search once for concurrent callers with the same key. The search
+// continues when its first caller leaves, for the sake of the others, but ends after
+// findTimeout or when the pool is closed.
 func share[V any](ctx context.Context, rt *route, key string, search func(context.Context) (V, error)) (V, error) {
 	found := rt.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(rt.pool.ctx, findTimeout)
@@ -103,8 +104,8 @@ func share[V any](ctx context.Context, rt *route, key string, search func(contex
 	}
 }
 
-// peer is a provider as one caller may use it: connections that carry a client
-// certificate are never shared with other certificates.
+// peer is a route together with a client certificate, or none. Connections with a
+// client certificate are never shared with other certificates.
 type peer struct {
 	route *route
 	id    string
@@ -124,7 +125,7 @@ func newPeer(rt *route, id clientKey, cert *clientCert) *peer {
 	return p
 }
 
-// idle tells whether the peer has no connection that speaks gRPC.
+// idle reports whether the peer has no gRPC connection.
 func (p *peer) idle() bool { return p.grpc.open() == 0 }
 
 // reach chooses the protocol.
@@ -138,21 +139,21 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
-		case asked.err != nil && (hopeless(asked.err) || because(asked.err, rpcerror.ReasonChainUnavailable)):
+		case asked.err != nil && (final(asked.err) || hasReason(asked.err, rpcerror.ReasonChainUnavailable)):
 			return nil, asked.err
 		}
-		// A REST gateway that cannot be reached says nothing of the gRPC port.
+		// An unreachable REST gateway says nothing about the gRPC port.
 	}
 	began := time.Now()
 	search := p.search(ctx)
-	var found searched
+	var found searchResult
 	var inTime *Endpoint
 	var noREST error
 	select {
 	case found = <-search:
 	case <-p.silence(r, asked):
-		// The gateway may answer while no port has said a word of gRPC. The search
-		// goes on, for the calls to come.
+		// The REST gateway may answer although no port has spoken gRPC yet. The
+		// search continues for later calls.
 		if inTime, noREST = p.reachREST(ctx, nil); noREST != nil {
 			found = <-search
 			break
@@ -170,7 +171,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		return p.overGRPC(found.conn, asked), nil
 	case asked.err != nil:
 		return nil, cannotReach(found.err, asked.err)
-	case hopeless(found.err):
+	case final(found.err):
 		return nil, found.err
 	case noREST != nil:
 		return nil, cannotReach(found.err, noREST)
@@ -187,28 +188,28 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	return inTime, nil
 }
 
-// searched is what came of a search for a gRPC port.
-type searched struct {
+// searchResult is the result of a search for a gRPC port.
+type searchResult struct {
 	conn *grpcConn
 	err  error
 }
 
-// search finds a connection that speaks gRPC, without keeping the caller.
-func (p *peer) search(ctx context.Context) <-chan searched {
-	found := make(chan searched, 1)
+// search starts looking for a connection that speaks gRPC.
+func (p *peer) search(ctx context.Context) <-chan searchResult {
+	found := make(chan searchResult, 1)
 	if conn := p.grpc.ready(); conn != nil {
-		found <- searched{conn: conn}
+		found <- searchResult{conn: conn}
 		return found
 	}
 	go func() {
 		conn, err := p.grpc.conn(ctx)
-		found <- searched{conn, err}
+		found <- searchResult{conn, err}
 	}()
 	return found
 }
 
-// silence fires when the gRPC ports have been silent for so long that a call goes
-// over REST instead, if it can. It never does where there is no REST to go over.
+// silence returns a channel that fires when the gRPC ports have been silent for so
+// long that the call should use REST. It never fires for calls that cannot.
 func (p *peer) silence(r Request, asked versionAnswer) <-chan time.Time {
 	if r.GRPCOnly || asked.err != nil {
 		return nil
@@ -217,21 +218,21 @@ func (p *peer) silence(r Request, asked versionAnswer) <-chan time.Time {
 	rt.mu.Lock()
 	failure, until := rt.lastFailure, rt.failureUntil
 	rt.mu.Unlock()
-	patience := rt.pool.patience.ports
+	limit := rt.pool.timeouts.ports
 	switch {
 	case failure != nil && rt.pool.now().Before(until):
-		patience = 0 // a search that is still under way need not be waited for
+		limit = 0 // do not wait for a search that is still running
 	case failure != nil:
-		patience = knownSilence
+		limit = knownSilence
 	}
-	// Where the gateway took long, the way is long or the bridge busy.
-	return time.After(max(patience, 4*asked.took))
+	// If the REST gateway was slow, the network or the bridge may be slow, too.
+	return time.After(max(limit, 4*asked.took))
 }
 
-// reachREST falls back to the REST gateway, since noGRPC or because the call is
-// not for gRPC. What it answers shows that it is there.
+// reachREST connects to the REST gateway, because of the error noGRPC, or because the
+// call is not for gRPC. Any answer shows that the gateway works.
 func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
-	if noGRPC != nil && hopeless(noGRPC) {
+	if noGRPC != nil && final(noGRPC) {
 		return nil, noGRPC
 	}
 	asked := p.version(ctx)
@@ -241,9 +242,9 @@ func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
 	return p.overREST(asked), nil
 }
 
-// versionFirst is version before a call over gRPC. A gateway that is silent does
-// not keep a call whose provider answers on its gRPC port, unless what may be sent
-// there depends on the version.
+// versionFirst requests the version before a call over gRPC. A silent REST gateway
+// does not delay the call if the gRPC port answers, unless the version decides what
+// may be sent.
 func (p *peer) versionFirst(ctx context.Context, r Request) versionAnswer {
 	if known, ok := p.route.knownVersion(p.versionLifetime()); ok {
 		known.took = 0
@@ -275,13 +276,13 @@ func (p *peer) versionFirst(ctx context.Context, r Request) versionAnswer {
 	}
 }
 
-// version asks the provider's version.
+// version returns the provider's version.
 func (p *peer) version(ctx context.Context) versionAnswer {
 	return p.route.version(ctx, p.versionLifetime())
 }
 
-// versionLifetime is how long an answer will do. While a connection to a provider
-// lives, so does its process, and an older one will.
+// versionLifetime is how long a cached version is used. An open connection shows that
+// the provider's process still runs, so an older answer is still correct.
 func (p *peer) versionLifetime() time.Duration {
 	if p.grpc.open() > 0 {
 		return heldVersionLifetime
@@ -289,15 +290,15 @@ func (p *peer) versionLifetime() time.Duration {
 	return versionLifetime
 }
 
-// hopeless tells whether, after this failure of one port, the host's others
-// need not be tried.
-func hopeless(err error) bool {
+// final reports whether, after this error of one port, trying the host's other ports
+// is useless.
+func final(err error) bool {
 	var f *rpcerror.Error
 	return errors.As(err, &f) && (f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded ||
 		f.Code == codes.Unauthenticated || f.Reason == rpcerror.ReasonHostNotFound || f.Reason == rpcerror.ReasonDestinationRefused)
 }
 
-func because(err error, reason rpcerror.Reason) bool {
+func hasReason(err error, reason rpcerror.Reason) bool {
 	var f *rpcerror.Error
 	return errors.As(err, &f) && f.Reason == reason
 }

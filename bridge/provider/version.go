@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// firstGRPC is the first version with a gRPC port; the suffix lets its
-	// pre-releases count (proto/akash-provider-api.md, section 1.1).
+	// firstGRPC is the first version with a gRPC port. The suffix includes its
+	// pre-releases (proto/akash-provider-api.md, section 1.1).
 	firstGRPC = "v0.5.0-0"
-	// firstTokens is the first version that reads tokens (proto/akash-provider-api.md,
-	// section 2.7).
+	// firstTokens is the first version that supports tokens
+	// (proto/akash-provider-api.md, section 2.7).
 	firstTokens = "v0.7.0-0"
 	// firstSafe is the first version that survives an authorization header on a
 	// unary gRPC call (proto/akash-provider-api.md, section 1.4).
@@ -27,24 +27,24 @@ const (
 )
 
 const (
-	// versionLifetime is how long a provider's version is believed. The provider
-	// may be replaced by another version at any time, and what is safe to send
-	// depends on it.
+	// versionLifetime is how long a provider's version is cached. The provider may be
+	// upgraded or downgraded at any time, and what is safe to send depends on the
+	// version.
 	versionLifetime = time.Minute
-	// heldVersionLifetime is the same while a gRPC connection lives: a provider
-	// that restarts drops it, and its version is forgotten with it.
+	// heldVersionLifetime is the same while a gRPC connection is open. A provider
+	// that restarts closes it, which drops the cached version.
 	heldVersionLifetime = 10 * time.Minute
-	// noVersionLifetime is the same for an answer without a readable version.
+	// noVersionLifetime is the same for an answer without a valid version.
 	noVersionLifetime = 30 * time.Second
-	// versionHeadStart is what the question has over the search for a gRPC port,
-	// which most providers need next.
+	// versionHeadStart is the request's head start over the search for a gRPC port,
+	// which is the next step for most providers.
 	versionHeadStart = time.Second
-	// maxVersionBody bounds the answer; build_deps makes 9 KB of it.
+	// maxVersionBody bounds the answer, which has 9 KB because of build_deps.
 	maxVersionBody = 256 << 10
 )
 
-// safePreRelease matches the pre-releases of firstSafe that are known to be
-// safe; what a developer built on the way is not.
+// safePreRelease matches the pre-releases of firstSafe that are known to be safe.
+// Development builds are not.
 var safePreRelease = regexp.MustCompile(`^-(a|rc)[0-9]+$`)
 
 // canonical returns version with a leading v, or "" if it is not a semantic
@@ -59,14 +59,14 @@ func canonical(version string) string {
 	return version
 }
 
-// speaksGRPC tells whether a provider of this version has a gRPC port.
+// speaksGRPC reports whether a provider of this version has a gRPC port.
 func speaksGRPC(version string) bool {
 	return semver.Compare(canonical(version), firstGRPC) >= 0
 }
 
-// AuthorizationSafe tells whether a provider of this version is known to survive
-// authorization metadata on a unary gRPC call. Versions from 0.7 to 0.15 crash
-// (proto/akash-provider-api.md, section 1.4), so what is not known for sure is not safe.
+// AuthorizationSafe reports whether a provider of this version certainly survives
+// authorization metadata on a unary gRPC call. Versions 0.7 to 0.15 crash
+// (proto/akash-provider-api.md, section 1.4), so unknown versions are not safe.
 func AuthorizationSafe(version string) bool {
 	v := canonical(version)
 	if v == "" {
@@ -79,17 +79,17 @@ func AuthorizationSafe(version string) bool {
 	return release == firstSafe && safePreRelease.MatchString(semver.Prerelease(v))
 }
 
-// versionAnswer is what came of asking a provider's version.
+// versionAnswer is the result of a request for a provider's version.
 type versionAnswer struct {
 	version string // "" if err
 	err     error
-	reached bool // the REST gateway answered, be it nonsense
+	reached bool // the REST gateway answered, even if not with a version
 	took    time.Duration
 }
 
 var errNoVersion = errors.New("no version in it")
 
-// knownVersion returns the last answer, and whether it will still do.
+// knownVersion returns the cached answer, and whether it may still be used.
 func (rt *route) knownVersion(lifetime time.Duration) (versionAnswer, bool) {
 	rt.mu.Lock()
 	known, asked := rt.lastVersion, rt.versionAsked
@@ -100,13 +100,13 @@ func (rt *route) knownVersion(lifetime time.Duration) (versionAnswer, bool) {
 	return known, !asked.IsZero() && rt.pool.now().Sub(asked) < lifetime
 }
 
-// version asks the REST gateway for the provider's version, or remembers it.
+// version returns the provider's version, from the cache or the REST gateway.
 func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAnswer {
 	if known, ok := rt.knownVersion(lifetime); ok {
 		return known
 	}
 	answer, err := share(ctx, rt, "version", func(ctx context.Context) (versionAnswer, error) {
-		ctx, cancel := context.WithTimeout(ctx, rt.pool.patience.version)
+		ctx, cancel := context.WithTimeout(ctx, rt.pool.timeouts.version)
 		defer cancel()
 		version, reached, err := rt.askVersion(ctx)
 		answer := versionAnswer{version: version, err: err, reached: reached}
