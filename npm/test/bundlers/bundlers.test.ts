@@ -98,8 +98,9 @@ async function serve(project: Project): Promise<{ url: string; close(): Promise<
 /** Returns the size of the worker's script among the files that a bundler wrote. */
 function workerFile(directory: string): string {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  // Webpack names what it copies by hashes alone.
   const sizes = names
-    .filter((name) => /\bworker\b.*\.js$/.test(name))
+    .filter((name) => /\bworker\b.*\.js$|^[0-9a-f]{20}\.js$/.test(name))
     .map((name) => statSync(join(directory, name)).size);
   return sizes.map((size) => `${(size / 1000).toFixed(1)} KB`).join(" and ") || "none";
 }
