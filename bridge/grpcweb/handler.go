@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"akash-provider-web/bridge/grpcweb/improbable"
@@ -63,6 +64,7 @@ type handler struct {
 	options Options
 	next    relay.Server
 	wrapped *improbable.Handler
+	probes  atomic.Int32 // being answered
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -102,19 +104,32 @@ func (h *handler) preflight(w http.ResponseWriter, r *http.Request) {
 	h.wrapped.ServePreflight(w, r)
 }
 
-// noStore stops Chromium from buffering an answer without bound while the page does
-// not read it. Chromium does that for answers that its cache might store, and
-// considers even the answer to a POST request cacheable unless told otherwise.
-var noStore = []string{"no-store"}
+// Headers of every answer.
+var (
+	// no-store stops Chromium from buffering an answer without bound while the page does
+	// not read it. Chromium does that for answers that its cache might store, and
+	// considers even the answer to a POST request cacheable unless told otherwise.
+	// no-transform stops proxies, HAProxy among them, from compressing a stream: they
+	// wait until there is enough of it.
+	cacheControl = []string{"no-store, no-transform"}
+	// nginx, and proxies that follow its example, otherwise hold an answer back until it
+	// ends or fills their buffers.
+	noBuffering = []string{"no"}
+)
 
 // call answers a POST request.
 func (h *handler) call(w http.ResponseWriter, r *http.Request) {
-	w.Header()["Cache-Control"] = noStore
+	w.Header()["Cache-Control"] = cacheControl
+	w.Header()["X-Accel-Buffering"] = noBuffering
 	contentType, text, ok := parseContentType(r.Header.Get("Content-Type"))
 	if !ok {
 		w.Header().Set("Accept-Post", contentTypeWeb+suffixProto+", "+contentTypeText+suffixProto)
 		http.Error(w, "The bridge speaks gRPC-Web with protobuf messages: want the content type "+
 			contentTypeWeb+suffixProto+" or "+contentTypeText+suffixProto+".", http.StatusUnsupportedMediaType)
+		return
+	}
+	if !text && r.Header[headerProbe] != nil {
+		h.probe(w, r, contentType)
 		return
 	}
 	body := &timedbody.Body{ReadCloser: r.Body, Begin: func() {

@@ -221,7 +221,8 @@ func TestContentTypesMayHaveParametersAndCapitals(t *testing.T) {
 			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), name)
 		}
 		assert.Equal(t, "nosniff", s.Header.Get("X-Content-Type-Options"))
-		assert.Equal(t, "no-store", s.Header.Get("Cache-Control"))
+		assert.Equal(t, "no-store, no-transform", s.Header.Get("Cache-Control"))
+		assert.Equal(t, "no", s.Header.Get("X-Accel-Buffering"))
 		s.Close()
 	}
 }
