@@ -160,7 +160,7 @@ test-web: ## Run the dashboard's tests outside a browser
 # packages, conformance and chaos use the full one, so that both are tested.
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
-	@.ci/need chromium-headless-shell=chromium-headless-shell
+	@.ci/need chromium-headless-shell=chromium-headless-shell nginx=nginx-light haproxy=haproxy openssl=openssl
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
 # The packed package in a small project for each bundler, built and run. The quick ones

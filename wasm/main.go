@@ -38,6 +38,7 @@ func main() {
 		"open":            open,
 		"connect":         connect,
 		"switchTransport": switchTransport,
+		"setHeartbeat":    setHeartbeat,
 		"pending":         pending,
 		"finish":          finish,
 		"close":           closeStream,
@@ -102,10 +103,19 @@ func pending(browser.Arguments) any {
 	return len(module.calls) + len(module.streams) + browser.Waiting()
 }
 
-// switchTransport(id, transport) sets the transport of a stream's next connection.
+// switchTransport(id, transport) ends a stream's connection at the next finish, and sets
+// the transport of the one that follows it.
 func switchTransport(args browser.Arguments) any {
 	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
 		stream.SwitchTransport(args.Text(1))
+	}
+	return nil
+}
+
+// setHeartbeat(id, ms) sets how often a stream's next connection asks for heartbeats.
+func setHeartbeat(args browser.Arguments) any {
+	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+		stream.SetHeartbeat(args.Number(1))
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ export type ErrorCode =
  * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge: the message says what that needs |
  * | `webSocketUnavailable`, `tooManyStreams` | the option `transport` |
  * | `streamStalled` | nothing came any more, not even heartbeats |
+ * | `streamBuffered` | a proxy before the bridge holds streams back: the message says what that needs |
  * | `unknownProvider`, `chainUnavailable` | what the chain says, or that it does not answer |
  * | `hostNotFound`, `destinationRefused`, `providerUnreachable` | the way to the provider |
  * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | what the provider answered |
@@ -53,6 +54,7 @@ export type ErrorReason =
   | "webSocketUnavailable"
   | "tooManyStreams"
   | "streamStalled"
+  | "streamBuffered"
   | "unknownProvider"
   | "chainUnavailable"
   | "hostNotFound"

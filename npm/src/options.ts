@@ -28,7 +28,7 @@ export interface ClientOptions {
   retries?: number;
   /**
    * How often the bridge breaks the silence of a stream, in milliseconds, 1,000 to
-   * 3,600,000; 0 or false for never. Default: 15,000. A stream on which nothing came
+   * 3,600,000; 0 or false for never. Default: 8,000. A stream on which nothing came
    * for two intervals is dead: its connection is given up. Heartbeats also keep
    * proxies from closing a quiet stream.
    *

@@ -47,7 +47,7 @@ export function readClientOptions(options: ClientOptions): Settings {
     bridge: readBridgeUrl(options.bridgeUrl),
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
-    heartbeat: readHeartbeat(options.heartbeatMs) ?? 15_000,
+    heartbeat: readHeartbeat(options.heartbeatMs) ?? 8_000,
     transport: readTransport(options.transport) ?? "auto",
   };
 }

@@ -49,3 +49,30 @@ func TestFieldStatusInHeaders(t *testing.T) {
 		assert.Equal(t, "provider "+provider+": no upstream", f.Message)
 	})
 }
+
+// Field: a stream that a proxy held back brought nothing, so that it had no attempts left
+// when it was to go on another way.
+func TestFieldSwitchedStreamNeedsNoRetries(t *testing.T) {
+	c, bridge := newClient(answer{})
+	call := newCall()
+	call.Retries, call.Reconnect, call.Lease.Follow = 0, true, true
+	s := c.NewStream("streamLogs", call)
+	defer s.Close(grpcweb.Error(grpcweb.Canceled, "the test is over"))
+	_, f := s.Connect()
+	require.Nil(t, f)
+	assert.True(t, bridge.requests[0].Endless)
+
+	s.SwitchTransport("websocket")
+	again, f := s.Finish("a proxy holds the answer back", false)
+	assert.True(t, again)
+	assert.Nil(t, f)
+	_, f = s.Connect()
+	require.Nil(t, f)
+	assert.Equal(t, "websocket", bridge.requests[1].Transport)
+
+	// A connection that breaks later counts as any other.
+	again, f = s.Finish("connection reset", false)
+	assert.False(t, again)
+	require.NotNil(t, f)
+	assert.Equal(t, grpcweb.Unavailable, f.Code)
+}

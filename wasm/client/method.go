@@ -175,6 +175,7 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	return &Request{
 		URL: c.Bridge + c.method.path, Header: header, Body: body,
 		Transport: c.Transport, Streams: c.method.streams, Whole: !c.method.streams,
+		Endless: c.endless(),
 	}, nil
 }
 

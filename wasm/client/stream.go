@@ -38,6 +38,7 @@ type Stream struct {
 	due    atomic.Bool
 	notDue func() // stops the timer that makes it due
 
+	switching bool  // the connection was broken off to go on over another
 	delivered bool  // something, on any connection, if only a heartbeat
 	since     int64 // when the connection was made, in seconds since 1970
 	failures  int   // connections in a row that were of no use
@@ -77,8 +78,15 @@ func (s *Stream) Connect() (Response, *RPCError) {
 	}
 }
 
-// SwitchTransport has the next connection go another way, in the platform's words.
-func (s *Stream) SwitchTransport(transport string) { s.call.Transport = transport }
+// SwitchTransport has the stream go on over another connection, and that go another
+// way, in the platform's words. Finish must follow.
+func (s *Stream) SwitchTransport(transport string) {
+	s.call.Transport = transport
+	s.switching = true
+}
+
+// SetHeartbeat has the next connection ask for heartbeats this often, in milliseconds.
+func (s *Stream) SetHeartbeat(ms int) { s.call.Heartbeat = ms }
 
 // again decides whether to connect again after a connection that failed or, where f
 // is nil, ended well, and how long to wait before that.
@@ -347,6 +355,10 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 		return true, nil
 	}
 	s.lines.deep = false
+	if s.switching && s.scope.Cause() == nil {
+		s.switching, s.broken, s.wait = false, nil, 0
+		return true, nil
+	}
 	if s.client.Clock.Now()-s.since >= maxBackoff/1000 {
 		s.news()
 	}

@@ -19,6 +19,8 @@ type Request struct {
 	Transport string
 	// Streams says that the answer may take any time, and have any length.
 	Streams bool
+	// Endless says that it goes on until somebody ends it.
+	Endless bool
 	// Whole asks for the answer as a whole, in one piece.
 	Whole bool
 }

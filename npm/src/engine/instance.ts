@@ -22,6 +22,7 @@ export interface Functions {
   ): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   switchTransport(id: number, transport: string): void;
+  setHeartbeat(id: number, ms: number): void;
   pending(): number;
   finish(id: number, broke: string, stalled: boolean): string;
   close(id: number, code: number, message: string): void;

@@ -1,7 +1,9 @@
 import { asProviderError, failure, ProviderError } from "../errors.js";
 import type { BodyReader } from "../transport/byte-reader.js";
+import { suspicious } from "../transport/probe.js";
 import { SharedBody } from "../transport/shared-body.js";
-import { mayGoApart } from "../transport/transport.js";
+import { heartbeatFor, wasCut } from "../transport/silence.js";
+import { bufferedMessage, mayGoApart } from "../transport/transport.js";
 import type {
   CallMethod,
   Engine,
@@ -127,16 +129,23 @@ async function drain(reader: BodyReader): Promise<void> {
 }
 
 /**
- * Tells a quiet connection from a dead one, which the platform does not: on a dead
- * one a read just waits. Only reads that wait count, not a page that does not read,
- * nor a time in which the page itself stood still.
+ * Tells a quiet connection from a dead one, and from one whose answer a proxy holds back,
+ * which the platform does not: in each case a read just waits. Only reads that wait
+ * count, not a page that does not read, nor a time in which the page itself stood still.
  */
 class Watch {
   /** How often something comes on a connection that lives, in milliseconds; 0 if not known. */
   readonly interval: number;
   /** Whether the connection was given up. */
   stalled = false;
+  /** Whether it was given up because a proxy holds the answer back. */
+  held = false;
+  /** How long the last read waited, in milliseconds. */
+  waited = 0;
+  /** Whether the body ended without the stream having done so. */
+  cut = false;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #suspecting: ReturnType<typeof setInterval> | undefined;
   /** When the read that waits began; undefined while none does. */
   #since: number | undefined;
   /** How many looks that read has seen. */
@@ -146,7 +155,10 @@ class Watch {
     this.interval = interval;
   }
 
-  start(reader: BodyReader): void {
+  start(reader: BodyReader, isHeld?: () => Promise<boolean>): void {
+    if (isHeld) {
+      this.#suspecting = setInterval(() => void this.#suspect(reader, isHeld), suspicious / 2);
+    }
     if (this.interval === 0) return;
     this.#timer = setInterval(() => {
       if (this.#since === undefined || ++this.#looks < 2) return;
@@ -158,18 +170,40 @@ class Watch {
     }, this.interval / 4);
   }
 
+  /** suspect finds out, once a read has waited for long, whether the answer is held back. */
+  async #suspect(reader: BodyReader, isHeld: () => Promise<boolean>): Promise<void> {
+    const since = this.#since;
+    if (since === undefined || performance.now() - since < suspicious) return;
+    clearInterval(this.#suspecting);
+    if (!(await isHeld()) || this.#since !== since) return;
+    this.held = true;
+    this.stop();
+    reader.cancel().catch(() => {});
+  }
+
   waits(): void {
     this.#since = performance.now();
     this.#looks = 0;
   }
 
   got(): void {
+    this.waited = performance.now() - (this.#since as number);
     this.#since = undefined;
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#suspecting);
   }
+}
+
+/** buffered is the error of a stream that a proxy holds back, and that may not go on. */
+function buffered(bridge: string): ProviderError {
+  return new ProviderError({
+    code: "FAILED_PRECONDITION",
+    reason: "streamBuffered",
+    message: bufferedMessage(bridge),
+  });
 }
 
 class WasmStream<T> implements EngineStream<T> {
@@ -229,8 +263,9 @@ class WasmStream<T> implements EngineStream<T> {
   ): AsyncGenerator<T[], undefined> {
     const instance = await running(module);
     this.#check();
+    let heartbeat = heartbeatFor(call.bridge, call.heartbeat);
     const id = instance.enter((go) =>
-      go.open(method, flat(call), call.getToken, (text) => this.#waits(text)),
+      go.open(method, flat({ ...call, heartbeat }), call.getToken, (text) => this.#waits(text)),
     );
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
@@ -241,17 +276,25 @@ class WasmStream<T> implements EngineStream<T> {
       for (;;) {
         const reader = await this.#connect(instance, id);
         this.#failed = undefined;
-        const watch = new Watch(call.heartbeat);
+        const watch = new Watch(heartbeat);
         const body = reader && shares ? new SharedBody(reader) : reader;
-        const broke = yield* this.#body(instance, id, body, watch);
+        const broke = yield* this.#body(instance, id, body, watch, reader?.isHeld);
         // The module knows a stream no longer that was closed meanwhile.
         this.#check();
+        if (watch.held) {
+          if (!call.reconnect) throw buffered(call.bridge);
+          instance.enter((go) => go.switchTransport(id, call.transport));
+        }
         if (body instanceof SharedBody && body.moved) {
           shares = false;
           instance.enter((go) => go.switchTransport(id, "apart"));
         }
+        if (watch.cut) wasCut(call.bridge, watch.waited);
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
         if (end.status === "again") {
+          const now = heartbeatFor(call.bridge, call.heartbeat);
+          if (now !== heartbeat) instance.enter((go) => go.setHeartbeat(id, now));
+          heartbeat = now;
           this.#connecting();
           continue;
         }
@@ -305,12 +348,13 @@ class WasmStream<T> implements EngineStream<T> {
     id: number,
     reader: BodyReader | null,
     watch: Watch,
+    isHeld: (() => Promise<boolean>) | undefined,
   ): AsyncGenerator<T[], string> {
     if (!reader) return "";
     // The program cannot abort the request any more when it has crashed.
     const forget = instance.onCrash(() => void reader.cancel());
     const stands = setTimeout(() => this.#open(), standing);
-    watch.start(reader);
+    watch.start(reader, isHeld);
     try {
       return yield* this.#chunks(instance, id, reader, watch);
     } finally {
@@ -334,11 +378,17 @@ class WasmStream<T> implements EngineStream<T> {
         chunk = await reader.read();
         watch.got();
       } catch (error) {
+        watch.got();
+        watch.cut = true;
         return error instanceof Error ? error.message : String(error);
       }
       if (watch.stalled) return `nothing came for ${2 * watch.interval} ms, not even a heartbeat`;
       if (reader instanceof SharedBody && reader.moved) return "it is to go on over another";
-      if (chunk.done) return "";
+      if (watch.held) return "a proxy holds the answer back";
+      if (chunk.done) {
+        watch.cut = true;
+        return "";
+      }
       for (let start = 0; start < chunk.value.length; start += pieceSize) {
         const ended = yield* this.#feed(
           instance,

@@ -3,6 +3,8 @@ export interface BodyReader
   extends Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
   /** Takes back a piece that was read and is not needed any more. */
   recycle?(piece: Uint8Array<ArrayBuffer>): void;
+  /** Finds out whether a proxy holds the body back, where one can. */
+  isHeld?: () => Promise<boolean>;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -21,12 +23,13 @@ export function bodyReader(body: ReadableStream<Bytes>): BodyReader {
   try {
     reader = body.getReader({ mode: "byob" });
   } catch {
-    return body.getReader(); // it is no stream of bytes, or the platform is older
+    return body.getReader() as BodyReader; // it is no stream of bytes, or the platform is older
   }
   return new ByteReader(reader);
 }
 
 class ByteReader implements BodyReader {
+  isHeld?: () => Promise<boolean>;
   readonly #reader: ReadableStreamBYOBReader;
   #size = smallest;
   /** What the last piece came in, once that has been used. */

@@ -1,4 +1,5 @@
 import { type BodyReader, bodyReader } from "./byte-reader.js";
+import { isHeld } from "./probe.js";
 import type { Init, Way } from "./transport.js";
 
 /**
@@ -24,6 +25,7 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
     body: Uint8Array<ArrayBuffer>,
     transport: Way | "",
     streams: boolean,
+    endless: boolean,
     most: number,
     id: number,
     answered: Answered,
@@ -45,6 +47,7 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
     if (transport) {
       init.transport = transport;
       init.streams = streams;
+      init.endless = endless;
     }
     const reading: Reading = {};
     void answer(send, url, init, most, id, answered, reading);
@@ -90,6 +93,7 @@ async function answer(
     if (most === 0) {
       body = response.body && bodyReader(response.body);
       reading.body = body ?? undefined;
+      if (body && init.probed) body.isHeld = () => isHeld(url);
     } else {
       const pieces: Uint8Array[] = [];
       // An answer that is not gRPC-Web is not the bridge's, and its body tells nothing.

@@ -4,6 +4,7 @@
 
 import { diagnose } from "./diagnosis.js";
 import { Gate } from "./gate.js";
+import { isHeld, suspicious, wasHeld } from "./probe.js";
 import { exchange, grpcWeb, openSocket } from "./socket.js";
 
 /** How streams go. */
@@ -24,6 +25,10 @@ export interface Init extends RequestInit {
   transport?: Way;
   /** Whether the answer may take any time, and have any length. */
   streams?: boolean;
+  /** Whether it goes on until somebody ends it. */
+  endless?: boolean;
+  /** Set by send where the answer came by fetch, and a proxy may hold its body back. */
+  probed?: boolean;
 }
 
 /**
@@ -71,7 +76,8 @@ export function takesSockets(url: string, way: Way = "fetch"): boolean {
  * behind had better not.
  */
 export function mayGoApart(url: string, transport: Transport): boolean {
-  return transport === "auto" && !takesSockets(url, "auto") && takesSockets(url, "apart");
+  if (transport !== "auto" || wasHeld(url, "lately")) return false;
+  return !takesSockets(url, "auto") && takesSockets(url, "apart");
 }
 
 /** Which bridges have answered, by scheme and host. Those do not refuse the page. */
@@ -93,8 +99,62 @@ export async function send(url: string, init: Init): Promise<Response> {
 }
 
 async function carry(url: string, init: Init): Promise<Response> {
-  if (!takesSockets(url, init.transport)) return fetch(url, init);
-  if (!init.streams) return sendOverSocket(url, init);
+  if (takesSockets(url, init.transport)) {
+    return init.streams ? streamOverSocket(url, init) : sendOverSocket(url, init);
+  }
+  return init.endless ? streamOverFetch(url, init) : fetch(url, init);
+}
+
+/**
+ * streamOverFetch is fetch for an answer without end. Where a proxy holds that back it
+ * goes over a WebSocket, if it may, and otherwise tells what is wrong; noSocket is why
+ * there can be no WebSocket, if that is known.
+ */
+async function streamOverFetch(url: string, init: Init, noSocket?: string): Promise<Response> {
+  const mayMove = init.transport !== "fetch" && init.transport !== undefined && !noSocket;
+  const elsewhere = () =>
+    mayMove ? streamOverSocket(url, init) : Promise.resolve(streamBuffered(url, noSocket));
+  if (wasHeld(url, mayMove ? "lately" : "now")) return elsewhere();
+  const { signal } = init;
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", abort, { once: true });
+  let over = false;
+  let held = false;
+  const timer = setTimeout(async () => {
+    held = (await isHeld(url)) && !over;
+    if (held) controller.abort();
+  }, suspicious);
+  try {
+    const response = await fetch(url, { ...init, signal: controller.signal });
+    init.probed = true;
+    return response;
+  } catch (error) {
+    if (!held || signal.aborted) throw error;
+    signal.removeEventListener("abort", abort);
+    return await elsewhere();
+  } finally {
+    over = true;
+    clearTimeout(timer);
+  }
+}
+
+/** streamBuffered is the answer where a proxy holds streams back. */
+function streamBuffered(url: string, noSocket: string | undefined): Response {
+  return refusal(failedPrecondition, "streamBuffered", bufferedMessage(url, noSocket));
+}
+
+/** @internal bufferedMessage tells what is wrong where a proxy holds streams back. */
+export function bufferedMessage(url: string, noSocket?: string): string {
+  const { origin } = new URL(url);
+  const sockets = noSocket
+    ? `or let WebSockets through (${noSocket})`
+    : 'or use transport "auto", which then goes over WebSockets';
+  return `a proxy before the bridge at ${origin} holds the answer back: have it pass streams on as they come (in nginx, proxy_buffering off, and no proxy_ignore_headers for X-Accel-Buffering), ${sockets}`;
+}
+
+async function streamOverSocket(url: string, init: Init): Promise<Response> {
   if (streams >= maxStreams) {
     return refusal(
       resourceExhausted,
@@ -131,7 +191,9 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
     return exchange(socket, init, onEnd, onOverrun);
   }
   onEnd();
-  if (init.transport !== "websocket") return fetch(url, init);
+  if (init.transport !== "websocket") {
+    return init.endless ? streamOverFetch(url, init, socket) : fetch(url, init);
+  }
   return refusal(
     failedPrecondition,
     "webSocketUnavailable",

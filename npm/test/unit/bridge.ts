@@ -21,6 +21,8 @@ export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } 
       body: init.body as Uint8Array,
       signal: init.signal as AbortSignal,
     };
+    // A bridge of an older version, which knows no probes.
+    if (request.headers.has("akash-probe")) return new Response(null);
     const answer = answers[Math.min(requests.length, answers.length - 1)];
     requests.push(request);
     const response = answer?.(request);

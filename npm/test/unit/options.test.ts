@@ -9,7 +9,7 @@ const settings = {
   bridge: "https://bridge.example",
   timeoutMs: 30_000,
   retries: 3,
-  heartbeat: 15_000,
+  heartbeat: 8_000,
   transport: "auto" as const,
 };
 const provider = "akash1provider";
@@ -291,7 +291,7 @@ test("a call has the client's settings where it has none of its own", () => {
     transport: "fetch",
     timeout: 30_000,
     retries: 3,
-    heartbeat: 15_000,
+    heartbeat: 8_000,
     reconnect: true,
     insecure: false,
     skipVersion: false,

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { isHeld, wasHeld } from "../../src/transport/probe.js";
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+  });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A bridge whose probes come in parts that are so far apart, in milliseconds. */
+function answering(...apart: number[]) {
+  const fetched = vi.fn(async (_url: string, init: RequestInit) => {
+    expect(new Headers(init.headers).get("akash-probe")).toBe("1");
+    const wait = apart[Math.min(fetched.mock.calls.length, apart.length) - 1];
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new Uint8Array(5));
+        setTimeout(() => controller.close(), wait);
+      },
+    });
+    return new Response(body, { headers: { "akash-probe": "1000" } });
+  });
+  vi.stubGlobal("fetch", fetched);
+  return fetched;
+}
+
+/** Waits for a finding, while time passes. */
+async function found(url: string): Promise<boolean> {
+  const finding = isHeld(url);
+  await vi.advanceTimersByTimeAsync(4_000);
+  return finding;
+}
+
+test("an answer that comes in two parts passes, and that is known for minutes", async () => {
+  const fetched = answering(1_000);
+  expect(await found("https://passes.example/a.B/C")).toBe(false);
+  expect(await found("https://passes.example/a.B/D")).toBe(false);
+  expect(fetched).toHaveBeenCalledTimes(1);
+  expect(wasHeld("https://passes.example/a.B/C", "lately")).toBe(false);
+});
+
+test("an answer that comes all at once, twice, is held back", async () => {
+  const fetched = answering(10);
+  expect(await found("https://held.example/a.B/C")).toBe(true);
+  expect(fetched).toHaveBeenCalledTimes(2);
+  expect(wasHeld("https://held.example/a.B/D", "now")).toBe(true);
+  await vi.advanceTimersByTimeAsync(20_000);
+  // A proxy may be mended: another stream has it probed again.
+  expect(wasHeld("https://held.example/a.B/D", "now")).toBe(false);
+  expect(wasHeld("https://held.example/a.B/D", "lately")).toBe(true);
+  answering(1_000);
+  expect(await found("https://held.example/a.B/C")).toBe(false);
+  expect(wasHeld("https://held.example/a.B/D", "lately")).toBe(false);
+});
+
+test("one answer that comes all at once is chance", async () => {
+  const fetched = answering(10, 1_000);
+  expect(await found("https://chance.example/a.B/C")).toBe(false);
+  expect(fetched).toHaveBeenCalledTimes(2);
+});
+
+test.each([
+  ["a bridge that knows no probes", async () => new Response("x")],
+  ["a bridge that is away", () => Promise.reject(new TypeError("fetch failed"))],
+  [
+    "an answer that never ends",
+    async () => new Response(new ReadableStream(), { headers: { "akash-probe": "1000" } }),
+  ],
+] as const)("%s is not judged", async (name, fetch) => {
+  vi.stubGlobal("fetch", fetch);
+  const url = `https://${name.replaceAll(" ", "-")}.example/a.B/C`;
+  const finding = isHeld(url);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(await finding).toBe(false);
+  expect(wasHeld(url, "now")).toBe(false);
+});
