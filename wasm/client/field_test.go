@@ -50,9 +50,9 @@ func TestFieldStatusInHeaders(t *testing.T) {
 	})
 }
 
-// Field: a stream that a proxy held back brought nothing, so that it had no attempts left
-// when it was to go on another way.
-func TestFieldSwitchedStreamNeedsNoRetries(t *testing.T) {
+// Field: a stream that a proxy held back had to wait, as after a failure, before it went
+// on another way.
+func TestFieldSwitchedStreamGoesOnAtOnce(t *testing.T) {
 	c, bridge := newClient(answer{})
 	call := newCall()
 	call.Retries, call.Reconnect, call.Lease.Follow = 0, true, true
@@ -66,13 +66,13 @@ func TestFieldSwitchedStreamNeedsNoRetries(t *testing.T) {
 	again, f := s.Finish("a proxy holds the answer back", false)
 	assert.True(t, again)
 	assert.Nil(t, f)
+	assert.Zero(t, s.wait)
 	_, f = s.Connect()
 	require.Nil(t, f)
 	assert.Equal(t, "websocket", bridge.requests[1].Transport)
 
-	// A connection that breaks later counts as any other.
-	again, f = s.Finish("connection reset", false)
-	assert.False(t, again)
-	require.NotNil(t, f)
-	assert.Equal(t, grpcweb.Unavailable, f.Code)
+	// A connection that breaks later is one that failed.
+	again, _ = s.Finish("connection reset", false)
+	assert.True(t, again)
+	assert.NotZero(t, s.wait)
 }
