@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&o.PingInterval, "ping-interval", fake.DefaultPingInterval, "how often a WebSocket is pinged")
 	flags.StringVar(&o.State, "state", "", "`folder` that keeps addresses, certificates and logs, so that a testserver that\nwas killed and is started again is the same")
 	flags.BoolVar(&o.CA, "ca", false, "serve a certificate of an authority's on the REST port, by name")
+	flags.BoolVar(&o.Shell, "shell", false, "run the commands sent to the lease's shell, on this machine and as this user;\nonly with a --rest address of the loopback interface")
 	var faults list
 	flags.Var(&faults, "fault", "`NAME` or NAME=DURATION of something that goes wrong; may be repeated")
 	flags.Usage = func() {

@@ -252,6 +252,10 @@ func (s *Server) controlHandler() http.Handler {
 		p.work.warn(query.Get("service"), query.Get("reason"), query.Get("note"))
 		return nil
 	})
+	// GET /shells: how many processes of shells are running.
+	handle("GET /shells", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
+		return answer(w, map[string]int64{"running": p.boxes.running.Load()})
+	})
 	handle("POST /token", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		token, err := s.makeToken(p, r)
 		if err != nil {

@@ -92,6 +92,12 @@ type Options struct {
 	// Services are those of the lease that each provider holds; nil is
 	// DefaultServices.
 	Services []Service
+	// Shell runs the commands that are sent to the lease's shell, as programs of this
+	// machine and with the rights of this process: each container is a folder, and
+	// nothing keeps a command in it. Whoever can reach the REST port and has the
+	// token can run anything, so REST must be an address of the loopback interface.
+	// Without it, every command fails.
+	Shell bool
 }
 
 // Endpoints says where one provider is.
@@ -203,6 +209,9 @@ func (o *Options) check() ([]version, error) {
 	if o.PingInterval < 0 {
 		return nil, fmt.Errorf("ping interval %s: want more than 0", o.PingInterval)
 	}
+	if host, _, err := net.SplitHostPort(cmp.Or(o.REST, loopback)); o.Shell && (err != nil || !isLoopback(host)) {
+		return nil, fmt.Errorf("a shell on %s: want an address of the loopback interface, since it runs programs of this machine", o.REST)
+	}
 	if o.State != "" && o.Providers > 1 {
 		return nil, fmt.Errorf("state of %d providers: want one", o.Providers)
 	}
@@ -212,6 +221,11 @@ func (o *Options) check() ([]version, error) {
 		}
 	}
 	return versions, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // start opens every port.

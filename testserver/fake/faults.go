@@ -37,6 +37,11 @@ const (
 	FaultClose1011   Fault = "close-1011"
 	FaultClose1013   Fault = "close-1013"
 
+	FaultShellLate    Fault = "shell-late-frames"
+	FaultShellFailure Fault = "shell-failure"
+	FaultShellDrop    Fault = "shell-drop"
+	FaultShellBare    Fault = "shell-bare"
+
 	FaultCertExpired     Fault = "cert-expired"
 	FaultCertNotYetValid Fault = "cert-not-yet-valid"
 	FaultCertForeign     Fault = "cert-foreign"
@@ -85,6 +90,11 @@ var faultText = map[Fault]struct {
 	FaultOddFrames:   {"WebSockets begin with frames that are neither events nor lines", 0},
 	FaultClose1011:   {"WebSockets close with 1011, an internal error, at once", 0},
 	FaultClose1013:   {"WebSockets close with 1013, to be tried again later, at once", 0},
+
+	FaultShellLate:    {"a shell sends frames after its result", 0},
+	FaultShellFailure: {"a shell fails for reasons that the provider keeps to itself", 0},
+	FaultShellDrop:    {"a shell's connection breaks with the first output, or at its end", 0},
+	FaultShellBare:    {"containers have a shell and no other program", 0},
 
 	FaultCertExpired:     {"the certificate has expired", 0},
 	FaultCertNotYetValid: {"the certificate is valid from tomorrow on", 0},

@@ -57,6 +57,7 @@ type provider struct {
 	movedHostnames, movedEndpoints moves
 
 	logs     *logbook
+	boxes    boxes
 	rest     *http.Server
 	grpc     *grpc.Server
 	goers    sync.WaitGroup
@@ -129,6 +130,7 @@ func (p *provider) close() {
 	}
 	p.rest.Close()
 	p.requests.Wait()
+	p.boxes.remove()
 	if p.grpc != nil {
 		p.grpc.Stop()
 	}

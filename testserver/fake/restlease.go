@@ -26,6 +26,7 @@ func (p *provider) routeLeases(routes *http.ServeMux) {
 		"GET " + lease + "/service/{serviceName}/status": {"", p.serviceStatus},
 		"GET " + lease + "/logs":                         {scopeLogs, p.streamed(scopeLogs, p.socketLogs)},
 		"GET " + lease + "/kubeevents":                   {scopeEvents, p.streamed(scopeEvents, p.socketEvents)},
+		lease + "/shell":                                 {scopeShell, p.shell}, // of any method
 	} {
 		scope := one.scope
 		if scope == scopeLogs || scope == scopeEvents {

@@ -136,12 +136,13 @@ const (
 	scopeEvents       = "events"
 	scopeStatus       = "status"
 	scopeRestart      = "restart"
+	scopeShell        = "shell"
 	scopeAttestation  = "attestation"
 )
 
 // scopes are all that a provider knows; a token that names another is refused.
 var scopes = []string{
-	scopeSendManifest, scopeGetManifest, scopeLogs, "shell", scopeEvents, scopeStatus, scopeRestart,
+	scopeSendManifest, scopeGetManifest, scopeLogs, scopeShell, scopeEvents, scopeStatus, scopeRestart,
 	"hostname-migrate", "ip-migrate", scopeAttestation,
 }
 
