@@ -77,6 +77,7 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 	return &relay.Call{
 		Provider:  c.request.Address,
 		Streaming: c.method.Streaming,
+		Duplex:    c.method.Duplex,
 		Heartbeat: c.heartbeat,
 		Route: func(ctx context.Context) (*relay.Route, error) {
 			var err error
@@ -143,7 +144,11 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 		}
 	}
 	if endpoint.Method == provider.REST {
-		return &relay.Route{ReplyHeader: replyHeader, Upstream: g.overREST(restCall())}, nil
+		upstream := relay.Upstream(g.overREST(restCall()))
+		if c.method.Duplex {
+			upstream = g.duplexOverREST(restCall())
+		}
+		return &relay.Route{ReplyHeader: replyHeader, Upstream: upstream}, nil
 	}
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
@@ -169,6 +174,14 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 func (g *Gateway) overREST(call *rest.Call) relay.Func {
 	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
 		call.Message, call.Opened = request, answer.Open
+		return g.options.REST.Serve(ctx, call, answer.Send)
+	}
+}
+
+// duplexOverREST is overREST for a call whose requests are a stream.
+func (g *Gateway) duplexOverREST(call *rest.Call) relay.Duplex {
+	return func(ctx context.Context, requests *relay.Requests, answer *relay.Answer) error {
+		call.Next, call.Opened = requests.Next, answer.Open
 		return g.options.REST.Serve(ctx, call, answer.Send)
 	}
 }

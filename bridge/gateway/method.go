@@ -21,6 +21,8 @@ type Method struct {
 	Service, Name string
 	// Streaming says that the answer may have any number of messages.
 	Streaming bool
+	// Duplex says that the request may be any number of messages, too.
+	Duplex bool
 }
 
 // Public reports whether providers answer the method without authentication. The
@@ -48,6 +50,7 @@ var methods = methodsOf(
 	providerv1.File_akash_provider_v1_service_proto,
 	leasev1.File_akash_provider_lease_v1_service_proto,
 	webv1.File_akash_provider_web_v1_service_proto,
+	webv1.File_akash_provider_web_v1_shell_proto,
 )
 
 func methodsOf(files ...protoreflect.FileDescriptor) map[string]Method {
@@ -57,7 +60,7 @@ func methodsOf(files ...protoreflect.FileDescriptor) map[string]Method {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
 				d := service.Methods().Get(j)
-				m := Method{Service: string(service.FullName()), Name: string(d.Name()), Streaming: d.IsStreamingServer()}
+				m := Method{Service: string(service.FullName()), Name: string(d.Name()), Streaming: d.IsStreamingServer(), Duplex: d.IsStreamingClient()}
 				m.Path = "/" + m.Service + "/" + m.Name
 				index[m.Path] = m
 			}

@@ -19,7 +19,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec // by method
 	bytes    *prometheus.CounterVec   // by direction: received, sent
 	reach    *prometheus.HistogramVec // by outcome: grpc, rest, failed
-	skipped  *prometheus.CounterVec   // by kind: event, logLine
+	skipped  *prometheus.CounterVec   // by kind: event, logLine, shell
 }
 
 // NewMetrics returns Metrics in a registry of their own.
@@ -50,7 +50,7 @@ func NewMetrics() *Metrics {
 		}, []string{"outcome"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "akash_bridge_skipped_frames_total",
-			Help: "WebSocket frames of providers that could not be read and were skipped, by what was expected: event or logLine.",
+			Help: "WebSocket frames of providers that could not be read and were skipped, by what was expected: event, logLine or shell.",
 		}, []string{"kind"}),
 	}
 	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped,

@@ -22,8 +22,9 @@ import (
 
 // Services that need a certain protocol.
 var (
-	leaseService     = leasev1.LeaseRPC_ServiceDesc.ServiceName
-	leaseRESTService = webv1.LeaseREST_ServiceDesc.ServiceName
+	leaseService      = leasev1.LeaseRPC_ServiceDesc.ServiceName
+	leaseRESTService  = webv1.LeaseREST_ServiceDesc.ServiceName
+	leaseShellService = webv1.LeaseShell_ServiceDesc.ServiceName
 )
 
 const (

@@ -130,7 +130,7 @@ func (p *peer) idle() bool { return p.grpc.open() == 0 }
 
 // reach chooses the protocol.
 func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
-	if r.Service == leaseRESTService {
+	if r.Service == leaseRESTService || r.Service == leaseShellService {
 		return p.reachREST(ctx, nil)
 	}
 	var asked versionAnswer

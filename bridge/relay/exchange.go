@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -32,9 +33,10 @@ type exchange struct {
 	unlink   func()          // stops the end of the request's context from canceling ctx
 	releases []func()
 
-	request []byte // the framed request messages; nil once they are sent
-	route   *Route
-	result  Result
+	request  []byte    // the framed request messages; nil once they are sent
+	requests *Requests // the request messages of a duplex call
+	route    *Route
+	result   Result
 }
 
 // link cancels a stream when its request's context ends.
@@ -46,10 +48,12 @@ func (x *exchange) link(r *http.Request) {
 // serve answers the call through its upstream.
 //
 // Thousands of idle streams wait below this frame. Work that is done once before that
-// has functions of its own, so that their stack frames are writeError by then.
+// has functions of its own, so that their stack frames are gone by then.
 func (x *exchange) serve() {
-	if x.call.Heartbeat > 0 && x.call.Streaming {
-		x.reply.keepAlive(x.call.Heartbeat)
+	if x.call.Duplex {
+		x.reply.keepAlive(cmp.Or(x.call.Heartbeat, duplexHeartbeat), x.cancel)
+	} else if x.call.Heartbeat > 0 && x.call.Streaming {
+		x.reply.keepAlive(x.call.Heartbeat, x.cancel)
 	}
 	if err := x.route.Upstream.answer(x); err != nil {
 		x.fail(err)
@@ -72,6 +76,9 @@ func (x *exchange) finish(trailers http.Header) {
 // end releases the call's resources and reports its result.
 func (x *exchange) end() {
 	x.result.Duration, x.result.Sent = time.Since(x.start), x.reply.end()
+	if x.requests != nil {
+		x.result.Received = x.requests.received.Load()
+	}
 	if x.unlink != nil {
 		x.unlink()
 	}

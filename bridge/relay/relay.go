@@ -37,6 +37,9 @@ type Call struct {
 	Provider string
 	// Streaming says that the answer may have any number of messages.
 	Streaming bool
+	// Duplex says that the request, too, may have any number of messages, and goes on
+	// while the call is answered. Such a call is Streaming, and its Upstream a Duplex.
+	Duplex bool
 	// Heartbeat is how long a stream may be idle before an empty message is sent; 0
 	// sends none.
 	Heartbeat time.Duration
@@ -97,10 +100,15 @@ func (h *Handler) begin(x *exchange, r *http.Request) error {
 		return err
 	}
 	var err error
-	if x.request, err = h.read(x.ctx, r.Body); err != nil {
+	if x.call.Duplex {
+		err = h.startDuplex(x, r)
+	} else {
+		x.request, err = h.read(x.ctx, r.Body)
+		x.result.Received = int64(len(x.request))
+	}
+	if err != nil {
 		return err
 	}
-	x.result.Received = int64(len(x.request))
 	if x.route, err = x.call.Route(x.ctx); err != nil {
 		if x.ctx.Err() != nil {
 			return contextError(x.ctx)

@@ -28,17 +28,18 @@ type reply struct {
 	interval time.Duration
 	timer    *time.Timer
 	last     time.Time // of the last write; set only if interval is
+	failed   func()    // called when a heartbeat cannot be sent
 }
 
 func newReply(w Response) *reply { return &reply{w: w} }
 
 // keepAlive sends an empty message whenever interval has passed without a write. The
 // first one sends the headers, so headers that the provider sends later are not
-// relayed.
-func (r *reply) keepAlive(interval time.Duration) {
+// relayed. failed is called if one cannot be sent.
+func (r *reply) keepAlive(interval time.Duration, failed func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.interval, r.last = interval, time.Now()
+	r.interval, r.last, r.failed = interval, time.Now(), failed
 	r.timer = time.AfterFunc(interval, r.heartbeat)
 }
 
@@ -50,9 +51,9 @@ func (r *reply) heartbeat() {
 	}
 	quiet := time.Since(r.last)
 	if quiet >= r.interval {
-		// The error needs no handling here: the client has disconnected, which ends
-		// the call's context.
-		_ = r.writeLocked([][]byte{emptyMessage})
+		if r.writeLocked([][]byte{emptyMessage}) != nil {
+			r.failed()
+		}
 		r.flushLocked()
 		quiet = 0
 	}

@@ -93,6 +93,8 @@ type frames struct {
 	limit   int
 	// pinged, if set, is called for each ping.
 	pinged func()
+	// mute leaves pings without an answer.
+	mute bool
 }
 
 func newFrames(conn io.ReadWriter, limit int) *frames {
@@ -204,6 +206,9 @@ func (f *frames) control(op byte, final bool, size uint64) error {
 		if f.pinged != nil {
 			f.pinged()
 		}
+		if f.mute {
+			return nil
+		}
 		return f.write(opPong, payload)
 	case opPong:
 		return nil
@@ -221,18 +226,39 @@ func (f *frames) control(op byte, final bool, size uint64) error {
 	return errFrame
 }
 
-// write sends a control frame, masked as a client's must be (section 5.3).
+// write sends a control frame.
 func (f *frames) write(op byte, payload []byte) error {
-	b := make([]byte, 0, 6+maxControl)
-	b = append(b, bitFinal|op, bitMasked|byte(len(payload)))
-	b = append(b, 0, 0, 0, 0)
-	mask := b[2:6]
-	_, _ = rand.Read(mask) // never fails
-	for i, c := range payload {
-		b = append(b, c^mask[i%4])
-	}
-	_, err := f.conn.Write(b)
+	_, err := f.conn.Write(appendFrame(make([]byte, 0, 6+maxControl), op, payload))
 	return err
+}
+
+// appendFrame appends a whole message of the client's to b, masked as it must be
+// (section 5.3). The payload is in pieces.
+func appendFrame(b []byte, op byte, payload ...[]byte) []byte {
+	size := 0
+	for _, piece := range payload {
+		size += len(piece)
+	}
+	b = append(b, bitFinal|op)
+	switch {
+	case size < 126:
+		b = append(b, bitMasked|byte(size))
+	case size < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, bitMasked|126), uint16(size))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, bitMasked|127), uint64(size))
+	}
+	var mask [4]byte
+	_, _ = rand.Read(mask[:]) // never fails
+	b = append(b, mask[:]...)
+	start := len(b)
+	for _, piece := range payload {
+		b = append(b, piece...)
+	}
+	for i := range b[start:] {
+		b[start+i] ^= mask[i%4]
+	}
+	return b
 }
 
 // cut is the error of a connection that ends where it must not.

@@ -42,6 +42,7 @@ const (
 	scopeRestart         = "restart"
 	scopeHostnameMigrate = "hostname-migrate"
 	scopeIPMigrate       = "ip-migrate"
+	scopeShell           = "shell"
 )
 
 // gateway is a provider's REST gateway as one call uses it: the provider's own

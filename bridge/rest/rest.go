@@ -35,6 +35,9 @@ type Call struct {
 	Method string
 	// Message is the encoded request message.
 	Message []byte
+	// Next returns the next request message of a method whose requests are a stream,
+	// for which Message is not set; io.EOF after the last.
+	Next func(context.Context) ([]byte, error)
 	// Authorization is the value of the caller's authorization header, "" for
 	// none. It goes to routes that ask for an owner and to no other.
 	Authorization string
@@ -77,10 +80,11 @@ type Frame string
 const (
 	FrameEvent   Frame = "event"
 	FrameLogLine Frame = "logLine"
+	FrameShell   Frame = "shell"
 )
 
 // Frames are all kinds.
-var Frames = []Frame{FrameEvent, FrameLogLine}
+var Frames = []Frame{FrameEvent, FrameLogLine, FrameShell}
 
 // Adapter answers gRPC calls from the REST gateways of providers. It is safe for
 // concurrent use, and keeps nothing that no call is using.
@@ -148,6 +152,7 @@ var methods = map[string]func(context.Context, *exchange) error{
 	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:   streamLeaseEvents,
 	webv1.LeaseREST_HostnameMigrate_FullMethodName:     hostnameMigrate,
 	webv1.LeaseREST_EndpointMigrate_FullMethodName:     endpointMigrate,
+	webv1.LeaseShell_Shell_FullMethodName:              shell,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.
@@ -215,8 +220,11 @@ func (x *exchange) skip(kind Frame, frame []byte) {
 }
 
 // request decodes the call's message into m.
-func (x *exchange) request(m proto.Message) error {
-	if err := proto.Unmarshal(x.call.Message, m); err != nil {
+func (x *exchange) request(m proto.Message) error { return x.decode(x.call.Message, m) }
+
+// decode decodes a request message of the call's into m.
+func (x *exchange) decode(message []byte, m proto.Message) error {
+	if err := proto.Unmarshal(message, m); err != nil {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the request message of %s cannot be decoded", x.call.Method)
 	}
 	return nil

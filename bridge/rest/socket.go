@@ -30,6 +30,7 @@ type socket struct {
 	// A read under way is one that started, for the watch on silent providers.
 	started, ended, pings atomic.Uint64
 	silent, done          atomic.Bool
+	unwatched             atomic.Bool // silence proves nothing any more
 	watch                 *time.Timer
 }
 
@@ -82,7 +83,7 @@ func (s *socket) watcher() func() {
 		}
 		lastStarted, lastPings = started, pings
 		switch {
-		case s.done.Load():
+		case s.done.Load(), s.unwatched.Load():
 		case quiet == 2:
 			s.silent.Store(true)
 			_ = s.conn.Close()

@@ -64,6 +64,8 @@ const (
 	ReasonNoRunningPods   Reason = "noRunningPods"
 	ReasonPodStarting     Reason = "podStarting"
 	ReasonManifestRefused Reason = "manifestRefused"
+	ReasonShellBroken     Reason = "shellBroken"
+	ReasonCommandNotFound Reason = "commandNotFound"
 	ReasonOutcomeUnknown  Reason = "outcomeUnknown"
 	ReasonNotImplemented  Reason = "notImplemented"
 )

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/improbable-eng/grpc-web/go/grpcweb"
@@ -137,10 +138,38 @@ func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, ar
 		h.serve(batched, r)
 		batched.Flush()
 	default:
-		r.Body = timed(webSocket)
+		live := &liveBody{ReadCloser: timed(webSocket), arrived: arrived}
+		defer live.wait() // for a read, which returns when the WebSocket closes
+		r.Body = live
 		h.serve(w, r)
 	}
 	_ = webSocket.Close()
+}
+
+// liveBody is the body of a call over a WebSocket, on which messages may follow while
+// the call is answered.
+type liveBody struct {
+	io.ReadCloser
+	arrived func()
+	reading sync.Mutex // held while a read is under way
+}
+
+var _ relay.LiveBody = (*liveBody)(nil)
+
+// Arrived implements relay.LiveBody.
+func (b *liveBody) Arrived() { b.arrived() }
+
+// Read implements io.Reader.
+func (b *liveBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	return b.ReadCloser.Read(p)
+}
+
+// wait waits for a read that is under way.
+func (b *liveBody) wait() {
+	b.reading.Lock()
+	defer b.reading.Unlock() // a later read fails at once
 }
 
 func (h bridgeHandler) serve(w http.ResponseWriter, r *http.Request) {

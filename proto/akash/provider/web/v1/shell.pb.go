@@ -123,8 +123,9 @@ type ShellRequest_Start struct {
 }
 
 type ShellRequest_Stdin struct {
-	// Bytes for its standard input, 64 KiB at most. They wait in the transport
-	// while the process does not read.
+	// Bytes for its standard input, 64 KiB at most. The bridge holds 256 KiB that the
+	// process has not read yet, and then reads no more requests: a caller that wants
+	// its resize and used heard keeps no more than that on the way (see taken).
 	Stdin []byte `protobuf:"bytes,2,opt,name=stdin,proto3,oneof"`
 }
 
@@ -303,7 +304,8 @@ func (x *TerminalSize) GetRows() uint32 {
 	return 0
 }
 
-// ShellResponse is output of the process, or its end. An empty one means nothing.
+// ShellResponse is output of the process, its end, or word of its input. An empty one
+// means nothing.
 type ShellResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Response:
@@ -311,6 +313,7 @@ type ShellResponse struct {
 	//	*ShellResponse_Stdout
 	//	*ShellResponse_Stderr
 	//	*ShellResponse_Result
+	//	*ShellResponse_Taken
 	Response      isShellResponse_Response `protobuf_oneof:"response"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -380,6 +383,15 @@ func (x *ShellResponse) GetResult() *ShellResult {
 	return nil
 }
 
+func (x *ShellResponse) GetTaken() uint32 {
+	if x != nil {
+		if x, ok := x.Response.(*ShellResponse_Taken); ok {
+			return x.Taken
+		}
+	}
+	return 0
+}
+
 type isShellResponse_Response interface {
 	isShellResponse_Response()
 }
@@ -396,11 +408,19 @@ type ShellResponse_Result struct {
 	Result *ShellResult `protobuf:"bytes,3,opt,name=result,proto3,oneof"`
 }
 
+type ShellResponse_Taken struct {
+	// How many bytes of stdin the provider has taken since it was last said. It is
+	// said at least every 64 KiB.
+	Taken uint32 `protobuf:"varint,4,opt,name=taken,proto3,oneof"`
+}
+
 func (*ShellResponse_Stdout) isShellResponse_Response() {}
 
 func (*ShellResponse_Stderr) isShellResponse_Response() {}
 
 func (*ShellResponse_Result) isShellResponse_Response() {}
+
+func (*ShellResponse_Taken) isShellResponse_Response() {}
 
 // ShellResult is how a process ended.
 type ShellResult struct {
@@ -480,11 +500,12 @@ const file_akash_provider_web_v1_shell_proto_rawDesc = "" +
 	"\x06window\x18\a \x01(\rR\x06window\"<\n" +
 	"\fTerminalSize\x12\x18\n" +
 	"\acolumns\x18\x01 \x01(\rR\acolumns\x12\x12\n" +
-	"\x04rows\x18\x02 \x01(\rR\x04rows\"\x8d\x01\n" +
+	"\x04rows\x18\x02 \x01(\rR\x04rows\"\xa5\x01\n" +
 	"\rShellResponse\x12\x18\n" +
 	"\x06stdout\x18\x01 \x01(\fH\x00R\x06stdout\x12\x18\n" +
 	"\x06stderr\x18\x02 \x01(\fH\x00R\x06stderr\x12<\n" +
-	"\x06result\x18\x03 \x01(\v2\".akash.provider.web.v1.ShellResultH\x00R\x06resultB\n" +
+	"\x06result\x18\x03 \x01(\v2\".akash.provider.web.v1.ShellResultH\x00R\x06result\x12\x16\n" +
+	"\x05taken\x18\x04 \x01(\rH\x00R\x05takenB\n" +
 	"\n" +
 	"\bresponse\"D\n" +
 	"\vShellResult\x12\x1b\n" +
@@ -544,6 +565,7 @@ func file_akash_provider_web_v1_shell_proto_init() {
 		(*ShellResponse_Stdout)(nil),
 		(*ShellResponse_Stderr)(nil),
 		(*ShellResponse_Result)(nil),
+		(*ShellResponse_Taken)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
