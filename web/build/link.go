@@ -37,7 +37,7 @@ func (l *linker) link() (map[string][]byte, error) {
 	return l.done, nil
 }
 
-// asset links a source after those that it hasReferences to, since its version depends on
+// asset links a source after those that it refers to, since its version depends on
 // theirs.
 func (l *linker) asset(name string) ([]byte, error) {
 	if body, ok := l.done[name]; ok {
