@@ -1,10 +1,10 @@
-// The checks of single values. Each throws a TypeError that names the value.
+// Checks of single values. Each throws a TypeError that names the value.
 import type { Transport } from "./transport/transport.js";
 
-/** Browsers count timers in 32 bits. */
+/** Browsers' timers are limited to 32 bits. */
 export const maxTimeout = 2 ** 31 - 1;
 
-/** readUint64 returns a whole number below 2^64 in digits. */
+/** readUint64 returns an integer below 2^64 in decimal digits. */
 export function readUint64(name: string, value: unknown): string {
   let whole: bigint | undefined;
   if (typeof value === "bigint") whole = value;
@@ -18,7 +18,7 @@ export function readUint64(name: string, value: unknown): string {
   return whole.toString();
 }
 
-/** readCount returns a whole number from 0 to max, undefined where it is absent. */
+/** readCount returns an integer from 0 to max, or undefined if it is absent. */
 export function readCount(name: string, value: unknown, max = 2 ** 32 - 1): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max) {
@@ -61,7 +61,10 @@ export function requireObject(name: string, value: unknown): asserts value is ob
   }
 }
 
-/** requireText requires a string. Its error never shows the value: it may be a secret. */
+/**
+ * requireText requires a string. Its error never contains the value, which may be a
+ * secret.
+ */
 export function requireText(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string" || value === "") {
     throw new TypeError(
@@ -85,7 +88,7 @@ export function requireFunction(name: string, value: unknown): void {
 export function requireSignal(value: unknown): void {
   if (value === undefined) return;
   requireObject("signal", value);
-  // Not instanceof: a signal may come from another frame.
+  // Not instanceof, because a signal may come from another frame.
   const { aborted, addEventListener } = value as Partial<AbortSignal>;
   if (typeof aborted !== "boolean" || typeof addEventListener !== "function") {
     throw new TypeError("signal must be an AbortSignal");

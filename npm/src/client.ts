@@ -50,27 +50,27 @@ import {
 import { WorkerEngine } from "./worker/worker-engine.js";
 import type { WorkerScript } from "./worker/worker-link.js";
 
-/** How much longer a restart may take than the provider waits, in milliseconds. */
+/** How much longer than the provider's timeout a restart may take, in milliseconds. */
 const restartGrace = 10_000;
 
-/** What a provider that was asked for its status answered. */
+/** The result of one provider's status call. */
 export type DiscoverResult = CallResult<ProviderStatus> & {
   /** The provider's address. */
   provider: string;
 };
 
 /**
- * Calls providers through a bridge. Make one with {@link createClient} and use it
+ * Calls providers through a bridge. Create one with {@link createClient} and use it
  * for all providers.
  *
- * Calls with one answer never throw, except a TypeError for arguments of the wrong
- * type: they return `{ status: "success", … }` or `{ status: "error", error, … }`.
- * Streams throw a {@link ProviderError}.
+ * Unary calls never throw, except for a TypeError if an argument has the wrong type:
+ * they return `{ status: "success", … }` or `{ status: "error", error, … }`. Streams
+ * throw a {@link ProviderError}.
  */
 export class Client {
   readonly #engine: Engine;
   readonly #settings: Settings;
-  /** What goes on: for each call and stream, how to end it. */
+  /** The open calls and streams: for each, the function that ends it. */
   readonly #open = new Set<(error: ProviderError) => void>();
   #closed = false;
 
@@ -81,7 +81,7 @@ export class Client {
   }
 
   /**
-   * Asks a provider for its status.
+   * Gets a provider's status.
    *
    * ```ts
    * const result = await client.getProviderStatus("akash1…", { timeoutMs: 5_000 });
@@ -97,9 +97,10 @@ export class Client {
   }
 
   /**
-   * Streams a provider's status: at once, and again at every change. A connection
-   * that ends is opened again, also where the provider ended it. The stream ends only
-   * where it is left, or with an error that trying again does not mend.
+   * Streams a provider's status: the current one, and a new one after every change.
+   * If the connection ends, even if the provider ended it, the stream opens another
+   * one. The stream ends only when it is left, or with an error that retrying would
+   * not resolve.
    */
   streamProviderStatus(address: string, options: StreamOptions = {}): Stream<ProviderStatus> {
     return this.#stream(
@@ -111,7 +112,7 @@ export class Client {
   }
 
   /**
-   * Asks many providers for their status and yields each result as it comes.
+   * Gets the status of many providers and yields each result as it arrives.
    *
    * ```ts
    * for await (const { provider, status } of client.discoverProviders(addresses)) …
@@ -173,8 +174,9 @@ export class Client {
 
   /**
    * Streams the logs of a lease's services, line by line, in order for each replica.
-   * When a connection breaks the stream goes on over another: no line comes twice,
-   * none is left out, and where that is not certain {@link Stream.onGap} tells.
+   * If the connection breaks, the stream continues on another one: no line is
+   * repeated and none is lost. Where that is not certain, {@link Stream.onGap}
+   * reports it.
    *
    * ```ts
    * for await (const { service, replica, message } of client.streamLogs({
@@ -191,8 +193,8 @@ export class Client {
   }
 
   /**
-   * Streams the status of a lease's services: each item holds all of them, and with
-   * `follow` there is another one at every change.
+   * Streams the status of a lease's services. Each item has all services. With
+   * `follow`, a new item arrives after every change.
    */
   streamServiceStatus(options: ServiceStatusOptions): Stream<ServiceStatus[]> {
     const call = readLeaseCall(this.#settings, options);
@@ -202,9 +204,9 @@ export class Client {
   }
 
   /**
-   * Streams the events of a lease, such as that an image was pulled or a container
-   * started, from the first that its cluster remembers. Like all streams it goes on
-   * over another connection when one breaks.
+   * Streams the events of a lease, for example that an image was pulled or a
+   * container started, beginning with the oldest that the cluster still has. Like
+   * all streams, it continues on another connection if one breaks.
    *
    * ```ts
    * for await (const { reason, note } of client.streamLeaseEvents({ provider, lease, auth })) …
@@ -221,25 +223,26 @@ export class Client {
   }
 
   /**
-   * Hands a deployment's manifest to the provider, which checks it against the
+   * Sends a deployment's manifest to the provider, which checks it against the
    * deployment on the chain and starts its services.
    *
    * ```ts
    * const result = await client.sendManifest({ provider, dseq: 1234n, manifest: groups, auth });
    * if (result.status === "error" && result.error.reason === "manifestRefused")
-   *   show(result.error.message); // in the provider's words
+   *   show(result.error.message); // the provider's message
    * ```
    *
-   * It is sent once, unless the provider refuses the token of a `getToken`, which is
-   * before it looks at the manifest. Where the answer is lost the error's reason is
-   * `outcomeUnknown`: the manifest may be in effect, so ask for the lease's status
-   * before sending it again. What the provider refuses is `INVALID_ARGUMENT`.
+   * The manifest is sent once, or again if the provider refuses the token of a
+   * `getToken`, which it does before reading the manifest. If the answer is lost,
+   * the error's reason is `outcomeUnknown`: the manifest may be in effect, so check
+   * the lease's status before sending it again. A manifest that the provider refuses
+   * ends in `INVALID_ARGUMENT`.
    */
   async sendManifest(options: SendManifestOptions): Promise<CallResult<Record<string, never>>> {
     return this.#call("sendManifest", readManifestCall(this.#settings, options), options);
   }
 
-  /** Asks for the manifest of a lease, as the provider holds it: its group. */
+  /** Gets the manifest of a lease from the provider: the lease's group. */
   async getManifest(options: GetManifestOptions): Promise<CallResult<ManifestGroup[]>> {
     const call = readLeaseCall(this.#settings, options);
     const result = await this.#call<{ manifest: string }>("getManifest", call, options);
@@ -248,8 +251,9 @@ export class Client {
   }
 
   /**
-   * Moves hostnames from the tenant's other deployments at the provider to one whose
-   * manifest has them, and tells which were moved: all, if it succeeds.
+   * Moves hostnames from the tenant's other deployments at the provider to a
+   * deployment whose manifest has them. Returns the moved hostnames, which are all
+   * of them on success.
    *
    * ```ts
    * await client.hostnameMigrate({
@@ -257,16 +261,16 @@ export class Client {
    * });
    * ```
    *
-   * It is sent once. Where the answer is lost the error's reason is `outcomeUnknown`;
-   * sending the same again does no harm.
+   * The request is sent once. If the answer is lost, the error's reason is
+   * `outcomeUnknown`. Sending the same request again is safe.
    */
   async hostnameMigrate(options: HostnameMigrateOptions): Promise<CallResult<string[]>> {
     return this.#migrate("hostnameMigrate", options, "hostnames");
   }
 
   /**
-   * Moves leased IP addresses, which manifests name as endpoints, to a deployment, as
-   * {@link Client.hostnameMigrate} does with hostnames.
+   * Moves leased IP addresses, which manifests call endpoints, to a deployment, like
+   * {@link Client.hostnameMigrate} moves hostnames.
    *
    * ```ts
    * await client.endpointMigrate({
@@ -290,22 +294,24 @@ export class Client {
   }
 
   /**
-   * Restarts services of a lease and tells what became of each replica. Providers
-   * without AEP-37, which is all that are released today, cannot: `UNIMPLEMENTED`.
-   * It is sent once; where the answer is lost the error's reason is `outcomeUnknown`.
+   * Restarts services of a lease and returns the result for each replica. Providers
+   * without AEP-37, which includes all releases so far, cannot do this:
+   * `UNIMPLEMENTED`. The request is sent once. If the answer is lost, the error's
+   * reason is `outcomeUnknown`.
    */
   async restartServices(options: RestartOptions): Promise<CallResult<RestartStatus[]>> {
     const call = readLeaseCall(this.#settings, options);
     call.restartTimeout = call.timeout || maxTimeout;
-    // The provider's answer comes after its time is up, and takes its way.
+    // The provider answers after its own timeout, and the answer takes time to
+    // arrive.
     call.timeout = Math.min(call.restartTimeout + restartGrace, maxTimeout);
     const result = await this.#call<{ status: RestartStatus[] }>("restartServices", call, options);
     return result.status === "success" ? { ...result, response: result.response.status } : result;
   }
 
   /**
-   * Ends all calls and streams of this client that go on, and tells how many there
-   * were. A worker that no other client uses is ended, too. The client can be used
+   * Ends all open calls and streams of this client and returns their number. Also
+   * ends the worker, if no other client uses it. The client can still be used
    * afterwards.
    */
   async cleanupConnections(): Promise<{ status: "success"; closedChannels: number }> {
@@ -316,7 +322,7 @@ export class Client {
     return { status: "success", closedChannels: open.length };
   }
 
-  /** Ends everything that goes on, and the client with it: calls from now on fail. */
+  /** Ends all open calls and streams, and closes the client: later calls fail. */
   async [asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.cleanupConnections();
@@ -357,7 +363,7 @@ export class Client {
     return stream;
   }
 
-  /** refusal returns why nothing can begin, or undefined. */
+  /** refusal returns the error for new calls if the client is closed, or undefined. */
   #refusal(call: EngineCall, signal: AbortSignal | undefined): ProviderError | undefined {
     if (this.#closed) {
       return new ProviderError({
@@ -370,7 +376,9 @@ export class Client {
     return unusable(call);
   }
 
-  /** watch ends something at the signal's or the client's word, until released. */
+  /**
+   * watch ends something when the signal is aborted or the client closed, until released.
+   */
   #watch(
     end: (error: ProviderError) => void,
     { provider }: EngineCall,
@@ -386,7 +394,7 @@ export class Client {
   }
 }
 
-/** aborted makes the error of a call that its signal ended. */
+/** aborted returns the error of a call whose signal was aborted. */
 function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   const late = reason?.name === "TimeoutError";
   return new ProviderError({
@@ -397,7 +405,7 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   });
 }
 
-/** Where an entry of the package has its module and its worker from. */
+/** The URLs of an entry's module and worker. */
 export interface Source extends ModuleSource {
   worker(): WorkerScript;
 }
@@ -412,7 +420,7 @@ export async function createClientFrom(options: ClientOptions, source: Source): 
     throw new TypeError("wasmModule must be a WebAssembly.Module");
   }
   const page = globalThis.location?.href;
-  // Next.js gives a path as the URL of what lies beside a file.
+  // In Next.js, the URL of a file beside this one is a path.
   const found = (url: URL) => (page ? new URL(`${url}`, page) : url);
   const url = () => (wasmUrl ? new URL(wasmUrl, page) : found(source.url()));
   const module = wasmModule ?? loadModule(url(), source, onProgress);

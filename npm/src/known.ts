@@ -1,4 +1,4 @@
-// Which options there are, so that one that is misspelt is not simply not there.
+// The names of all options, to detect misspelled ones.
 import type {
   ClientOptions,
   DiscoverOptions,
@@ -13,7 +13,7 @@ import type {
   ServiceStatusOptions,
 } from "./options.js";
 
-/** Every name of T's members, of all its forms where it is a union. */
+/** All names of T's members, including those of each member of a union. */
 type Names<T> = Record<T extends unknown ? keyof T : never, true>;
 
 const clientOptions: Names<ClientOptions> = {
@@ -29,7 +29,7 @@ const clientOptions: Names<ClientOptions> = {
   workerUrl: true,
 };
 
-/** Those of all calls: what several calls are given often lies in one object. */
+/** The options of all calls: applications often use one object for several calls. */
 const callOptions: Names<
   | DiscoverOptions
   | EndpointMigrateOptions
@@ -68,19 +68,19 @@ const callOptions: Names<
 
 const filterOptions: Names<ServiceFilter> = { name: true, replicas: true };
 
-/** knownClientOptions throws a TypeError for an option that createClient does not have. */
+/** knownClientOptions throws a TypeError for an unknown option of createClient. */
 export function knownClientOptions(options: object): void {
   const elsewhere = "is an option of calls, not of createClient";
   known(options, clientOptions, "createClient has no option", callOptions, elsewhere);
 }
 
-/** knownCallOptions throws a TypeError for an option that no call has. */
+/** knownCallOptions throws a TypeError for an unknown option of calls. */
 export function knownCallOptions(options: object): void {
   const elsewhere = "is an option of createClient, not of calls";
   known(options, callOptions, "calls have no option", clientOptions, elsewhere);
 }
 
-/** knownFilter throws a TypeError for what a filter does not have. */
+/** knownFilter throws a TypeError for an unknown member of a filter. */
 export function knownFilter(filter: object): void {
   known(filter, filterOptions, "filter has no");
 }
@@ -103,7 +103,10 @@ function known(
   }
 }
 
-/** closest returns the name that a misspelt one is closest to, undefined if none is close. */
+/**
+ * closest returns the known name closest to a misspelled one, or undefined if none is
+ * close.
+ */
 function closest(wrong: string, names: string[]): string | undefined {
   const beginning = names.find((name) => name.startsWith(wrong));
   if (beginning) return beginning;
@@ -114,7 +117,7 @@ function closest(wrong: string, names: string[]): string | undefined {
   return best && best.edits <= near ? best.name : undefined;
 }
 
-/** edits counts the letters to change, add or leave out between two words (Levenshtein). */
+/** edits returns the Levenshtein distance of two words. */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (const [i, letter] of [...from].entries()) {

@@ -1,4 +1,4 @@
-// The entry for Node, whose fetch does not read files. The API is that of index.ts.
+// The entry for Node, whose fetch cannot read files. The API is that of index.ts.
 import { readFile } from "node:fs/promises";
 import { type Client, createClientFrom } from "./client.js";
 import type { ClientOptions } from "./options.js";
@@ -8,12 +8,13 @@ export * from "./public.js";
 const here = import.meta.url;
 
 /**
- * beside returns the URL of a file beside this one. A name that Next.js can read in the
- * source becomes, on the server too, a URL of the site, which Node cannot read.
+ * beside returns the URL of a file beside this one. If Next.js recognized the name in
+ * the source, it would turn it into a URL of the site, even on the server, where Node
+ * cannot read it.
  */
 const beside = (...name: string[]) => new URL(name.join("."), here);
 
-/** Loads the WebAssembly module, once for all clients, and makes a client. */
+/** Loads the WebAssembly module, once for all clients, and creates a client. */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {
     url: () => beside("akash-provider-web", "wasm"),

@@ -1,4 +1,4 @@
-// What both entries of the package export.
+// The exports shared by both entries of the package.
 export type { Client, DiscoverResult } from "./client.js";
 export type { LoadProgress } from "./engine/loader.js";
 export { type ErrorCode, type ErrorDetails, type ErrorReason, ProviderError } from "./errors.js";

@@ -10,7 +10,9 @@ export * from "./public.js";
 /** The module's hash; build.mjs sets it. */
 declare const MODULE_INTEGRITY: string;
 
-/** The script's own tag, which is known only while the script runs for the first time. */
+/**
+ * The script's own element, which is known only while the script runs for the first time.
+ */
 const script = globalThis.document?.currentScript as HTMLScriptElement | null;
 const src = script?.src;
 const integrity = script?.integrity;
@@ -18,9 +20,9 @@ const integrity = script?.integrity;
 const beside = (name: string) => new URL(name, src || globalThis.location?.href);
 
 /**
- * Loads the WebAssembly module, which lies beside this script, and makes a client.
- * A page that wants the script to be what it was, by an `integrity` attribute, wants
- * that of the module and the worker too.
+ * Loads the WebAssembly module, which is beside this script, and creates a client. If
+ * the page verifies the script with an `integrity` attribute, the module and the
+ * worker are verified, too.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {

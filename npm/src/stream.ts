@@ -4,8 +4,8 @@ import { ProviderError } from "./errors.js";
 import type { LogGap, StateListener, StreamState } from "./types.js";
 
 declare global {
-  // What `await using` needs of TypeScript's library, as it has it since 5.2 where its
-  // esnext.disposable is asked for, which projects with stock settings do not do.
+  // The types that `await using` needs. TypeScript's library has them since 5.2, but
+  // only with esnext.disposable, which default settings do not include.
   interface SymbolConstructor {
     readonly dispose: unique symbol;
     readonly asyncDispose: unique symbol;
@@ -18,41 +18,41 @@ declare global {
   }
 }
 
-/** Symbol.asyncDispose, also where the platform does not have it yet. */
+/** Symbol.asyncDispose, or a replacement on platforms that lack it. */
 export const asyncDispose: typeof Symbol.asyncDispose = (Symbol.asyncDispose ??
   Symbol.for("Symbol.asyncDispose")) as typeof Symbol.asyncDispose;
 
-/** How many items are handed out between two looks at the clock. */
+/** How many items are yielded between two checks of the time slice. */
 const itemsPerLook = 16;
 
 /**
- * A stream's items in the arrays that they arrived in. (An AsyncIterableIterator tells
- * what it returns at its end only since TypeScript 5.6.)
+ * A stream's items in the arrays in which they arrived. (AsyncIterableIterator has a
+ * type for the return value only since TypeScript 5.6.)
  */
 export interface Batches<T> extends AsyncIterator<T[], undefined> {
-  /** These arrays themselves. */
+  /** Returns this iterator. */
   [Symbol.asyncIterator](): Batches<T>;
 }
 
 /**
- * What a provider sends piece by piece. It is read once, by one loop, and begins
- * when that loop asks for the first item. Leaving the loop ends it, at the provider
- * too; so does {@link close}.
+ * A stream of items from a provider. It can be read once, by one loop, and opens when
+ * that loop requests the first item. Leaving the loop ends the stream, including the
+ * provider's side. So does {@link close}.
  *
  * ```ts
  * for await (const item of stream) show(item);
  * ```
  *
- * It asks for more only as fast as it is read, and yields to the page about
- * every 8 ms. Failures throw a {@link ProviderError}.
+ * It is read only as fast as the loop runs, and yields to the page about every 8 ms.
+ * Errors are thrown as a {@link ProviderError}.
  */
 export class Stream<T> implements AsyncIterable<T> {
   readonly #open: () => EngineStream<T>;
   #source: EngineStream<T> | undefined;
   #claimed = false;
-  /** Why nothing more comes, once that is so. */
+  /** The error that ended the stream, once it has ended. */
   #closed: ProviderError | undefined;
-  /** Whether the reader knows. */
+  /** Whether the error has been thrown. */
   #over = false;
   #onEnd: () => void = () => {};
   #state: StreamState = "connecting";
@@ -60,7 +60,7 @@ export class Stream<T> implements AsyncIterable<T> {
   readonly #onState = new Set<StateListener>();
   readonly #onGap = new Set<(gap: LogGap) => void>();
 
-  /** @internal What the engine tells. */
+  /** @internal Receives the engine's events. */
   readonly events: StreamEvents = {
     state: (state, error) => {
       if (this.#state === "ended") return;
@@ -77,29 +77,32 @@ export class Stream<T> implements AsyncIterable<T> {
     this.#open = open;
   }
 
-  /** @internal Sets what is called once, when the stream has ended. */
+  /** @internal Sets a function that is called once when the stream has ended. */
   onEnd(f: () => void): void {
     this.#onEnd = f;
   }
 
-  /** What the stream is doing. Before it is read it is `connecting`, though it waits. */
+  /**
+   * The stream's state. Before it is read, it is `connecting` although it has not
+   * started.
+   */
   get state(): StreamState {
     return this.#state;
   }
 
   /**
-   * Why the stream is not open: how its last connection failed, while it is
-   * `connecting` or `reconnecting` after that; undefined otherwise. A log that is
-   * followed while its pod starts has an error here whose reason is `podStarting`.
+   * Why the stream is not open: the error of its last connection, while it is
+   * `connecting` or `reconnecting` after that; undefined otherwise. The log of a pod
+   * that is still starting has an error with the reason `podStarting` here.
    */
   get error(): ProviderError | undefined {
     return this.#error;
   }
 
   /**
-   * Has a function called whenever the state changes, until the function returned is
-   * called; also where the state stays `connecting` or `reconnecting`, and the provider
-   * has another reason for it.
+   * Calls a function on every change of the state, until the returned function is
+   * called. It is also called if the state stays `connecting` or `reconnecting` but
+   * the provider gives another reason for it.
    */
   onState(listener: StateListener): () => void {
     this.#onState.add(listener);
@@ -107,8 +110,8 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Has a function called where lines of a log may be missing, before the lines that
-   * follow, until the function returned is called.
+   * Calls a function where lines of a log may be missing, before the lines that
+   * follow, until the returned function is called.
    */
   onGap(listener: (gap: LogGap) => void): () => void {
     this.#onGap.add(listener);
@@ -116,8 +119,8 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * The items in the arrays that they arrived in, which costs less at high rates
-   * than one at a time.
+   * Returns the items in the arrays in which they arrived, which costs less at high
+   * rates than single items.
    *
    * ```ts
    * for await (const entries of stream.batches()) view.append(entries);
@@ -133,12 +136,12 @@ export class Stream<T> implements AsyncIterable<T> {
     return iterator;
   }
 
-  /** The items, one at a time. */
+  /** Returns the items one at a time. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     this.#claim();
     let items: T[] = [];
     let next = 0;
-    /** The read that goes on; calls of next that come meanwhile wait their turn. */
+    /** The pending read. Concurrent calls of next wait for it. */
     let reading: Promise<unknown> | undefined;
 
     const waits = () => next < items.length && !this.#closed;
@@ -175,7 +178,7 @@ export class Stream<T> implements AsyncIterable<T> {
     this.#claimed = true;
   }
 
-  /** next returns the next items. A failure is thrown once; after it comes the end. */
+  /** next returns the next items. An error is thrown once; after it comes the end. */
   async #next(): Promise<IteratorResult<T[], undefined>> {
     try {
       if (this.#closed && !this.#over) throw this.#closed;
@@ -194,14 +197,17 @@ export class Stream<T> implements AsyncIterable<T> {
     return this.#leave();
   }
 
-  /** leave ends the stream at the reader's wish; a read that waits gets the end. */
+  /** leave ends the stream for its reader. A pending read gets the end. */
   async #leave(): Promise<IteratorReturnResult<undefined>> {
     this.#over = true;
     this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was left" }));
     return { done: true, value: undefined };
   }
 
-  /** Ends the stream. A loop that reads it throws a ProviderError, `CANCELLED`. */
+  /**
+   * Ends the stream. A loop that reads it throws a ProviderError with the code
+   * `CANCELLED`.
+   */
   async close(): Promise<void> {
     this.stop(new ProviderError({ code: "CANCELLED", message: "the stream was closed" }));
   }
@@ -222,15 +228,17 @@ export class Stream<T> implements AsyncIterable<T> {
 }
 
 /**
- * isProviders reports whether an error has a reason that the last one had not, and that
- * is not about the way to the bridge.
+ * isProviders reports whether an error has a new reason that is not about the
+ * connection to the bridge.
  */
 function isProviders(error: ProviderError | undefined, last: ProviderError | undefined): boolean {
   const reason = error?.reason;
   return reason !== undefined && reason !== last?.reason && !/^(bridge|stream)/.test(reason);
 }
 
-/** tell calls listeners. What one throws is the page's, not the stream's. */
+/**
+ * tell calls listeners. An exception is the page's error and does not affect the stream.
+ */
 function tell<T extends unknown[]>(listeners: Iterable<(...event: T) => void>, ...event: T): void {
   for (const listener of [...listeners]) {
     try {

@@ -1,28 +1,28 @@
 import { isPlaceholder } from "./placeholder.js";
 
-/** Makes a token, as a page gives it. */
+/** Creates a token; provided by the page. */
 export type GetToken = () => string | Promise<string>;
 
-/** How long before its end a token is not used any more, in milliseconds. */
+/** How long before its expiry a token is no longer used, in milliseconds. */
 const nearEnd = 60_000;
 
 /**
- * Where tokens come from: a page's function, which is asked as seldom as can be,
- * since it may cost a signature.
+ * The source of tokens: a function of the page, which is called as rarely as possible,
+ * since it may have to create a signature.
  */
 class TokenSource {
   readonly #getToken: GetToken;
   #token = "";
-  /** When the token ends, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. */
   #expires = 0;
-  /** What the function was asked for and has not answered yet. */
+  /** The pending call of the function. */
   #asked: Promise<string> | undefined;
 
   constructor(getToken: GetToken) {
     this.#getToken = getToken;
   }
 
-  /** get returns the last token unless it nears its end, or was refused. */
+  /** get returns the last token unless it is about to expire or was refused. */
   async get(refused: string): Promise<string> {
     if (this.#asked) return this.#asked;
     if (this.#token !== refused && Date.now() < this.#expires - nearEnd) return this.#token;
@@ -50,7 +50,7 @@ class TokenSource {
   }
 }
 
-/** expiry returns when a token ends, 0 where it does not say. */
+/** expiry returns when a token expires, or 0 if it does not say. */
 function expiry(token: string): number {
   try {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
@@ -61,10 +61,10 @@ function expiry(token: string): number {
   }
 }
 
-/** Sources by their functions: calls that share the function share its tokens. */
+/** Sources by function: calls with the same function share its tokens. */
 const sources = new WeakMap<GetToken, TokenSource>();
 
-/** tokensOf returns how to get the tokens that a function makes. */
+/** tokensOf returns a function that gets a function's tokens. */
 export function tokensOf(getToken: GetToken): (refused: string) => Promise<string> {
   let source = sources.get(getToken);
   if (!source) {

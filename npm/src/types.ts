@@ -1,47 +1,47 @@
 import type { ProviderError } from "./errors.js";
 
 /**
- * What a stream is doing: it connects, and was never open; or is open; or was, and
- * connects again; or has come to its end, well or not.
+ * The state of a stream: connecting for the first time, open, connecting again, or
+ * ended, with or without an error.
  *
- * A stream is open once something new came, or its connection has stood for a second.
- * One that breaks before that does not change the state.
+ * A stream counts as open once a new item has arrived, or its connection has lasted
+ * for a second. A connection that breaks before that does not change the state.
  */
 export type StreamState = "connecting" | "open" | "reconnecting" | "ended";
 
 /**
- * Is told what a stream is doing, and, while it connects after a connection that
- * failed, how that failed. An error told here is no end: the stream goes on.
+ * Receives a stream's state and, while the stream connects after a failed connection,
+ * the error of that connection. Such an error does not end the stream.
  */
 export type StateListener = (state: StreamState, error: ProviderError | undefined) => void;
 
 /**
- * A place in a replica's log where lines may be missing: the stream had to connect
- * again, and what the provider then had of the log does not show for certain where
- * it goes on; or, over REST, a line was longer than 65,535 bytes. A provider's gateway
- * stops a pod's log at such a line; the stream goes on after it within some seconds.
+ * A position in a replica's log where lines may be missing: the stream had to
+ * reconnect, and the provider's log does not show with certainty where to continue;
+ * or, over REST, a line was longer than 65,535 bytes. A provider's gateway ends a
+ * pod's log at such a line. The stream continues after it within some seconds.
  */
 export interface LogGap {
   service: string;
   replica: number;
   /**
-   * How many lines are missing; null where that is not known, which is everywhere up to
-   * now: what providers send of a log has neither times nor numbers to count by.
+   * How many lines are missing; null if unknown, which is always so at present:
+   * providers' logs have neither timestamps nor line numbers.
    */
   lost: number | null;
 }
 
-/** An amount of a resource, as Kubernetes writes it. */
+/** An amount of a resource in Kubernetes notation. */
 export interface Quantity {
-  /** The text as the provider gave it, such as `"63900m"` or `"511Gi"`. */
+  /** The provider's text, such as `"63900m"` or `"511Gi"`. */
   text: string;
-  /** The number it stands for, such as `63.9`; null where the text is no quantity. */
+  /** Its numeric value, such as `63.9`; null if the text is not a quantity. */
   value: number | null;
 }
 
-/** A span of time. */
+/** A duration. */
 export interface Duration {
-  /** In seconds, with an `s` at the end, such as `"86400s"`. */
+  /** In seconds, with the suffix `s`, such as `"86400s"`. */
   text: string;
   /** In seconds. */
   seconds: number;
@@ -53,18 +53,20 @@ export interface Attribute {
   value: string;
 }
 
-/** An amount of one resource, and the part of it that leases hold. */
+/** An amount of a resource, and the part of it that is allocated to leases. */
 export interface ResourcePair {
-  /** What leases may use in all. */
+  /** The total available to leases. */
   allocatable?: Quantity;
-  /** What leases hold. A provider that overcommits holds more than is allocatable. */
+  /**
+   * The amount allocated to leases. It exceeds allocatable if the provider overcommits.
+   */
   allocated?: Quantity;
   attributes: Attribute[];
-  /** What there is; absent from providers older than about v0.6.8. */
+  /** The physical amount; absent from providers older than about v0.6.8. */
   capacity?: Quantity;
 }
 
-/** One machine of a provider's cluster. */
+/** A machine of a provider's cluster. */
 export interface ClusterNode {
   name: string;
   resources?: {
@@ -98,14 +100,14 @@ export interface ClusterNode {
   capabilities?: { storageClasses: string[] };
 }
 
-/** Persistent storage of one class. */
+/** A class of persistent storage. */
 export interface ClusterStorage {
   /** In bytes. */
   quantity?: ResourcePair;
   info?: { class: string; iops: string };
 }
 
-/** How many reservations there are, and what they hold together. */
+/** The number of reservations, and their total resources. */
 export interface ReservationsMetric {
   count: number;
   resources?: {
@@ -123,30 +125,31 @@ export interface ReservationsMetric {
 }
 
 /**
- * What a provider says of itself (`akash.provider.v1.Status`), in one form whatever
- * the provider's age. A part that the provider did not send is absent; right after
- * its start that may be any.
+ * A provider's report about itself (`akash.provider.v1.Status`), in the same form for
+ * all provider versions. Parts that the provider did not send are absent, which may be
+ * any part right after its start.
  *
- * The Python SDK's document also names `leases.available`, `bid_engine.available` and
- * `manifest.available`. No provider of any version sends them. A provider has no
- * number of leases that it could take: `cluster.inventory` tells what is free. Its
- * bid engine and its manifest service have reported where `bidEngine` and `manifest`
- * are there.
+ * The documentation of the Python SDK also names `leases.available`,
+ * `bid_engine.available` and `manifest.available`. No provider of any version sends
+ * them. A provider does not know how many leases it could accept; `cluster.inventory`
+ * has the free resources. `bidEngine` and `manifest` are present once the provider's
+ * bid engine and manifest service have reported.
  */
 export interface ProviderStatus {
   /**
-   * What is wrong with this status, in sentences: the provider's own errors, and those
-   * of the bridge, which begin with `bridge: `. Over REST an amount that cannot be, such
-   * as a negative one or more free than there is, is bounded by what is allocatable, and
-   * a sentence here names the node, the resource and the value that the provider gave.
-   * Over gRPC amounts are as the provider gave them.
+   * Problems with this status, as messages: the provider's own errors, and those of
+   * the bridge, which begin with `bridge: `. Over REST, an impossible amount, such
+   * as a negative one or more free than there is, is limited to the allocatable
+   * amount. A message here then names the node, the resource and the provider's
+   * value. Over gRPC, amounts are unchanged.
    */
   errors: string[];
   cluster?: {
     leases?: { active: number };
     /**
-     * Absent where it is not known, as until the provider has looked at its cluster;
-     * `errors` says so then. That is not a cluster without nodes.
+     * Absent if unknown, for example before the provider has inspected its
+     * cluster; `errors` then says so. This is different from a cluster without
+     * nodes.
      */
     inventory?: {
       cluster?: { nodes: ClusterNode[]; storage: ClusterStorage[] };
@@ -154,12 +157,15 @@ export interface ProviderStatus {
       leasedIp?: ResourcePair;
     };
   };
-  /** The orders that it is looking at; there once the bid engine has reported. */
+  /** The orders being processed; present once the bid engine has reported. */
   bidEngine?: { orders: number };
-  /** The deployments whose manifests it awaits; there once that service has reported. */
+  /**
+   * The deployments whose manifests are awaited; present once the manifest service has
+   * reported.
+   */
   manifest?: { deployments: number };
   publicHostnames: string[];
-  /** When the provider wrote this, as RFC 3339 text in UTC. */
+  /** When the provider created this status, as RFC 3339 text in UTC. */
   timestamp?: string;
   reclamationWindow?: Duration;
 }
@@ -183,8 +189,8 @@ export interface ServiceStatus {
 }
 
 /**
- * A group of a manifest, as providers take it. Its JSON with sorted keys has the
- * SHA-256 that the deployment on the chain has as its version.
+ * A group of a manifest, in the provider's form. The SHA-256 of its JSON with sorted
+ * keys is the deployment's version on the chain.
  */
 export interface ManifestGroup {
   name: string;
@@ -210,7 +216,7 @@ export interface ManifestService {
     gpu: { units: { val: string }; attributes?: Attribute[] };
     endpoints: { kind?: string | number; sequence_number: number }[] | null;
   };
-  /** How many replicas. */
+  /** The number of replicas. */
   count: number;
   expose: ManifestExpose[] | null;
   params?: object | null;
@@ -241,68 +247,68 @@ export interface ManifestExpose {
   endpointSequenceNumber: number;
 }
 
-/** Something that happened to a lease: an event of Kubernetes. */
+/** An event of a lease: a Kubernetes event. */
 export interface LeaseEvent {
   type: "Normal" | "Warning" | (string & {});
-  /** A word for programs, such as `"Scheduled"`, `"Pulled"` or `"BackOff"`. */
+  /** A machine-readable reason, such as `"Scheduled"`, `"Pulled"` or `"BackOff"`. */
   reason: string;
-  /** A sentence for people. */
+  /** A description for people. */
   note: string;
-  /** What it is about, such as a `Pod`, in the lease's own namespace. */
+  /** The object of the event, such as a `Pod`, in the lease's own namespace. */
   object?: { kind: string; namespace: string; name: string };
-  /** Who reported it, such as `"kubelet"`; may be empty. */
+  /** The component that reported it, such as `"kubelet"`; may be empty. */
   reportingController: string;
-  /** Where, such as the node's name; may be empty. */
+  /** The instance that reported it, such as the node's name; may be empty. */
   reportingInstance: string;
 }
 
-/** What became of one replica of a service that was to be restarted. */
+/** The result of a restart for one replica of a service. */
 export interface RestartStatus {
   service: string;
   replica: string;
-  /** A state that this version does not know is its number. */
+  /** An unknown state is given as its number. */
   state: "pending" | "active" | "failure" | (string & {});
   message?: string;
 }
 
-/** One line of a log. */
+/** A log line. */
 export interface LogEntry {
   /** The service that wrote it. */
   service: string;
   /** The index of the service's replica. */
   replica: number;
-  /** The line, without the line feed at its end. Bytes that are not UTF-8 are U+FFFD. */
+  /** The line without its line feed. Invalid UTF-8 is replaced by U+FFFD. */
   message: string;
   /**
-   * True where the line is longer than 1 MiB (as UTF-8) and goes on in the next entry of
-   * the same service and replica; absent otherwise. To have the whole line, join the
-   * messages up to the first entry without it. Over REST there are no such lines: a
-   * gateway passes on 65,535 bytes at most, see {@link LogGap}.
+   * True if the line is longer than 1 MiB (as UTF-8) and continues in the next entry
+   * of the same service and replica; absent otherwise. To get the whole line, join
+   * the messages up to the first entry without it. Over REST there are no such
+   * lines: a gateway sends at most 65,535 bytes, see {@link LogGap}.
    */
   continues?: true;
 }
 
-/** What is known of how a provider was reached. */
+/** How a provider was reached, as far as known. */
 export interface Route {
-  /** How the provider was spoken to. */
+  /** The protocol used with the provider. */
   method?: "grpc" | "rest";
-  /** The host and port that answered. */
+  /** The host and port of the connection. */
   endpoint?: string;
-  /** The provider's version, as it says itself. */
+  /** The version that the provider reports. */
   providerVersion?: string;
   /**
-   * What the provider's certificate was accepted for: the chain's record of it, a
-   * public authority's word for the host name, the pin of a caller; or `"none"` where
-   * it was not checked, with `insecure`. Then anybody may have answered.
+   * How the provider's certificate was verified: by its record on the chain, by a
+   * public CA for the host name, or by the caller's pin; or `"none"` if it was not
+   * verified because of `insecure`. Then anyone may have answered.
    */
   verified?: "chain" | "ca" | "pin" | "none";
-  /** True where the chain does not answer, and an old record of it told the host. */
+  /** True if the chain could not be queried and the host comes from an old record. */
   stale?: boolean;
 }
 
 /**
- * What comes of a call that has one answer. Such a call does not throw. Both members can
- * be taken apart at once: where there is an `error` there is no `response`.
+ * The result of a unary call, which does not throw. Both members can be destructured
+ * at once: if there is an `error`, there is no `response`.
  *
  * ```ts
  * const { response, error } = await client.getProviderStatus(address);

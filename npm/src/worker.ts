@@ -1,4 +1,4 @@
-// The entry of a worker, which createClient({ worker: true }) starts.
+// The entry of the worker that createClient({ worker: true }) starts.
 import { listen } from "./worker/worker-service.js";
 
 listen();

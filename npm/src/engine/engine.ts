@@ -3,24 +3,24 @@ import type { Transport } from "../transport/transport.js";
 import type { LogGap, StreamState } from "../types.js";
 
 /**
- * A call as the engine takes it: checked, complete, and flat, so that it can cross
- * to a worker and, by flat, into Go.
+ * A call in the engine's form: validated, complete, and flat, so that it can be sent
+ * to a worker and, by flat, to Go.
  */
 export interface EngineCall {
   bridge: string;
   provider: string;
   transport: Transport;
-  /** In milliseconds; 0 for no bound. */
+  /** In milliseconds; 0 means no limit. */
   timeout: number;
   retries: number;
-  /** In milliseconds; 0 for none. */
+  /** In milliseconds; 0 means none. */
   heartbeat: number;
-  /** Whether a stream goes on over another connection when one breaks. */
+  /** Whether a stream continues on another connection if one breaks. */
   reconnect: boolean;
   insecure: boolean;
   skipVersion: boolean;
   owner?: string;
-  /** In digits. */
+  /** In decimal digits. */
   dseq?: string;
   gseq?: number;
   oseq?: number;
@@ -37,13 +37,13 @@ export interface EngineCall {
   /** Names without commas, such as the hostnames to move. */
   names?: string[];
   token?: string;
-  /** Gets a token that is not the one that a provider refused, "" if none did. */
+  /** Gets a token other than the refused one, which is "" if none was refused. */
   getToken?: (refused: string) => Promise<string>;
   certPem?: string;
   keyPem?: string;
 }
 
-/** The methods with one answer. */
+/** The unary methods. */
 export type CallMethod =
   | "getProviderStatus"
   | "restartServices"
@@ -52,14 +52,14 @@ export type CallMethod =
   | "hostnameMigrate"
   | "endpointMigrate";
 
-/** The methods with many answers. */
+/** The streaming methods. */
 export type StreamMethod =
   | "streamLogs"
   | "streamServiceStatus"
   | "streamProviderStatus"
   | "streamLeaseEvents";
 
-/** What an engine says of a call: the result that the page gets, but for its error. */
+/** An engine's result of a call: the page's result except for its error. */
 export interface EngineResult {
   status: "success" | "error";
   attempts: number;
@@ -68,66 +68,67 @@ export interface EngineResult {
 }
 
 /**
- * Answers of a stream, which arrived together, as they lie in the module's memory
- * or in the buffers that a worker sent.
+ * Items of a stream that arrived together, in the module's memory or in buffers from a
+ * worker.
  */
 export interface Batch {
   /**
-   * The texts of the entries that are ASCII, and of the others: a string is kept in two
-   * bytes for each character, and takes far longer to make, if one of them needs that.
+   * The texts of the entries, ASCII and others separately: if one character needs
+   * it, a string uses two bytes per character and takes much longer to create.
    */
   ascii: Texts;
   utf8: Texts;
   /**
-   * Three numbers for each entry: the index of its service in {@link services}, plus
-   * {@link inAscii} where its text is there, and {@link continues} where its line goes
-   * on in the next; its replica; and where its text ends, in UTF-16 code units from the
-   * beginning of its group.
+   * Three numbers per entry. First, the index of its service in {@link services},
+   * plus
+   * {@link inAscii} if its text is in the ASCII texts, and {@link continues} if its line
+   * continues in the next entry. Second, its replica. Third, the end of its text, in UTF-16
+   * code units from the start of its group.
    */
   index: Uint32Array;
-  /** The names of the services that occurred so far. */
+  /** The names of all services so far. */
   services: readonly string[];
 }
 
-/** Texts of entries, in their order. */
+/** Texts of entries, in order. */
 export interface Texts {
-  /** All, one after the other, in UTF-8. */
+  /** The concatenated texts in UTF-8. */
   bytes: Uint8Array;
   /**
-   * Two numbers for each group of entries: where its texts end in {@link bytes}, and how
-   * many of these entries there are up to its end.
+   * Two numbers per group of entries: the end of its texts in {@link bytes}, and the
+   * number of entries up to its end.
    */
   groups: Uint32Array;
 }
 
-/** Marks an entry whose text is among those that are ASCII. */
+/** Marks an entry whose text is in the ASCII texts. */
 export const inAscii = 0x4000_0000;
 
-/** Marks an entry whose line goes on in the next one. */
+/** Marks an entry whose line continues in the next entry. */
 export const continues = 0x8000_0000;
 
-/** Makes items of a batch, which is not valid any more when it returns. */
+/** Creates items from a batch. The batch is invalid after it returns. */
 export type ReadBatch<T> = (batch: Batch) => T[];
 
-/** What happens to a stream besides its items. */
+/** Events of a stream besides items. */
 export interface StreamEvents {
-  /** The error is why the stream is not open, where it has to connect again. */
+  /** The error says why the stream is not open, if it must connect again. */
   state(state: StreamState, error?: ProviderError): void;
   gap(gap: LogGap): void;
 }
 
-/** A stream of an engine. */
+/** An engine's stream. */
 export interface EngineStream<T> {
-  /** Returns the next items, undefined at the end, and throws a ProviderError. */
+  /** Returns the next items, or undefined at the end. Throws a ProviderError. */
   read(): Promise<T[] | undefined>;
-  /** Ends the stream, whatever it is doing. A read that waits throws the error. */
+  /** Ends the stream. A pending read throws the error. */
   close(error: ProviderError): void;
 }
 
 /**
- * What makes the calls behind the API. Everything that crosses it can be copied or
- * transferred, but for getToken, so that an engine may live in a worker: batches
- * are read on this side of it.
+ * The implementation of calls behind the API. All data that it exchanges can be copied
+ * or transferred, except for getToken, so an engine may run in a worker. Batches are
+ * read outside of it.
  */
 export interface Engine {
   call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult>;
@@ -138,14 +139,14 @@ export interface Engine {
     events: StreamEvents,
   ): EngineStream<T>;
   /**
-   * Gives up what is held for the client beyond its calls, all of which have been
-   * ended. The next call gets it back.
+   * Releases the resources held for the client, whose calls have all ended. The next
+   * call acquires them again.
    */
   release(): Promise<void>;
 }
 
-/** Lets a call be ended from outside. */
+/** Ends a call from outside. */
 export interface Stop {
-  /** Set by the engine: ends the call with the error, if it still goes on. */
+  /** Set by the engine: ends the call with the error if it is still open. */
   now?: (error: ProviderError) => void;
 }

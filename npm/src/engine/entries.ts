@@ -2,16 +2,16 @@ import type { LogEntry } from "../types.js";
 import { type Batch, continues, inAscii, type Texts } from "./engine.js";
 import { asciiPlace, makeStrings, room, type Strings, utf8Place } from "./strings.js";
 
-/** Made once, and not before they are needed; null where the platform cannot. */
+/** Created when first needed; null if the platform does not support it. */
 let strings: Strings | null | undefined;
 
-/** For what strings do not make. A byte order mark is text like any other. */
+/** For texts that strings cannot create. A byte order mark is ordinary text. */
 let decoder: TextDecoder | undefined;
 
 /**
- * logEntries makes the lines of a batch, each a string of its own. Where there must be
- * a decoder, the lines of a group share one decoded text, of about 4 KiB or of the
- * length of one line: that much memory a line keeps which is kept.
+ * logEntries creates the lines of a batch, each with its own string. If a decoder is
+ * needed, the lines of a group are slices of one decoded text of about 4 KiB, or of
+ * one line if that is longer. A line that is kept keeps that text in memory.
  */
 export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] {
   const entries = new Array<LogEntry>(index.length / 3);
@@ -32,22 +32,24 @@ export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] 
   return entries;
 }
 
-/** Reads texts, a group at a time. */
+/** Reads texts group by group. */
 class Reader {
   readonly #texts: Texts;
   readonly #place: number;
-  /** The next group, and where it begins. */
+  /** The next group and its start. */
   #group = 0;
   #byte = 0;
-  /** The text of the current one, undefined where its entries' are made one by one. */
+  /** The text of the current group, or undefined if entries are created one by one. */
   #text: string | undefined;
-  /** How much of it has been read. */
+  /** How much of the text has been read. */
   #start = 0;
-  /** How many entries have been read, and how many up to the end of the group. */
+  /**
+   * How many entries have been read, and how many there are up to the end of the group.
+   */
   #read = 0;
   #last = 0;
 
-  /** Texts that are to be at one of the places where strings are made. */
+  /** Texts that must be placed where strings can be created. */
   constructor(texts: Texts, place: number) {
     this.#texts = texts;
     this.#place = place;
@@ -65,7 +67,7 @@ class Reader {
       : made.utf8(end - start);
   }
 
-  /** begin begins the next group. */
+  /** begin starts the next group. */
   #begin(): void {
     const { bytes, groups } = this.#texts;
     const end = groups[this.#group] as number;
@@ -85,7 +87,7 @@ class Reader {
   }
 }
 
-/** jsonItems makes the messages of a batch, each of which is JSON. */
+/** jsonItems creates the messages of a batch, each of which is JSON. */
 export function jsonItems(batch: Batch): unknown[] {
   return logEntries(batch).map(({ message }) => JSON.parse(message));
 }

@@ -1,8 +1,8 @@
 import type { EngineCall } from "./engine.js";
 
 /**
- * What a call is written as, in this order. wasm/client/options.go reads it so, and its
- * test compares the two.
+ * The fields of a call in the order in which they are written. wasm/client/options.go
+ * reads the same order, and its test compares the two.
  */
 const fields = [
   "bridge",
@@ -32,13 +32,13 @@ const fields = [
   "keyPem",
 ] as const satisfies readonly (keyof EngineCall)[];
 
-/** The fields that a call has and the list does not: there must be none. */
+/** The fields of a call that are missing in the list: there must be none. */
 type Unlisted = Exclude<keyof EngineCall, (typeof fields)[number] | "getToken">;
 
 /**
- * flat writes a call as one text for the module, which costs far less than an object
- * that it reads: values with a NUL between them. What is absent is empty. No value has
- * a NUL that would be of use.
+ * flat encodes a call as one string for the module, which costs much less than having
+ * Go read an object: the values, separated by NUL. Absent values are empty. No valid
+ * value contains a NUL.
  */
 export function flat(call: [Unlisted] extends [never] ? EngineCall : never): string {
   return fields

@@ -1,49 +1,50 @@
 import { ProviderError } from "../errors.js";
 
-/** Where an entry of the package has its module from. */
+/** The source of an entry's module. */
 export interface ModuleSource {
-  /** url returns where the module is unless the page says otherwise. */
+  /** url returns the module's default URL. */
   url(): URL;
-  /** Fetches the module, where the platform's fetch cannot. */
+  /** Fetches the module, if the platform's fetch cannot. */
   fetch?: (url: URL, init?: RequestInit) => Promise<Response>;
-  /** The hash that the module must have (Subresource Integrity), if any. */
+  /** The module's required hash (Subresource Integrity), if any. */
   integrity?: string | undefined;
 }
 
-/** How much of the module has been loaded. */
+/** The progress of loading the module. */
 export interface LoadProgress {
-  /** In bytes, after decompression. */
+  /** Loaded bytes, after decompression. */
   loaded: number;
   /**
-   * How many bytes there are, as far as that is known: a module of another version,
-   * from a `wasmUrl`, may be longer or shorter. At the end it is what was loaded.
+   * The module's size in bytes, if known: a module of another version, from a
+   * `wasmUrl`, may be longer or shorter. At the end it is the number of loaded
+   * bytes.
    */
   total: number;
 }
 
-/** Takes progress. */
+/** Receives the progress. */
 export type OnProgress = (progress: LoadProgress) => void;
 
 /**
- * The length of the module that the package was built with; build.mjs sets it. A
- * response does not tell: its Content-Length is that of what is transferred, compressed.
+ * The size of the module that the package was built with; set by build.mjs. A response
+ * does not tell it: its Content-Length is the compressed size.
  */
 declare const MODULE_SIZE: number | undefined;
 const moduleSize = typeof MODULE_SIZE === "number" ? MODULE_SIZE : 0;
 
-/** A module that is being loaded, or has been. */
+/** A loading or loaded module. */
 interface Loading {
   module: Promise<WebAssembly.Module>;
   listeners: Set<OnProgress>;
   loaded: number;
 }
 
-/** Modules by their URL: compiling takes longer than everything after it. */
+/** Modules by URL. Compiling takes longer than everything after it. */
 const modules = new Map<string, Loading>();
 
 /**
- * loadModule fetches and compiles the module once for each URL. A failure is not
- * kept: the next call tries again.
+ * loadModule fetches and compiles the module once per URL. Failures are not cached:
+ * the next call tries again.
  */
 export async function loadModule(
   url: URL,
@@ -80,8 +81,8 @@ async function load(url: URL, source: ModuleSource, loading: Loading): Promise<W
     }
     const bytes = new Uint8Array(await counted(response, loading).arrayBuffer());
     if (!isModule(bytes)) throw notModule(url, type);
-    // Some servers do not know the MIME type of WebAssembly, without which the
-    // module cannot be compiled while it arrives.
+    // Some servers do not know the MIME type of WebAssembly. Then the module
+    // cannot be compiled while it is downloaded.
     console.warn(
       `akash-provider-web: ${url} is served as ${JSON.stringify(type)}. Have the server say Content-Type: application/wasm for .wasm files: the module is then compiled while it loads.`,
     );
@@ -91,7 +92,9 @@ async function load(url: URL, source: ModuleSource, loading: Loading): Promise<W
   }
 }
 
-/** request returns the response with the module, or throws what stands in its way. */
+/**
+ * request returns the module's response, or throws an error that explains the problem.
+ */
 async function request(url: URL, { fetch, integrity }: ModuleSource): Promise<Response> {
   const get = fetch ?? globalThis.fetch;
   let response: Response;
@@ -116,7 +119,10 @@ async function request(url: URL, { fetch, integrity }: ModuleSource): Promise<Re
   return response;
 }
 
-/** isThere reports whether a URL of another origin can be fetched, though not read. */
+/**
+ * isThere reports whether a URL of another origin exists, although its content cannot be
+ * read.
+ */
 async function isThere(url: URL): Promise<boolean> {
   try {
     await fetch(url, { mode: "no-cors", signal: AbortSignal.timeout(3_000) });
@@ -127,8 +133,8 @@ async function isThere(url: URL): Promise<boolean> {
 }
 
 /**
- * counted returns the response, telling the progress of its body. Where nobody wants to
- * know it is the response itself, which browsers keep compiled in their caches.
+ * counted returns the response with its progress reported. Without listeners it
+ * returns the response itself, whose compiled code browsers cache.
  */
 function counted(response: Response, loading: Loading): Response {
   if (loading.listeners.size === 0 || !response.body) return response;
@@ -150,7 +156,9 @@ function counted(response: Response, loading: Loading): Response {
   return new Response(body, { headers: response.headers });
 }
 
-/** tell calls a listener. What it throws is the page's, not the loader's. */
+/**
+ * tell calls a listener. An exception is the page's error and does not affect loading.
+ */
 function tell(listener: OnProgress, progress: LoadProgress): void {
   try {
     listener(progress);
@@ -161,12 +169,12 @@ function tell(listener: OnProgress, progress: LoadProgress): void {
   }
 }
 
-/** isModule reports whether bytes begin as a WebAssembly module does. */
+/** isModule reports whether bytes begin like a WebAssembly module. */
 function isModule(bytes: Uint8Array): boolean {
   return bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d;
 }
 
-/** failure tells why what was loaded cannot be compiled. */
+/** failure returns the error for a response that cannot be compiled. */
 function failure(url: URL, type: string, cause: unknown): ProviderError {
   if (cause instanceof ProviderError) return cause;
   const { message = "" } = cause instanceof Error ? cause : {};
@@ -180,7 +188,7 @@ function failure(url: URL, type: string, cause: unknown): ProviderError {
   return unavailable(`cannot load ${url}: the connection broke`, cause);
 }
 
-/** notModule is the error of a server that answers with something else. */
+/** notModule returns the error for a response that is not a WebAssembly module. */
 function notModule(url: URL, type: string, cause?: unknown): ProviderError {
   const page = /^text\/html\b/i.test(type);
   return unavailable(

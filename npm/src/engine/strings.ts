@@ -1,38 +1,43 @@
-// Strings out of bytes, made in the JavaScript engine's own memory. A TextDecoder makes
-// them in the browser's: that takes new pages for each, and time again when they are
-// given back, many at once, while the page stands still.
+// Creates strings from bytes in the JavaScript engine's own memory. A TextDecoder
+// creates them in the browser's memory, which needs new pages for each string. Freeing
+// many of these at once takes time, during which the page is blocked.
 //
-// The module is so small that it stands here as it is assembled. It uses WebAssembly's
-// arrays (https://webassembly.github.io/spec/core/) and the JS String Builtins
-// (https://github.com/WebAssembly/js-string-builtins), which browsers have from Chrome
-// 130, Firefox 134 and Safari 26.2 on.
+// The module is small enough to be assembled here. It uses the arrays of WebAssembly
+// (https://webassembly.github.io/spec/core/) and the JS String Builtins
+// (https://github.com/WebAssembly/js-string-builtins), which are available from Chrome
+// 130, Firefox 134 and Safari 26.2.
 
-/** How many bytes a text may have that is made of one place's: each is at most a unit. */
+/**
+ * The size limit of a text in one place, in bytes. Each byte is at most one code unit.
+ */
 export const room = 16 * 1024;
 
-/** Where texts are put, so that there may be one of each kind under way. */
+/** The places for texts, so that one text of each kind can be in use. */
 export const asciiPlace = 0;
 export const utf8Place = room;
 
-/** What the module does. */
+/** The functions of the module. */
 export interface Strings {
-  /** Its memory, for the bytes. */
+  /** Its memory, where the bytes are written. */
   bytes: Uint8Array;
-  /** Returns n bytes of ASCII from an address on as a string. */
+  /** Returns n bytes of ASCII at an address as a string. */
   ascii(at: number, n: number): string;
-  /** Has utf8 begin at an address. */
+  /** Sets the address at which utf8 begins. */
   seek(at: number): void;
   /**
-   * Returns the next n UTF-16 code units of what is UTF-8, which neither begin nor end
-   * within a character.
+   * Returns the next n UTF-16 code units of UTF-8 text. They must begin and end
+   * between characters.
    */
   utf8(n: number): string;
 }
 
-/** What the module exports. */
+/** The module's exports. */
 type Exports = Omit<Strings, "bytes"> & { memory: WebAssembly.Memory };
 
-/** makeStrings makes the module, or null where the platform cannot. */
+/**
+ * makeStrings instantiates the module, or returns null if the platform does not support
+ * it.
+ */
 export function makeStrings(): Strings | null {
   try {
     const Module = WebAssembly.Module as new (bytes: BufferSource, options: object) => object;
@@ -41,7 +46,7 @@ export function makeStrings(): Strings | null {
     const { memory, ...functions } = instance.exports as unknown as Exports;
     return { ...functions, bytes: new Uint8Array(memory.buffer) };
   } catch {
-    return null; // it is older, or the page's policy forbids it
+    return null; // the platform is too old, or the page's policy forbids it
   }
 }
 
@@ -50,7 +55,7 @@ type Code = number[];
 /** Types. */
 const i32 = 0x7f;
 const i16 = 0x77;
-const units = 0; // the array of them
+const units = 0; // array of code units
 const ref = [0x64, units];
 const refNull = [0x63, units];
 const string = [0x64, 0x6f]; // (ref extern)
@@ -132,11 +137,11 @@ function ascii(): Code {
   ];
 }
 
-/** The same, of characters of one to four bytes. */
+/** The same for characters of one to four bytes. */
 function utf8(): Code {
   const [n, i, at, c] = [0, 1, 2, 3];
   const put = [...globalGet(array), ...get(i)];
-  /** The bits of one of the bytes that follow the first, where they belong. */
+  /** Returns the shifted bits of a continuation byte. */
   const bits = (offset: number, shift: number) => [
     ...[...get(at), ...load8(offset), ...constant(0x3f), ...and],
     ...(shift > 0 ? [...constant(shift), ...shiftLeft] : []),
@@ -163,7 +168,7 @@ function utf8(): Code {
     ...[...put, ...first(0x0f, 12), ...bits(1, 6), ...bits(2, 0), ...arraySet],
     ...increase(at, 3),
     ...otherwise,
-    // Two units, of which the first has the upper bits of what is beyond 2^16.
+    // Two units. The first has the upper bits of the code point minus 2^16.
     ...[...first(0x07, 18), ...bits(1, 12), ...bits(2, 6), ...bits(3, 0), ...set(c)],
     ...[...put, ...get(c), ...constant(10), ...shiftRight, ...constant(0xd7c0), ...add],
     ...[...arraySet, ...increase(i, 1)],
@@ -188,7 +193,7 @@ function increase(local: number, by: number): Code {
   return [...get(local), ...constant(by), ...add, ...set(local)];
 }
 
-/** A section of entries, each of which is counted. */
+/** A section with a counted list of entries. */
 function section(id: number, entries: Code[]): Code {
   return [id, ...sized([entries.length, ...entries.flat()])];
 }

@@ -1,6 +1,6 @@
-/** Go's glue code; see wasm-exec.mjs, which makes this module at build time. */
+/** Go's support code; see wasm-exec.mjs, which generates this module at build time. */
 declare module "wasm-exec" {
-  /** A Go program, which runs once. */
+  /** A Go program, which can run once. */
   export interface Go {
     /** Its environment variables. */
     env: Record<string, string>;
@@ -9,6 +9,6 @@ declare module "wasm-exec" {
     run(instance: WebAssembly.Instance): Promise<void>;
   }
 
-  /** makeGo returns the class Go, whose programs see global as their globalThis. */
+  /** makeGo returns the class Go. Its programs use global as their globalThis. */
   export function makeGo(global: object): new () => Go;
 }

@@ -1,14 +1,14 @@
-/** How long work may go on before the page gets its turn, in milliseconds. */
+/** How long work may go on before it yields to the page, in milliseconds. */
 const slice = 8;
 
-/** Node's, where an open port would keep the process alive. */
+/** In Node, an open port would keep the process alive. */
 declare const setImmediate: ((f: () => void) => unknown) | undefined;
 
 let began = 0;
 let waiting: (() => void)[] = [];
 let port: MessagePort | undefined;
 
-/** sliceIsOver reports whether this task has had its slice of time. */
+/** sliceIsOver reports whether the current task has used up its time slice. */
 export function sliceIsOver(): boolean {
   return performance.now() - began > slice;
 }

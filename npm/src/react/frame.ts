@@ -1,9 +1,12 @@
-/** How long a page that draws nothing may wait, in milliseconds: browsers pause its frames. */
+/**
+ * The longest delay if the page draws nothing, in milliseconds: browsers pause the frames
+ * of hidden pages.
+ */
 const hiddenFrame = 250;
 
 /**
- * nextFrame calls f once, before the browser draws next, or where it does not draw a
- * little later. The function returned takes that back.
+ * nextFrame calls f once before the browser's next frame, or a little later if there
+ * is none. The returned function cancels that.
  */
 export function nextFrame(f: () => void): () => void {
   const { requestAnimationFrame, cancelAnimationFrame } = globalThis;

@@ -2,8 +2,8 @@ import { useState } from "react";
 import type { Source } from "./source.js";
 
 /**
- * useStore makes a store, and keeps it until the source or the key is another. The
- * stores do nothing until they are listened to, so that a render may be thrown away.
+ * useStore creates a store and keeps it until the source or the key changes. Stores do
+ * nothing until they have a listener, so that a render may be discarded.
  */
 export function useStore<T>(source: Source, key: string | undefined, make: () => T): T {
   const [held, hold] = useState(() => ({ source, key, store: make() }));

@@ -1,6 +1,6 @@
 /**
- * keyOf returns a text that is the same for options that mean the same call, so that
- * a page may write them anew at every render. Functions do not count.
+ * keyOf returns a text that is the same for options that describe the same call, so
+ * that options may be new objects at every render. Functions are ignored.
  */
 export function keyOf(options: unknown): string {
   return (

@@ -8,64 +8,69 @@ import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
 import { Follower, type FollowState, type Open, type Snapshot } from "./store.js";
 
-/** How many lines are kept unless the page says otherwise. */
+/** The default number of lines kept. */
 const defaultMaxLines = 10_000;
 
-/** Which logs to follow, and how much of them to keep. */
+/** The logs to follow, and how much of them to keep. */
 export interface UseLogsOptions
   extends Omit<LogOptions, "signal" | "onState" | "onGap">,
     ClientOption {
   /**
-   * Whether to go on after the history. Default: true.
+   * Whether to continue with new lines after the existing ones. Default: true.
    *
    * @example false
    */
   follow?: boolean;
   /**
-   * How many lines are kept, from 1: the latest. Default: 10,000. A change keeps the
-   * stream.
+   * The number of latest lines to keep, at least 1. Default: 10,000. Changing it
+   * does not restart the stream.
    *
    * @example 1_000
    */
   maxLines?: number;
 }
 
-/** One line of a log. */
+/** A log line. */
 export interface LogLine extends LogEntry {
-  /** The number of the line since the stream started, from 0: its key in a list. */
+  /** The line's number since the stream started, from 0: its key in a list. */
   readonly id: number;
 }
 
-/** A place in a replica's log where lines may be missing. */
+/** A position in a replica's log where lines may be missing. */
 export interface LogsGap extends LogGap {
-  /** The id of the line before which it is, which may not have come yet. */
+  /** The id of the line that follows the gap, which may not have arrived yet. */
   readonly before: number;
 }
 
-/** What {@link useLogs} tells. */
+/** The result of {@link useLogs}. */
 export interface LogsResult {
-  /** The latest lines, oldest first. The array is another one when they change. */
+  /** The latest lines, oldest first. Every change creates a new array. */
   readonly lines: readonly LogLine[];
-  /** Where lines may be missing, among those in {@link lines}. */
+  /** The gaps between the lines in {@link lines}. */
   readonly gaps: readonly LogsGap[];
-  /** How many older lines were let go of to keep to `maxLines`. */
+  /** The number of older lines dropped because of `maxLines`. */
   readonly dropped: number;
   readonly state: FollowState;
-  /** Why the stream ended; undefined where it did not, or ended well. */
+  /**
+   * The error that ended the stream; undefined if it has not ended, or ended normally.
+   */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open, while it tries again ({@link Stream.error}). */
+  /** Why the stream is not open while it reconnects ({@link Stream.error}). */
   readonly waiting: ProviderError | undefined;
   readonly paused: boolean;
   /**
-   * Holds the lines as they are. The stream stays open and is not read, so that the
-   * provider waits and nothing is lost that comes meanwhile. Always the same function.
+   * Stops updating the lines. The stream stays open but is not read, so the provider
+   * waits and no lines are lost. The function never changes.
    */
   readonly pause: () => void;
-  /** Goes on after {@link pause}. Always the same function. */
+  /** Continues after {@link pause}. The function never changes. */
   readonly resume: () => void;
-  /** Lets go of all lines so far. Always the same function. */
+  /** Removes all lines so far. The function never changes. */
   readonly clear: () => void;
-  /** Reads the log again from its beginning, also after an error. Always the same function. */
+  /**
+   * Reads the log again from its beginning, even after an error. The function never
+   * changes.
+   */
   readonly restart: () => void;
 }
 
@@ -92,7 +97,7 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
   /** The id of the first line that was not cleared. */
   #cleared = 0;
   #shown: Pick<LogsSnapshot, "lines" | "gaps" | "dropped"> = idle;
-  /** Ends the pause that is on. */
+  /** Ends the current pause. */
   #unpause: (() => void) | undefined;
   #paused: Promise<void> | undefined;
 
@@ -109,7 +114,8 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
 
   protected take(entries: LogEntry[]): void {
     for (const entry of entries) this.#lines.push({ id: this.#next++, ...entry });
-    // Rarely, since what is cut off at the front costs as much as what stays.
+    // Not for every line, since removing lines at the front costs as much as
+    // copying the rest.
     if (this.#lines.length > 2 * this.#maxLines) this.#trim();
   }
 
@@ -193,8 +199,8 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
 }
 
 /**
- * Follows the logs of a lease's services for as long as the component is there, and
- * keeps the latest lines. However fast they come, it renders once a frame at most.
+ * Follows the logs of a lease's services while the component is mounted, and keeps the
+ * latest lines. At any rate of lines, it renders at most once per frame.
  *
  * ```tsx
  * const { lines, paused, pause, resume } = useLogs({ provider: "akash1…", lease, auth });
@@ -203,9 +209,9 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
  * </pre>;
  * ```
  *
- * Options may be written anew at every render: the stream starts again only where they
- * mean something else. A `getToken` does not count; that of the render at which the
- * stream started is asked. Without options the hook does nothing (`idle`).
+ * Options may be new objects at every render: the stream restarts only if their
+ * content changes. A changed `getToken` does not restart it; the one at the start of
+ * the stream is used. Without options the hook does nothing (`idle`).
  */
 export function useLogs(options: UseLogsOptions | undefined): LogsResult {
   const { client, maxLines = defaultMaxLines, ...call } = options ?? ({} as UseLogsOptions);

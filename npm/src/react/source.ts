@@ -1,8 +1,8 @@
 import type { Client } from "../client.js";
 
 /**
- * Source is where stores get their client, not before they need it: what React
- * renders on a server needs none.
+ * Source provides stores with their client when they need it. React's rendering on a
+ * server needs none.
  */
 export class Source {
   readonly #make: () => Client | Promise<Client>;
@@ -12,7 +12,7 @@ export class Source {
     this.#make = make;
   }
 
-  /** get returns the client. One that could not be made is made anew the next time. */
+  /** get returns the client. If creating it failed, the next call creates it again. */
   get(): Promise<Client> {
     this.#client ??= this.#try();
     return this.#client;
@@ -30,7 +30,10 @@ export class Source {
 
 const sources = new WeakMap<object, Source>();
 
-/** sourceOf returns the source of a client, or of a promise of one, always the same. */
+/**
+ * sourceOf returns the source of a client, or of a promise of one. It is always the same
+ * for the same argument.
+ */
 export function sourceOf(client: Client | Promise<Client>): Source {
   let source = sources.get(client);
   if (!source) {

@@ -10,30 +10,32 @@ import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
 import { Follower, type FollowState, type Open, type Snapshot } from "./store.js";
 
-/** What a hook tells of a status. */
+/** The result of a status hook. */
 export interface StatusResult<T> {
   /** The latest status; undefined until there is one. An error does not remove it. */
   readonly data: T | undefined;
   readonly state: FollowState;
-  /** Why the stream ended; undefined where it did not, or ended well. */
+  /**
+   * The error that ended the stream; undefined if it has not ended, or ended normally.
+   */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open, while it tries again ({@link Stream.error}). */
+  /** Why the stream is not open while it reconnects ({@link Stream.error}). */
   readonly waiting: ProviderError | undefined;
-  /** Asks again, also after an error. Always the same function. */
+  /** Starts again, even after an error. The function never changes. */
   readonly restart: () => void;
 }
 
-/** How a provider's status is followed. */
+/** The options for following a provider's status. */
 export interface UseProviderStatusOptions
   extends Omit<StreamOptions, "signal" | "onState">,
     ClientOption {}
 
-/** Which services' status to follow. */
+/** The services whose status to follow. */
 export interface UseServiceStatusOptions
   extends Omit<ServiceStatusOptions, "signal" | "onState">,
     ClientOption {
   /**
-   * Whether to go on with every change. Default: true.
+   * Whether to continue with every change. Default: true.
    *
    * @example false
    */
@@ -79,13 +81,13 @@ const idle: StatusSnapshot<never> = {
 };
 const connecting: StatusSnapshot<never> = { ...idle, state: "connecting" };
 
-/** The stores of providers' status that are listened to, by what they follow. */
+/** The stores of provider statuses that have listeners, by what they follow. */
 const shared = new WeakMap<Source, Map<string, StatusStore<ProviderStatus>>>();
 
-/** Handle is a component's hold on a store that it may share with others. */
+/** Handle is a component's reference to a store that it may share with others. */
 class Handle {
   readonly #source: Source;
-  /** Undefined for nothing to follow. */
+  /** Undefined if there is nothing to follow. */
   readonly #key: string | undefined;
   readonly #open: (client: Client) => Stream<ProviderStatus>;
 
@@ -120,8 +122,8 @@ class Handle {
 }
 
 /**
- * Follows a provider's status for as long as the component is there: now, and at
- * every change. Components that follow the same provider share one stream.
+ * Follows a provider's status while the component is mounted. Components that follow
+ * the same provider share one stream.
  *
  * ```tsx
  * const { data, state, error } = useProviderStatus("akash1…");
@@ -129,8 +131,8 @@ class Handle {
  * return <p>{data ? `${data.cluster?.leases?.active} leases` : "…"}</p>;
  * ```
  *
- * Without an address it does nothing (`idle`). On a server it returns what it has at
- * first: no data, `connecting`.
+ * Without an address it does nothing (`idle`). On a server it returns its initial
+ * value: no data, `connecting`.
  */
 export function useProviderStatus(
   address: string | undefined,
@@ -149,16 +151,16 @@ export function useProviderStatus(
 }
 
 /**
- * Follows the status of a lease's services for as long as the component is there.
+ * Follows the status of a lease's services while the component is mounted.
  *
  * ```tsx
  * const { data, error } = useServiceStatus({ provider: "akash1…", lease, auth });
  * return <ul>{data?.map(({ name, status }) => <li key={name}>{name}: {status?.availableReplicas}</li>)}</ul>;
  * ```
  *
- * Options may be written anew at every render: the stream starts again only where they
- * mean something else. A `getToken` does not count; that of the render at which the
- * stream started is asked. Without options the hook does nothing (`idle`).
+ * Options may be new objects at every render: the stream restarts only if their
+ * content changes. A changed `getToken` does not restart it; the one at the start of
+ * the stream is used. Without options the hook does nothing (`idle`).
  */
 export function useServiceStatus(
   options: UseServiceStatusOptions | undefined,

@@ -6,35 +6,37 @@ import { nextFrame } from "./frame.js";
 import type { Source } from "./source.js";
 
 /**
- * What a hook is doing: nothing, where it was given nothing to follow; or what its
- * stream does. While the client itself is being made it is `connecting`.
+ * The state of a hook: `idle` if there is nothing to follow, else the state of its
+ * stream. It is `connecting` while the client itself is being created.
  */
 export type FollowState = "idle" | StreamState;
 
-/** What every hook tells. A new object at every change, and never changed itself. */
+/** The common part of every hook's result. Every change creates a new object. */
 export interface Snapshot {
   readonly state: FollowState;
-  /** Why the stream ended; undefined where it did not, or ended well. */
+  /**
+   * The error that ended the stream; undefined if it has not ended, or ended normally.
+   */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open, while it tries again: {@link Stream.error}. */
+  /** Why the stream is not open while it reconnects: {@link Stream.error}. */
   readonly waiting: ProviderError | undefined;
-  /** What is wrong with the program rather than the provider. Hooks throw it. */
+  /** An error of the program rather than the provider. Hooks throw it. */
   readonly fault: unknown;
 }
 
-/** One reading of a stream, from its beginning. */
+/** One reading of a stream from its beginning. */
 interface Run {
   stopped: boolean;
   stop(): void;
 }
 
-/** What a store follows: a stream that a client opens; undefined for nothing. */
+/** What a store follows: a stream opened by a client; undefined for nothing. */
 export type Open<T> = ((client: Client) => Stream<T>) | undefined;
 
 /**
- * Follower reads a stream for as long as somebody listens, and tells of what it read
- * at most once for each frame. It is an external store as React's useSyncExternalStore
- * wants one. Made, it does nothing yet; a render may throw it away.
+ * Follower reads a stream while it has listeners, and notifies them at most once per
+ * frame. It is an external store for React's useSyncExternalStore. A new one does
+ * nothing yet, so that a render may be discarded.
  */
 export abstract class Follower<T, S extends Snapshot> {
   readonly #source: Source;
@@ -55,19 +57,19 @@ export abstract class Follower<T, S extends Snapshot> {
     this.state = open ? "connecting" : "idle";
   }
 
-  /** take reads what has arrived. */
+  /** take processes what has arrived. */
   protected abstract take(items: T[]): void;
-  /** gap is told where lines of a log may be missing. */
+  /** gap is called where lines of a log may be missing. */
   protected gap(_gap: LogGap): void {}
-  /** reset forgets what was read, before it is read again. */
+  /** reset discards what was read before the stream is read again. */
   protected abstract reset(): void;
-  /** make makes a snapshot of what there is now. */
+  /** make creates a snapshot of the current values. */
   protected abstract make(): S;
-  /** ready returns what to wait for before reading on; undefined for nothing. */
+  /** ready returns a promise to wait for before reading on, or undefined. */
   protected ready(): Promise<void> | undefined {
     return undefined;
   }
-  /** released is told that nobody listens any more, and that the stream is closed. */
+  /** released is called when there are no more listeners and the stream is closed. */
   protected released(): void {}
 
   readonly getSnapshot = (): S => {
@@ -80,7 +82,7 @@ export abstract class Follower<T, S extends Snapshot> {
     if (!this.#run) this.#begin();
     return () => {
       this.#listeners.delete(listener);
-      // Strict Mode, and a list that is reordered, listen again at once.
+      // Strict Mode and reordered lists subscribe again at once.
       queueMicrotask(() => {
         if (this.#listeners.size > 0 || !this.#run) return;
         this.#end();
@@ -96,12 +98,12 @@ export abstract class Follower<T, S extends Snapshot> {
     this.#begin();
   };
 
-  /** changed has listeners told, with the next frame. */
+  /** changed notifies listeners with the next frame. */
   protected changed(): void {
     this.#cancelFrame ??= nextFrame(() => this.publish());
   }
 
-  /** publish tells listeners now. */
+  /** publish notifies listeners now. */
   protected publish(): void {
     this.#cancelFrame?.();
     this.#cancelFrame = undefined;
@@ -156,7 +158,7 @@ export abstract class Follower<T, S extends Snapshot> {
       run.stopped = true;
       void stream.close();
     };
-    // Its end is told when all has been taken.
+    // The end is reported after all items.
     stream.onState((state, error) => state !== "ended" && this.#become(run, state, error));
     stream.onGap((gap) => {
       if (run.stopped) return;

@@ -1,6 +1,7 @@
-// Why a bridge cannot be called. A browser tells the page only that it could not.
+// Finds out why a bridge cannot be called. Browsers tell a page only that a request
+// failed.
 
-/** What is wrong, as the bridge would tell it. */
+/** The problem, in the form of the bridge's own errors. */
 export interface Diagnosis {
   /** A gRPC code. */
   code: number;
@@ -12,20 +13,20 @@ const permissionDenied = 7;
 const failedPrecondition = 9;
 const unavailable = 14;
 
-/** How long the bridge may take to say that it is there, in milliseconds. */
+/** How long the bridge may take to answer, in milliseconds. */
 const patience = 3_000;
 
-/** How long a finding holds, in milliseconds: many calls may fail at once. */
+/** How long a diagnosis is cached, in milliseconds: many calls may fail at once. */
 const lasting = 2_000;
 
 const findings = new Map<string, { at: number; finding: Promise<Diagnosis | undefined> }>();
 
 /**
- * diagnose finds out why the request to a URL of a bridge failed; undefined where the
- * bridge is away, or there is nothing that a page could know.
+ * diagnose finds out why a request to a bridge's URL failed. It returns undefined if
+ * the bridge is unreachable, or the cause cannot be determined from the page.
  */
 export function diagnose(url: string): Promise<Diagnosis | undefined> {
-  // A method's path is the last two parts.
+  // The path of a method is the last two segments.
   const bridge = url.split("/").slice(0, -2).join("/");
   const known = findings.get(bridge);
   if (known && performance.now() - known.at < lasting) return known.finding;
@@ -34,7 +35,7 @@ export function diagnose(url: string): Promise<Diagnosis | undefined> {
   return finding;
 }
 
-/** answers reports whether a server is there, whatever it is. */
+/** answers reports whether any server answers. */
 async function answers(url: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(patience);
@@ -60,8 +61,8 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
   const scope: EventTarget = globalThis.document ?? globalThis;
   scope.addEventListener("securitypolicyviolation", onViolation);
   try {
-    // Its files are anybody's to read, which tells a bridge from a proxy whose bridge is
-    // away, and its health is for pages that may call.
+    // The bridge's files are public, which distinguishes it from a proxy whose
+    // bridge is down. Its health check is readable for pages that may call it.
     if (await reads(`${bridge}/sri.json`)) {
       if (await reads(`${bridge}/healthz`)) return undefined;
       return {
@@ -70,11 +71,11 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
         message: `the bridge at ${bridge} does not let pages of ${page} call it: start it with --allow-origin ${page}`,
       };
     }
-    // The event comes in a task of its own.
+    // The event is dispatched in a separate task.
     await new Promise((resolve) => setTimeout(resolve));
     if (!forbidden) {
       if (!(await answers(bridge))) return undefined;
-      // A proxy whose bridge is away looks the same, so that another try may do.
+      // A proxy whose bridge is down looks the same, so a retry may succeed.
       return {
         code: unavailable,
         reason: "notABridge",
@@ -91,7 +92,7 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
   }
 }
 
-/** reads reports whether the page can read what is at a URL. */
+/** reads reports whether the page can read a URL. */
 async function reads(url: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(patience);
@@ -103,12 +104,13 @@ async function reads(url: string): Promise<boolean> {
 }
 
 /**
- * mixedContent tells why the page may not call the bridge if it is served over https
- * and the bridge is not, on another machine (https://w3c.github.io/webappsec-mixed-content/).
+ * mixedContent returns the error for a page that is served over https and calls a
+ * bridge on another machine over http
+ * (https://w3c.github.io/webappsec-mixed-content/).
  */
 export function mixedContent(bridge: string): string | undefined {
   const { protocol, hostname } = new URL(bridge);
-  // By its origin, since a worker's own URL may be a blob's.
+  // Uses the origin, since the URL of a worker may be a blob's.
   if (!globalThis.location?.origin?.startsWith("https:") || protocol !== "http:") return undefined;
   if (/^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return undefined;
   return `a page over https may not call the bridge at ${bridge}, which is not: serve it over https (--tls-cert and --tls-key, or a proxy before it)`;

@@ -1,4 +1,4 @@
-/** Lets so many in at a time, and the others wait, first come first served. */
+/** A semaphore that admits waiters in order. */
 export class Gate {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -7,7 +7,10 @@ export class Gate {
     this.#free = most;
   }
 
-  /** enter waits for a place, which must be left again, unless the signal ends that. */
+  /**
+   * enter waits for a slot, which must be released with leave, unless the signal aborts
+   * the wait.
+   */
   enter(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
@@ -29,7 +32,7 @@ export class Gate {
     });
   }
 
-  /** leave gives a place to who waits the longest. */
+  /** leave releases a slot to the longest waiter. */
   leave(): void {
     const [next] = this.#waiting;
     if (!next) {

@@ -1,8 +1,8 @@
-// Bodies of streams that share one HTTP/2 connection. Browsers bound what may wait to
-// be read of a stream, and what of all together: Chromium 6 MB and 15, of which it gives
-// back none before it has 7.5. What a page does not read of three long logs holds up
-// everything else on the connection. So streams that are behind are told to go apart,
-// over a connection of their own.
+// Bodies of streams that share an HTTP/2 connection. Browsers limit the unread data of
+// each stream and of all streams together: Chromium to 6 MB and 15 MB, of which it
+// returns none to the window before 7.5 MB are read. If a page does not read three
+// long logs, nothing else on the connection proceeds. So streams that are behind are
+// moved to a connection of their own.
 
 import type { BodyReader } from "./byte-reader.js";
 
@@ -11,43 +11,49 @@ type Result = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
 /** How much is read ahead of the page, in bytes. */
 const ahead = 512 * 1024;
 
-/** Up to how many bytes a piece is copied, so that it does not hold more memory than its own. */
+/**
+ * The size up to which a piece is copied, so that it does not keep a larger buffer in
+ * memory.
+ */
 const small = 32 * 1024;
 
-/** How often there is a look at who is behind, in milliseconds. */
+/** How often the streams are checked, in milliseconds. */
 const interval = 500;
 
-/** Who reads more than this between two looks is not behind, in bytes. */
+/** A stream that reads more than this between two checks is not behind, in bytes. */
 const pace = 1024 * 1024;
 
-/** How many may stay behind. Two would leave the others none of the 15 MB. */
+/** How many streams may stay behind. Two would use up the 15 MB. */
 const patience = 1;
 
 const bodies = new Set<SharedBody>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
-/** look sends all apart that are behind but those that have been so for the shortest. */
+/**
+ * look moves all streams that are behind, except those that have been so for the shortest
+ * time.
+ */
 function look(): void {
   const behind = [...bodies].filter((body) => body.look());
   behind.sort((a, b) => b.looks - a.looks);
   for (const body of behind.slice(0, -patience)) body.leave("moved");
 }
 
-/** A body that is read somewhat ahead of the page, so that it is known who is behind. */
+/** A body that is read ahead of the page, to detect whether the page is behind. */
 export class SharedBody implements BodyReader {
-  /** Whether it was broken off, to come again over a connection of its own. */
+  /** Whether it was interrupted to continue on a connection of its own. */
   moved = false;
-  /** How many looks in a row it was behind. */
+  /** In how many consecutive checks it was behind. */
   looks = 0;
   readonly #reader: BodyReader;
   #held: Result[] = [];
   #size = 0;
-  /** What was read since the last look, in bytes. */
+  /** Bytes read since the last check. */
   #read = 0;
   #failure: { error: unknown } | undefined;
-  /** The read ahead that goes on. */
+  /** The pending read. */
   #pending: Promise<Result> | undefined;
-  /** Whether the page waits for it. */
+  /** Whether the page is waiting for data. */
   #waiting = false;
 
   constructor(reader: BodyReader) {
@@ -86,7 +92,7 @@ export class SharedBody implements BodyReader {
     this.#reader.recycle?.(piece);
   }
 
-  /** look reports whether the page is behind, by two looks at least. */
+  /** look reports whether the page has been behind for at least two checks. */
   look(): boolean {
     const behind = this.#size >= ahead && this.#read < pace;
     this.looks = behind ? this.looks + 1 : 0;
@@ -94,7 +100,7 @@ export class SharedBody implements BodyReader {
     return this.looks >= 2;
   }
 
-  /** leave ends the looks, and where the stream is to be moved, the body. */
+  /** leave ends the checks and, if the stream is to be moved, the body. */
   leave(why: "over" | "moved"): void {
     bodies.delete(this);
     if (bodies.size === 0) {
@@ -113,7 +119,7 @@ export class SharedBody implements BodyReader {
     this.#read += value?.length ?? 0;
   }
 
-  /** kept returns a result whose piece may wait. */
+  /** kept returns a result whose piece can be buffered. */
   #kept(result: Result): Result {
     const piece = result.value;
     if (!piece || piece.length > small) return result;
@@ -122,7 +128,7 @@ export class SharedBody implements BodyReader {
     return { done: false, value };
   }
 
-  /** fill reads ahead until that is enough, or the page waits itself. */
+  /** fill reads ahead until the buffer is full or the page itself is waiting. */
   async #fill(): Promise<void> {
     if (this.#pending) return;
     try {

@@ -1,36 +1,37 @@
-// Calls over WebSockets, by the grpc-websockets transport of improbable-eng's
-// grpc-web, and with the bridge's window: bridge/grpcweb/window.go is the other side.
+// Calls over WebSockets, with the grpc-websockets transport of improbable-eng's
+// grpc-web and the bridge's window: bridge/grpcweb/improbable/window.go is the other
+// side.
 
 /** The content type that the transport implies. */
 export const grpcWeb = "application/grpc-web+proto";
 
-/** How long a socket may take to open, in milliseconds: some proxies swallow them. */
+/** How long a socket may take to open, in milliseconds: some proxies drop the request. */
 const patience = 10_000;
 
-/** Marks a frame of headers or trailers, of which the length follows in four bytes. */
+/** Marks a frame of headers or trailers. Its length follows in four bytes. */
 const headerFlag = 0x80;
 const prefixSize = 5;
 
-/** What the first byte of a message to the bridge says. */
+/** The meaning of the first byte of a message to the bridge. */
 const data = 0;
 const finish = 1;
 
-/** The longest headers that are taken, in bytes. */
+/** The size limit of headers, in bytes. */
 const maxHead = 64 * 1024;
 
 /**
- * How many bytes of a stream may have been sent and not been read: what a stream holds
- * that is not read. On one machine 1 MiB is a sixth faster and 64 KiB a quarter slower.
+ * The window: how many bytes of a stream may be sent but not read. On one machine 1
+ * MiB was a sixth faster, and 64 KiB a quarter slower.
  */
 const streamWindow = 256 * 1024;
 
-/** How far a bridge may go beyond its window, in bytes: by the longest message. */
+/** How far a bridge may exceed its window, in bytes: by the longest message. */
 const maxBeyond = prefixSize + 4 * 1024 * 1024;
 
-/** Up to how many bytes small pieces are handed on in one. */
+/** The size up to which small pieces are combined. */
 const maxJoined = 64 * 1024;
 
-/** What a call is, of what fetch takes. */
+/** The parts of fetch's arguments that a call uses. */
 export interface Request {
   headers: Record<string, string>;
   body: Uint8Array;
@@ -38,14 +39,14 @@ export interface Request {
   streams?: boolean;
 }
 
-/** openSocket opens a socket, or returns undefined where that cannot be done. */
+/** openSocket opens a socket, or returns undefined if that is not possible. */
 export async function openSocket(url: string, signal: AbortSignal): Promise<WebSocket | undefined> {
   signal.throwIfAborted();
   let socket: WebSocket;
   try {
     socket = new WebSocket(url.replace("http", "ws"), "grpc-websockets");
   } catch {
-    return undefined; // an https page's call to http, for one
+    return undefined; // for example because an https page calls http
   }
   socket.binaryType = "arraybuffer";
   let late: ReturnType<typeof setTimeout> | undefined;
@@ -58,7 +59,7 @@ export async function openSocket(url: string, signal: AbortSignal): Promise<WebS
     late = setTimeout(close, patience);
     socket.onopen = () => resolve(true);
     socket.onclose = () => resolve(false);
-    // Where a Content-Security-Policy forbids it there is no other event in Chromium.
+    // If a Content-Security-Policy forbids it, Chromium dispatches no other event.
     socket.onerror = () => resolve(false);
   });
   clearTimeout(late);
@@ -68,9 +69,8 @@ export async function openSocket(url: string, signal: AbortSignal): Promise<WebS
 }
 
 /**
- * exchange sends a request and returns once the answer's headers have come. It calls
- * onEnd when the call is over, and onOverrun where the bridge does not keep to the
- * window.
+ * exchange sends a request and returns once the answer's headers have arrived. It
+ * calls onEnd when the call has ended, and onOverrun if the bridge exceeds the window.
  */
 export function exchange(
   socket: WebSocket,
@@ -107,7 +107,7 @@ export function exchange(
       reject(new TypeError("the WebSocket was closed"));
       answer.end();
     };
-    // A socket takes its time to close, above all where nobody is at its other end.
+    // Closing a socket takes time, above all if the other end does not respond.
     signal.addEventListener("abort", () => {
       reject(signal.reason);
       answer.end(signal.reason);
@@ -116,26 +116,26 @@ export function exchange(
     if (window > 0) lines.push(`akash-window: ${window}\r\n`);
     socket.send(new TextEncoder().encode(lines.join("")));
     socket.send(joined([Uint8Array.of(data), body]));
-    // Otherwise there follows how much has been read.
+    // Otherwise the number of bytes read follows.
     if (window === 0) socket.send(Uint8Array.of(finish));
   });
 }
 
-/** The body of an answer, and what of it waits to be read. */
+/** The body of an answer, and its unread data. */
 class Answer {
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #socket: WebSocket;
-  /** 0 for none. */
+  /** 0 means none. */
   readonly #window: number;
   #out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-  /** What has come, in order, and how many bytes that is. */
+  /** The received data in order, and its size. */
   #pieces: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
-  /** How many bytes were read of which the bridge does not know. */
+  /** Bytes read that have not been credited to the bridge. */
   #used = 0;
-  /** Hands on what comes, where a read waits for it. */
+  /** Resolves the pending read, if there is one. */
   #wanted: (() => void) | undefined;
-  /** Whether nothing more comes. */
+  /** Whether the body has ended. */
   #ended = false;
 
   constructor(socket: WebSocket, window: number) {
@@ -152,11 +152,11 @@ class Answer {
           socket.close();
         },
       },
-      { highWaterMark: 0 }, // which is to say: pull when there is a read
+      { highWaterMark: 0 }, // so that pull is called only when there is a read
     );
   }
 
-  /** take takes a piece of the body. It returns false where that is too much. */
+  /** take adds a piece of the body. It returns false if the window is exceeded. */
   take(piece: Uint8Array<ArrayBuffer>): boolean {
     if (this.#ended) return true;
     this.#pieces.push(piece);
@@ -170,7 +170,7 @@ class Answer {
     return true;
   }
 
-  /** end ends the body: after what has come, or with the error at once. */
+  /** end ends the body: after the data received so far, or with the error at once. */
   end(error?: unknown): void {
     if (this.#ended) return;
     if (error !== undefined) {
@@ -195,7 +195,7 @@ class Answer {
         this.#wanted = resolve;
       });
       this.#wanted = undefined;
-      if (this.#waiting === 0) return; // it has ended
+      if (this.#waiting === 0) return; // the body has ended
     }
     const piece = this.#next();
     this.#waiting -= piece.length;
@@ -204,7 +204,10 @@ class Answer {
     this.#credit(piece.length);
   }
 
-  /** next returns what has come, small pieces in one: each costs a crossing into Go. */
+  /**
+   * next returns the received data, with small pieces combined: each piece is a call into
+   * Go.
+   */
   #next(): Uint8Array<ArrayBuffer> {
     let n = 0;
     for (let size = 0; n < this.#pieces.length; n++) {
@@ -215,26 +218,26 @@ class Answer {
     return n === 1 ? (pieces[0] as Uint8Array<ArrayBuffer>) : joined(pieces);
   }
 
-  /** credit tells the bridge what was read, when it is worth a message. */
+  /** credit tells the bridge how much was read, when there is enough to report. */
   #credit(bytes: number): void {
     if (this.#window === 0 || this.#ended) return;
     this.#used += bytes;
     if (this.#used < this.#window / 2) return;
     const message = new DataView(new ArrayBuffer(1 + prefixSize + 4));
-    message.setUint32(2, 4); // the length of what follows
+    message.setUint32(2, 4); // the length of the message
     message.setUint32(6, this.#used);
     this.#used = 0;
     this.#socket.send(message);
   }
 }
 
-/** frameSize returns how long the frame is that begins with the bytes. */
+/** frameSize returns the size of the frame that begins with the given bytes. */
 function frameSize(bytes: Uint8Array<ArrayBuffer>): number {
   if (bytes.length < prefixSize) return prefixSize;
   return prefixSize + new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
 }
 
-/** readHeaders reads the headers of an answer. */
+/** readHeaders parses the headers of an answer. */
 function readHeaders(text: string): Headers {
   const headers = new Headers();
   for (const line of text.split("\r\n")) {

@@ -25,7 +25,7 @@ export class WorkerEngine implements Engine {
   readonly #script: WorkerScript;
   readonly #module: WebAssembly.Module;
   #link: WorkerLink | undefined;
-  /** Calls and streams that are not over; each is kept until it is. */
+  /** Open calls and streams. */
   readonly #going = new Set<Promise<unknown>>();
 
   private constructor(script: WorkerScript, module: WebAssembly.Module) {
@@ -33,14 +33,14 @@ export class WorkerEngine implements Engine {
     this.#module = module;
   }
 
-  /** start starts the worker while the module is being loaded, and then both. */
+  /** start starts the worker and loads the module at the same time. */
   static async start(
     script: WorkerScript,
     loading: WebAssembly.Module | Promise<WebAssembly.Module>,
   ): Promise<WorkerEngine> {
     const starter = {};
     const starting = linked(script, starter);
-    starting.catch(() => {}); // It is awaited below, or does not matter.
+    starting.catch(() => {}); // Awaited below, unless an earlier error makes it irrelevant.
     try {
       const engine = new WorkerEngine(script, await loading);
       await starting;
@@ -57,7 +57,7 @@ export class WorkerEngine implements Engine {
     }
   }
 
-  /** running returns the worker and the number of the module in it, which runs. */
+  /** running returns the worker and the number of its running module. */
   async running(): Promise<[WorkerLink, number]> {
     this.#link = await linked(this.#script, this);
     return [this.#link, await this.#link.load(this.#module)];
@@ -112,7 +112,9 @@ export class WorkerEngine implements Engine {
     return stream;
   }
 
-  /** release ends the worker, once the client's calls are over, unless it is used again. */
+  /**
+   * release ends the worker when the client's calls have ended, unless it is used again.
+   */
   async release(): Promise<void> {
     await Promise.all(this.#going);
     if (this.#going.size > 0) return;
@@ -126,12 +128,12 @@ export class WorkerEngine implements Engine {
   }
 }
 
-/** portable returns a call without what cannot cross. */
+/** portable returns a call without the parts that cannot be sent to a worker. */
 function portable({ getToken, ...call }: EngineCall): WorkerCall {
   return getToken ? { ...call, renewable: true } : call;
 }
 
-/** answer gets the worker a token of the page's. */
+/** answer sends the worker a token from the page. */
 async function answer(
   link: WorkerLink,
   { getToken }: EngineCall,
@@ -147,16 +149,18 @@ async function answer(
   }
 }
 
-/** A stream whose batches come from the worker, no more than it may send unread. */
+/**
+ * A stream whose batches come from the worker, which limits the number of unread ones.
+ */
 class WorkerStream<T> implements EngineStream<T> {
-  /** Fulfilled when the stream is over, and has nothing to do with the worker any more. */
+  /** Resolved when the stream has ended and no longer uses the worker. */
   readonly over: Promise<unknown>;
   readonly #provider: string;
   readonly #read: ReadBatch<T>;
   readonly #events: StreamEvents;
   readonly #begun: Promise<void>;
   readonly #services: string[] = [];
-  /** What has come and waits for its turn. */
+  /** Received batches and events in order. */
   readonly #reports: Report[] = [];
   #link: WorkerLink | undefined;
   #id = 0;
@@ -190,19 +194,19 @@ class WorkerStream<T> implements EngineStream<T> {
         if ("ask" in report) void answer(link, call, report);
         else this.#take(report);
       },
-      // After what has come before.
+      // After the batches received before.
       lost: (error) => this.#take({ id: this.#id, failed: detailsOf(error) }),
     });
     link.send({ do: "open", id: this.#id, module, method, call: portable(call) });
   }
 
   #take(report: Report): void {
-    // What happened after batches that nobody has read is told when they have been.
+    // Events are reported after the batches that precede them have been read.
     if (this.#reports.length > 0 || !this.#tell(report)) this.#reports.push(report);
     this.#wake();
   }
 
-  /** tell tells of an event, and reports whether it was one. */
+  /** tell reports an event. It returns whether the message was one. */
   #tell(report: Report): boolean {
     if ("state" in report) {
       this.#events.state(report.state, report.error && failure(report.error));

@@ -1,27 +1,27 @@
 import { asProviderError, failure, ProviderError } from "../errors.js";
 import { type Greeting, type Order, type Report, workerName } from "./worker-protocol.js";
 
-/** What a worker runs. */
+/** The script of a worker. */
 export interface WorkerScript {
   url: URL;
   type: WorkerType;
-  /** The hash that the script must have (Subresource Integrity), if any. */
+  /** The script's required hash (Subresource Integrity), if any. */
   integrity?: string | undefined;
 }
 
 /** How long a worker may take to start, in milliseconds. */
 const startTimeout = 30_000;
 
-/** Who is told of what has a number. */
+/** The receiver of messages with a given number. */
 export interface Listener {
   take(report: Report): void;
-  /** The worker is gone, and nothing more comes. */
+  /** The worker has ended; no more messages will come. */
   lost(error: ProviderError): void;
 }
 
-/** A worker that runs, and what is under way in it. */
+/** A running worker, and its calls and streams. */
 export class WorkerLink {
-  /** Why the worker is gone, undefined while it is there. */
+  /** Why the worker has ended; undefined while it runs. */
   gone: ProviderError | undefined;
   /** The engines that use it. */
   readonly owners = new Set<object>();
@@ -29,7 +29,7 @@ export class WorkerLink {
   readonly #port: MessagePort;
   readonly #listeners = new Map<number, Listener>();
   readonly #modules = new Map<WebAssembly.Module, Promise<number>>();
-  /** Ends the wait for the worker's lock. */
+  /** Stops waiting for the worker's lock. */
   readonly #unlock = new AbortController();
   #last = 0;
 
@@ -38,7 +38,7 @@ export class WorkerLink {
     this.#port = port;
   }
 
-  /** start starts a worker, and returns when it listens. */
+  /** start starts a worker, and returns when it is ready. */
   static async start(script: WorkerScript): Promise<WorkerLink> {
     const { worker, started } = await spawn(script);
     const { port1, port2 } = new MessageChannel();
@@ -51,7 +51,7 @@ export class WorkerLink {
           () => reject(cannotStart(script, `it did not answer within ${startTimeout} ms`)),
           startTimeout,
         );
-        // What a policy or the network forbids has no message.
+        // An error because of a policy or the network has no message.
         worker.onerror = ({ message }) => reject(cannotStart(script, message));
         port1.onmessage = () => resolve();
         worker.postMessage({ lock } satisfies Greeting, [port2]);
@@ -67,7 +67,7 @@ export class WorkerLink {
     return link;
   }
 
-  /** attend listens, and looks out for the worker's end. */
+  /** attend receives messages, and detects the worker's end. */
   #attend(lock: string | undefined): void {
     const crash = (why: string) => this.#close(crashed(why));
     this.#worker.onerror = ({ message }) => crash(message);
@@ -81,7 +81,7 @@ export class WorkerLink {
       .catch(() => {});
   }
 
-  /** load has the worker start a module, once, and returns by what number it knows it. */
+  /** load makes the worker start a module, once, and returns the module's number. */
   load(module: WebAssembly.Module): Promise<number> {
     let loading = this.#modules.get(module);
     if (!loading) {
@@ -106,7 +106,7 @@ export class WorkerLink {
     });
   }
 
-  /** begin gives something a number, under which it is told what comes. */
+  /** begin assigns a number to a receiver of messages. */
   begin(listener: Listener): number {
     if (this.gone) throw this.gone;
     this.#last++;
@@ -122,7 +122,7 @@ export class WorkerLink {
     if (!this.gone) this.#port.postMessage(order, transfer);
   }
 
-  /** stop ends the worker if nobody uses it. */
+  /** stop ends the worker if no engine uses it. */
   stop(): void {
     if (this.owners.size > 0) return;
     this.#close(new ProviderError({ code: "CANCELLED", message: "the worker was ended" }));
@@ -140,7 +140,7 @@ export class WorkerLink {
   }
 }
 
-/** spawn makes a worker; started is to be called when its script has been loaded. */
+/** spawn creates a worker. started must be called when its script has been loaded. */
 async function spawn(script: WorkerScript): Promise<{ worker: Worker; started: () => void }> {
   const { url, type } = script;
   if (typeof Worker !== "function") {
@@ -161,15 +161,15 @@ async function spawn(script: WorkerScript): Promise<{ worker: Worker; started: (
   }
 }
 
-/** isOwn reports whether a worker may be the script itself. */
+/** isOwn reports whether the script itself may be used as the worker's script. */
 function isOwn({ url, integrity }: WorkerScript): boolean {
   return !integrity && (url.origin === globalThis.location?.origin || url.protocol === "blob:");
 }
 
 /**
- * proxy returns a script that does what another does. Browsers start no worker of
- * another origin, and check no hashes of workers, but a worker of the page's own may
- * load what is elsewhere.
+ * proxy returns a script that runs another script. Browsers do not start workers from
+ * another origin and do not check hashes of workers, but a worker of the page's origin
+ * may load a script from elsewhere.
  */
 async function proxy({ url, type, integrity }: WorkerScript): Promise<string> {
   if (integrity) return (await fetch(url, { integrity })).text();
@@ -193,10 +193,10 @@ function crashed(why: string): ProviderError {
   });
 }
 
-/** Workers that run, one for each script, which all clients share. */
+/** Running workers by script, shared by all clients. */
 const links = new Map<string, Promise<WorkerLink>>();
 
-/** linked returns the worker that runs a script, a new one if there is none, for an owner. */
+/** linked returns the worker for a script, and starts it if necessary. */
 export async function linked(script: WorkerScript, owner: object): Promise<WorkerLink> {
   const { href } = script.url;
   for (;;) {

@@ -1,5 +1,5 @@
-// What a page and its worker say to each other, over one port. Calls and streams
-// have numbers, which the page gives and both sides name them by.
+// The messages between a page and its worker, sent over one port. Calls and streams
+// have numbers, which the page assigns.
 
 import type {
   Batch,
@@ -11,91 +11,101 @@ import type {
 import type { ErrorDetails } from "../errors.js";
 import type { LogGap, StreamState } from "../types.js";
 
-/** The name of our workers, by which the script for script tags knows that it is in one. */
+/**
+ * The name of the package's workers, by which the script for script tags detects that it
+ * runs in one.
+ */
 export const workerName = "akash-provider-web";
 
 /**
- * How many batches of a stream may be on their way to a page that has not read them,
- * beyond which the worker does not read the bridge's answer any further. One that is
- * read and one that is there when that is done keep both sides busy.
+ * How many batches of a stream may be sent and unread. Beyond that, the worker does
+ * not read the bridge's answer. With one being read and one ready, both sides stay
+ * busy.
  */
 export const window = 4;
 
-/** A call as it crosses: its tokens are asked for, where renewable is set. */
+/**
+ * A call in the form that is sent to the worker. If renewable is set, the worker requests
+ * tokens.
+ */
 export type WorkerCall = Omit<EngineCall, "getToken"> & { renewable?: boolean };
 
-/** What comes with the port: how the page can tell that the worker is gone. */
+/** The data sent with the port, which lets the page detect the worker's end. */
 export interface Greeting {
-  /** The name of the lock that the worker is to hold while it lives, if there are locks. */
+  /** The name of the lock that the worker holds while it runs, if locks are available. */
   lock: string | undefined;
 }
 
-/** What the page says. */
+/** The messages from the page. */
 export type Order =
-  /** Start a module, to be named by the number, and report loaded or failed. */
+  /** Start a module with the given number, and report loaded or failed. */
   | { do: "load"; id: number; module: WebAssembly.Module }
   /** Make a call, and report its result. */
   | { do: "call"; id: number; module: number; method: CallMethod; call: WorkerCall }
-  /** Open a stream, and report what comes. */
+  /** Open a stream, and report its batches and events. */
   | { do: "open"; id: number; module: number; method: StreamMethod; call: WorkerCall }
-  /** Another batch of a stream may come: one has been read, and this is what it came in. */
+  /**
+   * Another batch of a stream may be sent: one has been read, whose buffer is returned.
+   */
   | { do: "more"; id: number; room: ArrayBuffer }
-  /** End a call, which then reports its result, or a stream, which reports no more. */
+  /**
+   * End a call, which then reports its result, or a stream, which reports nothing more.
+   */
   | { do: "end"; id: number; error: ErrorDetails }
-  /** The token that was asked for. */
+  /** The requested token. */
   | { do: "token"; ask: number; token: string }
-  /** Why there is none. */
+  /** Why there is no token. */
   | { do: "token"; ask: number; failure: string };
 
-/** What the worker says. */
+/** The messages from the worker. */
 export type Report =
-  /** It is there, and holds its lock if it was given one. */
+  /** The worker is ready, and holds its lock if it was given one. */
   | { id: 0; ready: true }
   | { id: number; loaded: true }
   | { id: number; result: WorkerResult }
   | { id: number; batch: Parcel }
   | { id: number; state: StreamState; error?: ErrorDetails | undefined }
   | { id: number; gap: LogGap }
-  /** A module did not load, or a stream has failed. */
+  /** A module failed to load, or a stream failed. */
   | { id: number; failed: ErrorDetails }
   /** A stream has ended. */
   | { id: number; ended: true }
   | Question;
 
-/** A result of a call, as it crosses. */
+/** The result of a call in the form that is sent to the page. */
 export type WorkerResult = Omit<EngineResult, "error"> & { error?: ErrorDetails };
 
-/** That a call needs a token, other than the one that was refused. */
+/** A call needs a token, other than the refused one. */
 export interface Question {
   id: number;
-  /** The number of the question. */
+  /** The number of the request. */
   ask: number;
   refused: string;
 }
 
-/** A batch in one buffer: numbers, and after them texts. */
+/** A batch in one buffer: numbers, followed by texts. */
 export interface Parcel {
   data: ArrayBuffer;
-  /** How many numbers there are in the index and in the groups of both kinds of texts. */
+  /** The number of numbers in the index, and in the groups of both kinds of texts. */
   numbers: [index: number, ascii: number, utf8: number];
-  /** How long the texts of both kinds are, in bytes. */
+  /** The sizes of both kinds of texts, in bytes. */
   ascii: number;
   utf8: number;
-  /** The names of services that occur for the first time. */
+  /** The names of new services. */
   names?: string[];
 }
 
-/** The least that is made for parcels, in bytes. */
+/** The minimum size of a buffer, in bytes. */
 const smallest = 4 * 1024;
 
 /**
- * Rooms keeps what parcels came in for others. What a page leaves to its garbage
- * collector instead, it frees many at a time, in which it does nothing else for long.
+ * Rooms reuses the buffers of batches. A page that leaves them to its garbage
+ * collector is blocked while many are freed at once.
  */
 export class Rooms {
   readonly #free: ArrayBuffer[] = [];
 
-  /** take returns room for so many bytes, and not many times as many. */
+  /** take returns a buffer of at least the given size, but not much larger. */
   take(size: number): ArrayBuffer {
     const room = this.#free.pop();
     if (room && size <= room.byteLength && room.byteLength <= Math.max(smallest, 8 * size)) {
@@ -109,7 +119,7 @@ export class Rooms {
   }
 }
 
-/** pack copies a batch into a parcel; known tells how many names the page has. */
+/** pack copies a batch into a parcel. known is the number of names that the page has. */
 export function pack({ index, ascii, utf8, services }: Batch, known: number, rooms: Rooms): Parcel {
   const numbers: Parcel["numbers"] = [index.length, ascii.groups.length, utf8.groups.length];
   const head = numbers[0] + numbers[1] + numbers[2];
@@ -126,7 +136,7 @@ export function pack({ index, ascii, utf8, services }: Batch, known: number, roo
   return parcel;
 }
 
-/** unpack returns the batch in a parcel; services are all names, the new ones included. */
+/** unpack returns the batch in a parcel. services are all names, including new ones. */
 export function unpack({ data, numbers, ascii, utf8 }: Parcel, services: readonly string[]): Batch {
   let at = 0;
   const next = (length: number) => {

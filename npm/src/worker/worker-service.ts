@@ -12,7 +12,9 @@ import {
   window,
 } from "./worker-protocol.js";
 
-/** listen waits for the page's port, which comes with the first message, and serves it. */
+/**
+ * listen waits for the page's port, which comes with the first message, and serves it.
+ */
 export function listen(): void {
   globalThis.addEventListener(
     "message",
@@ -26,8 +28,8 @@ export function listen(): void {
 }
 
 /**
- * hold returns with a lock, which the worker loses by its end only: nothing else
- * tells a page of that.
+ * hold returns when the worker holds the lock. It keeps the lock until the worker
+ * ends, which is the only way for the page to detect that.
  */
 function hold(name: string): Promise<void> {
   return new Promise((resolve) => {
@@ -35,22 +37,22 @@ function hold(name: string): Promise<void> {
       resolve();
       return new Promise(() => {});
     };
-    // Where a page may have no locks, it gets none either, and does without.
+    // If the page may not use locks, the worker runs without one.
     navigator.locks.request(name, forever).catch(() => resolve());
   });
 }
 
-/** serve has engines do what the page orders. */
+/** serve makes engines process the page's messages. */
 export function serve(port: MessagePort): void {
   const service = new Service(port);
   port.onmessage = ({ data }: MessageEvent<Order>) => service.take(data);
   port.postMessage({ id: 0, ready: true } satisfies Report);
 }
 
-/** What goes on and has a number. */
+/** The open calls and streams by number. */
 interface Going {
   end(error: ProviderError): void;
-  /** Lets another batch come. */
+  /** Allows another batch to be sent. */
   more?(room: ArrayBuffer): void;
 }
 
@@ -58,7 +60,7 @@ class Service {
   readonly #port: MessagePort;
   readonly #engines = new Map<number, WasmEngine>();
   readonly #going = new Map<number, Going>();
-  /** Who waits for which token. */
+  /** The calls that wait for tokens, by request. */
   readonly #asked = new Map<number, (answer: Order & { do: "token" }) => void>();
   #asks = 0;
 
@@ -138,7 +140,7 @@ class Service {
     void this.#send(id, stream, credit);
   }
 
-  /** send reports what a stream brings, until it ends or is not wanted any more. */
+  /** send reports a stream's batches and events until it ends or is closed. */
   async #send(id: number, stream: EngineStream<Parcel>, credit: Credit): Promise<void> {
     let last: Report = { id, ended: true };
     try {
@@ -158,7 +160,7 @@ class Service {
     return this.#engines.get(module) as WasmEngine;
   }
 
-  /** withTokens gives a call its getToken, which asks the page. */
+  /** withTokens adds a getToken to a call, which requests tokens from the page. */
   #withTokens(id: number, { renewable, ...call }: WorkerCall): EngineCall {
     if (!renewable) return call;
     const getToken = (refused: string) =>
