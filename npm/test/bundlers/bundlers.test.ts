@@ -105,10 +105,10 @@ function workerFile(directory: string): string {
   return sizes.map((size) => `${(size / 1000).toFixed(1)} KB`).join(" and ") || "none";
 }
 
-/** Makes the README's React component a page of a project of Next.js. */
+/** Makes the documented React component a page of a project of Next.js. */
 async function pasteComponent(project: Project): Promise<void> {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [, component = ""] = /```tsx\n(.*?)```/s.exec(readme) ?? [];
+  const page = readFileSync(join(root, "npm/docs/react.md"), "utf8");
+  const [, component = ""] = /```tsx\n(.*?)```/s.exec(page) ?? [];
   // Without its types, since the project is one without TypeScript.
   const { code } = await transform(component, { loader: "tsx", jsx: "preserve", charset: "utf8" });
   const named = code

@@ -191,9 +191,9 @@ test.each(["README.md", "npm/README.md"])("the log of %s works as it stands", as
   expect(text).toMatch(new RegExp(`^${service}/\\d+: `));
 });
 
-test("the README's ways to say who asks are taken", async () => {
+test("the documented credentials are accepted", async () => {
   const { outputFiles } = await build({
-    stdin: { contents: fill(example("ts", "Auth[]")), loader: "ts" },
+    stdin: { contents: fill(example("ts", "Auth[]", "npm/docs/credentials.md")), loader: "ts" },
     format: "esm",
     write: false,
   });
@@ -248,8 +248,8 @@ test("the README's static page works as it stands", async () => {
   await page.getByText(`${active} leases`).waitFor();
 });
 
-test("the README's script tag with a hash names one that is right", async () => {
-  const tag = example("html", "integrity=");
+test("the documented script tag with a hash works", async () => {
+  const tag = example("html", "integrity=", "npm/docs/static-page.md");
   const page = await stage.page("script");
   const hashes = await (await fetch(`${stage.url}/sri.json`)).json();
   const hash = hashes["akash-provider-web.min.js"];
@@ -260,12 +260,12 @@ test("the README's script tag with a hash names one that is right", async () => 
   await page.waitForFunction("globalThis.AkashProvider?.createClient");
 });
 
-test("the README's React component is the App of Vite's template as it stands", async () => {
+test("the documented React component is the App of Vite's template as it stands", async () => {
   const dir = join(project, "vite-app");
   await cp(join(root, vite, "template-react-ts"), dir, { recursive: true });
   // Of its plugin this needs nothing: Vite itself reads JSX.
   await rm(join(dir, "vite.config.ts"));
-  await writeFile(join(dir, "src/App.tsx"), fill(example("tsx", "useLogs")));
+  await writeFile(join(dir, "src/App.tsx"), fill(example("tsx", "useLogs", "npm/docs/react.md")));
   await run(join(root, "npm/node_modules/vite/bin/vite.js"), "build", dir, "--logLevel=warn");
   await using site = await serveFiles(join(dir, "dist"));
   const page = await stage.browser.newPage();
@@ -286,8 +286,8 @@ test("the README's test with Vitest works as it stands", async () => {
   expect(output).toMatch(/1 passed/);
 });
 
-test("the README's test with Playwright works as it stands", async () => {
-  await writeFile(join(project, "page.spec.ts"), example("ts", 'from "@playwright/test"'));
+test("the documented test with Playwright works as it stands", async () => {
+  await writeFile(join(project, "page.spec.ts"), example("ts", 'from "@playwright/test"', "npm/docs/testing.md"));
   await using site = await serveApp();
   await writeFile(
     join(project, "playwright.config.ts"),
