@@ -160,10 +160,13 @@ func (f *follower) untilSoon() time.Duration {
 			d = drainInterval
 		}
 	}
-	if f.opening > 0 || f.looking {
+	if f.busy() {
 		return d // try waits for that
 	}
-	for _, w := range f.wants {
+	for name, w := range f.wants {
+		if f.probing[name] {
+			continue
+		}
 		d = min(d, max(time.Until(w.at), time.Millisecond))
 	}
 	return d
@@ -254,10 +257,13 @@ func (f *follower) covered(name string) bool {
 	return slices.ContainsFunc(f.sources, func(s *source) bool { return s.has(name) })
 }
 
+// busy reports whether something is under way that may change what is needed.
+func (f *follower) busy() bool { return f.opening > 0 || f.looking || len(f.past) > 0 }
+
 // try opens the sockets that are needed. It returns errOver when nothing is followed
 // any more, and will not be.
 func (f *follower) try(topic *topic[*leaseStatus]) error {
-	if f.opening > 0 || f.looking || len(f.past) > 0 {
+	if f.busy() {
 		return nil // one after the other
 	}
 	var ready []string
@@ -269,6 +275,7 @@ func (f *follower) try(topic *topic[*leaseStatus]) error {
 		}
 		if f.looked.Before(w.since) || f.looked.Before(w.at) {
 			if f.blind {
+				clear(f.wants) // what would be needed cannot be known
 				return f.over()
 			}
 			f.look(topic, 0)

@@ -81,19 +81,25 @@ func (f *follower) inspect(service string, idle bool) {
 func (f *follower) inspected(service string, idle bool, p probe, err error) error {
 	var frame *closed
 	switch {
-	case errors.As(err, &frame) && frame.code == closeInternal:
+	case errors.As(err, &frame) && frame.code == closeInternal && f.status != nil:
 		f.later(service).failed++ // a pod has come that is starting
 		return nil
-	case err != nil || f.status == nil:
+	case err != nil:
 		return nil
 	}
 	last := make(map[string]uint64, len(p))
 	for name, pod := range p {
 		last[name] = pod.last
 	}
-	total := int(f.status.Services[service].Total)
+	total := 0
+	if f.status != nil {
+		total = int(f.status.Services[service].Total)
+	}
 	fresh, missing := f.merger.Compare(service, last, total, idle)
 	for _, name := range fresh {
+		if f.status == nil {
+			continue
+		}
 		if !idle && !f.reopened[name] {
 			f.reopened[name] = true
 			f.want(service)

@@ -61,7 +61,7 @@ func (m *Merger) Quiet() []string {
 		if p.from != nil {
 			heard[p.service]++
 		}
-		if p.history != nil && !p.gone && p.overlap == nil && p.quiet.count(p.history.lines) {
+		if p.history != nil && !p.gone && p.overlap == nil && (p.wanted || !p.numbered) && p.quiet.count(p.history.lines) {
 			due = append(due, p.service)
 		}
 	}
