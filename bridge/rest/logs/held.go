@@ -237,7 +237,8 @@ func (m *Merger) decide(over, late bool) error {
 			}
 		}
 		if !p.numbered {
-			m.number(p.service, late || !m.awaits(p.service) && !m.leaves(p.service))
+			leaves := m.leaves(p.service) && !m.certain && time.Since(m.since) < absentLimit
+			m.number(p.service, !leaves && (late || !m.awaits(p.service)))
 		}
 		m.releaseIfKnown(p)
 	}
