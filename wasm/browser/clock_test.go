@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTimersRingInOrder(t *testing.T) {
-	rung := make(chan string, 3)
+func TestTimerRingsWhenItsTimeHasPassed(t *testing.T) {
+	rung := make(chan string, 2)
 	start := time.Now()
-	Clock{}.AfterFunc(30, func() { rung <- "second" })
-	Clock{}.AfterFunc(1, func() { rung <- "first" })
+	stop := Clock{}.AfterFunc(600_000, func() { rung <- "in ten minutes" })
+	Clock{}.AfterFunc(30, func() { rung <- "soon" })
 	assert.Equal(t, 2, Waiting())
-	assert.Equal(t, "first", <-rung)
-	assert.Equal(t, "second", <-rung)
+	assert.Equal(t, "soon", <-rung)
 	assert.GreaterOrEqual(t, time.Since(start), 29*time.Millisecond)
+	assert.Equal(t, 1, Waiting(), "the other one")
+	stop()
 	assert.Zero(t, Waiting())
 }
 

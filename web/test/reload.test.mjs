@@ -58,11 +58,12 @@ test("everything else goes through as it is", async (t) => {
   const host = proxy.url.slice("http://".length);
   assert.equal(await call.text(), `POST /a.Service/Method?x ${host} frame`);
 
-  bridge.on("upgrade", (request, socket) => {
+  bridge.on("upgrade", (request, socket, head) => {
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
     );
     socket.write(`origin ${request.headers.origin}\n`);
+    socket.write(head);
     socket.pipe(socket);
   });
   const { hostname, port } = new URL(proxy.url);
