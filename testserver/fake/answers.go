@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// answers are what a test has REST routes answer instead of what they would, as a proxy
-// before the gateway may, or a gateway with an inventory that makes no sense.
+// answers are given answers of REST routes, which replace the real ones. They simulate
+// a proxy in front of the gateway, or a gateway with an invalid inventory.
 type answers struct {
 	mu    sync.Mutex
 	given []givenAnswer
@@ -23,7 +23,7 @@ type givenAnswer struct {
 	body   []byte
 }
 
-// give adds an answer, which replaces an earlier one for the same paths.
+// give adds an answer. It replaces an earlier one for the same paths.
 func (a *answers) give(answer givenAnswer) {
 	a.take(answer.suffix)
 	a.mu.Lock()
@@ -44,8 +44,8 @@ func (a *answers) take(suffix string) {
 	a.given = kept
 }
 
-// serve answers a request for which a test has given an answer, and reports whether it
-// has. The request's body is read first, as a proxy does.
+// serve answers a request if there is a given answer for it, and reports whether there
+// was. Like a proxy, it reads the request's body first.
 func (a *answers) serve(w http.ResponseWriter, r *http.Request) bool {
 	a.mu.Lock()
 	given := a.given
@@ -63,7 +63,7 @@ func (a *answers) serve(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// readAnswer reads path=SUFFIX&status=CODE and the body of a request of the control API.
+// readAnswer parses path=SUFFIX&status=CODE and the body of a control request.
 func readAnswer(r *http.Request) (givenAnswer, error) {
 	query := r.URL.Query()
 	status := http.StatusOK

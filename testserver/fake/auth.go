@@ -21,7 +21,7 @@ import (
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 )
 
-// What a provider says to callers whom it refuses (proto/akash-provider-api.md, section 2.7).
+// A provider's texts for refused callers (proto/akash-provider-api.md, section 2.7).
 const (
 	messageUnauthorized  = "unauthorized access"
 	messageInvalidHeader = "invalid authorization header"
@@ -31,27 +31,27 @@ const (
 	messageUnknown       = "unknown error while processing JWT"
 )
 
-// refusal is an answer to a caller that is not let in.
+// refusal is the answer to a refused caller.
 type refusal struct {
 	status  int
 	message string
-	plain   bool // text without a word, as before there were tokens
+	plain   bool // an empty text, as in versions without tokens
 }
 
-// caller is who a request comes from, and what a token or certificate lets it do.
-// Its zero value is nobody.
+// caller is the account that a request comes from, and what its token or certificate
+// permits. The zero value is an unauthenticated caller.
 type caller struct {
 	owner  string
 	access leaseAccess
 }
 
-// may reports whether the caller may do what a scope names to a lease; scope ""
-// asks only whether the lease is within reach.
+// may reports whether the caller has the permission scope for a lease. With scope ""
+// it only checks the access to the lease.
 func (c caller) may(l Lease, scope string) bool {
 	return c.owner == l.Owner && c.access.allows(l, scope)
 }
 
-// allows reports whether a token's claim covers a scope of a lease.
+// allows reports whether a token's claim permits a scope for a lease.
 func (a leaseAccess) allows(l Lease, scope string) bool {
 	switch a.Access {
 	case accessFull:
@@ -68,8 +68,8 @@ func (a leaseAccess) allows(l Lease, scope string) bool {
 	return false
 }
 
-// allows reports whether permissions at the lease's provider cover a scope. The
-// services that they name are not looked at: no gateway does.
+// allows reports whether the permissions for the lease's provider include a scope. It
+// ignores services in permissions, as all gateways do.
 func (p leasePermissions) allows(l Lease, scope string) bool {
 	switch p.Access {
 	case accessFull:
@@ -87,11 +87,11 @@ func (p leasePermissions) allows(l Lease, scope string) bool {
 	return false
 }
 
-// covers reports whether a sequence number in a token covers one that is asked for.
-// 0 stands for all: a token need not say which, and a manifest is for all groups.
+// covers reports whether a sequence number in a token matches a requested one. 0
+// matches all: a token may omit it, and a manifest is for all groups.
 func covers(granted, asked uint32) bool { return granted == 0 || asked == 0 || granted == asked }
 
-// reaches reports whether the caller's token is for this provider at all.
+// reaches reports whether the caller's token is for this provider.
 func (c caller) reaches(provider string) bool {
 	switch c.access.Access {
 	case accessFull, accessScoped:
@@ -100,7 +100,7 @@ func (c caller) reaches(provider string) bool {
 	return slices.ContainsFunc(c.access.Permissions, func(p leasePermissions) bool { return string(p.Provider) == provider })
 }
 
-// authenticateRequest finds out who a REST request comes from.
+// authenticateRequest returns the caller of a REST request.
 func (p *provider) authenticateRequest(r *http.Request) (caller, *refusal) {
 	var certificates []*x509.Certificate
 	if r.TLS != nil {
@@ -109,7 +109,7 @@ func (p *provider) authenticateRequest(r *http.Request) (caller, *refusal) {
 	return p.authenticate(certificates, r.Header.Get("Authorization"))
 }
 
-// authenticateCall finds out who a gRPC call comes from.
+// authenticateCall returns the caller of a gRPC call.
 func (p *provider) authenticateCall(ctx context.Context) (caller, *refusal) {
 	values := metadata.ValueFromIncomingContext(ctx, "authorization")
 	if len(values) > 1 {
@@ -118,7 +118,7 @@ func (p *provider) authenticateCall(ctx context.Context) (caller, *refusal) {
 	return p.authenticate(peerCertificates(ctx), strings.Join(values, ""))
 }
 
-// peerCertificates returns those that a gRPC call came with.
+// peerCertificates returns the client certificates of a gRPC call.
 func peerCertificates(ctx context.Context) []*x509.Certificate {
 	from, _ := peer.FromContext(ctx)
 	if from == nil {
@@ -131,8 +131,8 @@ func peerCertificates(ctx context.Context) []*x509.Certificate {
 	return info.State.PeerCertificates
 }
 
-// authenticate finds out who a call comes from: nobody, or the account that a
-// client certificate or a token names.
+// authenticate returns the account identified by a client certificate or a token, or
+// an unauthenticated caller.
 func (p *provider) authenticate(certificates []*x509.Certificate, header string) (caller, *refusal) {
 	if !p.version.readsTokens() {
 		return p.authenticateByCertificate(certificates)
@@ -161,16 +161,16 @@ func (p *provider) authenticate(certificates []*x509.Certificate, header string)
 	case err == nil:
 		return who, nil
 	case errors.Is(err, jwt.ErrTokenInvalidClaims):
-		// Also where the token has only expired: jwt joins both errors and the
-		// gateway looks for this one first.
+		// This also applies to a token that has only expired: jwt joins both errors,
+		// and the gateway checks for this one first.
 		return caller{}, p.refuse(http.StatusBadRequest, messageInvalidClaims, err)
 	default:
 		return caller{}, p.refuse(http.StatusUnauthorized, messageInvalidToken, err)
 	}
 }
 
-// refuse returns a refusal as this release words it: before v0.11.2 all of them
-// were errors of the server.
+// refuse returns a refusal in the words of this release. Before v0.11.2 all refusals
+// were server errors.
 func (p *provider) refuse(status int, message string, detail error) *refusal {
 	if p.version.plainErrors() {
 		return &refusal{status: status, message: message}
@@ -178,8 +178,8 @@ func (p *provider) refuse(status int, message string, detail error) *refusal {
 	return &refusal{status: http.StatusInternalServerError, message: messageUnknown + ". " + detail.Error()}
 }
 
-// authenticateByCertificate is authenticate before there were tokens, when client
-// certificates were verified after the handshake.
+// authenticateByCertificate is authenticate for versions without tokens, which
+// verified client certificates after the handshake.
 func (p *provider) authenticateByCertificate(certificates []*x509.Certificate) (caller, *refusal) {
 	if len(certificates) == 0 {
 		return caller{}, nil
@@ -194,7 +194,7 @@ func (p *provider) authenticateByCertificate(certificates []*x509.Certificate) (
 	return caller{owner: certificates[0].Subject.CommonName, access: leaseAccess{Access: accessFull}}, nil
 }
 
-// bearer returns the token in an Authorization header, "" where there is no header.
+// bearer returns the token in an Authorization header, or "" if there is no header.
 func bearer(header string) (string, error) {
 	if header == "" {
 		return "", nil
@@ -206,7 +206,7 @@ func bearer(header string) (string, error) {
 	return fields[1], nil
 }
 
-// readToken verifies a token and returns whom it speaks for.
+// readToken verifies a token and returns its account.
 func (p *provider) readToken(text string) (caller, error) {
 	methods := []string{algES256K}
 	if p.version.readsADR36() {
@@ -237,15 +237,16 @@ func writeRefusal(w http.ResponseWriter, r *refusal) {
 	}
 	body, err := json.Marshal(map[string]string{"message": r.message})
 	if err != nil {
-		panic(err) // a map of strings
+		panic(err) // cannot happen for a map of strings
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.status)
 	w.Write(body)
 }
 
-// verifyClient accepts a client certificate that the chain holds (proto/akash-provider-api.md, section
-// 3.1). Within a handshake an error becomes the alert bad_certificate.
+// verifyClient accepts a client certificate that is on the chain
+// (proto/akash-provider-api.md, section 3.1). In a handshake an error becomes the
+// alert bad_certificate.
 func (p *provider) verifyClient(raw [][]byte) error {
 	if len(raw) == 0 {
 		return nil

@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// PEM block types that the chain demands (proto/akash-provider-api.md, section 4.2).
+// PEM block types required by the chain (proto/akash-provider-api.md, section 4.2).
 const (
 	pemCertificate = "CERTIFICATE"
 	pemPublicKey   = "EC PUBLIC KEY"
 	pemPrivateKey  = "PRIVATE KEY"
 )
 
-// oidVersion is the extra name that Akash puts beside the common name.
+// oidVersion is the additional name that Akash puts beside the common name.
 var oidVersion = asn1.ObjectIdentifier{2, 23, 133, 2, 6}
 
-// certificateSpec says what a certificate shall claim.
+// certificateSpec describes a certificate to create.
 type certificateSpec struct {
 	commonName string
 	key        *ecdsa.PrivateKey
@@ -40,8 +40,8 @@ type certificateSpec struct {
 	issuer *certificate
 }
 
-// certificate is an X.509 certificate with its key, in the forms that TLS and the
-// chain need.
+// certificate is an X.509 certificate with its key, in the forms needed for TLS and
+// the chain.
 type certificate struct {
 	spec     certificateSpec
 	leaf     *x509.Certificate
@@ -50,10 +50,10 @@ type certificate struct {
 	pubkey   []byte // EC PUBLIC KEY block
 	keyPEM   []byte // PRIVATE KEY block, PKCS #8
 	sha256   string // hex fingerprint of the DER form
-	decimals string // serial number as the chain writes it
+	decimals string // serial number in the chain's notation
 }
 
-// newCertificate signs a certificate of the shape that akash's own tools make
+// newCertificate creates a certificate like those of Akash's own tools
 // (proto/akash-provider-api.md, section 4.1).
 func newCertificate(spec certificateSpec) (*certificate, error) {
 	template := &x509.Certificate{
@@ -91,7 +91,7 @@ func newCertificate(spec certificateSpec) (*certificate, error) {
 	return packCertificate(spec, leaf)
 }
 
-// readCertificate is a certificate that was made before, from its PEM forms.
+// readCertificate returns an existing certificate from its PEM forms.
 func readCertificate(pair keptPair) (*certificate, error) {
 	read, err := tls.X509KeyPair(pair.Cert, pair.Key)
 	if err != nil {
@@ -113,7 +113,7 @@ func readCertificate(pair keptPair) (*certificate, error) {
 	}, leaf)
 }
 
-// packCertificate puts a signed certificate into all its forms.
+// packCertificate converts a signed certificate to all its forms.
 func packCertificate(spec certificateSpec, leaf *x509.Certificate) (*certificate, error) {
 	public, err := x509.MarshalPKIXPublicKey(spec.key.Public())
 	if err != nil {
@@ -140,13 +140,13 @@ func packCertificate(spec certificateSpec, leaf *x509.Certificate) (*certificate
 // hostName is the name in every provider's host URI.
 const hostName = "localhost"
 
-// authority is a certificate authority that a client may be told to trust.
+// authority is a certificate authority that clients can be configured to trust.
 type authority struct {
 	pem    []byte
 	server tls.Certificate // for hostName
 }
 
-// newAuthority makes an authority and the certificate that it issued for hostName.
+// newAuthority creates an authority and a certificate for hostName issued by it.
 func newAuthority(seed uint64) (*authority, error) {
 	now := time.Now()
 	root := &x509.Certificate{

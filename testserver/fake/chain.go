@@ -28,10 +28,10 @@ const (
 	abciNotFound       = 22
 )
 
-// defaultPage is how many entries a page has where the request does not say.
+// defaultPage is the default number of entries per page.
 const defaultPage = 100
 
-// abciError is a query that the chain refuses.
+// abciError is the chain's error for a query.
 type abciError struct {
 	code uint32
 	log  string
@@ -39,7 +39,7 @@ type abciError struct {
 
 func (e *abciError) Error() string { return e.log }
 
-// ledger is what the chain has recorded.
+// ledger is the state of the chain.
 type ledger struct {
 	faults *faults
 
@@ -59,7 +59,7 @@ func newLedger(f *faults) *ledger {
 	return &ledger{faults: f, accounts: map[string]*secp256k1.PublicKey{}}
 }
 
-// open records an account. It has a public key once it has signed something.
+// open records an account, which has a public key if it has signed a transaction.
 func (l *ledger) open(a account, signed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +76,7 @@ func (l *ledger) publicKey(address string) *secp256k1.PublicKey {
 	return l.accounts[address]
 }
 
-// register records a provider, or its new host URI.
+// register records a provider, or changes its host URI.
 func (l *ledger) register(p *providerv1beta4.Provider) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +107,7 @@ func (l *ledger) publish(owner string, c *certificate, state certv1.State) {
 	l.certificates = slices.Insert(l.certificates, i, entry)
 }
 
-// withdraw removes an owner's certificate, as if it had never been recorded.
+// withdraw removes an owner's certificate without a trace.
 func (l *ledger) withdraw(owner string, serial *big.Int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +135,7 @@ func compareCertificates(a, b chainCertificate) int {
 	return a.serial.Cmp(b.serial)
 }
 
-// query answers one ABCI query. Its path is a gRPC method's full name.
+// query answers an ABCI query, whose path is the full name of a gRPC method.
 func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
 	handlers := map[string]func([]byte) (proto.Message, *abciError){
 		"akash.provider.v1beta4.Query/Provider":  l.queryProvider,
@@ -144,7 +144,7 @@ func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
 		"cosmos.auth.v1beta1.Query/Account":      l.queryAccount,
 	}
 	if l.faults.has(FaultChainOld) {
-		// Before the chain's v1.0 the same messages stood under other names.
+		// Before version 1.0 of the chain, the same messages had other names.
 		handlers = map[string]func([]byte) (proto.Message, *abciError){
 			"akash.provider.v1beta3.Query/Provider":  l.queryProvider,
 			"akash.provider.v1beta3.Query/Providers": l.queryProviders,
@@ -257,16 +257,16 @@ func (l *ledger) queryAccount(data []byte) (proto.Message, *abciError) {
 	return &authv1beta1.QueryAccountResponse{Account: packed(base)}, nil
 }
 
-// packed returns m as Cosmos packs it: under a type URL without a host.
+// packed returns m in an Any as Cosmos does, with a type URL without a host.
 func packed(m proto.Message) *anypb.Any {
 	value, err := proto.Marshal(m)
 	if err != nil {
-		panic(err) // made up here
+		panic(err) // cannot happen for this package's messages
 	}
 	return &anypb.Any{TypeUrl: "/" + string(m.ProtoReflect().Descriptor().FullName()), Value: value}
 }
 
-// decode reads a query's request.
+// decode decodes a query's request.
 func decode(data []byte, m proto.Message) *abciError {
 	if err := proto.Unmarshal(data, m); err != nil {
 		return &abciError{abciInvalidRequest, fmt.Sprintf("%v: invalid request", err)}
@@ -274,10 +274,10 @@ func decode(data []byte, m proto.Message) *abciError {
 	return nil
 }
 
-// pageKey marks the keys of this chain's pages, which nobody else can read.
+// pageKey is the prefix of this chain's page keys, which are opaque to clients.
 var pageKey = []byte("page/")
 
-// paginate cuts a page out of a list as Cosmos does.
+// paginate returns a page of a list as Cosmos does.
 func paginate[T any](l *ledger, all []T, r *queryv1beta1.PageRequest) ([]T, *queryv1beta1.PageResponse, *abciError) {
 	limit := r.GetLimit()
 	countTotal := r.GetCountTotal()
@@ -318,7 +318,7 @@ func paginate[T any](l *ledger, all []T, r *queryv1beta1.PageRequest) ([]T, *que
 	return all[start:end], next, nil
 }
 
-// providerRecord is what a provider says of itself on the chain.
+// providerRecord is a provider's record on the chain.
 func providerRecord(owner, hostURI string) *providerv1beta4.Provider {
 	return &providerv1beta4.Provider{
 		Owner:   owner,

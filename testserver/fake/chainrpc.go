@@ -61,7 +61,7 @@ type queryResponse struct {
 	Codespace string  `json:"codespace"`
 }
 
-// chainNode is a node of the chain, spoken to as CometBFT.
+// chainNode is a node of the chain with the CometBFT RPC.
 type chainNode struct {
 	ledger   *ledger
 	faults   *faults
@@ -69,7 +69,7 @@ type chainNode struct {
 	counters *counters
 }
 
-// blockTime is how long the chain takes for a block.
+// blockTime is the time between blocks.
 const blockTime = 6 * time.Second
 
 func (n *chainNode) height() int64 { return 20_000_000 + int64(time.Since(n.genesis)/blockTime) }
@@ -101,7 +101,7 @@ func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/health", "/status":
 		response = n.call(rpcRequest{Method: r.URL.Path[1:]})
 	case "/abci_query":
-		// Strings come quoted in a query, bytes as 0x and hex.
+		// In a query, strings are quoted, and bytes are 0x and hexadecimal.
 		params, _ := json.Marshal(map[string]string{
 			"path": strings.Trim(r.FormValue("path"), `"`),
 			"data": strings.TrimPrefix(r.FormValue("data"), "0x"),
@@ -118,7 +118,7 @@ func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(response)
 }
 
-// post answers JSON-RPC requests, one or a batch.
+// post answers a JSON-RPC request or a batch of them.
 func (n *chainNode) post(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxChainRequest))
 	if err != nil {
@@ -200,7 +200,7 @@ func (n *chainNode) query(raw json.RawMessage) (any, *rpcError) {
 	return queryResult{answer}, nil
 }
 
-// sleep waits, and reports whether ctx outlasted the wait.
+// sleep waits, and returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -6,17 +6,17 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// frame is a message that is in its wire form already. It is sent once.
+// frame is an encoded message. It can be sent once.
 type frame struct{ buffer mem.Buffer }
 
-// copyFrame returns a frame of a copy of b, in a buffer of grpc's pool.
+// copyFrame returns a frame with a copy of b, in a buffer from grpc's pool.
 func copyFrame(b []byte) *frame { return &frame{mem.Copy(b, mem.DefaultBufferPool())} }
 
-// frameOf returns a frame of bytes that nobody else writes to.
+// frameOf returns a frame of bytes that will not change.
 func frameOf(b []byte) *frame { return &frame{mem.SliceBuffer(b)} }
 
-// frameCodec sends frames as they are and leaves other messages to protobuf, so
-// that a log of millions of lines costs no message structs.
+// frameCodec sends frames unchanged and encodes other messages with protobuf, so that
+// a log of millions of lines needs no message structs.
 type frameCodec struct{ encoding.CodecV2 }
 
 func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2("proto")} }

@@ -14,10 +14,10 @@ import (
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
 
-// maxControlBody bounds what a test may send in one request, in bytes.
+// maxControlBody bounds a control request's body, in bytes.
 const maxControlBody = 64 << 20
 
-// State is what has become of a provider.
+// State is a provider's state.
 type State struct {
 	Provider string  `json:"provider"`
 	Crashed  bool    `json:"crashed"`
@@ -27,14 +27,14 @@ type State struct {
 	Serial     string `json:"serial"`
 }
 
-// controlHandler serves the API by which tests look behind the fake and steer it.
-// Every route takes provider=ADDRESS; without it a GET is about the first provider
+// controlHandler implements the API with which tests inspect and control the fake.
+// Every route accepts provider=ADDRESS. Without it, a GET is about the first provider
 // and a fault about all.
 func (s *Server) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(route string, handler func(http.ResponseWriter, *http.Request, *provider) error) {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
-			// Pages under test may steer the fake, too.
+			// Pages under test may use the API, too.
 			w.Header().Set("Access-Control-Allow-Origin", "*")
 			which, err := s.find(r.URL.Query().Get("provider"))
 			if err == nil {
@@ -61,8 +61,8 @@ func (s *Server) controlHandler() http.Handler {
 		_, err = w.Write(text)
 		return err
 	})
-	// POST /status: with a body (protojson) gRPC shows that status from now on,
-	// without one the cluster changes a little, for gRPC and REST.
+	// POST /status: with a body (protojson) gRPC reports that status from now on.
+	// Without a body the cluster changes a little, for gRPC and REST.
 	handle("POST /status", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -99,7 +99,7 @@ func (s *Server) controlHandler() http.Handler {
 				return nil
 			}
 			if _, err := w.Write(buf); err != nil {
-				return nil // the test has seen enough
+				return nil // the test has disconnected
 			}
 		}
 	})
@@ -122,7 +122,8 @@ func (s *Server) controlHandler() http.Handler {
 		p.logs.announce()
 		return nil
 	})
-	// POST /rate?lines= has so many lines a second be written while somebody follows.
+	// POST /rate?lines= sets the number of lines per second written while there are
+	// followers.
 	handle("POST /rate", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
 		n, err := strconv.Atoi(r.URL.Query().Get("lines"))
 		if err != nil || n < 0 || n > maxLogRate {
@@ -159,7 +160,7 @@ func (s *Server) controlHandler() http.Handler {
 	handle("DELETE /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
 		return s.ClearFault(r.URL.Query().Get("name"), r.FormValue("provider"))
 	})
-	// POST /answer?path=SUFFIX&status=CODE has REST requests whose path ends so be answered
+	// POST /answer?path=SUFFIX&status=CODE answers REST requests with a matching path
 	// with the status and the body, until DELETE /answer?path=SUFFIX.
 	handle("POST /answer", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
 		answer, err := readAnswer(r)
@@ -178,9 +179,9 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return answer(w, p.state())
 	})
-	// GET /manifest: what the lease's deployment was ordered with. POST /manifest
-	// makes the chain expect the manifest in the body, as an update of the
-	// deployment does.
+	// GET /manifest: the manifest that the lease's deployment was ordered with. POST
+	// /manifest changes the expected manifest on the chain, like an update of the
+	// deployment.
 	handle("GET /manifest", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
 		return answer(w, p.order.manifest())
 	})
@@ -195,10 +196,10 @@ func (s *Server) controlHandler() http.Handler {
 	handle("GET /migrated", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
 		return answer(w, map[string][]string{"hostnames": p.movedHostnames.list(), "endpoints": p.movedEndpoints.list()})
 	})
-	// POST /grow?service=&starting= starts one more replica, POST
-	// /replace?service=&replica=&update=&dip=&starting= puts a pod in the place of
-	// another, which writes the lines in the body at its end; POST
-	// /started?service=&replica= ends the start of a pod.
+	// POST /grow?service=&starting= starts another replica, POST
+	// /replace?service=&replica=&update=&dip=&starting= replaces a pod, which writes the
+	// lines in the body before it ends, and POST /started?service=&replica= ends the start
+	// of a pod.
 	handle("POST /grow", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		starting, err := parseStarting(r.URL.Query())
 		if err != nil {
@@ -233,8 +234,8 @@ func (s *Server) controlHandler() http.Handler {
 		p.work.started(j)
 		return nil
 	})
-	// POST /end?service=&replica= ends the log of a replica, POST
-	// /event?service=&reason=&note= has its cluster warn.
+	// POST /end?service=&replica= ends the log of a replica, and POST
+	// /event?service=&reason=&note= adds a warning event.
 	handle("POST /end", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
 		j, err := p.journalOf(r)
 		if err != nil {
@@ -252,7 +253,7 @@ func (s *Server) controlHandler() http.Handler {
 		p.work.warn(query.Get("service"), query.Get("reason"), query.Get("note"))
 		return nil
 	})
-	// GET /shells: how many processes of shells are running.
+	// GET /shells: the number of running shell processes.
 	handle("GET /shells", func(w http.ResponseWriter, _ *http.Request, p *provider) error {
 		return answer(w, map[string]int64{"running": p.boxes.running.Load()})
 	})
@@ -263,8 +264,8 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return answer(w, map[string]string{"token": token})
 	})
-	// POST /client-certificate?kind=&of= makes a client certificate of the tenant, or of
-	// a stranger, who has no lease.
+	// POST /client-certificate?kind=&of= creates a client certificate of the tenant,
+	// or of a stranger, who has no lease.
 	handle("POST /client-certificate", func(w http.ResponseWriter, r *http.Request, _ *provider) error {
 		owner := s.tenant
 		switch of := r.URL.Query().Get("of"); of {
@@ -283,11 +284,10 @@ func (s *Server) controlHandler() http.Handler {
 	return mux
 }
 
-// makeToken makes a token as a test wants it: alg=ES256K|ES256KADR36, life and
-// start (durations from now on; either may be negative), key=tenant|stranger|forged,
-// where a stranger's account has no public key on the chain and a forged token has
-// the stranger's signature under the tenant's name. A JSON body replaces claims; null
-// removes one.
+// makeToken creates a token: alg=ES256K|ES256KADR36, life and start (durations from
+// now on, which may be negative), key=tenant|stranger|forged. A stranger's account has
+// no public key on the chain; a forged token has the tenant's name and the stranger's
+// signature. A JSON body replaces claims; null removes one.
 func (s *Server) makeToken(p *provider, r *http.Request) (string, error) {
 	query := r.URL.Query()
 	life, err := time.ParseDuration(cmp.Or(query.Get("life"), "15m"))
@@ -330,10 +330,10 @@ func (s *Server) makeToken(p *provider, r *http.Request) (string, error) {
 	return sign(signs, cmp.Or(query.Get("alg"), algES256K), c)
 }
 
-// journalOf returns the journal that a request's service and replica name, or its pod
-// where the replica had several.
+// journalOf returns the journal selected by a request's service and replica, or by its
+// pod if the replica had several.
 func (p *provider) journalOf(r *http.Request) (*journal, error) {
-	// The body is a log's text, never a form.
+	// The body is the text of a log and must not be parsed as a form.
 	query := r.URL.Query()
 	index, err := strconv.Atoi(query.Get("replica"))
 	if err != nil {
@@ -349,7 +349,7 @@ func (p *provider) journalOf(r *http.Request) (*journal, error) {
 	return j, nil
 }
 
-// state returns what has become of the provider.
+// state returns the provider's state.
 func (p *provider) state() State {
 	c := p.certificate()
 	return State{

@@ -12,30 +12,30 @@ import (
 type Streams struct {
 	Open  map[string]int `json:"open"`
 	Total map[string]int `json:"total"`
-	// Cancelled counts the calls that the caller ended, or whose deadline passed.
+	// Cancelled counts the calls that the caller canceled, or whose deadline passed.
 	Cancelled map[string]int `json:"cancelled"`
 }
 
-// Request is one call as it reached a provider.
+// Request is a call as received by a provider.
 type Request struct {
 	Method   string `json:"method"`
 	Protocol string `json:"protocol"` // "grpc", "rest" or "ws"
-	// Authorization and ClientCert say which credentials came with it.
+	// Authorization and ClientCert say which credentials the call had.
 	Authorization bool `json:"authorization"`
 	ClientCert    bool `json:"clientCert"`
-	// Metadata holds the names of all headers, sorted.
+	// Metadata has the names of all headers, sorted.
 	Metadata []string `json:"metadata"`
 }
 
-// keptRequests bounds the record of requests; older ones are forgotten.
+// keptRequests bounds the recorded requests; older ones are dropped.
 const keptRequests = 4096
 
-// counters counts what a server is asked.
+// counters counts and records calls.
 type counters struct {
 	mu       sync.Mutex
 	streams  Streams
 	requests []Request
-	oldest   int // of requests, once they are a ring
+	oldest   int // index of the oldest request, once the buffer is full
 }
 
 func newCounters() *counters {
@@ -44,8 +44,8 @@ func newCounters() *counters {
 	}}
 }
 
-// open counts a call from now until done is called or ctx ends, whichever is
-// first; the latter counts as cancelled, at that moment.
+// open counts a call as open until done is called or ctx ends, whichever is first. In
+// the latter case it counts as canceled.
 func (c *counters) open(ctx context.Context, method string) (done func()) {
 	c.mu.Lock()
 	c.streams.Open[method]++
@@ -66,7 +66,7 @@ func (c *counters) open(ctx context.Context, method string) (done func()) {
 	}
 }
 
-// record keeps a request for a test to look at.
+// record records a request for tests.
 func (c *counters) record(r Request) {
 	slices.Sort(r.Metadata)
 	c.mu.Lock()
@@ -90,7 +90,7 @@ func (c *counters) snapshot() Streams {
 	}
 }
 
-// seen returns the requests, oldest first.
+// seen returns the recorded requests, oldest first.
 func (c *counters) seen() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()

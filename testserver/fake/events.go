@@ -1,6 +1,6 @@
 package fake
 
-// event is what Kubernetes has to say about a pod (proto/akash-provider-api.md, section 2.9).
+// event is a Kubernetes event of a pod (proto/akash-provider-api.md, section 2.9).
 type event struct {
 	Type       string      `json:"type"`
 	Controller string      `json:"reportingController,omitempty"`
@@ -16,7 +16,7 @@ type eventObject struct {
 	Name      string `json:"name"`
 }
 
-// tell records an event of a pod. The lock is held.
+// tell records an event of a pod. The caller holds the lock.
 func (w *workload) tell(service, pod, kind, reason, note string) {
 	e := event{
 		Type:       kind,
@@ -27,7 +27,7 @@ func (w *workload) tell(service, pod, kind, reason, note string) {
 		Object:     eventObject{Kind: "Pod", Namespace: w.lease.namespace(), Name: pod},
 	}
 	if reason == "Scheduled" {
-		// As real clusters leave out what they do not know.
+		// Real clusters omit unknown fields, too.
 		e.Controller, e.Instance = "default-scheduler", ""
 	}
 	w.events = append(w.events, e)
@@ -42,7 +42,7 @@ func (w *workload) began(service, pod string) {
 	w.tell(service, pod, "Normal", "Started", "Started container "+service)
 }
 
-// warn records a warning about a replica of a service.
+// warn records a warning for a replica of a service.
 func (w *workload) warn(service, reason, note string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

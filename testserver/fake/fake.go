@@ -1,10 +1,9 @@
-// Package fake is an Akash provider, or many, and a node of the Akash chain, in one
-// process and without a cluster or a chain behind them: for tests, benchmarks and
-// demonstrations. It keeps to what real providers do on the wire, also where that
-// is odd.
+// Package fake implements Akash providers and a node of the Akash chain in one
+// process, without a cluster or a chain, for tests, benchmarks and demonstrations. On
+// the wire it behaves like real providers, including their quirks.
 //
-// Everything it says depends on Options.Seed alone, except the times and serial
-// numbers of certificates and tokens, which start now.
+// Everything depends on Options.Seed alone, except the times and serial numbers of
+// certificates and tokens, which begin now.
 package fake
 
 import (
@@ -41,74 +40,74 @@ const (
 	maxLogRate   = 10_000_000
 )
 
-// loopback is where everything listens that is not told otherwise.
+// loopback is the default address to listen on.
 const loopback = "127.0.0.1:0"
 
-// discard is the log of servers whose callers are expected to misbehave.
+// discard is the log of servers whose clients are expected to misbehave.
 var discard = log.New(io.Discard, "", 0)
 
-// Options say what a Server serves. The zero value is one provider with the
-// defaults named below, on ports of the system's choice.
+// Options configure a Server. The zero value is one provider with the defaults below,
+// on ports chosen by the system.
 type Options struct {
-	// REST, GRPC, Chain and Control are the addresses to listen on; "" is a free
-	// port of 127.0.0.1. Where REST and GRPC both leave the port open, the gRPC
-	// port is the REST port + 1, where a bridge looks for it. With more than one
-	// provider only the first listens on ports that are given.
+	// REST, GRPC, Chain and Control are the addresses to listen on; "" is a free port
+	// of 127.0.0.1. If neither REST nor GRPC has a port, the gRPC port is the REST
+	// port + 1, where bridges look for it. With several providers only the first one
+	// uses given ports.
 	REST, GRPC, Chain, Control string
-	// ProviderVersion selects the behaviour of that release; "" is DefaultVersion.
-	// Of several, separated by commas, each provider takes the next in turn.
+	// ProviderVersion selects the behavior of a release; "" is DefaultVersion. It may
+	// be a list separated by commas, which the providers use in turn.
 	ProviderVersion string
 	// LeaseRPC is the dialect that the gRPC port serves; "" is DialectAEP37.
 	LeaseRPC Dialect
-	// LogLines is the lines of history, over all replicas together; 0 is none.
+	// LogLines is the number of lines of history over all replicas; 0 is none.
 	LogLines int
-	// LogRate is the lines a second, over all replicas together, while somebody
-	// follows; 0 is none.
+	// LogRate is the number of lines per second over all replicas while there are
+	// followers; 0 is none.
 	LogRate int
-	// LogBytes is about the length of a line with its newline, in bytes; 0 is
+	// LogBytes is the approximate length of a line with its newline, in bytes; 0 is
 	// DefaultLogBytes.
 	LogBytes int
-	// LogChunk is about the length of the pieces of log in a ServiceLogs stream,
-	// in bytes: 1 is a message a line. 0 is a mixture of single lines and chunks
-	// of up to 32 KiB, some of which end within a line.
+	// LogChunk is the approximate size of the pieces in a ServiceLogs stream, in
+	// bytes: 1 is one line per message. 0 is a mixture of single lines and chunks of
+	// up to 32 KiB, some of which end within a line.
 	LogChunk int
-	// Seed decides addresses, keys, status and logs.
+	// Seed determines addresses, keys, status and logs.
 	Seed uint64
-	// Faults are in force from the start, at every provider; FaultHelp lists them.
+	// Faults are active from the start at every provider; FaultHelp lists them.
 	Faults []string
-	// Providers is how many there are; 0 is one.
+	// Providers is the number of providers; 0 is one.
 	Providers int
-	// CA serves a certificate of an authority's on the REST port to a client that
-	// asks for the host URI's name, as providers with a public certificate do.
+	// CA serves a certificate by an authority on the REST port to clients that name
+	// the host URI's host, as providers with a public certificate do.
 	CA bool
-	// PingInterval is how often a WebSocket is pinged; 0 is DefaultPingInterval.
+	// PingInterval is the interval of WebSocket pings; 0 is DefaultPingInterval.
 	PingInterval time.Duration
-	// State is a folder that keeps what a provider has on its disk and on the
-	// chain: addresses, certificates and logs. A fake that is started with the
-	// folder of one that was killed is the same again, and its logs have every line
-	// that anybody has seen; faults, status and manifest are as at the first start.
-	// "" keeps nothing. There may be only one provider.
+	// State is a folder that stores what a real provider has on its disk and on the
+	// chain: addresses, certificates and logs. A fake that is started with the folder
+	// of a killed one continues as that one, and its logs have every line that was
+	// ever read. Faults, status and manifest are as at the first start. "" stores
+	// nothing. It requires a single provider.
 	State string
-	// Services are those of the lease that each provider holds; nil is
-	// DefaultServices.
+	// Services are the services of each provider's lease; nil is DefaultServices.
 	Services []Service
-	// Shell runs the commands that are sent to the lease's shell, as programs of this
-	// machine and with the rights of this process: each container is a folder, and
-	// nothing keeps a command in it. Whoever can reach the REST port and has the
-	// token can run anything, so REST must be an address of the loopback interface.
-	// Without it, every command fails.
+	// Shell runs the commands sent to the lease's shell as programs of this machine
+	// with the rights of this process. Each container is a folder, which does not
+	// confine commands. Anyone with access to the REST port and the token can run
+	// anything, so REST must be a loopback address. Without Shell, every command
+	// fails.
 	Shell bool
 }
 
-// Endpoints says where one provider is.
+// Endpoints has the addresses of a provider.
 type Endpoints struct {
 	Provider string `json:"provider"`
 	HostURI  string `json:"hostUri"`
 	REST     string `json:"rest"` // host:port
-	GRPC     string `json:"grpc"` // host:port; "" where the version has no gRPC port
+	GRPC     string `json:"grpc"` // host:port; "" if the version has no gRPC port
 }
 
-// ProviderInfo is one provider of many, and the tenant's way to its lease.
+// ProviderInfo describes one of several providers, and the tenant's access to its
+// lease.
 type ProviderInfo struct {
 	Endpoints
 	Version string `json:"version"`
@@ -116,17 +115,17 @@ type ProviderInfo struct {
 	JWT     string `json:"jwt"`
 }
 
-// Ready says where everything is and what it takes to use it: the line that the
-// testserver prints. The embedded Endpoints are the first provider's.
+// Ready has all addresses and credentials: the line that the testserver prints. The
+// embedded Endpoints are the first provider's.
 type Ready struct {
 	Endpoints
 	ChainRPC string   `json:"chainRpc"` // URL
 	Lease    Lease    `json:"lease"`
 	Services []string `json:"services"`
-	// JWT is the tenant's token for the provider; ExpiredJWT ended an hour ago.
+	// JWT is the tenant's token for the provider. ExpiredJWT expired an hour ago.
 	JWT        string `json:"jwt"`
 	ExpiredJWT string `json:"expiredJwt"`
-	// ClientCertFile and ClientKeyFile hold the tenant's certificate, PEM.
+	// ClientCertFile and ClientKeyFile have the tenant's certificate as PEM.
 	ClientCertFile string `json:"clientCertFile"`
 	ClientKeyFile  string `json:"clientKeyFile"`
 	CertSHA256     string `json:"certSha256"` // hex
@@ -156,7 +155,7 @@ type Server struct {
 	goers            chan struct{}  // closed when the web servers have ended
 }
 
-// Start starts a fake, which Close ends. The calls that it serves end with ctx, too.
+// Start starts a fake. Close stops it. Its calls also end with ctx.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o.ProviderVersion = cmp.Or(o.ProviderVersion, DefaultVersion)
 	o.LeaseRPC = cmp.Or(o.LeaseRPC, DialectAEP37)
@@ -182,7 +181,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// check refuses options that make no sense.
+// check validates the options.
 func (o *Options) check() ([]version, error) {
 	versions, err := parseVersions(o.ProviderVersion)
 	if err != nil {
@@ -228,7 +227,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// start opens every port.
+// start opens all ports.
 func (s *Server) start(versions []version) error {
 	s.ledger = newLedger(&s.chainFaults)
 	s.ledger.open(s.tenant, true)
@@ -307,7 +306,7 @@ func (s *Server) start(versions []version) error {
 	return nil
 }
 
-// webServer is a plain HTTP server of the fake's own.
+// webServer returns a plain HTTP server.
 type webServer struct {
 	listener net.Listener
 	handler  http.Handler
@@ -382,8 +381,7 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	return nil
 }
 
-// begin gives a provider its certificate and the logs that it has from the start:
-// those of before, where there were any.
+// begin creates a provider's certificate and initial logs, or restores stored ones.
 func (s *Server) begin(p *provider) error {
 	k := s.store.former()
 	if k == nil {
@@ -391,7 +389,7 @@ func (s *Server) begin(p *provider) error {
 		p.logs.generate(s.options.LogLines)
 		return p.setCertificate(CertValid)
 	}
-	if err := p.work.relive(s.store.history); err != nil {
+	if err := p.work.replay(s.store.history); err != nil {
 		return err
 	}
 	p.logs.remember(s.store)
@@ -401,7 +399,7 @@ func (s *Server) begin(p *provider) error {
 	return err
 }
 
-// openFolder returns where files go.
+// openFolder returns the folder for files.
 func (s *Server) openFolder() (string, error) {
 	if s.store != nil {
 		return s.store.folder, nil
@@ -409,7 +407,7 @@ func (s *Server) openFolder() (string, error) {
 	return os.MkdirTemp("", "akash-testserver-")
 }
 
-// portTries is how often a pair of neighbouring ports is looked for.
+// portTries is how often to look for two consecutive free ports.
 const portTries = 50
 
 // listen opens the ports of provider number i.
@@ -448,10 +446,10 @@ func (s *Server) listen(i int, withGRPC bool) (rest, grpc net.Listener, err erro
 	}
 }
 
-// tokenLife is how long the ready line's token lasts: longer than any test.
+// tokenLife is the lifetime of the ready line's token: longer than any test.
 const tokenLife = 24 * time.Hour
 
-// issueCredentials makes the tenant's tokens and client certificate.
+// issueCredentials creates the tenant's tokens and client certificate.
 func (s *Server) issueCredentials() error {
 	now := time.Now()
 	var err error
@@ -493,8 +491,8 @@ func (s *Server) ownCertificate() (*certificate, error) {
 	return c, s.store.change(func(k *kept) { k.Client = pairOf(c) })
 }
 
-// clientCertificate makes a client certificate for an account, and the chain's record
-// of it as the kind says.
+// clientCertificate creates a client certificate for an account, and its record on the
+// chain according to the kind.
 func (s *Server) clientCertificate(owner account, kind CertificateKind) (*certificate, error) {
 	now := time.Now()
 	spec := certificateSpec{
@@ -532,18 +530,18 @@ func (s *Server) clientCertificate(owner account, kind CertificateKind) (*certif
 	return c, nil
 }
 
-// save writes a file that goes with the fake, and returns its path.
+// save writes a file to the fake's folder and returns its path.
 func (s *Server) save(name string, text []byte) (string, error) {
 	path := filepath.Join(s.folder, name)
 	return path, os.WriteFile(path, text, 0o600)
 }
 
-// token returns the tenant's token that grants everything at one provider.
+// token returns the tenant's token for everything at one provider.
 func (s *Server) token(p *provider, now time.Time, life time.Duration) (string, error) {
 	return sign(s.tenant, algES256K, claims(s.tenant, now, life, fullAt(p.address())))
 }
 
-// endpoints says where the provider is.
+// endpoints returns the provider's addresses.
 func (p *provider) endpoints() Endpoints {
 	e := Endpoints{Provider: p.address(), HostURI: p.hostURI, REST: p.restListener.Addr().String()}
 	if p.grpcListener != nil {
@@ -552,12 +550,11 @@ func (p *provider) endpoints() Endpoints {
 	return e
 }
 
-// Ready returns where everything is.
+// Ready returns all addresses and credentials.
 func (s *Server) Ready() Ready { return s.ready }
 
-// SetFault brings a fault into force, given as NAME or NAME=DURATION: at one
-// provider, or, where its address is "", at all of them. Faults of the chain need
-// no provider.
+// SetFault activates a fault, given as NAME or NAME=DURATION, at one provider, or at
+// all of them if the address is "". Faults of the chain need no provider.
 func (s *Server) SetFault(fault, provider string) error {
 	name, delay, err := parseFault(fault)
 	if err != nil {
@@ -570,7 +567,7 @@ func (s *Server) SetFault(fault, provider string) error {
 	return s.setFault(name, delay, which)
 }
 
-// ClearFault ends what SetFault began.
+// ClearFault deactivates a fault.
 func (s *Server) ClearFault(fault, provider string) error {
 	name, _, err := parseFault(fault)
 	if err != nil {
@@ -609,7 +606,7 @@ func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) er
 	return errors.Join(errs...)
 }
 
-// find returns the provider with an address, or all where it is "".
+// find returns the provider with an address, or all if it is "".
 func (s *Server) find(address string) ([]*provider, error) {
 	if address == "" {
 		return s.providers, nil
@@ -622,7 +619,7 @@ func (s *Server) find(address string) ([]*provider, error) {
 	return nil, fmt.Errorf("no provider %q here", address)
 }
 
-// Close ends every connection and port.
+// Close closes all connections and ports.
 func (s *Server) Close() error {
 	s.cancel()
 	for _, p := range s.providers {
@@ -646,5 +643,5 @@ func portOf(a net.Addr) string {
 	return port
 }
 
-// grpc-go logs handshakes that fail, which here are part of the plan.
+// grpc-go logs failed handshakes, which are expected here.
 func init() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) }

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong on purpose. A fault is given as NAME or
-// NAME=DURATION.
+// Fault is the name of an injected fault. A fault is given as NAME or NAME=DURATION.
 type Fault string
 
 // The faults of a provider.
@@ -63,7 +62,7 @@ const (
 	FaultChainGarbage   Fault = "chain-garbage"
 )
 
-// faultText says what each fault does, and how long it takes where it takes time.
+// faultText describes each fault, and its default duration if it has one.
 var faultText = map[Fault]struct {
 	text  string
 	delay time.Duration
@@ -114,7 +113,7 @@ var faultText = map[Fault]struct {
 	FaultChainGarbage:   {"the chain node answers JSON that makes no sense", 0},
 }
 
-// FaultHelp lists the faults, one a line.
+// FaultHelp lists the faults, one per line.
 func FaultHelp() string {
 	names := make([]Fault, 0, len(faultText))
 	for name := range faultText {
@@ -133,7 +132,7 @@ func FaultHelp() string {
 	return b.String()
 }
 
-// parseFault reads NAME or NAME=DURATION.
+// parseFault parses NAME or NAME=DURATION.
 func parseFault(text string) (Fault, time.Duration, error) {
 	name, value, timed := strings.Cut(text, "=")
 	known, ok := faultText[Fault(name)]
@@ -153,10 +152,10 @@ func parseFault(text string) (Fault, time.Duration, error) {
 	return Fault(name), delay, nil
 }
 
-// onChain reports whether f is the chain node's, not a provider's.
+// onChain reports whether f is a fault of the chain node.
 func (f Fault) onChain() bool { return strings.HasPrefix(string(f), "chain-") }
 
-// certificate returns the kind of certificate that f stands for, or "".
+// certificate returns the kind of certificate that f selects, or "".
 func (f Fault) certificate() CertificateKind {
 	switch f {
 	case FaultCertExpired:
@@ -177,19 +176,19 @@ func (f Fault) certificate() CertificateKind {
 	return ""
 }
 
-// faults is the set of faults in force.
+// faults is the set of active faults.
 type faults struct {
 	mu  sync.Mutex
 	set map[Fault]time.Duration
 }
 
-// has reports whether a fault is in force.
+// has reports whether a fault is active.
 func (f *faults) has(name Fault) bool {
 	_, ok := f.delay(name)
 	return ok
 }
 
-// delay returns how long a fault in force takes.
+// delay returns the duration of an active fault.
 func (f *faults) delay(name Fault) (time.Duration, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -212,7 +211,7 @@ func (f *faults) remove(name Fault) {
 	delete(f.set, name)
 }
 
-// names returns the faults in force, sorted.
+// names returns the active faults, sorted.
 func (f *faults) names() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()

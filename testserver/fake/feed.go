@@ -3,18 +3,17 @@ package fake
 import "google.golang.org/protobuf/encoding/protowire"
 
 const (
-	// maxChunk is the largest piece of a log in one message, in bytes; the message
-	// around it still fits into a 32 KiB buffer of grpc's pool.
+	// maxChunk is the size of the largest piece of a log in a message, in bytes. The
+	// message still fits into a 32 KiB buffer of grpc's pool.
 	maxChunk  = 32<<10 - 128
 	minChunk  = 1 << 10
 	fullChunk = maxChunk - minChunk
 )
 
-// feed is one reader's way through the logs of some replicas. It reads each
-// journal by index, so a slow reader costs no memory, and cuts the logs into the
-// pieces that a ServiceLogs stream carries: single lines and chunks of many, now
-// and then ending in the middle of a line or of a rune, now and then several
-// replicas in one message.
+// feed is a reader's position in the logs of some replicas. It reads each journal by
+// index, so a slow reader needs no memory. It splits the logs into the pieces of a
+// ServiceLogs stream: single lines, and chunks of many lines, which sometimes end
+// within a line or a rune. Some messages have pieces of several replicas.
 type feed struct {
 	sources []source
 	chunk   int // largest piece in bytes; 0 is a mixture
@@ -24,11 +23,11 @@ type feed struct {
 	scratch []byte
 }
 
-// source is a feed's place in one journal.
+// source is a feed's position in one journal.
 type source struct {
 	journal *journal
 	at      cursor
-	rest    []byte // the end of a line whose beginning has been sent
+	rest    []byte // the rest of a partly sent line
 }
 
 func newFeed(journals []*journal, seed uint64, chunk int) *feed {
@@ -39,8 +38,8 @@ func newFeed(journals []*journal, seed uint64, chunk int) *feed {
 	return f
 }
 
-// append appends the next ServiceLogsResponse to dst, in protobuf's wire form. It
-// appends nothing where nothing is left for now.
+// append appends the next ServiceLogsResponse to dst, encoded. It appends nothing if
+// there are no new lines.
 func (f *feed) append(dst []byte) []byte {
 	r := mix(f.seed ^ f.count)
 	f.count++
@@ -78,7 +77,8 @@ func (f *feed) piece(s *source, r uint64) []byte {
 	f.scratch = s.journal.read(&s.at, f.scratch, size)
 	piece := f.scratch
 	if limit := max(size, maxChunk); len(piece) > limit {
-		// A last line that overshoots is cut, as is one longer than any message.
+		// The last line is cut if it exceeds the size, as is one longer than any
+		// message.
 		piece = piece[:limit]
 	} else if f.chunk == 0 && r>>32%8 == 0 && len(piece) > 1 {
 		piece = piece[:len(piece)-1-int(r>>40)%min(len(piece)-1, 40)]
@@ -87,7 +87,7 @@ func (f *feed) piece(s *source, r uint64) []byte {
 	return piece
 }
 
-// appendEntry appends one element of ServiceLogsResponse.services.
+// appendEntry appends an element of ServiceLogsResponse.services.
 func appendEntry(dst []byte, j *journal, logs []byte) []byte {
 	size := protowire.SizeTag(1) + protowire.SizeBytes(len(j.service)) +
 		protowire.SizeTag(3) + protowire.SizeBytes(len(logs))

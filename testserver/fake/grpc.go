@@ -20,14 +20,14 @@ import (
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
 
-// Dialect is the LeaseRPC that a provider serves.
+// Dialect says which LeaseRPC a provider serves.
 type Dialect string
 
 // The dialects.
 const (
-	DialectAEP37 Dialect = "aep37" // as AEP-37 drafts it
-	DialectSDK   Dialect = "sdk"   // as the chain's SDK has it
-	DialectNone  Dialect = "none"  // unknown service, as every release so far
+	DialectAEP37 Dialect = "aep37" // the draft of AEP-37
+	DialectSDK   Dialect = "sdk"   // that of the chain's SDK
+	DialectNone  Dialect = "none"  // none, as in all releases so far
 )
 
 // handshakeTimeout bounds a TLS handshake on the gRPC port.
@@ -64,8 +64,8 @@ func (p *provider) newGRPC() (*grpc.Server, error) {
 	return s, nil
 }
 
-// handshaker is the TLS of the gRPC port. Unlike grpc's own it serves versions
-// that negotiate no ALPN.
+// handshaker implements TLS for the gRPC port. Unlike grpc's own implementation it
+// supports versions that do not negotiate ALPN.
 type handshaker struct {
 	provider *provider
 	config   *tls.Config
@@ -105,7 +105,7 @@ func (h *handshaker) Clone() credentials.TransportCredentials {
 // OverrideServerName implements credentials.TransportCredentials.
 func (h *handshaker) OverrideServerName(string) error { return nil }
 
-// interceptUnary counts a unary call, and dies of it where a real provider would.
+// interceptUnary counts a unary call, and crashes where a real provider would.
 func (p *provider) interceptUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	p.recordCall(ctx, info.FullMethod)
 	defer p.counters.open(ctx, info.FullMethod)()
@@ -114,8 +114,8 @@ func (p *provider) interceptUnary(ctx context.Context, request any, info *grpc.U
 		p.crash()
 		return nil, status.Error(codes.Unavailable, "crashed")
 	}
-	// Where the interceptor works, it refuses with the gateway's words and without
-	// a code of its own.
+	// Versions in which the interceptor works refuse the call with the gateway's
+	// message and no code of their own.
 	if p.version.authenticatesUnary() {
 		if _, refused := p.authenticateCall(ctx); refused != nil {
 			return nil, status.Error(codes.Unknown, refused.message)
@@ -148,10 +148,10 @@ func (p *provider) interceptStream(srv any, stream grpc.ServerStream, info *grpc
 	return handler(srv, stream)
 }
 
-// nonsense is a message that no message type decodes: a field of wire type 7.
+// nonsense is a message that cannot be decoded: a field of wire type 7.
 func nonsense() *frame { return frameOf([]byte("\xff\xff\xff not protobuf")) }
 
-// recordCall keeps a gRPC call for a test to look at.
+// recordCall records a gRPC call for tests.
 func (p *provider) recordCall(ctx context.Context, method string) {
 	r := Request{Method: method, Protocol: "grpc"}
 	md, _ := metadata.FromIncomingContext(ctx)
@@ -163,7 +163,7 @@ func (p *provider) recordCall(ctx context.Context, method string) {
 	p.counters.record(r)
 }
 
-// unknown answers methods that no service has, in the words of grpc-go.
+// unknown answers unknown methods with the message of grpc-go.
 func (p *provider) unknown(_ any, stream grpc.ServerStream) error {
 	full, _ := grpc.MethodFromServerStream(stream)
 	if full == "/akash.provider.v1.ProviderRPC/BidScreening" && p.version.screensBids() {
@@ -176,7 +176,7 @@ func (p *provider) unknown(_ any, stream grpc.ServerStream) error {
 	return status.Errorf(codes.Unimplemented, "unknown service %s", service)
 }
 
-// providerRPC serves akash.provider.v1.ProviderRPC, to everybody.
+// providerRPC implements akash.provider.v1.ProviderRPC, without authentication.
 type providerRPC struct {
 	providerv1.UnimplementedProviderRPCServer
 	provider *provider
@@ -188,7 +188,7 @@ func (s *providerRPC) GetStatus(context.Context, *emptypb.Empty) (*providerv1.St
 	return now, nil
 }
 
-// StreamStatus implements ProviderRPC: the status at once, and again at every
+// StreamStatus implements ProviderRPC: it sends the current status, and then every
 // change (proto/akash-provider-api.md, section 1.5).
 func (s *providerRPC) StreamStatus(_ *emptypb.Empty, stream grpc.ServerStreamingServer[providerv1.Status]) error {
 	for first := true; ; first = false {
@@ -212,10 +212,10 @@ func (s *providerRPC) StreamStatus(_ *emptypb.Empty, stream grpc.ServerStreaming
 	}
 }
 
-// oversize is the length of a status that no client should take, in bytes.
+// oversize is the size of a status that clients should refuse, in bytes.
 const oversize = 8 << 20
 
-// status returns the provider's status as the faults leave it.
+// status returns the provider's status as changed by faults.
 func (p *provider) status() (*providerv1.Status, <-chan struct{}) {
 	now, changed := p.board.status(p.version)
 	if p.faults.has(FaultNoCluster) {

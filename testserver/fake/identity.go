@@ -16,13 +16,13 @@ import (
 // addressPrefix is the human-readable part of an Akash address.
 const addressPrefix = "akash"
 
-// account is a key pair on the chain and the address derived from it.
+// account is a key pair and its address on the chain.
 type account struct {
 	key     *secp256k1.PrivateKey
 	address string
 }
 
-// derive returns 32 bytes that depend on the seed and the labels only.
+// derive returns 32 bytes that depend only on the seed and the labels.
 func derive(seed uint64, labels ...any) [32]byte {
 	h := sha256.New()
 	var b [8]byte
@@ -41,8 +41,8 @@ func newAccount(seed uint64, labels ...any) account {
 	return account{key: key, address: address(key.PubKey())}
 }
 
-// address is the bech32 form of RIPEMD-160(SHA-256(compressed key)), as Cosmos
-// derives it.
+// address returns the bech32 form of RIPEMD-160(SHA-256(compressed key)), as in
+// Cosmos.
 func address(key *secp256k1.PublicKey) string {
 	sum := sha256.Sum256(key.SerializeCompressed())
 	h := ripemd160.New()

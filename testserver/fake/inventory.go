@@ -16,8 +16,8 @@ const (
 	giga = 1_000_000_000
 )
 
-// resources is an amount of each resource: CPU in thousandths of a core, the rest
-// in bytes or devices.
+// resources is an amount of each resource: CPU in thousandths of a core, the others in
+// bytes or devices.
 type resources struct {
 	cpu       int64
 	memory    int64
@@ -68,12 +68,12 @@ type pool struct {
 	size, allocated int64
 }
 
-// inventory is the state that a provider's status reports, whichever protocol asks.
+// inventory is the state reported by a provider's status over both protocols.
 type inventory struct {
 	leases, orders, deployments int
 	machines                    []machine
 	pools                       []pool
-	pending, active             []resources // one each reservation
+	pending, active             []resources // one per reservation
 	hostnames                   []string
 	reclamation                 time.Duration
 	changed                     time.Time
@@ -95,7 +95,7 @@ var (
 	storageClasses = []string{"beta1", "beta2", "beta3"}
 )
 
-// newInventory makes up a cluster of three to five nodes, GPUs in some of them.
+// newInventory generates a cluster of three to five nodes, some of them with GPUs.
 func newInventory(seed uint64, hostname string) *inventory {
 	sum := derive(seed, "inventory")
 	rng := rand.New(rand.NewChaCha8(sum))
@@ -126,7 +126,7 @@ func newInventory(seed uint64, hostname string) *inventory {
 			name:      "node" + strconv.Itoa(i+1),
 			processor: processors[rng.IntN(len(processors))],
 			capacity:  resources{cpu: cores * 1000, memory: memory, gpu: gpus, ephemeral: disk + 100*giga},
-			// What Kubernetes keeps for itself.
+			// Reserved by Kubernetes itself.
 			allocatable: resources{cpu: cores*1000 - 100, memory: memory - gibi, gpu: gpus, ephemeral: disk},
 			classes:     append([]string{"default"}, pools...),
 		}
@@ -161,8 +161,8 @@ func newInventory(seed uint64, hostname string) *inventory {
 	return inv
 }
 
-// next returns the inventory after one more lease came or went: a change as a
-// provider reports many a day.
+// next returns the inventory with one lease more or less, a change that happens many
+// times a day at a real provider.
 func (inv *inventory) next(now time.Time) *inventory {
 	n := *inv
 	n.machines = slices.Clone(inv.machines)

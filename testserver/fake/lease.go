@@ -12,21 +12,21 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// Service is one service of the lease that a provider holds.
+// Service is a service of a provider's lease.
 type Service struct {
 	Name     string
 	Replicas int
-	// Stateful services run as a StatefulSet, whose pods are numbered.
+	// Stateful services run as a StatefulSet, which numbers its pods.
 	Stateful bool
 }
 
-// DefaultServices are the services of a fake that is not told others.
+// DefaultServices are the default of Options.Services.
 var DefaultServices = []Service{
 	{Name: "web", Replicas: 3},
 	{Name: "db", Replicas: 2, Stateful: true},
 }
 
-// Lease names a lease (akash.market.v1.LeaseID).
+// Lease identifies a lease (akash.market.v1.LeaseID).
 type Lease struct {
 	Owner    string `json:"owner"`
 	DSeq     uint64 `json:"dseq"`
@@ -35,8 +35,8 @@ type Lease struct {
 	Provider string `json:"provider"`
 }
 
-// namespace is the lease's Kubernetes namespace: base32hex of the SHA-224 of its
-// path (proto/akash-provider-api.md, section 2.9).
+// namespace returns the lease's Kubernetes namespace: the base32hex form of the
+// SHA-224 of its path (proto/akash-provider-api.md, section 2.9).
 func (l Lease) namespace() string {
 	sum := sha256.Sum224(fmt.Appendf(nil, "%s/%d/%d/%d/%s", l.Owner, l.DSeq, l.GSeq, l.OSeq, l.Provider))
 	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
@@ -55,12 +55,12 @@ type workload struct {
 	events   []event
 }
 
-// serviceState is what the status of a service's Deployment says: pods that are
-// ready, of the latest generation, and all.
+// serviceState is the status of a service's Deployment: ready pods, pods of the latest
+// generation, and all pods.
 type serviceState struct {
 	generation            int64
 	total, updated, ready int
-	replaced              int // pods so far
+	replaced              int // the number of replaced pods
 }
 
 // newWorkload starts every replica of the services.
@@ -95,17 +95,17 @@ func (w *workload) has(name string) bool {
 	return slices.ContainsFunc(w.list(), func(s Service) bool { return s.Name == name })
 }
 
-// announce wakes everybody who waits for a change. The lock is held.
+// announce wakes all goroutines that wait for a change. The caller holds the lock.
 func (w *workload) announce() {
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
-// podLetters are those that Kubernetes picks pod names from: no vowels, so that no
-// words come up.
+// podLetters are the letters of Kubernetes' pod names. There are no vowels, so that
+// names do not contain words.
 const podLetters = "bcdfghjklmnpqrstvwxz2456789"
 
-// podSuffix is the length of the last part of a Deployment's pod's name.
+// podSuffix is the length of the last part of the name of a Deployment's pod.
 const podSuffix = 5
 
 // podNames returns the names of a service's pods, sorted.
@@ -132,8 +132,8 @@ func podNames(seed uint64, s Service) []string {
 	return names
 }
 
-// status returns the status of the services that match, and a channel that is
-// closed when it changes.
+// status returns the status of matching services, and a channel that is closed when it
+// changes.
 func (w *workload) status(match func(Service) bool) ([]*leasev1.ServiceStatus, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -167,7 +167,7 @@ func (w *workload) status(match func(Service) bool) ([]*leasev1.ServiceStatus, <
 	return all, w.changed
 }
 
-// restarting says that n replicas of a service have gone down.
+// restarting records that n replicas of a service have stopped.
 func (w *workload) restarting(name string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,7 +177,7 @@ func (w *workload) restarting(name string, n int) {
 	w.announce()
 }
 
-// restarted says that n replicas of a service are back.
+// restarted records that n replicas of a service run again.
 func (w *workload) restarted(name string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -186,7 +186,8 @@ func (w *workload) restarted(name string, n int) {
 	w.announce()
 }
 
-// tellAll records an event of the first n pods of a service. The lock is held.
+// tellAll records an event of the first n pods of a service. The caller holds the
+// lock.
 func (w *workload) tellAll(name string, n int, reason, note string) {
 	for _, j := range w.logs.all() {
 		if j.service == name && n > 0 && j.phase() != podGone {

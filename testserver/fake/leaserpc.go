@@ -14,25 +14,25 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// restartTime is how long a replica takes to come back.
+// restartTime is how long a restart of a replica takes.
 const restartTime = 200 * time.Millisecond
 
-// What a provider says of things that are not there.
+// A provider's messages for unknown things.
 const (
 	noService = "kube: no service for that lease"
 	noPods    = "no running pods"
 	noLease   = "lease not found"
 )
 
-// leaseRPC serves akash.provider.lease.v1.LeaseRPC as AEP-37 drafts it.
+// leaseRPC implements AEP-37's akash.provider.lease.v1.LeaseRPC.
 type leaseRPC struct {
 	leasev1.UnimplementedLeaseRPCServer
 	provider *provider
 }
 
-// admitCall refuses a call whose caller may not do this to a lease, and a lease
-// that the provider does not hold. No release has a stream interceptor (proto/akash-provider-api.md,
-// section 1.2), so AEP-37's streams authenticate here.
+// admitCall refuses a call if the caller lacks the permission for the lease, or the
+// provider does not have the lease. No release has a stream interceptor
+// (proto/akash-provider-api.md, section 1.2), so AEP-37's streams authenticate here.
 func (p *provider) admitCall(ctx context.Context, id *marketv1.LeaseID, scope string) error {
 	who, refused := p.authenticateCall(ctx)
 	switch {
@@ -56,8 +56,8 @@ func (p *provider) admitCall(ctx context.Context, id *marketv1.LeaseID, scope st
 	return nil
 }
 
-// selected returns the logs of the replicas that a filter selects; empty parts
-// select all.
+// selected returns the logs of the replicas that a filter selects. Empty parts select
+// all.
 func (p *provider) selected(filter *leasev1.ServiceFilter) ([]*journal, error) {
 	name := filter.GetName()
 	if name != "" && !p.work.has(name) {
@@ -76,8 +76,7 @@ func (p *provider) selected(filter *leasev1.ServiceFilter) ([]*journal, error) {
 	return all, nil
 }
 
-// ServiceLogs implements LeaseRPC: all history, and with follow what is written
-// from then on.
+// ServiceLogs implements LeaseRPC: it sends the history and, with follow, new lines.
 func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.ServerStreamingServer[leasev1.ServiceLogsResponse]) error {
 	p := s.provider
 	if err := p.admitCall(stream.Context(), r.GetLeaseId(), scopeLogs); err != nil {
@@ -120,7 +119,7 @@ func (s *leaseRPC) ServiceLogs(r *leasev1.ServiceLogsRequest, stream grpc.Server
 	}
 }
 
-// ServiceStatus implements LeaseRPC: the status at once, and with follow again at
+// ServiceStatus implements LeaseRPC: it sends the current status and, with follow,
 // every change.
 func (s *leaseRPC) ServiceStatus(r *leasev1.ServiceStatusRequest, stream grpc.ServerStreamingServer[leasev1.ServiceStatusResponse]) error {
 	p := s.provider
@@ -147,8 +146,8 @@ func (s *leaseRPC) ServiceStatus(r *leasev1.ServiceStatusRequest, stream grpc.Se
 	}
 }
 
-// ServiceRestart implements LeaseRPC. With a timeout it waits for the replicas to
-// come back; without one all are pending.
+// ServiceRestart implements LeaseRPC. With a timeout it waits until the replicas run
+// again; without one all are pending.
 func (s *leaseRPC) ServiceRestart(ctx context.Context, r *leasev1.ServiceRestartRequest) (*leasev1.ServiceRestartResponse, error) {
 	p := s.provider
 	if err := p.admitCall(ctx, r.GetLeaseId(), scopeRestart); err != nil {

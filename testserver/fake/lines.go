@@ -8,15 +8,15 @@ import (
 
 const (
 	bodies     = 64 // variants of a line's text; a power of two
-	jitter     = 8  // bytes by which a line may be longer or shorter than asked
+	jitter     = 8  // bytes by which a line may deviate from the requested length
 	shortLine  = 72 // below this many bytes a line has no time and no name
 	dayMillis  = 24 * 60 * 60 * 1000
-	lineMillis = 7 // between two lines of a replica, by their own clock
+	lineMillis = 7 // milliseconds between the timestamps of two lines
 )
 
-// words are what the fake's programs have to say: mostly ASCII, some of two, three
-// and four bytes a rune, combining marks, a flag, an emoji of several code points,
-// terminal colours, and what a careless page would take for markup.
+// words are the contents of log lines: mostly ASCII, but also runes of two, three and
+// four bytes, combining marks, a flag, an emoji of several code points, terminal
+// colors, and text that resembles markup.
 var words = [...]string{
 	"GET /api/v1/orders 200", "cache miss", "retrying", "connection pool", "took 12ms", "user=4711",
 	"trace=9f86d081884c7d65", "checkpoint complete", "vacuum", "shard 3 of 8", "\"quoted\"", "path=C:\\tmp",
@@ -29,9 +29,8 @@ var foreignWords = [...]string{
 	"🚀 deployed", "👩‍💻 signed in", "🇩🇪", "שלום", "नमस्ते", "𝛌=0.25", "naïve café", "\u2028",
 }
 
-// lineMaker makes the lines of one replica's log. Line i is the same bytes for the
-// same seed, service and replica, whenever it is asked for, so that a log of any
-// length costs no memory.
+// lineMaker generates the lines of a replica's log. Line i always has the same content
+// for the same seed, service and replica, so a log of any length needs no memory.
 type lineMaker struct {
 	size int
 	seed uint64
@@ -39,7 +38,7 @@ type lineMaker struct {
 	text *[bodies]string
 }
 
-// newTexts returns the texts of lines of about size bytes.
+// newTexts returns the texts for lines of about size bytes.
 func newTexts(seed uint64, size int) *[bodies]string {
 	rng := rand.New(rand.NewPCG(seed, uint64(size)))
 	var texts [bodies]string
@@ -93,8 +92,8 @@ func (m *lineMaker) appendLine(dst []byte, i int64) []byte {
 	return append(dst, '\n')
 }
 
-// appendTime appends the time of line i by the log's own clock, which only ever
-// shows one day.
+// appendTime appends the timestamp of line i by the log's own clock, which always
+// shows the same day.
 func appendTime(dst []byte, i int64) []byte {
 	ms := i * lineMillis % dayMillis
 	s := ms / 1000
@@ -113,7 +112,7 @@ func append2(dst []byte, n int64) []byte {
 	return append(dst, byte('0'+n/10), byte('0'+n%10))
 }
 
-// mix is the finisher of SplitMix64: a good hash of a counter in a few cycles.
+// mix is the finalizer of SplitMix64, a good and fast hash of a counter.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// listener is a listening TCP port that can be shut and opened again at the same
-// address while the server behind it goes on, and whose connections can be cut. It
-// is the net.Listener that servers are given.
+// listener is a listening TCP port that can be closed and opened again at the same
+// address while its server keeps running. Its connections can be closed. It is the
+// net.Listener that servers are given.
 type listener struct {
 	address net.Addr
 
 	mu     sync.Mutex
-	inner  net.Listener  // nil while shut
+	inner  net.Listener  // nil while closed
 	opened chan struct{} // closed when it opens or closes for good
 	closed bool
 	conns  map[*conn]struct{}
 	frozen chan struct{} // closed at the thaw; nil while nothing is frozen
-	// admit decides what becomes of a new connection: true hands it to the
-	// server, false keeps it, unread, until the listener is shut.
+	// admit decides about a new connection: true passes it to the server, false keeps
+	// it, unread, until the listener is closed.
 	admit func() bool
 }
 
-// conn is a connection that its listener keeps track of.
+// conn is a connection tracked by its listener.
 type conn struct {
 	net.Conn
 	listener *listener
@@ -59,7 +59,7 @@ func newListener(inner net.Listener, admit func() bool) *listener {
 	}
 }
 
-// Accept implements net.Listener. While the listener is shut it waits.
+// Accept implements net.Listener. It waits while the listener is closed.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		l.mu.Lock()
@@ -84,7 +84,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: accepted, listener: l}
 		l.mu.Lock()
-		if l.inner != inner { // shut meanwhile
+		if l.inner != inner { // closed meanwhile
 			l.mu.Unlock()
 			accepted.Close()
 			continue
@@ -100,7 +100,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return l.address }
 
-// Close implements net.Listener: it shuts the listener for good.
+// Close implements net.Listener. It closes the listener permanently.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	if !l.closed {
@@ -112,7 +112,7 @@ func (l *listener) Close() error {
 	return nil
 }
 
-// shut refuses connections and cuts those there are.
+// shut refuses new connections and closes existing ones.
 func (l *listener) shut() {
 	l.thaw()
 	l.mu.Lock()
@@ -125,8 +125,8 @@ func (l *listener) shut() {
 	l.cut()
 }
 
-// cut closes every connection without a word of TLS or HTTP, as the kernel does for
-// a process that dies.
+// cut closes all connections without TLS or HTTP messages, as the kernel does for a
+// process that dies.
 func (l *listener) cut() {
 	l.mu.Lock()
 	conns := make([]*conn, 0, len(l.conns))
@@ -139,7 +139,7 @@ func (l *listener) cut() {
 	}
 }
 
-// freeze stops all traffic and keeps the connections.
+// freeze stops all data without closing connections.
 func (l *listener) freeze() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +148,7 @@ func (l *listener) freeze() {
 	}
 }
 
-// thaw lets traffic go on.
+// thaw resumes the data.
 func (l *listener) thaw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,7 +158,7 @@ func (l *listener) thaw() {
 	}
 }
 
-// thawed waits for the thaw.
+// thawed waits until data may flow.
 func (l *listener) thawed() {
 	l.mu.Lock()
 	frozen := l.frozen

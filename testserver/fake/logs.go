@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// segment is a run of lines of a log: generated ones, which are made when they are
-// read, or written ones, which are kept.
+// segment is a sequence of lines: generated ones, which are created when they are
+// read, or written ones, which are stored.
 type segment struct {
 	count int64
 	from  int64  // index of the first generated line
 	text  []byte // written lines, each with its newline; nil where generated
 }
 
-// journal is everything that one replica has written so far. What its store keeps
-// is kept before anybody can read it.
+// journal is the log of one replica so far. What its store keeps is stored before it
+// can be read.
 type journal struct {
 	service string
 	replica int
@@ -34,10 +34,10 @@ type journal struct {
 	lines     int64
 	generated int64 // index of the next generated line
 	starting  bool  // the container is being created
-	ended     bool  // nothing more will be written
+	ended     bool  // no more lines will be written
 	gone      bool  // the pod was deleted
 
-	// The digest follows the log only when somebody asks for it.
+	// The digest is updated only when it is requested.
 	digest struct {
 		sync.Mutex
 		at    cursor
@@ -47,7 +47,7 @@ type journal struct {
 	}
 }
 
-// cursor is a place in a journal, between two lines.
+// cursor is a position in a journal, between two lines.
 type cursor struct {
 	segment int
 	line    int64 // lines of the segment already read
@@ -82,7 +82,7 @@ func (j *journal) write(text []byte) {
 	j.lines += n
 }
 
-// end says that nothing more will be written.
+// end records that no more lines will be written.
 func (j *journal) end() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -90,15 +90,15 @@ func (j *journal) end() {
 	j.ended = true
 }
 
-// hasEnded reports whether nothing more will be written. Ask for it before reading,
-// so that nothing written before the end is missed.
+// hasEnded reports whether no more lines will be written. Call it before reading, so
+// that no line before the end is missed.
 func (j *journal) hasEnded() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.ended
 }
 
-// podPhase is how far a pod has come.
+// podPhase is the phase of a pod.
 type podPhase int
 
 const (
@@ -108,7 +108,7 @@ const (
 	podGone  // it was deleted, and its log with it
 )
 
-// phase returns how far the pod has come.
+// phase returns the pod's phase.
 func (j *journal) phase() podPhase {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -123,22 +123,22 @@ func (j *journal) phase() podPhase {
 	return podRunning
 }
 
-// setStarting says whether the container is being created.
+// setStarting sets whether the container is being created.
 func (j *journal) setStarting(starting bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.starting = starting
 }
 
-// remove ends the log of a pod that is deleted.
+// remove ends the log of a deleted pod.
 func (j *journal) remove() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.ended, j.gone = true, true
 }
 
-// at returns the segment that c stands in, and moves c on where it has read one to
-// its end. It reports false at the end of the log.
+// at returns the segment at c, and advances c past a segment that has been read
+// completely. It returns false at the end of the log.
 func (j *journal) at(c *cursor) (segment, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -155,8 +155,8 @@ func (j *journal) at(c *cursor) (segment, bool) {
 	return segment{}, false
 }
 
-// read appends lines from c on to dst until dst holds size bytes or more, and
-// moves c. It appends nothing at the end of the log.
+// read appends lines from c on to dst until dst has size bytes or more, and advances
+// c. It appends nothing at the end of the log.
 func (j *journal) read(c *cursor, dst []byte, size int) []byte {
 	for len(dst) < size {
 		s, ok := j.at(c)
@@ -179,7 +179,7 @@ func (j *journal) read(c *cursor, dst []byte, size int) []byte {
 	return dst
 }
 
-// tail returns the place n lines before the end; everything where n is negative.
+// tail returns the position n lines before the end, or the beginning if n is negative.
 func (j *journal) tail(n int64) cursor {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -203,17 +203,17 @@ func (j *journal) tail(n int64) cursor {
 	return cursor{}
 }
 
-// Log is what one replica has written so far.
+// Log summarizes the log of one replica.
 type Log struct {
 	Service string `json:"service"`
 	Replica int    `json:"replica"`
 	Lines   int64  `json:"lines"`
 	Bytes   int64  `json:"bytes"`
-	// SHA256 is the hex digest of the raw log, every line with its newline.
+	// SHA256 is the hex digest of the raw log, including newlines.
 	SHA256 string `json:"sha256"`
 }
 
-// total sums up the log as it stands.
+// total summarizes the current log.
 func (j *journal) total() Log {
 	d := &j.digest
 	d.Lock()
@@ -240,11 +240,11 @@ func (j *journal) total() Log {
 	}
 }
 
-// logbook is the logs of all replicas of a lease, and the program that goes on
-// writing them while somebody follows.
+// logbook has the logs of all replicas of a lease, and the writer that extends them
+// while there are followers.
 type logbook struct {
 	seed  uint64
-	size  int // of a line, in bytes
+	size  int // the size of a line, in bytes
 	texts *[bodies]string
 
 	mu        sync.Mutex
@@ -253,7 +253,7 @@ type logbook struct {
 	journals  []*journal
 	changed   chan struct{} // closed at the next write
 	followers int
-	stop      chan struct{} // ends the writer; nil while there is none
+	stop      chan struct{} // stops the writer; nil if there is none
 	turn      sync.Mutex    // held while the writer writes
 	writers   sync.WaitGroup
 	closed    bool
@@ -279,14 +279,14 @@ func (b *logbook) add(service string, replica int, pod string) *journal {
 	return j
 }
 
-// all returns the logs that there are.
+// all returns all logs.
 func (b *logbook) all() []*journal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.journals)
 }
 
-// generate writes n lines, shared out evenly; the first replicas get the rest.
+// generate writes n lines, distributed evenly; the first replicas get the remainder.
 func (b *logbook) generate(n int) {
 	journals := b.all()
 	for i, j := range journals {
@@ -299,7 +299,7 @@ func (b *logbook) generate(n int) {
 	b.announce()
 }
 
-// announce wakes everybody who waits for new lines.
+// announce wakes all goroutines that wait for new lines.
 func (b *logbook) announce() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -307,15 +307,15 @@ func (b *logbook) announce() {
 	b.changed = make(chan struct{})
 }
 
-// news returns a channel that is closed at the next write. Ask for it before
-// looking for lines, so that none is missed.
+// news returns a channel that is closed at the next write. Call it before reading, so
+// that no line is missed.
 func (b *logbook) news() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.changed
 }
 
-// find returns the journal of a replica, the last one where it was replaced, or nil.
+// find returns the journal of a replica, the latest one if it was replaced, or nil.
 func (b *logbook) find(service string, replica int) *journal {
 	var found *journal
 	for _, j := range b.all() {
@@ -337,8 +337,8 @@ func (b *logbook) ofPod(name string) *journal {
 	return found
 }
 
-// follow starts the writer for the first follower; the function it returns stops
-// it after the last.
+// follow starts the writer for the first follower. The returned function stops it
+// after the last one.
 func (b *logbook) follow() (unfollow func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -355,7 +355,7 @@ func (b *logbook) follow() (unfollow func()) {
 	})
 }
 
-// start starts the writer if there is something to do. The lock is held.
+// start starts the writer if there is something to write. The caller holds the lock.
 func (b *logbook) start() {
 	if b.followers == 0 || b.rate == 0 || b.closed || b.stop != nil {
 		return
@@ -365,8 +365,8 @@ func (b *logbook) start() {
 	b.writers.Go(func() { b.run(stop, rate) })
 }
 
-// setRate has n lines a second be written from now on. After it returns, none are
-// written at the rate of before.
+// setRate sets the number of lines per second. After it returns, no lines are written
+// at the previous rate.
 func (b *logbook) setRate(n int) {
 	b.mu.Lock()
 	if b.stop != nil {
@@ -380,10 +380,10 @@ func (b *logbook) setRate(n int) {
 	defer b.turn.Unlock()
 }
 
-// tick is how often lines are written at rates too high for a timer each.
+// tick is the interval of writes at rates too high for a timer per line.
 const tick = 10 * time.Millisecond
 
-// run writes rate generated lines a second until stop is closed.
+// run writes rate generated lines per second until stop is closed.
 func (b *logbook) run(stop <-chan struct{}, rate int) {
 	every := max(tick, time.Second/time.Duration(rate))
 	ticker := time.NewTicker(every)
@@ -407,7 +407,7 @@ func (b *logbook) run(stop <-chan struct{}, rate int) {
 	}
 }
 
-// write advances the logs unless stop is closed, and reports whether it did.
+// write extends the logs unless stop is closed, and reports whether it did.
 func (b *logbook) write(from, to int64, stop <-chan struct{}) bool {
 	b.turn.Lock()
 	defer b.turn.Unlock()
@@ -420,7 +420,8 @@ func (b *logbook) write(from, to int64, stop <-chan struct{}) bool {
 	}
 }
 
-// advance writes generated lines number from to to, turn by turn over the replicas.
+// advance writes the generated lines with the numbers from to to, distributed over the
+// replicas in turn.
 func (b *logbook) advance(from, to int64) {
 	var journals []*journal
 	for _, j := range b.all() {
@@ -430,14 +431,14 @@ func (b *logbook) advance(from, to int64) {
 	}
 	n := int64(len(journals))
 	for i, j := range journals {
-		// How many numbers below x are i modulo n.
+		// The count of numbers below x that are i modulo n.
 		turns := func(x int64) int64 { return (x - int64(i) + n - 1) / n }
 		j.generate(turns(to) - turns(from))
 	}
 	b.announce()
 }
 
-// close stops the writer for good.
+// close stops the writer permanently.
 func (b *logbook) close() {
 	b.mu.Lock()
 	b.closed = true

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// A manifest is what a tenant wants to run (proto/akash-provider-api.md, section 2.5). Quantities are
-// decimal strings.
+// A manifest describes the services of a deployment (proto/akash-provider-api.md,
+// section 2.5). Quantities are decimal strings.
 
 type manifestGroup struct {
 	Name     string            `json:"name"`
@@ -71,8 +71,7 @@ type manifestHTTPOptions struct {
 	NextCases   []string `json:"nextCases"`
 }
 
-// deployment is what the chain holds of a tenant's order, and the manifest that the
-// provider was sent for it.
+// deployment is a tenant's order on the chain, and the manifest sent to the provider.
 type deployment struct {
 	mu     sync.Mutex
 	groups []manifestGroup // what was ordered
@@ -83,7 +82,7 @@ type deployment struct {
 // groupName is the name of the only group, as in most deployments.
 const groupName = "dcloud"
 
-// newDeployment orders services and sends their manifest.
+// newDeployment orders services and submits their manifest.
 func newDeployment(services []Service) (*deployment, error) {
 	group := manifestGroup{Name: groupName}
 	for i, s := range services {
@@ -122,8 +121,8 @@ func newDeployment(services []Service) (*deployment, error) {
 	return d, err
 }
 
-// hashManifest is the SHA-256 of a manifest's JSON with sorted keys, which the chain
-// holds as the deployment's version.
+// hashManifest returns the SHA-256 of a manifest's JSON with sorted keys, which is the
+// deployment's version on the chain.
 func hashManifest(text []byte) ([sha256.Size]byte, error) {
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -135,13 +134,13 @@ func hashManifest(text []byte) ([sha256.Size]byte, error) {
 	return sha256.Sum256(sorted), err
 }
 
-// manifestError is a manifest that a provider refuses.
+// manifestError is the error for a refused manifest.
 type manifestError struct {
 	status  int
 	message string
 }
 
-// submit takes a manifest, or says in a provider's words why not.
+// submit accepts a manifest, or returns an error with a provider's message.
 func (d *deployment) submit(text []byte) *manifestError {
 	var groups []manifestGroup
 	if err := json.Unmarshal(text, &groups); err != nil {
@@ -166,7 +165,7 @@ func (d *deployment) submit(text []byte) *manifestError {
 	return nil
 }
 
-// checkManifest returns what is wrong with a manifest by itself.
+// checkManifest validates a manifest by itself.
 func checkManifest(groups []manifestGroup) string {
 	if len(groups) == 0 {
 		return "manifest is empty"
@@ -189,8 +188,7 @@ func checkManifest(groups []manifestGroup) string {
 	return ""
 }
 
-// crossCheck returns where a manifest differs from what was ordered. The lock is
-// held.
+// crossCheck compares a manifest with the order. The caller holds the lock.
 func (d *deployment) crossCheck(groups []manifestGroup) string {
 	if len(groups) != len(d.groups) {
 		return fmt.Sprintf("group count mismatch: manifest(%d) != deployment(%d)", len(groups), len(d.groups))
@@ -225,8 +223,8 @@ func (d *deployment) crossCheck(groups []manifestGroup) string {
 	return ""
 }
 
-// expect changes the version that the chain holds to a manifest's, as a tenant does
-// who is about to send it.
+// expect changes the version on the chain to that of a manifest, as a tenant does
+// before sending it.
 func (d *deployment) expect(text []byte) error {
 	hash, err := hashManifest(text)
 	if err != nil {
@@ -238,14 +236,14 @@ func (d *deployment) expect(text []byte) error {
 	return nil
 }
 
-// manifest returns the manifest last sent.
+// manifest returns the latest manifest.
 func (d *deployment) manifest() json.RawMessage {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.sent
 }
 
-// putManifest serves the sending of a manifest.
+// putManifest handles a request that sends a manifest.
 func (p *provider) putManifest(w http.ResponseWriter, r *http.Request, id Lease) {
 	var text json.RawMessage
 	if err := json.NewDecoder(r.Body).Decode(&text); err != nil {
@@ -261,7 +259,7 @@ func (p *provider) putManifest(w http.ResponseWriter, r *http.Request, id Lease)
 	}
 }
 
-// getManifest serves the manifest of a lease.
+// getManifest handles a request for the manifest of a lease.
 func (p *provider) getManifest(w http.ResponseWriter, _ *http.Request, id Lease) {
 	held, answered := p.hasLease(w, id)
 	if answered {

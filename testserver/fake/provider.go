@@ -19,18 +19,17 @@ import (
 	certv1 "akash-provider-web/proto/akash/cert/v1"
 )
 
-// CertificateKind is what is right or wrong with the certificate that a provider
-// serves.
+// CertificateKind is the kind of certificate that a provider serves.
 type CertificateKind string
 
 // The kinds of certificate.
 const (
-	CertValid         CertificateKind = "valid"         // a new one, on the chain
+	CertValid         CertificateKind = "valid"         // new and on the chain
 	CertExpired       CertificateKind = "expired"       // on the chain, ended an hour ago
 	CertNotYetValid   CertificateKind = "notYetValid"   // on the chain, begins tomorrow
-	CertWrongCN       CertificateKind = "wrongCN"       // another account's, on the chain
+	CertWrongCN       CertificateKind = "wrongCN"       // of another account, on the chain
 	CertRevoked       CertificateKind = "revoked"       // the one served so far, revoked on the chain
-	CertAbsent        CertificateKind = "absent"        // the one served so far, gone from the chain
+	CertAbsent        CertificateKind = "absent"        // the one served so far, removed from the chain
 	CertOtherKey      CertificateKind = "otherKey"      // same name and serial as the chain's, another key
 	CertNotSelfSigned CertificateKind = "notSelfSigned" // signed by another account's key
 )
@@ -73,8 +72,8 @@ type provider struct {
 
 func (p *provider) address() string { return p.account.address }
 
-// build makes the provider's servers, for listeners that it takes over. Without a
-// gRPC listener there is no gRPC.
+// build creates the provider's servers for the given listeners. Without a gRPC
+// listener there is no gRPC server.
 func (p *provider) build(rest, grpcListener net.Listener) (err error) {
 	p.restListener = newListener(rest, p.admit(FaultRESTHang))
 	p.hostURI = "https://" + hostName + ":" + portOf(rest.Addr())
@@ -101,7 +100,7 @@ func (p *provider) serve() {
 	}
 }
 
-// listeners returns the listeners that there are.
+// listeners returns the existing listeners.
 func (p *provider) listeners() []*listener {
 	if p.grpcListener == nil {
 		return []*listener{p.restListener}
@@ -109,7 +108,7 @@ func (p *provider) listeners() []*listener {
 	return []*listener{p.restListener, p.grpcListener}
 }
 
-// enter counts a REST request, and refuses it once the provider is closed.
+// enter counts a REST request, and refuses it if the provider is closed.
 func (p *provider) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +118,7 @@ func (p *provider) enter() bool {
 	return !p.closed
 }
 
-// close ends the provider and everything that it started.
+// close stops the provider and everything that it has started.
 func (p *provider) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -137,14 +136,14 @@ func (p *provider) close() {
 	p.goers.Wait()
 }
 
-// admit returns what decides about a new connection to a port that hangs by a fault
-// of its own.
+// admit returns the function that decides about new connections to a port, which a
+// fault can make hang.
 func (p *provider) admit(hangs Fault) func() bool {
 	return func() bool { return !p.faults.has(FaultHangAccept) && !p.faults.has(hangs) }
 }
 
-// crash ends the provider as the death of its process would: every connection is
-// cut and both ports refuse, until revive.
+// crash simulates the death of the provider's process: all connections are closed and
+// both ports refuse new ones until revive.
 func (p *provider) crash() {
 	p.mu.Lock()
 	p.crashed = true
@@ -154,7 +153,7 @@ func (p *provider) crash() {
 	}
 }
 
-// revive starts a crashed provider again.
+// revive restarts a crashed provider.
 func (p *provider) revive() error {
 	p.mu.Lock()
 	p.crashed = false
@@ -179,7 +178,7 @@ func (p *provider) isCrashed() bool {
 	return p.crashed
 }
 
-// setFault brings a fault into force.
+// setFault activates a fault.
 func (p *provider) setFault(name Fault, delay time.Duration) error {
 	p.faults.put(name, delay)
 	if kind := name.certificate(); kind != "" {
@@ -209,7 +208,7 @@ func (p *provider) openWires() []*wire {
 	return slices.Collect(maps.Keys(p.wires))
 }
 
-// clearFault ends a fault.
+// clearFault deactivates a fault.
 func (p *provider) clearFault(name Fault) error {
 	if !p.faults.has(name) {
 		return nil
@@ -229,8 +228,8 @@ func (p *provider) clearFault(name Fault) error {
 	return nil
 }
 
-// setCertificate serves another certificate from the next handshake on, and
-// changes the chain's record as the kind says.
+// setCertificate changes the served certificate from the next handshake on, and the
+// chain's record according to the kind.
 func (p *provider) setCertificate(kind CertificateKind) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +241,8 @@ func (p *provider) setCertificate(kind CertificateKind) error {
 	})
 }
 
-// swapCertificate is setCertificate without keeping it. The lock is held.
+// swapCertificate is setCertificate without storing the certificate. The caller holds
+// the lock.
 func (p *provider) swapCertificate(kind CertificateKind) error {
 	now := time.Now()
 	spec := p.certificateSpec(now)
@@ -262,7 +262,7 @@ func (p *provider) swapCertificate(kind CertificateKind) error {
 		p.ledger.withdraw(p.address(), p.serving.spec.serial)
 		return nil
 	case CertOtherKey:
-		// The chain keeps the certificate served so far.
+		// The served certificate stays on the chain.
 		spec.serial = p.serving.spec.serial
 		spec.key = certificateKey(p.seed, "impostor")
 		c, err := newCertificate(spec)
@@ -295,7 +295,8 @@ func (p *provider) swapCertificate(kind CertificateKind) error {
 	return nil
 }
 
-// certificateSpec returns the claims of a new certificate. The lock is held.
+// certificateSpec returns the description of a new certificate. The caller holds the
+// lock.
 func (p *provider) certificateSpec(now time.Time) certificateSpec {
 	p.made++
 	return certificateSpec{
@@ -309,16 +310,17 @@ func (p *provider) certificateSpec(now time.Time) certificateSpec {
 	}
 }
 
-// certificate returns the certificate being served.
+// certificate returns the served certificate.
 func (p *provider) certificate() *certificate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.serving
 }
 
-// tlsConfig returns what a port serves, as the hello and the faults demand
-// (proto/akash-provider-api.md, section 1.3). A client that names the host gets the certificate of
-// the authority, where there is one, and is not asked for its own.
+// tlsConfig returns a port's TLS configuration for a client's hello and the active
+// faults (proto/akash-provider-api.md, section 1.3). A client that names the host gets
+// the authority's certificate, if there is one, and is not asked for a client
+// certificate.
 func (p *provider) tlsConfig(protocols []string, public *authority, slow ...Fault) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// contentJSON is the REST gateway's own spelling.
+// contentJSON is the content type in the REST gateway's spelling.
 const contentJSON = "application/json; charset=UTF-8"
 
-// restHandler serves the REST gateway (proto/akash-provider-api.md, section 2): no CORS, no body
-// limit, 405 without a body for a wrong method.
+// restHandler implements the REST gateway (proto/akash-provider-api.md, section 2): no
+// CORS, no body limit, and 405 without a body for a wrong method.
 func (p *provider) restHandler() http.Handler {
 	routes := http.NewServeMux()
 	public := func(route string, handler http.HandlerFunc) {
 		routes.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
-			// Nobody needs a credential here, and a bad one is refused all the same.
+			// No credential is needed here, but an invalid one is refused.
 			if _, refused := p.authenticateRequest(r); refused != nil {
 				writeRefusal(w, refused)
 				return
@@ -48,7 +48,7 @@ func (p *provider) restHandler() http.Handler {
 			route = r.Method + " " + r.URL.Path
 		}
 		socket := p.recordREST(r)
-		if !socket { // those count themselves
+		if !socket { // WebSockets are counted by their handlers
 			defer p.counters.open(r.Context(), route)()
 		}
 		if p.faults.has(FaultHangHeaders) {
@@ -65,7 +65,7 @@ func (p *provider) restHandler() http.Handler {
 	})
 }
 
-// statusJSON returns /status as the faults leave it.
+// statusJSON returns /status as changed by faults.
 func (p *provider) statusJSON() statusJSON {
 	s := p.board.inventory().json(p.version, p.address())
 	if p.faults.has(FaultNoCluster) {
@@ -92,8 +92,7 @@ func (p *provider) writeJSON(w http.ResponseWriter, v any) {
 	w.Write(body)
 }
 
-// recordREST keeps a request for a test to look at, and reports whether it asks for
-// a WebSocket.
+// recordREST records a request for tests, and reports whether it requests a WebSocket.
 func (p *provider) recordREST(r *http.Request) (socket bool) {
 	entry := Request{
 		Method:        r.Method + " " + r.URL.Path,
@@ -111,8 +110,8 @@ func (p *provider) recordREST(r *http.Request) (socket bool) {
 	return entry.Protocol == "ws"
 }
 
-// quiet405 drops what net/http says with a 405 and keeps its other answers: the
-// gateway's router says nothing.
+// quiet405 removes the body that net/http writes with a 405, since the gateway's
+// router writes none.
 type quiet405 struct {
 	http.ResponseWriter
 	silent bool
@@ -135,7 +134,7 @@ func (w *quiet405) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Hijack implements http.Hijacker, which the WebSocket upgrade needs.
+// Hijack implements http.Hijacker, which WebSocket upgrades need.
 func (w *quiet405) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }

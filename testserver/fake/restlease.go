@@ -7,10 +7,10 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// kubeUnreachable is what a provider says that has lost its cluster.
+// kubeUnreachable is a provider's message if its cluster is unreachable.
 const kubeUnreachable = "kube api unreachable: dial tcp 10.43.0.1:443: connect: connection refused"
 
-// leaseHandler serves a route about one lease.
+// leaseHandler handles a route for a lease.
 type leaseHandler func(http.ResponseWriter, *http.Request, Lease)
 
 // routeLeases adds the routes that belong to a tenant (proto/akash-provider-api.md, section 2.1).
@@ -30,7 +30,7 @@ func (p *provider) routeLeases(routes *http.ServeMux) {
 	} {
 		scope := one.scope
 		if scope == scopeLogs || scope == scopeEvents {
-			scope = "" // looked at after the stream's parameters
+			scope = "" // checked after the stream's parameters
 		}
 		routes.HandleFunc(route, p.owned(scope, one.handler))
 	}
@@ -39,7 +39,8 @@ func (p *provider) routeLeases(routes *http.ServeMux) {
 	}
 }
 
-// owned lets the owner of a lease in, if the token covers the scope.
+// owned calls the handler if the owner of the lease makes the request and the token
+// has the scope.
 func (p *provider) owned(scope string, handler leaseHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, ok := p.requireOwner(w, r)
@@ -59,8 +60,8 @@ func (p *provider) owned(scope string, handler leaseHandler) http.HandlerFunc {
 	}
 }
 
-// requireOwner returns who a request comes from, or refuses it: some owner's, with a
-// token for this provider or a certificate.
+// requireOwner returns the caller of a request, or refuses it: the caller must be an
+// owner with a token for this provider or a certificate.
 func (p *provider) requireOwner(w http.ResponseWriter, r *http.Request) (caller, bool) {
 	who, refused := p.authenticateRequest(r)
 	switch {
@@ -74,7 +75,7 @@ func (p *provider) requireOwner(w http.ResponseWriter, r *http.Request) (caller,
 	return caller{}, false
 }
 
-// unauthorized refuses a caller without the right.
+// unauthorized refuses a caller without permission.
 func (p *provider) unauthorized(w http.ResponseWriter) {
 	writeRefusal(w, &refusal{
 		status:  http.StatusUnauthorized,
@@ -83,7 +84,7 @@ func (p *provider) unauthorized(w http.ResponseWriter) {
 	})
 }
 
-// parseLease reads the numbers in a path. A deployment's path has no group.
+// parseLease parses the numbers in a path. The path of a deployment has no group.
 func parseLease(r *http.Request, id *Lease) error {
 	var err error
 	if id.DSeq, err = strconv.ParseUint(r.PathValue("dseq"), 10, 64); err != nil {
@@ -103,7 +104,7 @@ func parseLease(r *http.Request, id *Lease) error {
 	return nil
 }
 
-// writeClusterError answers with an error of the cluster, as this release puts it.
+// writeClusterError answers with a cluster error in this release's form.
 func (p *provider) writeClusterError(w http.ResponseWriter, status int, message string) {
 	if !p.version.plainErrors() {
 		status = http.StatusInternalServerError
@@ -111,7 +112,8 @@ func (p *provider) writeClusterError(w http.ResponseWriter, status int, message 
 	http.Error(w, message, status)
 }
 
-// hasLease reports whether the provider holds a lease, and answers if it cannot say.
+// hasLease reports whether the provider has a lease. It answers the request if that is
+// unknown.
 func (p *provider) hasLease(w http.ResponseWriter, id Lease) (held, answered bool) {
 	if p.faults.has(FaultKubeDown) {
 		p.writeClusterError(w, http.StatusServiceUnavailable, kubeUnreachable)
@@ -163,7 +165,8 @@ func serviceJSON(s *leasev1.ServiceStatus) serviceStatusJSON {
 	}
 }
 
-// leaseStatus serves the status of a lease. An unknown one is 404 with no body.
+// leaseStatus handles the status of a lease. For an unknown one it answers 404 without
+// a body.
 func (p *provider) leaseStatus(w http.ResponseWriter, _ *http.Request, id Lease) {
 	held, answered := p.hasLease(w, id)
 	if answered {
@@ -196,8 +199,8 @@ func (p *provider) leaseStatus(w http.ResponseWriter, _ *http.Request, id Lease)
 	p.writeJSON(w, answer)
 }
 
-// serviceStatus serves the status of one service. It asks for no scope: neither
-// does the gateway.
+// serviceStatus handles the status of a service. Like the gateway, it requires no
+// scope.
 func (p *provider) serviceStatus(w http.ResponseWriter, r *http.Request, id Lease) {
 	held, answered := p.hasLease(w, id)
 	if answered {

@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// Pod names a pod and the replica that it is.
+// Pod identifies a pod and its replica.
 type Pod struct {
 	Service string `json:"service"`
 	Replica int    `json:"replica"`
 	Pod     string `json:"pod"`
 }
 
-// never is the time that a pod takes to start that does not.
+// never is the start time of a pod that does not start.
 const never = time.Duration(1<<63 - 1)
 
-// replacement says how a pod is replaced.
+// replacement describes the replacement of a pod.
 type replacement struct {
-	// update makes it a part of a rolling update, which has another generation;
-	// otherwise the pod is deleted, and Kubernetes starts another one.
+	// update makes it part of a rolling update with a new generation. Otherwise the
+	// pod is deleted, and Kubernetes starts another one.
 	update bool
-	// dip is how long the service has one pod fewer that is ready. 0 is not at all:
-	// the new pod runs before the old one ends.
+	// dip is how long the service has one ready pod less. With 0 the new pod runs
+	// before the old one ends.
 	dip time.Duration
-	// starting is how long the new pod's container is being created, if longer.
+	// starting is how long the creation of the new pod's container takes, if longer.
 	starting time.Duration
-	// last are the lines that the old pod writes at its end.
+	// last are the lines that the old pod writes before it ends.
 	last []byte
 }
 
-// parseStarting reads how long a container is being created: a duration, or true for
-// ever.
+// parseStarting parses the time that the creation of a container takes: a duration, or
+// true for forever.
 func parseStarting(query url.Values) (time.Duration, error) {
 	switch text := query.Get("starting"); text {
 	case "":
@@ -47,7 +47,7 @@ func parseStarting(query url.Values) (time.Duration, error) {
 	}
 }
 
-// parseReplacement reads a request for a replacement.
+// parseReplacement parses a request for a replacement.
 func parseReplacement(r *http.Request) (how replacement, err error) {
 	query := r.URL.Query()
 	if how.starting, err = parseStarting(query); err != nil {
@@ -68,8 +68,7 @@ func parseReplacement(r *http.Request) (how replacement, err error) {
 	return how, nil
 }
 
-// grow starts one more replica of a service, whose container is being created for a
-// while.
+// grow starts another replica of a service, whose container takes a while to create.
 func (p *provider) grow(service string, starting time.Duration) (Pod, error) {
 	j, err := p.work.grow(service, starting > 0)
 	if err != nil {
@@ -79,7 +78,7 @@ func (p *provider) grow(service string, starting time.Duration) (Pod, error) {
 	return j.name(), nil
 }
 
-// replace puts a new pod in the place of one.
+// replace replaces a pod.
 func (p *provider) replace(old *journal, how replacement) (Pod, error) {
 	w := p.work
 	if old.phase() != podRunning {
@@ -132,7 +131,7 @@ func (w *workload) grow(name string, starting bool) (*journal, error) {
 		}
 		pod := name + "-" + strconv.Itoa(s.Replicas)
 		if !s.Stateful {
-			// Sorted after its elders, so that replicas keep their numbers.
+			// Sorted last, so that the other replicas keep their numbers.
 			first := podNames(w.seed, *s)[0]
 			pod = fmt.Sprintf("%szz%03d", first[:len(first)-podSuffix], s.Replicas)
 		}
@@ -152,7 +151,7 @@ func (w *workload) grow(name string, starting bool) (*journal, error) {
 	return nil, fmt.Errorf("no service %q", name)
 }
 
-// begin starts a pod. The lock is held.
+// begin starts a pod. The caller holds the lock.
 func (w *workload) begin(service string, replica int, pod string, starting bool) *journal {
 	j := w.logs.add(service, replica, pod)
 	if starting {
@@ -165,7 +164,7 @@ func (w *workload) begin(service string, replica int, pod string, starting bool)
 	return j
 }
 
-// update begins a rolling update of a service, unless one is under way.
+// update begins a rolling update of a service, unless one is in progress.
 func (w *workload) update(service string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,7 +176,7 @@ func (w *workload) update(service string) {
 	w.announce()
 }
 
-// add starts the pod that replaces old. One that surges is there beside it.
+// add starts the pod that replaces old, either before or after old ends.
 func (w *workload) add(old *journal, starting, surge bool) *journal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,7 +194,8 @@ func (w *workload) add(old *journal, starting, surge bool) *journal {
 	return j
 }
 
-// successor is the name of the pod that replaces old. A StatefulSet's has the same.
+// successor returns the name of the pod that replaces old. In a StatefulSet it is the
+// same.
 func (w *workload) successor(old *journal, n int) string {
 	for _, s := range w.services {
 		if s.Name == old.service && s.Stateful {
@@ -205,7 +205,7 @@ func (w *workload) successor(old *journal, n int) string {
 	return fmt.Sprintf("%sx%04d", old.pod[:len(old.pod)-podSuffix], n)
 }
 
-// started says that a pod's container runs.
+// started records that a pod's container is running.
 func (w *workload) started(j *journal) {
 	w.mu.Lock()
 	if j.phase() != podStarting {
@@ -239,7 +239,7 @@ func (w *workload) remove(j *journal, last []byte) {
 	w.announce()
 }
 
-// wanted is how many replicas a service should have. The lock is held.
+// wanted returns how many replicas a service should have. The caller holds the lock.
 func (w *workload) wanted(service string) int {
 	for _, s := range w.services {
 		if s.Name == service {

@@ -14,7 +14,7 @@ import (
 	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
 )
 
-// board shows a provider's status and tells who watches it of each change.
+// board has a provider's status, and notifies watchers of changes.
 type board struct {
 	mu      sync.Mutex
 	now     *inventory
@@ -26,7 +26,7 @@ func newBoard(inv *inventory) *board {
 	return &board{now: inv, changed: make(chan struct{})}
 }
 
-// status returns the status as release v reports it, and a channel that is closed
+// status returns the status as reported by release v, and a channel that is closed
 // when it changes.
 func (b *board) status(v version) (*providerv1.Status, <-chan struct{}) {
 	b.mu.Lock()
@@ -37,14 +37,14 @@ func (b *board) status(v version) (*providerv1.Status, <-chan struct{}) {
 	return b.now.status(v), b.changed
 }
 
-// inventory returns what the REST gateway reports.
+// inventory returns the inventory reported by the REST gateway.
 func (b *board) inventory() *inventory {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.now
 }
 
-// change shows the next inventory, or, where it is not nil, a given status.
+// change switches to the next inventory or, if it is not nil, to a given status.
 func (b *board) change(given *providerv1.Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,10 +169,10 @@ func pair(v version, allocatable, allocated, capacity string) *inventoryv1.Resou
 
 func quantity(text string) *resource.Quantity { return &resource.Quantity{String_: text} }
 
-// The functions below write amounts as Kubernetes does: in the largest unit that
-// needs no fraction.
+// The functions below format amounts as Kubernetes does: in the largest unit without a
+// fraction.
 
-// milli writes thousandths: "63900m", "64".
+// milli formats thousandths: "63900m", "64".
 func milli(n int64) string {
 	if n%1000 == 0 {
 		return strconv.FormatInt(n/1000, 10)
@@ -180,12 +180,12 @@ func milli(n int64) string {
 	return strconv.FormatInt(n, 10) + "m"
 }
 
-// binaryBytes writes bytes in powers of 1024: "511Gi".
+// binaryBytes formats bytes in powers of 1024: "511Gi".
 func binaryBytes(n int64) string {
 	return suffixed(n, 1024, "", "Ki", "Mi", "Gi", "Ti", "Pi")
 }
 
-// decimalBytes writes bytes in powers of 1000: "1800G".
+// decimalBytes formats bytes in powers of 1000: "1800G".
 func decimalBytes(n int64) string {
 	return suffixed(n, 1000, "", "k", "M", "G", "T", "P")
 }

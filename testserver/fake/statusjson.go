@@ -52,8 +52,8 @@ type metricJSON struct {
 	Storage   map[string]int64 `json:"storage,omitempty"`
 }
 
-// ancientJSON is a metric of the oldest providers: amounts as the chain spells
-// them, no GPU, and the disk under another name.
+// ancientJSON is a metric of the oldest providers: amounts in the chain's notation, no
+// GPU, and another name for storage.
 type ancientJSON struct {
 	CPU     chainUnits `json:"cpu"`
 	Memory  chainSize  `json:"memory"`
@@ -72,7 +72,7 @@ type chainValue struct {
 	Val int64 `json:"val,string"`
 }
 
-// ancient returns m as the oldest providers report it.
+// ancient returns m in the form of the oldest providers.
 func (m metricJSON) ancient() ancientJSON {
 	return ancientJSON{
 		CPU:     chainUnits{chainValue{m.CPU}},
@@ -86,7 +86,7 @@ type storageJSON struct {
 	Size  int64  `json:"size"`
 }
 
-// json returns the inventory as release v's REST gateway reports it.
+// json returns the inventory in the form of release v's REST gateway.
 func (inv *inventory) json(v version, address string) statusJSON {
 	var available availableJSON
 	var nodes []ancientJSON
@@ -150,7 +150,7 @@ type versionJSON struct {
 	Kube  map[string]string `json:"kube"`
 }
 
-// json returns what /version answers.
+// json returns the body of /version.
 func (v version) json() versionJSON {
 	sdk := "cosmos_sdk_version"
 	if !v.reportsNodeNames() {

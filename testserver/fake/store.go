@@ -25,12 +25,12 @@ const (
 	logFile   = "log.jsonl"
 )
 
-// portPatience is how long a port is waited for that was the fake's before: the
-// system may have lent it to somebody's outgoing connection meanwhile.
-const portPatience = 10 * time.Second
+// portTimeout is how long to wait for a port that this fake used before: the system
+// may have assigned it to an outgoing connection meanwhile.
+const portTimeout = 10 * time.Second
 
-// kept is what a fake is again after it was killed: its addresses, the certificates
-// and what the chain has of them.
+// kept is the stored state of a fake: its addresses, its certificates and their
+// records on the chain.
 type kept struct {
 	Seed         uint64            `json:"seed"`
 	REST         string            `json:"rest"`
@@ -61,8 +61,8 @@ type keptCertificate struct {
 	Pubkey []byte `json:"pubkey"`
 }
 
-// keptLine is one event of the logs: generated lines, written ones, the end of a
-// log, a new replica or a pod in the place of another.
+// keptLine is an event of the logs: generated lines, written lines, the end of a log,
+// a new replica or the replacement of a pod.
 type keptLine struct {
 	Service   string `json:"service"`
 	Replica   int    `json:"replica"`
@@ -73,12 +73,12 @@ type keptLine struct {
 	Replaced  bool   `json:"replaced,omitempty"`
 }
 
-// store keeps a fake on disk. What it is given has reached the system, though
-// perhaps not the disk, when it returns: it outlives the process, not the machine.
-// The nil store keeps nothing.
+// store stores a fake's state on disk. Data is passed to the system before a method
+// returns, so it survives the process, though not the machine. The nil store stores
+// nothing.
 type store struct {
 	folder  string
-	resumed bool // there was something
+	resumed bool // whether there was a stored state
 	history []keptLine
 
 	mu    sync.Mutex
@@ -86,7 +86,7 @@ type store struct {
 	log   *os.File
 }
 
-// openStore reads what a folder has of a fake of the seed.
+// openStore loads the stored state of a fake with the given seed from a folder.
 func openStore(folder string, seed uint64) (*store, error) {
 	if folder == "" {
 		return nil, nil
@@ -108,8 +108,7 @@ func openStore(folder string, seed uint64) (*store, error) {
 		if before.Seed != seed {
 			return nil, fmt.Errorf("state: %s is of seed %d, not %d", folder, before.Seed, seed)
 		}
-		// One that was killed before it was ready for the first time has been
-		// nothing yet.
+		// A fake that was killed before it was first ready has no state.
 		if s.resumed = before.Control != ""; s.resumed {
 			s.state = before
 		}
@@ -123,8 +122,8 @@ func openStore(folder string, seed uint64) (*store, error) {
 	return s, nil
 }
 
-// readLog reads the log, and takes off a last line that was not written to its end:
-// nobody has seen what it tells.
+// readLog reads the log, and removes an incomplete last line, which no reader can have
+// seen.
 func (s *store) readLog() error {
 	text, err := io.ReadAll(s.log)
 	if err != nil {
@@ -147,8 +146,8 @@ func (s *store) readLog() error {
 	return nil
 }
 
-// append keeps an event of the logs. A fake that cannot keep what it is about to
-// say must not say it.
+// append stores an event of the logs. A fake that cannot store an event must not
+// publish it.
 func (s *store) append(l keptLine) {
 	if s == nil {
 		return
@@ -162,7 +161,7 @@ func (s *store) append(l keptLine) {
 	}
 }
 
-// change keeps the state after a change.
+// change stores the state after a change.
 func (s *store) change(how func(*kept)) error {
 	if s == nil {
 		return nil
@@ -174,7 +173,7 @@ func (s *store) change(how func(*kept)) error {
 	if err != nil {
 		return err
 	}
-	// All of it or nothing, whenever the process ends.
+	// The file is replaced atomically, whenever the process ends.
 	path := filepath.Join(s.folder, stateFile)
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return err
@@ -182,7 +181,7 @@ func (s *store) change(how func(*kept)) error {
 	return os.Rename(path+".new", path)
 }
 
-// former returns the state that was found, or nil where there was none.
+// former returns the stored state, or nil if there was none.
 func (s *store) former() *kept {
 	if s == nil || !s.resumed {
 		return nil
@@ -197,8 +196,8 @@ func (s *store) close() error {
 	return s.log.Close()
 }
 
-// addresses returns the options' addresses and, for those that leave the port open,
-// those of before.
+// addresses returns the options' addresses, with open ones replaced by the previous
+// ones.
 func (s *store) addresses(o Options) Options {
 	if k := s.former(); k != nil {
 		o.REST, o.GRPC = chosen(o.REST, k.REST), chosen(o.GRPC, k.GRPC)
@@ -214,10 +213,10 @@ func chosen(address, before string) string {
 	return address
 }
 
-// listen listens at an address, for which it waits a while if it was this fake's
-// before.
+// listen listens on an address. If this fake used it before, listen waits a while
+// until it is free.
 func (s *store) listen(address string) (net.Listener, error) {
-	for deadline := time.Now().Add(portPatience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(portTimeout); ; time.Sleep(20 * time.Millisecond) {
 		listener, err := net.Listen("tcp", address)
 		if err == nil || s.former() == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
 			return listener, err
@@ -225,7 +224,7 @@ func (s *store) listen(address string) (net.Listener, error) {
 	}
 }
 
-// keptCertificates returns what the chain has of certificates.
+// keptCertificates returns the certificates on the chain.
 func (l *ledger) keptCertificates() []keptCertificate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,7 +237,7 @@ func (l *ledger) keptCertificates() []keptCertificate {
 	return all
 }
 
-// restore puts back what keptCertificates returned.
+// restore restores what keptCertificates returned.
 func (l *ledger) restore(all []keptCertificate) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -256,14 +255,14 @@ func (l *ledger) restore(all []keptCertificate) error {
 	return nil
 }
 
-// keep keeps an event of no one log.
+// keep stores an event that belongs to no single log.
 func (b *logbook) keep(l keptLine) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.store.append(l)
 }
 
-// remember has the store keep what the logs get from now on.
+// remember makes the store store all further events of the logs.
 func (b *logbook) remember(s *store) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -275,8 +274,8 @@ func (b *logbook) remember(s *store) {
 	}
 }
 
-// relive repeats what happened to the logs.
-func (w *workload) relive(history []keptLine) error {
+// replay replays the stored events of the logs.
+func (w *workload) replay(history []keptLine) error {
 	for _, l := range history {
 		if l.Grown || l.Replaced {
 			if err := w.repeat(l); err != nil {

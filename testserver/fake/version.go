@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// DefaultVersion is the provider version of a fake that is not told another: a
-// provider of the near future. It serves LeaseRPC, which no release does yet, so
-// it must also be one that survives an authorization header on a unary call
-// (v0.16.0 and later).
+// DefaultVersion is the default of Options.ProviderVersion: a release of the near
+// future. It serves LeaseRPC, which no release does yet, so it must also survive an
+// authorization header on a unary call (v0.16.0 and later).
 const DefaultVersion = "0.16.0"
 
 // version is a provider's release; it answers what that release does and does
