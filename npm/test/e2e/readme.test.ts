@@ -287,7 +287,10 @@ test("the README's test with Vitest works as it stands", async () => {
 });
 
 test("the documented test with Playwright works as it stands", async () => {
-  await writeFile(join(project, "page.spec.ts"), example("ts", 'from "@playwright/test"', "npm/docs/testing.md"));
+  await writeFile(
+    join(project, "page.spec.ts"),
+    example("ts", 'from "@playwright/test"', "npm/docs/testing.md"),
+  );
   await using site = await serveApp();
   await writeFile(
     join(project, "playwright.config.ts"),
