@@ -31,10 +31,11 @@ var rooms = []room{
 
 	{"bridge", []string{"bridge/...", "web", "proto/..."}, "main wires the bridge's packages, and nothing of the test server belongs in it"},
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
-	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
+	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/relay", []string{"bridge/rpcerror", "bridge/internal/..."}, "it moves frames without decoding them, and knows no certificates and no chain"},
 	{"bridge/rest/...", []string{"bridge/provider", "bridge/trust", "bridge/rest/...", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it speaks REST with providers, and knows no browsers"},
+	{"bridge/sdk", []string{"bridge/provider", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it speaks the SDK's LeaseRPC with providers, and knows no browsers"},
 	{"bridge/provider", []string{"bridge/chain", "bridge/guard", "bridge/trust", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it connects to providers, and knows no browsers"},
 	{"bridge/trust", []string{"bridge/chain", "bridge/rpcerror", "bridge/internal/..."}, "it judges certificates, and opens no connections"},
 	{"bridge/chain/...", []string{"bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it asks the chain, and knows nothing of providers' protocols"},

@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Control, "control", "127.0.0.1:0", "`address` of the API for tests; port 0 picks one")
 	flags.StringVar(&o.ProviderVersion, "provider-version", fake.DefaultVersion, "behave as this `version` of the provider; of several,\nseparated by commas, each provider takes the next in turn")
 	dialect := flags.String("lease-rpc", string(fake.DialectAEP37), "LeaseRPC `dialect`: aep37, none or sdk")
+	tee := flags.String("tee", "", "trusted execution `environment` of the lease: snp, tdx, snp-gpu or tdx-gpu; none by default")
 	flags.IntVar(&o.LogLines, "log-lines", fake.DefaultLogLines, "lines of history, over all replicas together")
 	flags.IntVar(&o.LogRate, "log-rate", 0, "lines a second while somebody follows, over all replicas together")
 	flags.IntVar(&o.LogBytes, "log-bytes", fake.DefaultLogBytes, "length of a line in `bytes`, about")
@@ -73,6 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	o.TEE = fake.TEE(*tee)
 	o.LeaseRPC = fake.Dialect(*dialect)
 	o.Faults = faults
 

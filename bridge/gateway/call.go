@@ -14,6 +14,7 @@ import (
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/sdk"
 )
 
 // Request headers of a call (bridge/README.md, "Headers"), in canonical form.
@@ -57,7 +58,7 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
-	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, GRPCOnly: m.grpcOnly()}}
+	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, SDKMethod: sdk.Method(path), GRPCOnly: m.grpcOnly()}}
 	for _, parse := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
 		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,

@@ -20,6 +20,7 @@ import (
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/sdk"
 )
 
 // Response headers of a call (bridge/README.md, "Headers").
@@ -153,6 +154,9 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 	if authorization != "" {
 		header[headerAuth] = []string{authorization}
 	}
+	if endpoint.SDK {
+		return &relay.Route{ReplyHeader: replyHeader, Upstream: g.overSDK(restCall(), header)}, nil
+	}
 	transport := endpoint.Transport
 	if c.method.sharesStream() {
 		transport = g.options.Statuses.Share(transport)
@@ -175,6 +179,32 @@ func (g *Gateway) overREST(call *rest.Call) relay.Func {
 	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
 		call.Message, call.Opened = request, answer.Open
 		return g.options.REST.Serve(ctx, call, answer.Send)
+	}
+}
+
+// overSDK answers a call through the SDK's LeaseRPC of call's endpoint, with header as
+// its metadata, and where the provider does not implement the method through its REST
+// gateway.
+func (g *Gateway) overSDK(call *rest.Call, header http.Header) relay.Func {
+	return func(ctx context.Context, request []byte, answer *relay.Answer) error {
+		err := sdk.Serve(ctx, &sdk.Call{
+			Endpoint: call.Endpoint,
+			Provider: call.Provider,
+			Method:   call.Method,
+			Message:  request,
+			Header:   header,
+			Explain: func(code codes.Code, message string) *rpcerror.Error {
+				return rest.Explain(call, code, message)
+			},
+			Opened: answer.Open,
+		}, answer.Send)
+		if err != sdk.ErrNotImplemented {
+			return err
+		}
+		call.Endpoint.NotImplemented()
+		call.Endpoint = call.Endpoint.REST
+		answer.SetHeader(http.Header{headerMethod: {string(provider.REST)}, headerEndpoint: {call.Endpoint.Addr}})
+		return g.overREST(call)(ctx, request, answer)
 	}
 }
 

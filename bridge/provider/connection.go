@@ -25,7 +25,10 @@ type grpcConn struct {
 	streams atomic.Int32 // open streams and those waiting to open
 
 	mu     sync.Mutex
-	leases *bool // whether LeaseRPC is AEP-37's; nil if not asked yet
+	leases *leaseRPC // nil if not asked yet
+	// missing are methods of the SDK's LeaseRPC that the server lists and does not
+	// implement.
+	missing map[string]bool
 }
 
 // dial opens a connection to a port and checks that it speaks HTTP/2.

@@ -14,9 +14,11 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
@@ -60,35 +62,63 @@ func withoutExtensions(file *descriptorpb.FileDescriptorProto) *descriptorpb.Fil
 	return file
 }
 
-// leasesOverGRPC reports whether the provider's LeaseRPC is that of AEP-37. The SDK
-// has a service with the same name but other fields, which decode without an error to
-// wrong values (proto/akash-provider-api.md, section 6.4). So only the provider's own
-// descriptor counts. The result is cached for the connection.
-func (c *grpcConn) leasesOverGRPC(ctx context.Context) bool {
+// leaseRPC is what a provider's LeaseRPC is. AEP-37's and the SDK's have the same name
+// and other fields, which decode without an error and mean something else
+// (proto/akash-provider-api.md, section 6.4), so only the provider's own descriptor
+// counts. The zero value is neither.
+type leaseRPC struct {
+	aep37 bool
+	sdk   map[string]bool // the SDK's methods that it has
+}
+
+// leaseRPC asks which LeaseRPC the provider has. It is remembered for the connection.
+func (c *grpcConn) leaseRPC(ctx context.Context) leaseRPC {
 	c.mu.Lock()
 	known := c.leases
 	c.mu.Unlock()
 	if known != nil {
 		return *known
 	}
-	aep37, err := share(ctx, c.route, "dialect/"+c.addr, func(ctx context.Context) (bool, error) {
+	served, err := share(ctx, c.route, "dialect/"+c.addr, func(ctx context.Context) (leaseRPC, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialectTimeout)
 		defer cancel()
 		files, err := c.reflect(ctx, leaseService)
 		if err != nil {
-			return false, err
+			return leaseRPC{}, err
 		}
-		return speaksAEP37(files), nil
+		return leaseRPC{aep37: speaksAEP37(files), sdk: sdkMethods(files)}, nil
 	})
 	var absent *reflectionError
 	if err != nil && !errors.As(err, &absent) {
 		c.route.pool.log.Debug("provider could not be asked for its LeaseRPC", "provider", c.route.key.address, "error", err)
-		return false // not cached, so the next call tries again
+		return leaseRPC{} // not cached, so the next call tries again
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.leases = &aep37
-	return aep37
+	c.leases = &served
+	return served
+}
+
+// answersSDK reports whether the provider has a method of the SDK's LeaseRPC, as far as
+// is known.
+func (c *grpcConn) answersSDK(ctx context.Context, method string) bool {
+	if !c.leaseRPC(ctx).sdk[method] {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.missing[method]
+}
+
+// notImplemented remembers that the provider does not implement a method of the SDK's
+// LeaseRPC that it lists.
+func (c *grpcConn) notImplemented(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.missing == nil {
+		c.missing = make(map[string]bool)
+	}
+	c.missing[method] = true
 }
 
 // reflectionError is the error of a server that does not serve or know a symbol, or
@@ -215,6 +245,42 @@ func speaksAEP37(files []*descriptorpb.FileDescriptorProto) bool {
 		}
 	}
 	return true
+}
+
+// sdkMethods returns the methods of the SDK's LeaseRPC that files define, with the same
+// fields under the same numbers.
+func sdkMethods(files []*descriptorpb.FileDescriptorProto) map[string]bool {
+	messages, methods := index(files...)
+	served := make(map[string]bool)
+	ours := sdkv1.File_akash_provider_sdk_v1_lease_proto.Services().Get(0).Methods()
+	for i := range ours.Len() {
+		our, their := ours.Get(i), methods[string(ours.Get(i).Name())]
+		if their != nil && their.GetServerStreaming() == our.IsStreamingServer() && !their.GetClientStreaming() &&
+			hasFields(messages, their.GetInputType(), our.Input()) && hasFields(messages, their.GetOutputType(), our.Output()) {
+			served[string(our.Name())] = true
+		}
+	}
+	return served
+}
+
+// hasFields reports whether the message of that name has all fields of ours.
+func hasFields(messages map[string]*descriptorpb.DescriptorProto, name string, ours protoreflect.MessageDescriptor) bool {
+	theirs := make(map[int32]*descriptorpb.FieldDescriptorProto)
+	for _, field := range messages[name].GetField() {
+		theirs[field.GetNumber()] = field
+	}
+	for i := range ours.Fields().Len() {
+		our := protodesc.ToFieldDescriptorProto(ours.Fields().Get(i))
+		their := theirs[our.GetNumber()]
+		switch {
+		case their == nil, their.GetType() != our.GetType(), their.GetLabel() != our.GetLabel():
+			return false
+		case our.GetType() == descriptorpb.FieldDescriptorProto_TYPE_MESSAGE && their.GetTypeName() != our.GetTypeName() &&
+			!hasFields(messages, their.GetTypeName(), ours.Fields().Get(i).Message()):
+			return false
+		}
+	}
+	return messages[name] != nil
 }
 
 // index returns the messages of files and the methods of LeaseRPC, by name.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 )
 
 // AEP-37's LeaseRPC is used only with a provider whose descriptor agrees in every
@@ -88,4 +90,45 @@ func TestMalformedReflectionAnswers(t *testing.T) {
 		_, _, ok := cutMessage(bad)
 		assert.False(t, ok)
 	}
+}
+
+// A method of the SDK's LeaseRPC is called only where the provider's descriptor has its
+// fields; other methods of the same service do not matter.
+func TestSDKMethodsAreRecognisedByTheirFields(t *testing.T) {
+	sdk := func(change func(*descriptorpb.FileDescriptorProto)) map[string]bool {
+		file := protodesc.ToFileDescriptorProto(sdkv1.File_akash_provider_sdk_v1_lease_proto)
+		shared := protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)
+		shared.Service = nil
+		// At a provider it is AEP-37's name that the package has.
+		file.Package = shared.Package
+		for _, m := range file.MessageType {
+			for _, f := range m.Field {
+				if f.TypeName != nil {
+					f.TypeName = proto.String(strings.Replace(f.GetTypeName(), ".akash.provider.sdk.v1.", ".akash.provider.lease.v1.", 1))
+				}
+			}
+		}
+		for _, m := range file.Service[0].Method {
+			m.InputType = proto.String(strings.Replace(m.GetInputType(), ".sdk.v1.", ".lease.v1.", 1))
+			m.OutputType = proto.String(strings.Replace(m.GetOutputType(), ".sdk.v1.", ".lease.v1.", 1))
+		}
+		change(file)
+		return sdkMethods([]*descriptorpb.FileDescriptorProto{shared, file})
+	}
+	field := func(f *descriptorpb.FileDescriptorProto, message string) *descriptorpb.FieldDescriptorProto {
+		i := slices.IndexFunc(f.MessageType, func(m *descriptorpb.DescriptorProto) bool { return m.GetName() == message })
+		return f.MessageType[i].Field[1]
+	}
+	all := map[string]bool{"ServiceStatus": true, "StreamServiceStatus": true, "ServiceLogs": true, "StreamServiceLogs": true, "AttestationQuote": true}
+	assert.Equal(t, all, sdk(func(*descriptorpb.FileDescriptorProto) {}))
+	assert.Equal(t, map[string]bool{"ServiceStatus": true, "StreamServiceStatus": true, "AttestationQuote": true}, sdk(func(f *descriptorpb.FileDescriptorProto) {
+		field(f, "ServiceLogs").Number = proto.Int32(3)
+	}), "logs in another field of a message within the answer")
+	assert.NotContains(t, sdk(func(f *descriptorpb.FileDescriptorProto) {
+		field(f, "AttestationQuoteRequest").Type = descriptorpb.FieldDescriptorProto_TYPE_BYTES.Enum()
+	}), "AttestationQuote")
+	assert.Empty(t, sdk(func(f *descriptorpb.FileDescriptorProto) { f.Package = proto.String("other") }))
+	assert.Empty(t, sdkMethods(nil))
+	aep37 := protodesc.ToFileDescriptorProto(leasev1.File_akash_provider_lease_v1_service_proto)
+	assert.Empty(t, sdkMethods([]*descriptorpb.FileDescriptorProto{aep37}), "AEP-37's")
 }

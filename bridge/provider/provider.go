@@ -41,6 +41,9 @@ type Request struct {
 	// Service is the gRPC service of the call, such as akash.provider.v1.ProviderRPC.
 	// The protocol depends on it.
 	Service string
+	// SDKMethod is the method of the SDK's LeaseRPC, such as AttestationQuote, that
+	// answers the call at a provider which has it; "" if none does.
+	SDKMethod string
 	// GRPCOnly says that the call cannot use the REST gateway, so a slow gRPC port is
 	// waited for.
 	GRPCOnly bool
@@ -59,6 +62,12 @@ type Endpoint struct {
 	Version string
 	// Verified says how the certificate was verified: "chain", "ca", "pin" or "none".
 	Verified string
+	// SDK says that the provider is to be spoken to in the SDK's LeaseRPC, over gRPC.
+	// REST is its REST gateway then, for a server that lists the method and does not
+	// implement it, which NotImplemented remembers; otherwise both are nil.
+	SDK            bool
+	REST           *Endpoint
+	NotImplemented func()
 	// HostURI is the address of the REST gateway.
 	HostURI string
 	// Stale says that the chain could not be queried and the record comes from an

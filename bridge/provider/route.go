@@ -130,7 +130,7 @@ func (p *peer) idle() bool { return p.grpc.open() == 0 }
 
 // reach chooses the protocol.
 func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
-	if r.Service == leaseRESTService || r.Service == leaseShellService {
+	if r.Service == leaseShellService || r.Service == leaseRESTService && r.SDKMethod == "" {
 		return p.reachREST(ctx, nil)
 	}
 	var asked versionAnswer
@@ -143,6 +143,13 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 			return nil, asked.err
 		}
 		// An unreachable REST gateway says nothing about the gRPC port.
+	}
+	if !AuthorizationSafe(asked.version) {
+		// No such provider has the SDK's LeaseRPC, and it might not survive the call.
+		r.SDKMethod = ""
+		if r.Service == leaseRESTService {
+			return p.reachREST(ctx, nil)
+		}
 	}
 	began := time.Now()
 	search := p.search(ctx)
@@ -165,7 +172,11 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		}
 	}
 	switch {
-	case found.err == nil && r.Service == leaseService && !found.conn.leasesOverGRPC(ctx):
+	case found.err == nil && r.Service == leaseService && found.conn.leaseRPC(ctx).aep37:
+		return p.overGRPC(found.conn, asked), nil
+	case found.err == nil && r.SDKMethod != "" && found.conn.answersSDK(ctx, r.SDKMethod):
+		return p.overSDK(found.conn, asked, r.SDKMethod), nil
+	case found.err == nil && (r.Service == leaseService || r.Service == leaseRESTService):
 		return p.reachREST(ctx, nil)
 	case found.err == nil:
 		return p.overGRPC(found.conn, asked), nil
@@ -325,4 +336,12 @@ func (p *peer) overGRPC(c *grpcConn, asked versionAnswer) *Endpoint {
 		Client:    p.client(),
 		Transport: p.grpc,
 	}
+}
+
+func (p *peer) overSDK(c *grpcConn, asked versionAnswer, method string) *Endpoint {
+	e := p.overGRPC(c, asked)
+	e.SDK = true
+	e.REST = p.overREST(asked)
+	e.NotImplemented = func() { c.notImplemented(method) }
+	return e
 }

@@ -69,6 +69,9 @@ func (a *Answer) Open() {
 	a.reply.flush()
 }
 
+// SetHeader sets headers, whose keys are canonical, unless the headers have been sent.
+func (a *Answer) SetHeader(h http.Header) { a.reply.addHeader(h, nil) }
+
 // Send queues a copy of message, which is neither compressed nor framed. It blocks
 // while the queue is full, and returns the error of an earlier write.
 func (a *Answer) Send(message []byte) error {

@@ -8,13 +8,15 @@ import (
 
 	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
 // leaseScopes are what the methods of LeaseRPC ask of a token (AEP-37, AEP-64).
 var leaseScopes = map[string]string{
-	leasev1.LeaseRPC_ServiceLogs_FullMethodName:    scopeLogs,
-	leasev1.LeaseRPC_ServiceStatus_FullMethodName:  scopeStatus,
-	leasev1.LeaseRPC_ServiceRestart_FullMethodName: scopeRestart,
+	leasev1.LeaseRPC_ServiceLogs_FullMethodName:     scopeLogs,
+	leasev1.LeaseRPC_ServiceStatus_FullMethodName:   scopeStatus,
+	leasev1.LeaseRPC_ServiceRestart_FullMethodName:  scopeRestart,
+	webv1.LeaseREST_AttestationQuote_FullMethodName: scopeAttestation,
 }
 
 // Explain tells why a provider refused a call of LeaseRPC over gRPC, as precisely
@@ -42,6 +44,8 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 		return g.scopeMissing(scope)
 	case codes.NotFound:
 		switch {
+		case strings.Contains(text, textNoSidecar):
+			return notConfidential()
 		case strings.Contains(text, "pods"):
 			return rpcerror.New(code, rpcerror.ReasonNoRunningPods, "no pod of the lease, or of the service asked for, is running%s", said(text))
 		case strings.Contains(text, "no service"):

@@ -43,6 +43,7 @@ const (
 	scopeHostnameMigrate = "hostname-migrate"
 	scopeIPMigrate       = "ip-migrate"
 	scopeShell           = "shell"
+	scopeAttestation     = "attestation"
 )
 
 // gateway is a provider's REST gateway as one call uses it: the provider's own

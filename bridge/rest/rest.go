@@ -153,6 +153,7 @@ var methods = map[string]func(context.Context, *exchange) error{
 	webv1.LeaseREST_HostnameMigrate_FullMethodName:     hostnameMigrate,
 	webv1.LeaseREST_EndpointMigrate_FullMethodName:     endpointMigrate,
 	webv1.LeaseShell_Shell_FullMethodName:              shell,
+	webv1.LeaseREST_AttestationQuote_FullMethodName:    attestationQuote,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.

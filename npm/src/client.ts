@@ -1,3 +1,4 @@
+import { type RawQuote, readQuote } from "./attestation.js";
 import { maxTimeout } from "./checks.js";
 import type {
   CallMethod,
@@ -10,8 +11,9 @@ import type {
 import { jsonItems, logEntries } from "./engine/entries.js";
 import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
-import { ProviderError } from "./errors.js";
+import { asProviderError, ProviderError } from "./errors.js";
 import type {
+  AttestationOptions,
   CallOptions,
   ClientOptions,
   DiscoverOptions,
@@ -29,6 +31,7 @@ import { asyncDispose, Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
 import { maxAsked, takesSockets } from "./transport/transport.js";
 import type {
+  AttestationQuote,
   CallResult,
   LeaseEvent,
   LogEntry,
@@ -38,6 +41,7 @@ import type {
   ServiceStatus,
 } from "./types.js";
 import {
+  readAttestationCall,
   readCall,
   readClientOptions,
   readEventCall,
@@ -280,6 +284,34 @@ export class Client {
    */
   async endpointMigrate(options: EndpointMigrateOptions): Promise<CallResult<string[]>> {
     return this.#migrate("endpointMigrate", options, "endpoints");
+  }
+
+  /**
+   * Asks a lease that runs in a trusted execution environment for evidence of it, and
+   * checks that the report is for the nonce that was sent. Whether to trust the report
+   * is for the page to find out: its signature, the certificates behind that, and the
+   * measurements in it (`docs/attestation.md` of the package).
+   *
+   * ```ts
+   * const { response, error } = await client.attestationQuote({ provider, lease, auth });
+   * if (error) throw error;
+   * await verify(response.report, response.teePlatform); // the page's own
+   * ```
+   *
+   * A provider before v0.15.0 is `UNIMPLEMENTED`; a lease without a trusted execution
+   * environment is `FAILED_PRECONDITION`; a report for another nonce is an error, too,
+   * whose reason is `nonceMismatch`.
+   */
+  async attestationQuote(options: AttestationOptions): Promise<CallResult<AttestationQuote>> {
+    const { call, request } = readAttestationCall(this.#settings, options);
+    const result = await this.#call<RawQuote>("attestationQuote", call, options);
+    if (result.status === "error") return result;
+    const { response, ...rest } = result;
+    try {
+      return { ...rest, response: await readQuote(response, request) };
+    } catch (error) {
+      return { ...rest, status: "error", error: asProviderError(error, request.provider) };
+    }
   }
 
   async #migrate<Name extends "hostnames" | "endpoints">(

@@ -38,6 +38,7 @@ export type ErrorCode =
  * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credential |
  * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
  * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or try again |
+ * | `nonceMismatch` | an attestation report is not for the nonce that was sent: do not trust it |
  * | `outcomeUnknown` | the answer was lost of a call that may have had its effect |
  */
 export type ErrorReason =
@@ -88,6 +89,7 @@ export type ErrorReason =
   | "manifestRefused"
   | "notImplemented"
   | "outcomeUnknown"
+  | "nonceMismatch"
   | (string & {});
 
 /** What a {@link ProviderError} is made of. */

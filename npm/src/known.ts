@@ -1,5 +1,6 @@
 // The names of all options, to detect misspelled ones.
 import type {
+  AttestationOptions,
   ClientOptions,
   DiscoverOptions,
   EndpointMigrateOptions,
@@ -31,6 +32,7 @@ const clientOptions: Names<ClientOptions> = {
 
 /** The options of all calls: applications often use one object for several calls. */
 const callOptions: Names<
+  | AttestationOptions
   | DiscoverOptions
   | EndpointMigrateOptions
   | GetManifestOptions
@@ -52,6 +54,9 @@ const callOptions: Names<
   hostnames: true,
   endpoints: true,
   destination: true,
+  nonce: true,
+  bindTls: true,
+  tlsPublicKey: true,
   auth: true,
   timeoutMs: true,
   retries: true,

@@ -491,6 +491,44 @@ export interface EndpointMigrateOptions extends MigrateOptions {
   auth?: Auth;
 }
 
+/** Which lease is to attest itself, and to what. */
+export interface AttestationOptions extends CallOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  /** The lease. */
+  lease: LeaseId;
+  /**
+   * 64 bytes that have never been used before, which the report must contain. Default:
+   * random ones.
+   *
+   * @example crypto.getRandomValues(new Uint8Array(64))
+   */
+  nonce?: Uint8Array;
+  /**
+   * Whether the report is to contain the SHA-512 of the TLS key of the lease's
+   * attestation service and the nonce, instead of the nonce. The client can check
+   * that with {@link AttestationOptions.tlsPublicKey} only. Default: false.
+   *
+   * @example true
+   */
+  bindTls?: boolean;
+  /**
+   * The public key of the TLS certificate that the lease's attestation service shows to
+   * those who connect to it directly: SubjectPublicKeyInfo, DER. With `bindTls` the
+   * report is checked for it. Default: none, and the check is the page's.
+   *
+   * @example spki
+   */
+  tlsPublicKey?: Uint8Array;
+  /**
+   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * `attestation`.
+   *
+   * @example { type: "jwt", token }
+   */
+  auth?: Auth;
+}
+
 /** What to restart. */
 export interface RestartOptions extends LeaseOptions {
   /**

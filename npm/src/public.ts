@@ -3,6 +3,7 @@ export type { Client, DiscoverResult } from "./client.js";
 export type { LoadProgress } from "./engine/loader.js";
 export { type ErrorCode, type ErrorDetails, type ErrorReason, ProviderError } from "./errors.js";
 export type {
+  AttestationOptions,
   Auth,
   CallOptions,
   CertificateAuth,
@@ -27,6 +28,7 @@ export type {
 export type { Batches, Stream } from "./stream.js";
 export type { Transport } from "./transport/transport.js";
 export type {
+  AttestationQuote,
   Attribute,
   CallResult,
   ClusterNode,

@@ -262,6 +262,40 @@ export interface LeaseEvent {
   reportingInstance: string;
 }
 
+/**
+ * The evidence that a lease runs in a trusted execution environment, signed by its
+ * hardware. That the report contains the nonce is checked; what a page has to check
+ * itself is in `docs/attestation.md` of the package.
+ */
+export interface AttestationQuote {
+  /** The nonce that was sent. */
+  nonce: Uint8Array;
+  /**
+   * The report of the CPU: of SEV-SNP an ATTESTATION_REPORT, of TDX a quote (version 4
+   * or 5), or a TDREPORT, which only the machine itself can verify.
+   */
+  report: Uint8Array;
+  /** The 64 bytes of report data in the report: the nonce, unless `tlsBound`. */
+  reportData: Uint8Array;
+  /** The platform. */
+  teePlatform: "snp" | "tdx" | "snp-gpu" | "tdx-gpu" | (string & {});
+  /** Certificates for the report; mostly empty, since AMD and Intel publish them. */
+  certChain: Uint8Array;
+  /** Further data of the platform; mostly empty. */
+  auxblob: Uint8Array;
+  /** The reports of the GPUs. The nonce in them is not checked. */
+  gpuReports: { deviceIndex: number; report: Uint8Array }[];
+  /** Whether the report data is the SHA-512 of a TLS key and the nonce. */
+  tlsBound: boolean;
+  /**
+   * Whether the report data is what the nonce makes it: false where it is bound to a
+   * TLS key that was not given.
+   */
+  nonceVerified: boolean;
+  /** Whether the report is a developer's mock, which no hardware has signed. */
+  mock: boolean;
+}
+
 /** The result of a restart for one replica of a service. */
 export interface RestartStatus {
   service: string;

@@ -1,4 +1,5 @@
 // Checks what callers pass, and makes of it what the engine takes.
+import { nonceSize, type QuoteRequest, toBase64 } from "./attestation.js";
 import {
   kind,
   readCount,
@@ -16,6 +17,7 @@ import type { EngineCall } from "./engine/engine.js";
 import { type ErrorDetails, ProviderError } from "./errors.js";
 import { knownCallOptions, knownClientOptions, knownFilter } from "./known.js";
 import type {
+  AttestationOptions,
   ClientOptions,
   HostnameMigrateOptions,
   LeaseEventOptions,
@@ -227,6 +229,35 @@ export function readMigrateCall<Name extends "hostnames" | "endpoints">(
   call.names = names;
   readAuth(call, auth);
   return call;
+}
+
+/** readAttestationCall checks the options of a call for an attestation. */
+export function readAttestationCall(
+  settings: Settings,
+  options: AttestationOptions,
+): { call: EngineCall; request: QuoteRequest } {
+  const call = readLeaseCall(settings, options);
+  const { provider, tlsPublicKey } = options;
+  const nonce = options.nonce ?? crypto.getRandomValues(new Uint8Array(nonceSize));
+  if (!(nonce instanceof Uint8Array) || nonce.length !== nonceSize) {
+    throw new TypeError(`nonce must be a Uint8Array of ${nonceSize} bytes`);
+  }
+  requireFlag("bindTls", options.bindTls);
+  const bindTls = options.bindTls ?? false;
+  if (tlsPublicKey !== undefined) {
+    if (!(tlsPublicKey instanceof Uint8Array)) {
+      throw new TypeError(`tlsPublicKey must be a Uint8Array, not ${kind(tlsPublicKey)}`);
+    }
+    if (!bindTls) throw new TypeError("tlsPublicKey is of use with bindTls: true only");
+    if (!globalThis.crypto?.subtle) {
+      throw new TypeError(
+        "tlsPublicKey needs crypto.subtle, which browsers have in pages over HTTPS and on localhost only",
+      );
+    }
+  }
+  call.names = [toBase64(nonce)];
+  call.follow = bindTls;
+  return { call, request: { provider, nonce, bindTls, tlsPublicKey } };
 }
 
 function readManifest(manifest: unknown): string {

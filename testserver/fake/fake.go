@@ -59,6 +59,8 @@ type Options struct {
 	ProviderVersion string
 	// LeaseRPC is the dialect that the gRPC port serves; "" is DialectAEP37.
 	LeaseRPC Dialect
+	// TEE is the trusted execution environment of the lease; "" is none.
+	TEE TEE
 	// LogLines is the number of lines of history over all replicas; 0 is none.
 	LogLines int
 	// LogRate is the number of lines per second over all replicas while there are
@@ -205,6 +207,9 @@ func (o *Options) check() ([]version, error) {
 			return nil, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
 		}
 	}
+	if !slices.Contains([]TEE{TEENone, TEESNP, TEETDX, TEESNPGPU, TEETDXGPU}, o.TEE) {
+		return nil, fmt.Errorf("TEE %q: want snp, tdx, snp-gpu or tdx-gpu", o.TEE)
+	}
 	if o.PingInterval < 0 {
 		return nil, fmt.Errorf("ping interval %s: want more than 0", o.PingInterval)
 	}
@@ -347,6 +352,7 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 		counters: newCounters(),
 		wires:    map[*wire]struct{}{},
 	}
+	p.sidecar.tee, p.sidecar.seed = s.options.TEE, seed
 	lease := Lease{
 		Owner:    s.tenant.address,
 		DSeq:     20_000_000 + mix(s.options.Seed)%1_000_000 + uint64(i),

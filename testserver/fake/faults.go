@@ -30,6 +30,7 @@ const (
 	FaultPartial     Fault = "partial-first"
 	FaultKubeDown    Fault = "kube-down"
 	FaultNoPods      Fault = "no-pods"
+	FaultQuoteReplay Fault = "quote-replay"
 	FaultRestart     Fault = "restart-failure"
 	FaultRepeat      Fault = "events-repeat"
 	FaultOddFrames   Fault = "odd-frames"
@@ -84,6 +85,7 @@ var faultText = map[Fault]struct {
 	FaultPartial:     {"the first status of a stream lacks its cluster", 0},
 	FaultKubeDown:    {"the provider does not reach its cluster", 0},
 	FaultNoPods:      {"no pod of the lease is running", 0},
+	FaultQuoteReplay: {"attestation quotes are for the nonce of the one before", 0},
 	FaultRestart:     {"the last replica of a restart does not come back", 0},
 	FaultRepeat:      {"WebSockets of events send the first event and close", 0},
 	FaultOddFrames:   {"WebSockets begin with frames that are neither events nor lines", 0},

@@ -53,6 +53,7 @@ type provider struct {
 	work     *workload
 	order    *deployment
 
+	sidecar                        sidecar
 	movedHostnames, movedEndpoints moves
 
 	logs     *logbook

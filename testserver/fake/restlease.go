@@ -16,6 +16,9 @@ type leaseHandler func(http.ResponseWriter, *http.Request, Lease)
 // routeLeases adds the routes that belong to a tenant (proto/akash-provider-api.md, section 2.1).
 func (p *provider) routeLeases(routes *http.ServeMux) {
 	const lease = "/lease/{dseq}/{gseq}/{oseq}"
+	if p.version.attests() {
+		routes.HandleFunc("POST "+lease+"/attestation/quote", p.owned(scopeAttestation, p.postQuote))
+	}
 	for route, one := range map[string]struct {
 		scope   string
 		handler leaseHandler

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -17,6 +18,7 @@ import (
 
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 )
 
 // The SDK has a LeaseRPC of the same name and package as AEP-37's, with other
@@ -30,7 +32,7 @@ const (
 )
 
 // sdkField is a field of a message: its name, its number, and its type, which is
-// "string", "bytes" or the full name of a message.
+// "string", "bytes", "bool", "uint32" or the full name of a message.
 type sdkField struct {
 	name     string
 	number   int32
@@ -63,8 +65,17 @@ var sdkMessages = []struct {
 	{"AttestationQuoteRequest", []sdkField{
 		{"lease_id", 1, ".akash.market.v1.LeaseID", false},
 		{"nonce", 2, "string", false},
+		{"bind_tls", 3, "bool", false},
 	}},
-	{"AttestationQuoteResponse", []sdkField{{"report", 1, "string", false}, {"cert_chain", 2, "string", false}}},
+	{"AttestationGPUReport", []sdkField{{"device_index", 1, "uint32", false}, {"report", 2, "string", false}}},
+	{"AttestationQuoteResponse", []sdkField{
+		{"report", 1, "string", false},
+		{"cert_chain", 2, "string", false},
+		{"tee_platform", 3, "string", false},
+		{"auxblob", 4, "string", false},
+		{"gpu_reports", 5, "." + sdkPackage + ".AttestationGPUReport", true},
+		{"tls_bound", 6, "bool", false},
+	}},
 }
 
 // sdkShared are the messages that are the same in AEP-37's file.
@@ -129,6 +140,10 @@ func (f sdkField) descriptor() *descriptorpb.FieldDescriptorProto {
 	switch f.kind {
 	case "string":
 		d.Type = descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum()
+	case "bool":
+		d.Type = descriptorpb.FieldDescriptorProto_TYPE_BOOL.Enum()
+	case "uint32":
+		d.Type = descriptorpb.FieldDescriptorProto_TYPE_UINT32.Enum()
 	case "bytes":
 		d.Type = descriptorpb.FieldDescriptorProto_TYPE_BYTES.Enum()
 	default:
@@ -240,7 +255,7 @@ func (p *provider) callSDK(ctx context.Context, method string, r protoreflect.Pr
 		if _, _, err := p.admitSDK(ctx, r.ProtoReflect(), scopeAttestation); err != nil {
 			return nil, err
 		}
-		return nil, status.Error(codes.NotFound, "attestation quote: lease has no attestation sidecar")
+		return p.quoteSDK(r.ProtoReflect())
 	case "ServiceStatus":
 		_, match, err := p.admitSDK(ctx, r.ProtoReflect(), scopeStatus)
 		if err != nil {
@@ -260,6 +275,31 @@ func (p *provider) callSDK(ctx context.Context, method string, r protoreflect.Pr
 		}
 		return frameOf(answer), nil
 	}
+}
+
+// quoteSDK serves AttestationQuote.
+func (p *provider) quoteSDK(r protoreflect.Message) (any, error) {
+	var request sdkv1.AttestationQuoteRequest
+	wire, err := proto.Marshal(r.Interface())
+	if err == nil {
+		err = proto.Unmarshal(wire, &request)
+	}
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	body, err := json.Marshal(map[string]any{"nonce": request.GetNonce(), "bind_tls": request.GetBindTls()})
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	q, code, text := p.quote(p.work.lease, body)
+	if q == nil {
+		return nil, quoteStatus(code, text)
+	}
+	answer := &sdkv1.AttestationQuoteResponse{Report: q.Report, TeePlatform: string(q.Platform), TlsBound: q.TLSBound}
+	for _, gpu := range q.GPUReports {
+		answer.GpuReports = append(answer.GpuReports, &sdkv1.AttestationGPUReport{DeviceIndex: gpu.DeviceIndex, Report: gpu.Report})
+	}
+	return answer, nil
 }
 
 // streamSDK serves the streams, which follow: the SDK's requests cannot say

@@ -104,6 +104,10 @@ func (v version) reportsCapacity() bool { return v.atLeast(0, 6, 8) }
 // reportsReclamation: reclamation_window and leased_ip came in 2026 (v0.14).
 func (v version) reportsReclamation() bool { return v.atLeast(0, 14, 0) }
 
+// attests: leases attest themselves since v0.15.0 (proto/akash-provider-api.md, section
+// 2.12).
+func (v version) attests() bool { return v.atLeast(0, 15, 0) }
+
 // screensBids: ProviderRPC has a BidScreening method, without a body, since v0.10.6.
 func (v version) screensBids() bool { return v.atLeast(0, 10, 6) }
 

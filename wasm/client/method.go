@@ -85,6 +85,12 @@ var (
 		effect: true,
 		encode: (*message.LeaseRequest).AppendNames,
 	}
+	attestationQuote = &method{
+		path:   "/akash.provider.web.v1.LeaseREST/AttestationQuote",
+		answer: message.AttestationQuoteResponse,
+		scope:  "attestation",
+		encode: (*message.LeaseRequest).AppendNames,
+	}
 	streamLeaseEvents = &method{
 		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
 		answer:  message.LeaseEvent,
@@ -115,6 +121,8 @@ func methodOf(name string) *method {
 		return hostnameMigrate
 	case "endpointMigrate":
 		return endpointMigrate
+	case "attestationQuote":
+		return attestationQuote
 	case "streamLeaseEvents":
 		return streamLeaseEvents
 	}

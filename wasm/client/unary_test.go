@@ -79,7 +79,7 @@ func TestRequestHeaders(t *testing.T) {
 		require.Nil(t, status)
 		assert.Equal(t, common, request.Header, m.path)
 	}
-	for _, m := range []*method{streamLogs, streamServiceStatus, restartServices, sendManifest, getManifest, hostnameMigrate, endpointMigrate, streamLeaseEvents} {
+	for _, m := range []*method{streamLogs, streamServiceStatus, restartServices, sendManifest, getManifest, hostnameMigrate, endpointMigrate, attestationQuote, streamLeaseEvents} {
 		call.method = m
 		request, status := call.request("header.payload.signature")
 		require.Nil(t, status)

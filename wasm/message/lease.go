@@ -54,6 +54,19 @@ var MigrateResponse = &Table{
 	{Number: 1, Name: "transferred", Label: Repeated},
 }
 
+// AttestationQuoteResponse is akash.provider.web.v1.AttestationQuoteResponse.
+var AttestationQuoteResponse = &Table{
+	{Number: 1, Name: "report"},
+	{Number: 2, Name: "certChain"},
+	{Number: 3, Name: "teePlatform"},
+	{Number: 4, Name: "auxblob"},
+	{Number: 5, Name: "gpuReports", Kind: Message, Label: Repeated, Table: &Table{
+		{Number: 1, Name: "deviceIndex", Kind: Uint32},
+		{Number: 2, Name: "report"},
+	}},
+	{Number: 6, Name: "tlsBound", Kind: Uint32},
+}
+
 // LeaseEvent is akash.provider.web.v1.LeaseEvent.
 var LeaseEvent = &Table{
 	{Number: 1, Name: "type"},
@@ -117,7 +130,8 @@ type LeaseRequest struct {
 	Timeout uint64
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
-	// Names are the hostnames or endpoints that are moved, with commas between them.
+	// Names are the hostnames or endpoints that are moved, with commas between them, or
+	// the nonce of an attestation.
 	Names string
 	// Known are replicas whose numbers ServiceLogs must keep.
 	Known []KnownReplica
@@ -162,8 +176,8 @@ func (r *LeaseRequest) AppendEvents(b []byte) []byte {
 	return appendBool(appendString(r.AppendLease(b), 2, r.Filter.Name), 3, r.Follow)
 }
 
-// AppendNames appends a HostnameMigrateRequest or an EndpointMigrateRequest, which have
-// the same fields.
+// AppendNames appends a HostnameMigrateRequest, an EndpointMigrateRequest, or an
+// AttestationQuoteRequest, whose bind_tls is Follow.
 func (r *LeaseRequest) AppendNames(b []byte) []byte {
 	b = r.AppendLease(b)
 	for start, i := 0, 0; i <= len(r.Names); i++ {
@@ -172,7 +186,7 @@ func (r *LeaseRequest) AppendNames(b []byte) []byte {
 			start = i + 1
 		}
 	}
-	return b
+	return appendBool(b, 3, r.Follow)
 }
 
 // AppendLease appends a GetManifestRequest, whose only field is the lease.

@@ -34,9 +34,12 @@ func TestRequests(t *testing.T) {
 		Timeout: &durationpb.Duration{Seconds: 90, Nanos: 250_000_000}}, request.AppendRestart(nil))
 	requireMessage(t, &webv1.SendManifestRequest{LeaseId: lease, Manifest: []byte(request.Manifest)}, request.AppendManifest(nil))
 	requireMessage(t, &webv1.GetManifestRequest{LeaseId: lease}, request.AppendLease(nil))
+	requireMessage(t, &webv1.StreamLeaseEventsRequest{LeaseId: lease, Service: "web", Follow: true}, request.AppendEvents(nil))
+	request.Follow = false
 	requireMessage(t, &webv1.HostnameMigrateRequest{LeaseId: lease, Hostnames: []string{"a.example", "b.example"}}, request.AppendNames(nil))
 	requireMessage(t, &webv1.EndpointMigrateRequest{LeaseId: lease, Endpoints: []string{"a.example", "b.example"}}, request.AppendNames(nil))
-	requireMessage(t, &webv1.StreamLeaseEventsRequest{LeaseId: lease, Service: "web", Follow: true}, request.AppendEvents(nil))
+	request.Names, request.Follow = "bm9uY2U=", true
+	requireMessage(t, &webv1.AttestationQuoteRequest{LeaseId: lease, Nonce: "bm9uY2U=", BindTls: true}, request.AppendNames(nil))
 }
 
 func TestRequestForEverything(t *testing.T) {

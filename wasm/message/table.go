@@ -6,7 +6,7 @@ type Kind uint8
 // The kinds of fields in providers' responses.
 const (
 	String    Kind = iota // a string, or bytes with text; invalid UTF-8 is replaced by U+FFFD
-	Uint32                // a number
+	Uint32                // a number; of a bool 1 or 0
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53
 	Enum                  // the value's name in lower case, or its number as a string

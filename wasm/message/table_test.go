@@ -24,6 +24,7 @@ var answers = []struct {
 	{GetManifestResponse, &webv1.GetManifestResponse{}},
 	{MigrateResponse, &webv1.HostnameMigrateResponse{}},
 	{MigrateResponse, &webv1.EndpointMigrateResponse{}},
+	{AttestationQuoteResponse, &webv1.AttestationQuoteResponse{}},
 	{LeaseEvent, &webv1.LeaseEvent{}},
 }
 
@@ -84,7 +85,7 @@ func kindOf(fd protoreflect.FieldDescriptor) (kind Kind, known bool) {
 	switch fd.Kind() {
 	case protoreflect.StringKind, protoreflect.BytesKind:
 		return String, true
-	case protoreflect.Uint32Kind:
+	case protoreflect.Uint32Kind, protoreflect.BoolKind:
 		return Uint32, true
 	case protoreflect.Int32Kind:
 		return Int32, true

@@ -28,13 +28,14 @@ export interface EngineCall {
   leaseProvider?: string;
   service?: string;
   replicas?: number[];
+  /** Of an attestation, whether it is to be bound to TLS. */
   follow?: boolean;
   tail?: number;
   /** In milliseconds. */
   restartTimeout?: number;
   /** As JSON. */
   manifest?: string;
-  /** Names without commas, such as the hostnames to move. */
+  /** Names without commas: the hostnames or endpoints to move, or a nonce in base64. */
   names?: string[];
   token?: string;
   /** Gets a token other than the refused one, which is "" if none was refused. */
@@ -50,7 +51,8 @@ export type CallMethod =
   | "sendManifest"
   | "getManifest"
   | "hostnameMigrate"
-  | "endpointMigrate";
+  | "endpointMigrate"
+  | "attestationQuote";
 
 /** The streaming methods. */
 export type StreamMethod =

@@ -24,6 +24,7 @@
  * | `kube-down` | the provider does not reach its cluster |
  * | `no-pods` | no pod of the lease is running |
  * | `restart-failure` | the last replica of a restart does not come back |
+ * | `quote-replay` | attestation quotes are for the nonce of the one before |
  * | `events-repeat` | WebSockets of events send the first event and close |
  * | `odd-frames` | WebSockets begin with frames that are neither events nor lines |
  * | `close-1011`, `close-1013` | WebSockets close with that code at once |
@@ -56,6 +57,7 @@ export type Fault =
   | "kube-down"
   | "no-pods"
   | "restart-failure"
+  | "quote-replay"
   | "events-repeat"
   | "odd-frames"
   | "close-1011"

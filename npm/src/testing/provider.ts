@@ -35,6 +35,13 @@ export interface TestProviderOptions {
    */
   leaseRpc?: "aep37" | "sdk" | "none";
   /**
+   * The trusted execution environment of the lease, which can attest itself then; from
+   * version 0.15.0 on. Default: none.
+   *
+   * @example "snp"
+   */
+  tee?: "snp" | "tdx" | "snp-gpu" | "tdx-gpu";
+  /**
    * How many providers there are, from 1. Default: 1.
    *
    * @example 5
@@ -218,6 +225,7 @@ function testserverArgs(options: TestProviderOptions): string[] {
   const flags: Record<string, string | number | undefined> = {
     "--provider-version": options.version,
     "--lease-rpc": options.leaseRpc,
+    "--tee": options.tee,
     "--providers": options.providers,
     "--log-lines": options.logLines,
     "--log-rate": options.logRate,

@@ -1,5 +1,5 @@
 // What else a tenant does at a provider: moves hostnames and addresses between
-// deployments.
+// deployments, and has a lease attest itself.
 
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import type { Auth } from "../../src/index.js";
 import { Stage } from "./harness.js";
 import type { Failure } from "./page.js";
 
-type Method = "hostnameMigrate" | "endpointMigrate" | "sendManifest";
+type Method = "hostnameMigrate" | "endpointMigrate" | "sendManifest" | "attestationQuote";
 
 /** Makes a call with one answer in the page. */
 function call(page: Page, method: Method, request: object) {
@@ -140,4 +140,95 @@ describe("a tenant's calls over REST", () => {
     });
     await expect(thrown).rejects.toThrow(says);
   });
+});
+
+describe.each([
+  { over: "grpc", flags: ["--lease-rpc", "sdk", "--tee", "tdx-gpu"], platform: "tdx-gpu" },
+  { over: "rest", flags: ["--lease-rpc", "none", "--tee", "snp"], platform: "snp" },
+])("attestation over $over", ({ over, flags, platform }) => {
+  let stage: Stage;
+  let page: Page;
+
+  beforeAll(async () => {
+    stage = await Stage.open({ fake: ["--provider-version", "0.16.2", ...flags] });
+    page = await stage.page("module");
+  });
+  afterAll(() => stage?.close());
+
+  const request = () => {
+    const { provider, lease } = stage.fake.ready;
+    return { provider, lease };
+  };
+
+  test.each(["JWT", "mTLS"])("a lease attests itself for a fresh nonce, with %s", async (by) => {
+    const auth = by === "JWT" ? stage.fake.auth.jwt : stage.fake.auth.mtls;
+    const [one, two] = await page.evaluate(
+      async (request) => {
+        const quotes = [];
+        for (let i = 0; i < 2; i++) {
+          const { response, error, method } = await client.attestationQuote(request as never);
+          if (error) throw error;
+          const { nonce, report, reportData, gpuReports, ...rest } = response;
+          const lengths = [nonce.length, report.length, gpuReports.length];
+          quotes.push({ ...rest, nonce: `${nonce}`, reportData: `${reportData}`, lengths, method });
+        }
+        return quotes;
+      },
+      { ...request(), auth },
+    );
+    expect(one, stage.errors()).toMatchObject({
+      teePlatform: platform,
+      nonceVerified: true,
+      tlsBound: false,
+      mock: false,
+      method: over,
+    });
+    expect(one?.lengths).toEqual(platform === "snp" ? [64, 1184, 0] : [64, 700, 2]);
+    expect(one?.reportData).toBe(one?.nonce);
+    expect(two?.nonce).not.toBe(one?.nonce);
+  });
+
+  test("an old report is refused", async () => {
+    const auth = stage.fake.auth.jwt;
+    await call(page, "attestationQuote", { ...request(), auth });
+    await stage.fake.setFault("quote-replay");
+    const { error } = await call(page, "attestationQuote", { ...request(), auth });
+    await stage.fake.clearFault("quote-replay");
+    expect(error).toMatchObject({ code: "FAILED_PRECONDITION", reason: "nonceMismatch" });
+  });
+
+  test("one that is bound to TLS can be checked by who has the key", async () => {
+    const call = { ...request(), auth: stage.fake.auth.jwt, bindTls: true };
+    const [open, wrong] = await page.evaluate(async (call) => {
+      const open = await client.attestationQuote(call as never);
+      const tlsPublicKey = new TextEncoder().encode("not the key");
+      const wrong = await client.attestationQuote({ ...call, tlsPublicKey } as never);
+      return [open.response, wrong.error?.reason] as const;
+    }, call);
+    expect(open, stage.errors()).toMatchObject({ tlsBound: true, nonceVerified: false });
+    expect(wrong).toBe("nonceMismatch");
+  });
+
+  test("a nonce of another length is a TypeError", async () => {
+    const thrown = page.evaluate(
+      (request) => client.attestationQuote({ ...request, nonce: new Uint8Array(32) } as never),
+      request(),
+    );
+    await expect(thrown).rejects.toThrow("nonce must be a Uint8Array of 64 bytes");
+  });
+});
+
+test("a provider that cannot attest leases is told from a lease that cannot", async () => {
+  for (const [version, code] of [
+    ["0.14.0", "UNIMPLEMENTED"],
+    ["0.16.2", "FAILED_PRECONDITION"],
+  ]) {
+    const stage = await Stage.open({ fake: ["--provider-version", version as string] });
+    const page = await stage.page("module");
+    const { provider, lease } = stage.fake.ready;
+    const auth = stage.fake.auth.jwt;
+    const { error } = await call(page, "attestationQuote", { provider, lease, auth });
+    await stage.close();
+    expect(error).toMatchObject({ code });
+  }
 });

@@ -6,7 +6,8 @@
 
 // Functions of a provider's REST gateway that AEP-37's LeaseRPC lacks. No provider
 // serves this package. The bridge implements it with the REST and WebSocket API of
-// providers of any version.
+// providers of any version, and AttestationQuote with the SDK's LeaseRPC where the
+// provider serves that.
 
 package webv1
 
@@ -630,6 +631,218 @@ func (x *EndpointMigrateResponse) GetTransferred() []string {
 	return nil
 }
 
+// AttestationQuoteRequest asks a confidential lease for evidence.
+type AttestationQuoteRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	LeaseId *v1.LeaseID            `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	// 64 bytes that the caller has not used before, in base64. They are in the report,
+	// as its report data.
+	Nonce string `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// Whether the report data is to be SHA-512(key || nonce) instead, where key is the
+	// public key of the TLS certificate of the lease's attestation service (DER,
+	// SubjectPublicKeyInfo).
+	BindTls       bool `protobuf:"varint,3,opt,name=bind_tls,json=bindTls,proto3" json:"bind_tls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestationQuoteRequest) Reset() {
+	*x = AttestationQuoteRequest{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestationQuoteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestationQuoteRequest) ProtoMessage() {}
+
+func (x *AttestationQuoteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestationQuoteRequest.ProtoReflect.Descriptor instead.
+func (*AttestationQuoteRequest) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AttestationQuoteRequest) GetLeaseId() *v1.LeaseID {
+	if x != nil {
+		return x.LeaseId
+	}
+	return nil
+}
+
+func (x *AttestationQuoteRequest) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *AttestationQuoteRequest) GetBindTls() bool {
+	if x != nil {
+		return x.BindTls
+	}
+	return false
+}
+
+// AttestationQuoteResponse is the evidence.
+type AttestationQuoteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The report of the CPU, in base64: of SEV-SNP an ATTESTATION_REPORT, of TDX a quote
+	// or a TDREPORT.
+	Report string `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	// Certificates, in base64; mostly empty, since the caller gets them from AMD or Intel.
+	CertChain string `protobuf:"bytes,2,opt,name=cert_chain,json=certChain,proto3" json:"cert_chain,omitempty"`
+	// "snp", "tdx", "snp-gpu" or "tdx-gpu".
+	TeePlatform string `protobuf:"bytes,3,opt,name=tee_platform,json=teePlatform,proto3" json:"tee_platform,omitempty"`
+	// Further data, in base64; mostly empty.
+	Auxblob string `protobuf:"bytes,4,opt,name=auxblob,proto3" json:"auxblob,omitempty"`
+	// The reports of the GPUs, for platforms that have some.
+	GpuReports []*AttestationGPUReport `protobuf:"bytes,5,rep,name=gpu_reports,json=gpuReports,proto3" json:"gpu_reports,omitempty"`
+	// Whether the report data is that of bind_tls.
+	TlsBound      bool `protobuf:"varint,6,opt,name=tls_bound,json=tlsBound,proto3" json:"tls_bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestationQuoteResponse) Reset() {
+	*x = AttestationQuoteResponse{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestationQuoteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestationQuoteResponse) ProtoMessage() {}
+
+func (x *AttestationQuoteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestationQuoteResponse.ProtoReflect.Descriptor instead.
+func (*AttestationQuoteResponse) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AttestationQuoteResponse) GetReport() string {
+	if x != nil {
+		return x.Report
+	}
+	return ""
+}
+
+func (x *AttestationQuoteResponse) GetCertChain() string {
+	if x != nil {
+		return x.CertChain
+	}
+	return ""
+}
+
+func (x *AttestationQuoteResponse) GetTeePlatform() string {
+	if x != nil {
+		return x.TeePlatform
+	}
+	return ""
+}
+
+func (x *AttestationQuoteResponse) GetAuxblob() string {
+	if x != nil {
+		return x.Auxblob
+	}
+	return ""
+}
+
+func (x *AttestationQuoteResponse) GetGpuReports() []*AttestationGPUReport {
+	if x != nil {
+		return x.GpuReports
+	}
+	return nil
+}
+
+func (x *AttestationQuoteResponse) GetTlsBound() bool {
+	if x != nil {
+		return x.TlsBound
+	}
+	return false
+}
+
+// AttestationGPUReport is the evidence of one GPU.
+type AttestationGPUReport struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	DeviceIndex uint32                 `protobuf:"varint,1,opt,name=device_index,json=deviceIndex,proto3" json:"device_index,omitempty"`
+	// The report, in base64.
+	Report        string `protobuf:"bytes,2,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestationGPUReport) Reset() {
+	*x = AttestationGPUReport{}
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestationGPUReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestationGPUReport) ProtoMessage() {}
+
+func (x *AttestationGPUReport) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestationGPUReport.ProtoReflect.Descriptor instead.
+func (*AttestationGPUReport) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AttestationGPUReport) GetDeviceIndex() uint32 {
+	if x != nil {
+		return x.DeviceIndex
+	}
+	return 0
+}
+
+func (x *AttestationGPUReport) GetReport() string {
+	if x != nil {
+		return x.Report
+	}
+	return ""
+}
+
 var File_akash_provider_web_v1_service_proto protoreflect.FileDescriptor
 
 const file_akash_provider_web_v1_service_proto_rawDesc = "" +
@@ -668,13 +881,30 @@ const file_akash_provider_web_v1_service_proto_rawDesc = "" +
 	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12\x1c\n" +
 	"\tendpoints\x18\x02 \x03(\tR\tendpoints\";\n" +
 	"\x17EndpointMigrateResponse\x12 \n" +
-	"\vtransferred\x18\x01 \x03(\tR\vtransferred2\xa9\x04\n" +
+	"\vtransferred\x18\x01 \x03(\tR\vtransferred\"\x7f\n" +
+	"\x17AttestationQuoteRequest\x123\n" +
+	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\tR\x05nonce\x12\x19\n" +
+	"\bbind_tls\x18\x03 \x01(\bR\abindTls\"\xf9\x01\n" +
+	"\x18AttestationQuoteResponse\x12\x16\n" +
+	"\x06report\x18\x01 \x01(\tR\x06report\x12\x1d\n" +
+	"\n" +
+	"cert_chain\x18\x02 \x01(\tR\tcertChain\x12!\n" +
+	"\ftee_platform\x18\x03 \x01(\tR\vteePlatform\x12\x18\n" +
+	"\aauxblob\x18\x04 \x01(\tR\aauxblob\x12L\n" +
+	"\vgpu_reports\x18\x05 \x03(\v2+.akash.provider.web.v1.AttestationGPUReportR\n" +
+	"gpuReports\x12\x1b\n" +
+	"\ttls_bound\x18\x06 \x01(\bR\btlsBound\"Q\n" +
+	"\x14AttestationGPUReport\x12!\n" +
+	"\fdevice_index\x18\x01 \x01(\rR\vdeviceIndex\x12\x16\n" +
+	"\x06report\x18\x02 \x01(\tR\x06report2\x9e\x05\n" +
 	"\tLeaseREST\x12g\n" +
 	"\fSendManifest\x12*.akash.provider.web.v1.SendManifestRequest\x1a+.akash.provider.web.v1.SendManifestResponse\x12d\n" +
 	"\vGetManifest\x12).akash.provider.web.v1.GetManifestRequest\x1a*.akash.provider.web.v1.GetManifestResponse\x12i\n" +
 	"\x11StreamLeaseEvents\x12/.akash.provider.web.v1.StreamLeaseEventsRequest\x1a!.akash.provider.web.v1.LeaseEvent0\x01\x12p\n" +
 	"\x0fHostnameMigrate\x12-.akash.provider.web.v1.HostnameMigrateRequest\x1a..akash.provider.web.v1.HostnameMigrateResponse\x12p\n" +
-	"\x0fEndpointMigrate\x12-.akash.provider.web.v1.EndpointMigrateRequest\x1a..akash.provider.web.v1.EndpointMigrateResponseB6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
+	"\x0fEndpointMigrate\x12-.akash.provider.web.v1.EndpointMigrateRequest\x1a..akash.provider.web.v1.EndpointMigrateResponse\x12s\n" +
+	"\x10AttestationQuote\x12..akash.provider.web.v1.AttestationQuoteRequest\x1a/.akash.provider.web.v1.AttestationQuoteResponseB6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
 
 var (
 	file_akash_provider_web_v1_service_proto_rawDescOnce sync.Once
@@ -688,7 +918,7 @@ func file_akash_provider_web_v1_service_proto_rawDescGZIP() []byte {
 	return file_akash_provider_web_v1_service_proto_rawDescData
 }
 
-var file_akash_provider_web_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_akash_provider_web_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_akash_provider_web_v1_service_proto_goTypes = []any{
 	(*SendManifestRequest)(nil),      // 0: akash.provider.web.v1.SendManifestRequest
 	(*SendManifestResponse)(nil),     // 1: akash.provider.web.v1.SendManifestResponse
@@ -701,30 +931,37 @@ var file_akash_provider_web_v1_service_proto_goTypes = []any{
 	(*HostnameMigrateResponse)(nil),  // 8: akash.provider.web.v1.HostnameMigrateResponse
 	(*EndpointMigrateRequest)(nil),   // 9: akash.provider.web.v1.EndpointMigrateRequest
 	(*EndpointMigrateResponse)(nil),  // 10: akash.provider.web.v1.EndpointMigrateResponse
-	(*v1.LeaseID)(nil),               // 11: akash.market.v1.LeaseID
+	(*AttestationQuoteRequest)(nil),  // 11: akash.provider.web.v1.AttestationQuoteRequest
+	(*AttestationQuoteResponse)(nil), // 12: akash.provider.web.v1.AttestationQuoteResponse
+	(*AttestationGPUReport)(nil),     // 13: akash.provider.web.v1.AttestationGPUReport
+	(*v1.LeaseID)(nil),               // 14: akash.market.v1.LeaseID
 }
 var file_akash_provider_web_v1_service_proto_depIdxs = []int32{
-	11, // 0: akash.provider.web.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	11, // 1: akash.provider.web.v1.GetManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	11, // 2: akash.provider.web.v1.StreamLeaseEventsRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	14, // 0: akash.provider.web.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	14, // 1: akash.provider.web.v1.GetManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	14, // 2: akash.provider.web.v1.StreamLeaseEventsRequest.lease_id:type_name -> akash.market.v1.LeaseID
 	6,  // 3: akash.provider.web.v1.LeaseEvent.object:type_name -> akash.provider.web.v1.LeaseEventObject
-	11, // 4: akash.provider.web.v1.HostnameMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	11, // 5: akash.provider.web.v1.EndpointMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	0,  // 6: akash.provider.web.v1.LeaseREST.SendManifest:input_type -> akash.provider.web.v1.SendManifestRequest
-	2,  // 7: akash.provider.web.v1.LeaseREST.GetManifest:input_type -> akash.provider.web.v1.GetManifestRequest
-	4,  // 8: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:input_type -> akash.provider.web.v1.StreamLeaseEventsRequest
-	7,  // 9: akash.provider.web.v1.LeaseREST.HostnameMigrate:input_type -> akash.provider.web.v1.HostnameMigrateRequest
-	9,  // 10: akash.provider.web.v1.LeaseREST.EndpointMigrate:input_type -> akash.provider.web.v1.EndpointMigrateRequest
-	1,  // 11: akash.provider.web.v1.LeaseREST.SendManifest:output_type -> akash.provider.web.v1.SendManifestResponse
-	3,  // 12: akash.provider.web.v1.LeaseREST.GetManifest:output_type -> akash.provider.web.v1.GetManifestResponse
-	5,  // 13: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:output_type -> akash.provider.web.v1.LeaseEvent
-	8,  // 14: akash.provider.web.v1.LeaseREST.HostnameMigrate:output_type -> akash.provider.web.v1.HostnameMigrateResponse
-	10, // 15: akash.provider.web.v1.LeaseREST.EndpointMigrate:output_type -> akash.provider.web.v1.EndpointMigrateResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	14, // 4: akash.provider.web.v1.HostnameMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	14, // 5: akash.provider.web.v1.EndpointMigrateRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	14, // 6: akash.provider.web.v1.AttestationQuoteRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	13, // 7: akash.provider.web.v1.AttestationQuoteResponse.gpu_reports:type_name -> akash.provider.web.v1.AttestationGPUReport
+	0,  // 8: akash.provider.web.v1.LeaseREST.SendManifest:input_type -> akash.provider.web.v1.SendManifestRequest
+	2,  // 9: akash.provider.web.v1.LeaseREST.GetManifest:input_type -> akash.provider.web.v1.GetManifestRequest
+	4,  // 10: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:input_type -> akash.provider.web.v1.StreamLeaseEventsRequest
+	7,  // 11: akash.provider.web.v1.LeaseREST.HostnameMigrate:input_type -> akash.provider.web.v1.HostnameMigrateRequest
+	9,  // 12: akash.provider.web.v1.LeaseREST.EndpointMigrate:input_type -> akash.provider.web.v1.EndpointMigrateRequest
+	11, // 13: akash.provider.web.v1.LeaseREST.AttestationQuote:input_type -> akash.provider.web.v1.AttestationQuoteRequest
+	1,  // 14: akash.provider.web.v1.LeaseREST.SendManifest:output_type -> akash.provider.web.v1.SendManifestResponse
+	3,  // 15: akash.provider.web.v1.LeaseREST.GetManifest:output_type -> akash.provider.web.v1.GetManifestResponse
+	5,  // 16: akash.provider.web.v1.LeaseREST.StreamLeaseEvents:output_type -> akash.provider.web.v1.LeaseEvent
+	8,  // 17: akash.provider.web.v1.LeaseREST.HostnameMigrate:output_type -> akash.provider.web.v1.HostnameMigrateResponse
+	10, // 18: akash.provider.web.v1.LeaseREST.EndpointMigrate:output_type -> akash.provider.web.v1.EndpointMigrateResponse
+	12, // 19: akash.provider.web.v1.LeaseREST.AttestationQuote:output_type -> akash.provider.web.v1.AttestationQuoteResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_akash_provider_web_v1_service_proto_init() }
@@ -738,7 +975,7 @@ func file_akash_provider_web_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_provider_web_v1_service_proto_rawDesc), len(file_akash_provider_web_v1_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

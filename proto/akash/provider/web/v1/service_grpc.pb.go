@@ -6,7 +6,8 @@
 
 // Functions of a provider's REST gateway that AEP-37's LeaseRPC lacks. No provider
 // serves this package. The bridge implements it with the REST and WebSocket API of
-// providers of any version.
+// providers of any version, and AttestationQuote with the SDK's LeaseRPC where the
+// provider serves that.
 
 package webv1
 
@@ -28,14 +29,15 @@ const (
 	LeaseREST_StreamLeaseEvents_FullMethodName = "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents"
 	LeaseREST_HostnameMigrate_FullMethodName   = "/akash.provider.web.v1.LeaseREST/HostnameMigrate"
 	LeaseREST_EndpointMigrate_FullMethodName   = "/akash.provider.web.v1.LeaseREST/EndpointMigrate"
+	LeaseREST_AttestationQuote_FullMethodName  = "/akash.provider.web.v1.LeaseREST/AttestationQuote"
 )
 
 // LeaseRESTClient is the client API for LeaseREST service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeaseREST has the functions of a provider's REST gateway that have no gRPC
-// counterpart. Every call acts for the owner that the credential identifies. A
+// LeaseREST has the functions of a provider's REST gateway that AEP-37 has no
+// counterpart for. Every call acts for the owner that the credential identifies. A
 // lease_id with another owner is refused with INVALID_ARGUMENT.
 type LeaseRESTClient interface {
 	// SendManifest sends the manifest of a deployment to the provider, which checks it
@@ -58,6 +60,11 @@ type LeaseRESTClient interface {
 	// EndpointMigrate does the same with leased IP addresses, which a manifest
 	// names as endpoints (POST /endpoint/migrate).
 	EndpointMigrate(ctx context.Context, in *EndpointMigrateRequest, opts ...grpc.CallOption) (*EndpointMigrateResponse, error)
+	// AttestationQuote returns the evidence that a lease runs in a trusted execution
+	// environment, signed by its hardware (POST
+	// /lease/{dseq}/{gseq}/{oseq}/attestation/quote, provider v0.15.0 and later).
+	// Neither the provider nor the bridge checks it.
+	AttestationQuote(ctx context.Context, in *AttestationQuoteRequest, opts ...grpc.CallOption) (*AttestationQuoteResponse, error)
 }
 
 type leaseRESTClient struct {
@@ -127,12 +134,22 @@ func (c *leaseRESTClient) EndpointMigrate(ctx context.Context, in *EndpointMigra
 	return out, nil
 }
 
+func (c *leaseRESTClient) AttestationQuote(ctx context.Context, in *AttestationQuoteRequest, opts ...grpc.CallOption) (*AttestationQuoteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AttestationQuoteResponse)
+	err := c.cc.Invoke(ctx, LeaseREST_AttestationQuote_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LeaseRESTServer is the server API for LeaseREST service.
 // All implementations must embed UnimplementedLeaseRESTServer
 // for forward compatibility.
 //
-// LeaseREST has the functions of a provider's REST gateway that have no gRPC
-// counterpart. Every call acts for the owner that the credential identifies. A
+// LeaseREST has the functions of a provider's REST gateway that AEP-37 has no
+// counterpart for. Every call acts for the owner that the credential identifies. A
 // lease_id with another owner is refused with INVALID_ARGUMENT.
 type LeaseRESTServer interface {
 	// SendManifest sends the manifest of a deployment to the provider, which checks it
@@ -155,6 +172,11 @@ type LeaseRESTServer interface {
 	// EndpointMigrate does the same with leased IP addresses, which a manifest
 	// names as endpoints (POST /endpoint/migrate).
 	EndpointMigrate(context.Context, *EndpointMigrateRequest) (*EndpointMigrateResponse, error)
+	// AttestationQuote returns the evidence that a lease runs in a trusted execution
+	// environment, signed by its hardware (POST
+	// /lease/{dseq}/{gseq}/{oseq}/attestation/quote, provider v0.15.0 and later).
+	// Neither the provider nor the bridge checks it.
+	AttestationQuote(context.Context, *AttestationQuoteRequest) (*AttestationQuoteResponse, error)
 	mustEmbedUnimplementedLeaseRESTServer()
 }
 
@@ -179,6 +201,9 @@ func (UnimplementedLeaseRESTServer) HostnameMigrate(context.Context, *HostnameMi
 }
 func (UnimplementedLeaseRESTServer) EndpointMigrate(context.Context, *EndpointMigrateRequest) (*EndpointMigrateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EndpointMigrate not implemented")
+}
+func (UnimplementedLeaseRESTServer) AttestationQuote(context.Context, *AttestationQuoteRequest) (*AttestationQuoteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AttestationQuote not implemented")
 }
 func (UnimplementedLeaseRESTServer) mustEmbedUnimplementedLeaseRESTServer() {}
 func (UnimplementedLeaseRESTServer) testEmbeddedByValue()                   {}
@@ -284,6 +309,24 @@ func _LeaseREST_EndpointMigrate_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeaseREST_AttestationQuote_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AttestationQuoteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeaseRESTServer).AttestationQuote(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeaseREST_AttestationQuote_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeaseRESTServer).AttestationQuote(ctx, req.(*AttestationQuoteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LeaseREST_ServiceDesc is the grpc.ServiceDesc for LeaseREST service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -306,6 +349,10 @@ var LeaseREST_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EndpointMigrate",
 			Handler:    _LeaseREST_EndpointMigrate_Handler,
+		},
+		{
+			MethodName: "AttestationQuote",
+			Handler:    _LeaseREST_AttestationQuote_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

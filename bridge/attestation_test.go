@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"akash-provider-web/bridge/internal/grpcwebtest"
+	webv1 "akash-provider-web/proto/akash/provider/web/v1"
+	"akash-provider-web/testserver/fake"
+)
+
+const pathQuote = webv1.LeaseREST_AttestationQuote_FullMethodName
+
+// nonce is one of the right length, in base64.
+var nonce = base64.StdEncoding.EncodeToString([]byte(strings.Repeat("n", 64)))
+
+// quote asks for an attestation.
+func (w *world) quote(t *testing.T, header http.Header) (*webv1.AttestationQuoteResponse, *grpcwebtest.Stream) {
+	t.Helper()
+	s, messages, err := w.Call(t.Context(), pathQuote, header, &webv1.AttestationQuoteRequest{LeaseId: w.lease(), Nonce: nonce})
+	require.NoError(t, err)
+	if s.Code() != codes.OK {
+		return nil, s
+	}
+	var answer webv1.AttestationQuoteResponse
+	require.Len(t, messages, 1)
+	require.NoError(t, proto.Unmarshal(messages[0], &answer))
+	return &answer, s
+}
+
+// Attestation goes over gRPC where the provider serves the SDK's LeaseRPC and survives
+// a token, and over REST otherwise. The evidence is the same.
+func TestAttestationQuoteOverEveryDialect(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		dialect fake.Dialect
+		method  string
+	}{
+		{"0.15.0-rc0", fake.DialectSDK, "rest"}, // it would not survive the token
+		{"0.16.0-rc3", fake.DialectSDK, "grpc"},
+		{"0.16.2", fake.DialectSDK, "grpc"},
+		{"0.16.2", fake.DialectNone, "rest"},
+		{"0.16.2", fake.DialectAEP37, "rest"},
+	} {
+		t.Run(tt.version+", "+string(tt.dialect), func(t *testing.T) {
+			w := startWorld(t, fake.Options{ProviderVersion: tt.version, LeaseRPC: tt.dialect, TEE: fake.TEESNPGPU})
+			for name, header := range map[string]http.Header{"a token": w.withToken(), "a certificate": w.withCertificate(t, "valid")} {
+				answer, s := w.quote(t, header)
+				require.Equal(t, codes.OK, s.Code(), s.Message())
+				assert.Equal(t, tt.method, s.Header.Get("Akash-Method"), name)
+				assert.Equal(t, "snp-gpu", answer.GetTeePlatform())
+				assert.Len(t, answer.GetGpuReports(), 2)
+				report, err := base64.StdEncoding.DecodeString(answer.GetReport())
+				require.NoError(t, err)
+				assert.Equal(t, strings.Repeat("n", 64), string(report[0x50:0x90]))
+			}
+			assert.False(t, w.crashed(t))
+		})
+	}
+}
+
+// What a provider or a lease lacks for an attestation is told alike over gRPC and REST.
+func TestAttestationQuoteThatCannotBe(t *testing.T) {
+	for _, dialect := range []fake.Dialect{fake.DialectSDK, fake.DialectNone} {
+		w := startWorld(t, fake.Options{ProviderVersion: "0.16.0-rc3", LeaseRPC: dialect})
+		_, s := w.quote(t, w.withToken())
+		assert.Equal(t, codes.FailedPrecondition, s.Code(), "%s: %s", dialect, s.Message())
+		assert.Equal(t, "noRunningPods", s.Get("akash-error"))
+		scoped := w.token(t, "", `{"leases":{"access":"granular","permissions":[{"provider":"`+w.fake.Provider+`","access":"scoped","scope":["logs"]}]}}`)
+		_, s = w.quote(t, w.to("Authorization", "Bearer "+scoped))
+		assert.Equal(t, codes.PermissionDenied, s.Code(), "%s: %s", dialect, s.Message())
+		assert.Contains(t, s.Message(), `"attestation"`)
+	}
+	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0", TEE: fake.TEESNP})
+	_, s := w.quote(t, w.withToken())
+	assert.Equal(t, codes.Unimplemented, s.Code(), s.Message())
+	assert.Contains(t, s.Message(), "cannot attest leases")
+}
