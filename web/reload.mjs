@@ -108,9 +108,10 @@ export async function serve(address, target) {
       for (const page of pages) page.write(`data: ${since}-${reloads}\n\n`);
     },
     async close() {
+      const closed = once(server, "close");
+      server.close(); // first, so that no connection comes after the others are closed
       server.closeAllConnections();
-      server.close();
-      await once(server, "close");
+      await closed;
     },
   };
 }
