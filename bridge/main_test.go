@@ -237,7 +237,7 @@ func TestLogsOfALease(t *testing.T) {
 }
 
 func TestTokensDoNotCrashProvidersOfAnyVersion(t *testing.T) {
-	for _, version := range []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.15.0-rc0", "0.16.0-rc3", "0.16.0"} {
+	for _, version := range []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.15.0-rc0", "0.16.0-rc3", "0.16.0", "0.16.2"} {
 		for _, dialect := range []fake.Dialect{fake.DialectAEP37, fake.DialectNone, fake.DialectSDK} {
 			t.Run(version+" "+string(dialect), func(t *testing.T) {
 				w := startWorld(t, fake.Options{ProviderVersion: version, LeaseRPC: dialect, LogLines: 10})
@@ -253,7 +253,7 @@ func TestTokensDoNotCrashProvidersOfAnyVersion(t *testing.T) {
 						require.NoError(t, err, path)
 					}
 				}
-				survives := slices.Contains([]string{"0.16.0-rc3", "0.16.0"}, version)
+				survives := slices.Contains([]string{"0.16.0-rc3", "0.16.0", "0.16.2"}, version)
 				for _, r := range w.seen(t) {
 					if r.Protocol == "grpc" && r.Authorization {
 						assert.NotContains(t, r.Method, "ProviderRPC", "public methods get no credentials")

@@ -27,7 +27,7 @@ import (
 )
 
 // versions are the provider versions that behave differently.
-var versions = []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.16.0-rc3"}
+var versions = []string{"0.4.8", "0.6.4", "0.8.4", "0.14.0", "0.16.0-rc3", "0.16.2"}
 
 // TestStatusOfEveryKindOfProvider requests the status of providers of every
 // version, with every kind of certificate, with and without the version check, and

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Chain, "chain", "127.0.0.1:0", "`address` of the chain node's RPC; port 0 picks one")
 	flags.StringVar(&o.Control, "control", "127.0.0.1:0", "`address` of the API for tests; port 0 picks one")
 	flags.StringVar(&o.ProviderVersion, "provider-version", fake.DefaultVersion, "behave as this `version` of the provider; of several,\nseparated by commas, each provider takes the next in turn")
-	dialect := flags.String("lease-rpc", string(fake.DialectAEP37), "LeaseRPC `dialect`: aep37, none or sdk")
+	dialect := flags.String("lease-rpc", string(fake.DialectAEP37), "LeaseRPC `dialect`: aep37, none, sdk or sdk-full")
 	tee := flags.String("tee", "", "trusted execution `environment` of the lease: snp, tdx, snp-gpu or tdx-gpu; none by default")
 	flags.IntVar(&o.LogLines, "log-lines", fake.DefaultLogLines, "lines of history, over all replicas together")
 	flags.IntVar(&o.LogRate, "log-rate", 0, "lines a second while somebody follows, over all replicas together")

@@ -33,6 +33,7 @@ func TestProvidersOfEveryVersionAreReached(t *testing.T) {
 		{"0.14.0", true, provider.GRPC},
 		{"0.14.0", false, provider.GRPC},
 		{"0.16.0-rc3", true, provider.GRPC},
+		{"0.16.2", true, provider.GRPC},
 		{"0.16.0", true, provider.GRPC},
 	} {
 		t.Run(fmt.Sprintf("%s/check=%t", c.version, c.checkVersion), func(t *testing.T) {

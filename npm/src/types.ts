@@ -167,6 +167,11 @@ export interface ProviderStatus {
   publicHostnames: string[];
   /** When the provider created this status, as RFC 3339 text in UTC. */
   timestamp?: string;
+  /**
+   * How long services go on running after the provider has begun to reclaim their lease
+   * (AEP-82): the lease is `reclaiming` on the chain then, and its status and logs are
+   * as before. Absent where the provider offers none, and before v0.14.0.
+   */
   reclamationWindow?: Duration;
 }
 

@@ -189,8 +189,8 @@ func (o *Options) check() ([]version, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains([]Dialect{DialectAEP37, DialectNone, DialectSDK}, o.LeaseRPC) {
-		return nil, fmt.Errorf("lease RPC %q: want aep37, none or sdk", o.LeaseRPC)
+	if !slices.Contains([]Dialect{DialectAEP37, DialectNone, DialectSDK, DialectSDKFull}, o.LeaseRPC) {
+		return nil, fmt.Errorf("lease RPC %q: want aep37, none, sdk or sdk-full", o.LeaseRPC)
 	}
 	for _, limit := range []struct {
 		name      string

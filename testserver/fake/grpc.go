@@ -25,9 +25,10 @@ type Dialect string
 
 // The dialects.
 const (
-	DialectAEP37 Dialect = "aep37" // the draft of AEP-37
-	DialectSDK   Dialect = "sdk"   // that of the chain's SDK
-	DialectNone  Dialect = "none"  // none, as in all releases so far
+	DialectAEP37   Dialect = "aep37"    // the draft of AEP-37
+	DialectSDK     Dialect = "sdk"      // that of the chain's SDK, of which releases implement AttestationQuote
+	DialectSDKFull Dialect = "sdk-full" // the same, with all methods but SendManifest
+	DialectNone    Dialect = "none"     // none, as in all releases so far
 )
 
 // handshakeTimeout bounds a TLS handshake on the gRPC port.
@@ -54,7 +55,7 @@ func (p *provider) newGRPC() (*grpc.Server, error) {
 	case DialectAEP37:
 		leasev1.RegisterLeaseRPCServer(s, &leaseRPC{provider: p})
 		lease = leaseFile
-	case DialectSDK:
+	case DialectSDK, DialectSDKFull:
 		var err error
 		if lease, err = p.registerSDK(s); err != nil {
 			return nil, err

@@ -198,10 +198,10 @@ func (p *provider) registerSDK(s *grpc.Server) (protoreflect.FileDescriptor, err
 	return file, nil
 }
 
-// unimplementedSDK is what the release candidates answer: they implement
-// AttestationQuote and nothing else.
+// unimplementedSDK is what the releases answer that have this LeaseRPC: they implement
+// AttestationQuote only.
 func (p *provider) unimplementedSDK(method string) error {
-	if p.version.isCandidate() && method != "AttestationQuote" || method == "SendManifest" {
+	if p.dialect != DialectSDKFull && method != "AttestationQuote" || method == "SendManifest" {
 		return status.Errorf(codes.Unimplemented, "method %s not implemented", method)
 	}
 	return nil

@@ -77,7 +77,7 @@ func TestReflection(t *testing.T) {
 
 // The SDK's dialect is served in the SDK's bytes.
 func TestSDKLogs(t *testing.T) {
-	s := start(t, fake.Options{Seed: 7, LogLines: 50, LeaseRPC: fake.DialectSDK})
+	s := start(t, fake.Options{Seed: 7, LogLines: 50, LeaseRPC: fake.DialectSDKFull})
 	conn := dial(t, s)
 	// lease_id = 1, services = 2: a string where AEP-37 has a message.
 	lease, err := proto.Marshal(leaseID(s))

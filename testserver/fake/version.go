@@ -110,6 +110,3 @@ func (v version) attests() bool { return v.atLeast(0, 15, 0) }
 
 // screensBids: ProviderRPC has a BidScreening method, without a body, since v0.10.6.
 func (v version) screensBids() bool { return v.atLeast(0, 10, 6) }
-
-// isCandidate reports whether v is a pre-release.
-func (v version) isCandidate() bool { return strings.Contains(v.text, "-") }

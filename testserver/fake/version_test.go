@@ -35,6 +35,7 @@ func TestVersions(t *testing.T) {
 		{"0.8.4", true, ""},
 		{"0.14.0", true, "h2"},
 		{"v0.16.0-rc3", true, "h2"},
+		{"0.16.2", true, "h2"},
 	} {
 		t.Run(c.version, func(t *testing.T) {
 			s := start(t, fake.Options{Seed: 7, ProviderVersion: c.version})
@@ -85,7 +86,7 @@ func (u unenforced) Clone() credentials.TransportCredentials { return u }
 // One authorization value on a unary call ends a provider between v0.7 and v0.15,
 // REST included; a stream with it, and two values, are harmless.
 func TestCrashOnAuthorization(t *testing.T) {
-	for version, dies := range map[string]bool{"0.6.4": false, "0.8.4": true, "0.14.0": true, "0.16.0-rc3": false} {
+	for version, dies := range map[string]bool{"0.6.4": false, "0.8.4": true, "0.14.0": true, "0.16.0-rc3": false, "0.16.2": false} {
 		t.Run(version, func(t *testing.T) {
 			s := start(t, fake.Options{Seed: 7, ProviderVersion: version})
 			conn, err := grpc.NewClient(s.Ready().GRPC, grpc.WithTransportCredentials(unenforced{credentials.NewTLS(nil)}))

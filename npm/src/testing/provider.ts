@@ -28,12 +28,13 @@ export interface TestProviderOptions {
    */
   version?: string;
   /**
-   * What it serves for leases over gRPC: AEP-37's service, the SDK's of the same name,
-   * or nothing, so that leases go over REST. Default: `"aep37"`.
+   * What it serves for leases over gRPC: AEP-37's service; the SDK's of the same name,
+   * with attestation only, as releases do, or in full; or nothing, so that leases go over
+   * REST. Default: `"aep37"`.
    *
    * @example "none"
    */
-  leaseRpc?: "aep37" | "sdk" | "none";
+  leaseRpc?: "aep37" | "sdk" | "sdk-full" | "none";
   /**
    * The trusted execution environment of the lease, which can attest itself then; from
    * version 0.15.0 on. Default: none.

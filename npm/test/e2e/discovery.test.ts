@@ -27,7 +27,7 @@ beforeAll(async () => {
     ],
     { cwd: folder, stdio: "ignore" },
   );
-  const versions = "0.4.8,0.6.4,0.8.4,0.14.0,0.16.0-rc3";
+  const versions = "0.4.8,0.6.4,0.8.4,0.14.0,0.16.2";
   stage = await Stage.open({
     fake: ["--providers", `${providers}`, "--provider-version", versions],
   });

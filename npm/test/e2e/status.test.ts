@@ -79,7 +79,7 @@ test("a status that nobody vouches for says so", async () => {
 
 // bridge/protocol_test.go has the whole table, over a plain gRPC-Web client.
 describe("providers of every age", () => {
-  const versions = ["v0.4.8", "v0.6.4", "v0.8.4", "v0.14.0", "v0.16.0-rc3"];
+  const versions = ["v0.4.8", "v0.6.4", "v0.8.4", "v0.14.0", "v0.16.0-rc3", "v0.16.2"];
   const kinds: CertificateKind[] = ["valid", "expired", "revoked"];
   let many: Stage;
   let known: (TestProviderInfo & { kind: CertificateKind })[];

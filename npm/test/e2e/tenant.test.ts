@@ -232,3 +232,33 @@ test("a provider that cannot attest leases is told from a lease that cannot", as
     expect(error).toMatchObject({ code });
   }
 });
+
+test.each([
+  ["0.16.2", "aep37", "grpc"],
+  ["0.16.2", "sdk", "grpc"],
+  ["0.14.0", "none", "grpc"],
+])(
+  "provider %s with LeaseRPC %s says how long a lease that it reclaims goes on",
+  async (version, dialect, over) => {
+    const stage = await Stage.open({
+      fake: ["--provider-version", version, "--lease-rpc", dialect],
+    });
+    const page = await stage.page("module");
+    const { provider } = stage.fake.ready;
+    const get = () => page.evaluate((provider) => client.getProviderStatus(provider), provider);
+    const expected = { reclamationWindow: { text: "86400s", seconds: 86400 } };
+    expect(await get(), stage.errors()).toMatchObject({ method: over, response: expected });
+    // Over REST, which has it in nanoseconds.
+    await using other = await stage.withNewBridge("--grpc-port", "1");
+    const elsewhere = await other.page("script");
+    const result = await elsewhere.evaluate(
+      async ([bridgeUrl, provider]) => {
+        const client = await AkashProvider.createClient({ bridgeUrl });
+        return client.getProviderStatus(provider);
+      },
+      [other.url, provider] as const,
+    );
+    expect(result, other.errors()).toMatchObject({ method: "rest", response: expected });
+    await stage.close();
+  },
+);
