@@ -55,7 +55,7 @@ export interface LogsResult {
    * The error that ended the stream; undefined if it has not ended, or ended normally.
    */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open while it reconnects ({@link Stream.error}). */
+  /** Why the stream is not open while it reconnects (`stream.error`). */
   readonly waiting: ProviderError | undefined;
   readonly paused: boolean;
   /**

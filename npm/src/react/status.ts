@@ -19,7 +19,7 @@ export interface StatusResult<T> {
    * The error that ended the stream; undefined if it has not ended, or ended normally.
    */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open while it reconnects ({@link Stream.error}). */
+  /** Why the stream is not open while it reconnects (`stream.error`). */
   readonly waiting: ProviderError | undefined;
   /** Starts again, even after an error. The function never changes. */
   readonly restart: () => void;

@@ -18,7 +18,7 @@ export interface Snapshot {
    * The error that ended the stream; undefined if it has not ended, or ended normally.
    */
   readonly error: ProviderError | undefined;
-  /** Why the stream is not open while it reconnects: {@link Stream.error}. */
+  /** Why the stream is not open while it reconnects: `stream.error`. */
   readonly waiting: ProviderError | undefined;
   /** An error of the program rather than the provider. Hooks throw it. */
   readonly fault: unknown;
