@@ -76,7 +76,7 @@ func cancel(args browser.Arguments) any {
 func open(args browser.Arguments) any {
 	module.last++
 	stream, waits := module.client.NewStream(args.Text(0), readCall(args)), args.Function(3)
-	stream.Waiting = func(failure *client.RPCError) { waits.Call(string(failure.JSON())) }
+	stream.OnRetry = func(failure *client.RPCError) { waits.Call(string(failure.JSON())) }
 	module.streams[module.last] = stream
 	return module.last
 }

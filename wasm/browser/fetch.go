@@ -72,7 +72,7 @@ func (Fetch) Open(scope *client.Scope, request *client.Request) (client.Response
 	waiter := make(chan reply, 2) // one for the reply and one for the scope's end, so that neither blocks
 	id := replies.add(waiter)
 	abort, err := call(js.Global(), "request", request.URL, string(header), arrayOf(request.Body),
-		request.Transport, request.Streams, request.Endless, limit, id, onReply)
+		request.Transport, request.Streams, request.LongLived, limit, id, onReply)
 	if err != nil {
 		replies.take(id)
 		return nil, err

@@ -1,6 +1,6 @@
-// Package client makes the calls of Akash providers through a bridge: it says
-// what to send, how long to wait, when to try again, and what the answer means.
-// It knows nothing of browsers; a Transport carries its requests.
+// Package client calls Akash providers through a bridge: it builds requests, bounds their
+// time, retries them, resumes streams, and turns failures into errors. It does not depend
+// on a browser; a Transport carries its requests.
 package client
 
 import (
@@ -10,60 +10,58 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// A Client makes calls. Its fields must not change once it is used.
+// A Client makes calls. Its fields must not change after first use.
 type Client struct {
 	Transport Transport
 	Clock     Clock
 	// Random returns a number in [0,1).
 	Random func() float64
-	// Origin is that of the page, for explanations; "" where there is none.
+	// Origin is the page's origin, for error messages; "" if there is none.
 	Origin string
-	// Warn tells the page's author something, once.
+	// Warn shows a warning to the page's developer.
 	Warn func(text string)
 
-	warned bool // of a token of full access
+	warned bool // about a token with full access
 }
 
-// A Call is one call of a provider, and how to make it.
+// A Call is one call of a provider's method, with its options.
 type Call struct {
-	// Bridge is the bridge's URL without a slash at its end.
+	// Bridge is the bridge's URL without a trailing slash.
 	Bridge string
 	// Provider is the provider's bech32 address.
 	Provider string
-	// Transport is how requests go to the bridge, in the platform's words.
+	// Transport names the platform's transport for requests to the bridge.
 	Transport string
-	// Timeout bounds each attempt, in milliseconds; 0 does not.
+	// Timeout limits each attempt, in milliseconds; 0 means no limit.
 	Timeout int
-	// Retries is how many attempts may follow the first.
+	// Retries is the maximum number of attempts after the first.
 	Retries int
-	// Heartbeat asks the bridge to break a stream's silence this often, in
-	// milliseconds, so that a quiet connection can be told from a dead one; 0 does
-	// not.
+	// Heartbeat is how often the bridge sends a heartbeat on an idle stream, in
+	// milliseconds, so that an idle connection can be told from a dead one; 0 means never.
 	Heartbeat int
-	// Reconnect has a stream go on over another connection when one breaks.
+	// Reconnect resumes a stream over a new connection when its connection breaks.
 	Reconnect bool
 	// Insecure asks the bridge not to verify the provider's certificate.
 	Insecure bool
 	// SkipVersion asks the bridge not to ask the provider's version first.
 	SkipVersion bool
-	// Tail asks for so many lines of history; nil for all.
+	// Tail is the number of lines of history to ask for; nil means all.
 	Tail *uint32
-	// Credentials are shown to the provider by the methods that need them.
+	// Credentials are sent with the methods that need them.
 	Credentials Credentials
-	// Lease is what the methods about a lease ask for.
+	// Lease is the request of the methods about a lease.
 	Lease message.LeaseRequest
 
-	method  *method
-	trace   trace
-	shown   string // the last token
-	refused string // the token that a provider refused
-	settles bool   // what comes again has to be told from what is new
-	sent    bool   // the last attempt got as far as a request
-	// answered says that a bridge answered, at any attempt.
-	answered bool
+	method       *method
+	trace        trace
+	lastToken    string // sent with the last attempt
+	refusedToken string // refused by the provider
+	resumes      bool   // repeated messages have to be told from new ones
+	sent         bool   // the last attempt sent a request
+	answered     bool   // a bridge answered some attempt
 }
 
-// A trace is what is known of how a call went, whatever came of it.
+// A trace describes how a call was made, whether it succeeded or failed.
 type trace struct {
 	attempts int
 	method   string // "grpc" or "rest"
@@ -81,8 +79,8 @@ func (t *trace) read(r Response) {
 	t.stale = r.Header("akash-stale") == "true"
 }
 
-// open sends the call's request and returns a response that is gRPC-Web. The
-// scope ends the attempt; if it did, its cause is the failure.
+// open sends the call's request and returns a gRPC-Web response. If the scope ended the
+// attempt, its cause is the error.
 func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	call.sent = false
 	token, status := c.token(scope, call)
@@ -107,7 +105,7 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	call.trace.read(response)
 	if status := Refused(response); status != nil {
 		response.Close()
-		f := c.refused(call, status)
+		f := c.refusal(call, status)
 		call.answered = call.answered || f.Reason != reasonBridgeUnreachable && f.Reason != reasonNotABridge
 		return nil, f
 	}
@@ -115,9 +113,9 @@ func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
 	return response, nil
 }
 
-// Refused returns why a response is not one to be read on, or nil. An error
-// without a body has its status in the headers; where there is a body, or where
-// only reading tells, the status that counts is the body's.
+// Refused returns the error of a response whose body need not be read, or nil. An error
+// without a body has its status in the headers. If there is a body, or its length is
+// unknown, the status in the body counts.
 func Refused(r Response) *grpcweb.Status {
 	speaksGRPC := r.Status() == 200 && isGRPCWeb(r.Header("content-type"))
 	if !speaksGRPC || r.Header("content-length") == "0" {
@@ -130,14 +128,14 @@ func Refused(r Response) *grpcweb.Status {
 	}
 	code, reason := grpcweb.CodeOfHTTP(r.Status()), reasonNotABridge
 	if code == grpcweb.Unavailable {
-		reason = reasonBridgeUnreachable // a proxy's word for a server that is away or busy
+		reason = reasonBridgeUnreachable // a proxy's answer for a server that is down or busy
 	}
 	return refuse(code, reason, "HTTP "+strconv.Itoa(r.Status()))
 }
 
-// refused explains why a response is not one to be read on. Where the bridge did not
-// write the response, it says who might have.
-func (c *Client) refused(call *Call, status *grpcweb.Status) *RPCError {
+// refusal returns the error for a response that Refused reports. If the bridge did not
+// write the response, the message says what may have written it.
+func (c *Client) refusal(call *Call, status *grpcweb.Status) *RPCError {
 	reason, _ := status.Fields.Get(reasonField)
 	switch {
 	case reason == reasonBridgeUnreachable:
@@ -150,13 +148,13 @@ func (c *Client) refused(call *Call, status *grpcweb.Status) *RPCError {
 		}
 	}
 	f := call.rpcError(status)
-	// The page's side says notABridge of what may be a proxy whose bridge is away.
+	// The JavaScript side also reports notABridge for a proxy whose bridge may be down.
 	f.network = reason == reasonNotABridge && status.Code == grpcweb.Unavailable
 	return f
 }
 
-// isGRPCWeb reports whether a content type is binary gRPC-Web with protobuf
-// messages, which need not be named.
+// isGRPCWeb reports whether a content type is binary gRPC-Web. The message format, +proto,
+// is optional.
 func isGRPCWeb(contentType string) bool {
 	const base = "application/grpc-web"
 	for i := range len(contentType) {
@@ -168,8 +166,7 @@ func isGRPCWeb(contentType string) bool {
 	return contentType == base || contentType == grpcweb.ContentType
 }
 
-// statusHeaders returns the headers that a response without a body has its
-// status in.
+// statusHeaders returns the headers that hold the status of a response without a body.
 func statusHeaders(r Response) grpcweb.Fields {
 	if r.Header("grpc-status") == "" {
 		return nil
@@ -183,8 +180,9 @@ func statusHeaders(r Response) grpcweb.Fields {
 	return fields
 }
 
-// unreachable explains why no answer came. Where the page itself is in the way, as a
-// bridge that does not allow its origin is, npm/src/transport/diagnosis.ts has said so.
+// unreachable returns the error for a request that got no response. Where the cause is in
+// the page, such as an origin that the bridge does not allow,
+// npm/src/transport/diagnosis.ts has already reported it.
 func (c *Client) unreachable(call *Call, err error) *RPCError {
 	f := call.rpcError(refuse(grpcweb.Unavailable, reasonBridgeUnreachable,
 		"cannot reach the bridge at "+call.Bridge+": is it running, and is bridgeUrl right? ("+err.Error()+")"))

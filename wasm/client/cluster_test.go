@@ -15,39 +15,38 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// A cluster runs a lease's pods while a page follows their logs, and much goes wrong:
-// connections break anywhere, containers are started anew, pods replaced, logs
-// rotated. It is the provider and the bridge in one.
+// A cluster runs a lease's pods while a page follows their logs. Connections break
+// anywhere, containers restart, pods are replaced, and logs are rotated. It plays both the
+// provider and the bridge.
 type cluster struct {
 	t        *testing.T
 	random   *rand.Rand
 	rest     bool // with a bridge that names pods and numbers them
-	alike    int  // how many kinds of lines there are, 0 for as many as lines
-	breaks   int  // connections to come that are lost
-	calm     bool // nothing happens but breaks
+	alike    int  // number of different lines, 0 if every line is different
+	breaks   int  // number of connections that will break
+	calm     bool // connections break, but nothing else happens
 	pods     []*pod
 	pages    *page
 	written  int
 	open     int
 	asked    int // lines of history that the page asked for, -1 for all
 	disturbs map[string]int
-	// followed is, for each replica, what its log said from the beginning on, one for
-	// each container that there was.
+	// followed holds, for each replica, the whole logs of the containers it had.
 	followed map[string][]*container
 }
 
-// A pod is what has one name, and one log at a time.
+// A pod has a name and, at any time, one container.
 type pod struct {
 	service, name string
 	number        uint32
 	*container
 }
 
-// A container's log is read from its beginning, or from where it was rotated.
+// A container has one log, whose beginning may have been rotated away.
 type container struct {
 	lines   []string
 	rotated int
-	start   int // of what the page must have, if nothing was lost
+	start   int // first line that the page must get if nothing is lost
 }
 
 func (c *cluster) log(p *pod) string { return fmt.Sprintf("%s/%d", p.service, p.number) }
@@ -78,7 +77,7 @@ func (c *cluster) write(n int) {
 	}
 }
 
-// happen is what goes on while the page is not connected.
+// happen changes the cluster while the page is not connected.
 func (c *cluster) happen() {
 	c.write(c.random.IntN(60))
 	if c.calm {
@@ -115,7 +114,7 @@ func (c *cluster) Open(_ *Scope, request *Request) (Response, error) {
 	if text, ok := request.Header.Get("akash-tail"); ok && c.rest {
 		tail, _ = strconv.Atoi(text)
 	}
-	// Of a log that the page has nothing of yet, it cannot know that lines are gone.
+	// The page cannot notice lost lines of a log it has not seen yet.
 	heard := c.pages.delivered()
 	for _, p := range c.pods {
 		if len(heard[c.log(p)]) > 0 {
@@ -154,7 +153,7 @@ func (c *cluster) Open(_ *Scope, request *Request) (Response, error) {
 			}
 			cut := min(1+c.random.IntN(2000), len(text))
 			if c.rest {
-				cut += strings.IndexByte(text[cut-1:], '\n') // its bridge sends whole lines
+				cut += strings.IndexByte(text[cut-1:], '\n') // the bridge sends whole lines
 			}
 			piece := &leasev1.ServiceLogs{Name: p.service, Replica: p.number, Logs: []byte(text[:cut])}
 			if c.rest && !named[p] {
@@ -183,7 +182,7 @@ func (c *cluster) Open(_ *Scope, request *Request) (Response, error) {
 	return &fakeResponse{bridge: &fakeBridge{}, answer: a, rest: a.body}, nil
 }
 
-// runs cuts what the page has of a replica at the gaps that it was told of.
+// runs splits the lines that the page has of a replica at its gaps.
 func (p *page) runs(replica string) (runs [][]string) {
 	var run []string
 	goesOn := false
@@ -209,8 +208,8 @@ func (p *page) runs(replica string) (runs [][]string) {
 	}
 }
 
-// within reports whether a run is part of a log, and whether that has no more lines
-// before and after it, from a start on.
+// within reports whether a run is a contiguous part of the log: with first, one that begins
+// at or before start; with last, one that ends at the log's end.
 func (log *container) within(run []string, first, last bool) bool {
 	for at := 0; at+len(run) <= len(log.lines); at++ {
 		if slices.Equal(log.lines[at:at+len(run)], run) && (!first || at <= log.start) && (!last || at+len(run) == len(log.lines)) {
@@ -228,25 +227,25 @@ func describe(logs []*container) string {
 	return text.String()
 }
 
-// check requires that the page has every line once, or was told of a gap.
+// check requires that the page has every line once, or got a gap.
 func (c *cluster) check(page *page) {
 	for replica, logs := range c.followed {
 		runs := page.runs(replica)
 		last := logs[len(logs)-1]
 		if c.disturbs[replica] == 0 && c.asked < 0 {
-			require.Len(c.t, runs, 1, "%s: a gap was told where there is none", replica)
+			require.Len(c.t, runs, 1, "%s: a gap was reported although no line is missing", replica)
 			require.Equal(c.t, last.lines, append([]string(nil), runs[0]...), replica)
 			continue
 		}
 		if c.disturbs[replica] > 0 && c.alike > 0 {
-			continue // another log that says the same cannot be told from more of it
+			continue // a different log with the same lines cannot be told from a continuation
 		}
 		for i, run := range runs {
 			is := func(log *container) bool {
 				return log.within(run, i == 0 && log == logs[0] && len(run) > 0, i == len(runs)-1 && log == last)
 			}
 			require.True(c.t, len(run) == 0 && i < len(runs)-1 || slices.ContainsFunc(logs, is),
-				"%s: run %d of %d is no part of its logs: %.400q; they are\n%s", replica, i, len(runs), run, describe(logs))
+				"%s: run %d of %d is not part of its logs: %.400q; they are\n%s", replica, i, len(runs), run, describe(logs))
 		}
 		if c.rest && c.alike == 0 && !slices.ContainsFunc(logs, func(log *container) bool { return log.rotated > 0 }) {
 			seen := map[string]bool{}
@@ -258,8 +257,8 @@ func (c *cluster) check(page *page) {
 	}
 }
 
-// Whatever happens, every line comes once and in order, or a gap is told where some
-// may be missing; and none is told of a log to which nothing happened.
+// Whatever happens, every line is delivered once and in order, or a gap is reported where
+// some may be missing. No gap is reported for a log to which nothing happened.
 func TestEveryLineOnceOrAGap(t *testing.T) {
 	for seed := range uint64(2000) {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,18 +9,17 @@ import (
 // Credentials authenticate a tenant: a token or a client certificate, or
 // neither.
 type Credentials struct {
-	// Token returns a JWT. It is asked before each attempt, and told the token that
-	// the provider refused, if it did: it must not return that one again if it can
-	// help it.
+	// Token returns a JWT. It is called before each attempt. If the provider refused a
+	// token, Token is called with it, and should return another one.
 	Token func(scope *Scope, refused string) (string, error)
-	// Renewable says that Token may return another token than the last.
+	// Renewable says that Token may return a different token when called again.
 	Renewable bool
 	// CertPEM and KeyPEM are a client certificate and its key.
 	CertPEM, KeyPEM string
 }
 
-// Reasons why a token is not sent. They are those that package bridge/rpcerror has
-// for a provider's refusal.
+// Reasons why a token is not sent. Package bridge/rpcerror uses the same ones for a
+// provider's refusal.
 const (
 	tokenInvalid     = "tokenInvalid"
 	tokenExpired     = "tokenExpired"
@@ -28,30 +27,30 @@ const (
 	scopeMissing     = "scopeMissing"
 )
 
-// leeway is how far the page's clock may be off a token's dates before it decides,
-// in seconds. Within it the provider's does.
+// leeway is the tolerance for the page's clock when a token's dates are checked, in
+// seconds. Within it the provider decides.
 const leeway = 30
 
-// carriesCredentials reports whether the call shows the provider who asks.
+// carriesCredentials reports whether the call sends credentials to the provider.
 func (c *Call) carriesCredentials() bool {
 	return c.method.scope != "" && (c.Credentials.Token != nil || c.Credentials.CertPEM != "")
 }
 
-// token returns the token to send with an attempt, "" for none.
+// token returns the token to send with an attempt, or "" for none.
 func (c *Client) token(scope *Scope, call *Call) (string, *grpcweb.Status) {
 	if call.method.scope == "" || call.Credentials.Token == nil {
 		return "", nil
 	}
-	text, err := call.Credentials.Token(scope, call.refused)
+	text, err := call.Credentials.Token(scope, call.refusedToken)
 	if err != nil {
 		return "", grpcweb.Error(grpcweb.Unauthenticated, "no token: "+err.Error())
 	}
-	call.shown = text
+	call.lastToken = text
 	return text, c.check(call, text)
 }
 
-// check returns why a token is not worth sending, or nil. The provider has the
-// last word, but all it says is "unauthorized", and by then it has the token.
+// check returns an error if the provider is certain to refuse the token. The provider's own
+// answer would only be "unauthorized", and it would have received the token by then.
 func (c *Client) check(call *Call, text string) *grpcweb.Status {
 	t, err := token.Read(text)
 	if err != nil {
@@ -75,7 +74,7 @@ func (c *Client) check(call *Call, text string) *grpcweb.Status {
 		OSeq:     call.Lease.Lease.OSeq,
 	}
 	if call.method == sendManifest {
-		use.GSeq, use.OSeq = 0, 0 // it is for the whole deployment
+		use.GSeq, use.OSeq = 0, 0 // a manifest is for the whole deployment
 	}
 	switch t.Lacks(use) {
 	case token.Provider:
@@ -96,20 +95,20 @@ func (c *Client) check(call *Call, text string) *grpcweb.Status {
 	return nil
 }
 
-// refuse returns a status with a reason, made on this side of the wire.
+// refuse returns a status that was made by the client, with a reason.
 func refuse(code grpcweb.Code, reason, text string) *grpcweb.Status {
 	status := grpcweb.Error(code, text)
 	status.Fields = grpcweb.Fields{{Name: reasonField, Value: reason}}
 	return status
 }
 
-// renew reports whether a call that failed is worth an attempt with another token:
-// once, where the provider refused the one that it was shown. Nothing can have
-// happened then, so that goes for calls with an effect, too.
-func (c *Call) renew(f *RPCError) bool {
-	if f.Code != grpcweb.Unauthenticated || !c.Credentials.Renewable || c.refused != "" || !c.sent {
+// retryWithNewToken reports whether to repeat a failed call with another token: once, if
+// the provider refused the one that was sent. A refused call had no effect, so this also
+// applies to methods with side effects.
+func (c *Call) retryWithNewToken(f *RPCError) bool {
+	if f.Code != grpcweb.Unauthenticated || !c.Credentials.Renewable || c.refusedToken != "" || !c.sent {
 		return false
 	}
-	c.refused = c.shown
+	c.refusedToken = c.lastToken
 	return true
 }

@@ -14,7 +14,8 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// makeToken makes a token for 15 minutes from a time on, but for its signature.
+// makeToken makes a token that is valid for 15 minutes after from. Its signature is not
+// real.
 func makeToken(from time.Time, leases string) string {
 	encode := encoding.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"ES256K","typ":"JWT"}`)) + "." +
@@ -22,7 +23,7 @@ func makeToken(from time.Time, leases string) string {
 		".c2lnbmF0dXJl"
 }
 
-// here is a claim leases that grants permission at the provider.
+// here returns a leases claim that grants the permission at the provider.
 func here(permission string) string {
 	return `{"access":"granular","permissions":[{"provider":"` + provider + `",` + permission + `}]}`
 }
@@ -31,8 +32,8 @@ func manifestAnswer(t *testing.T) answer {
 	return answer{body: [][]byte{framed(t, &webv1.GetManifestResponse{Manifest: []byte("[]")}), trailers("grpc-status: 0\r\n")}}
 }
 
-// What a provider is sure to refuse is not sent, and its reason told; what it may
-// take is.
+// A token that the provider is certain to refuse is not sent, and the error says why. Other
+// tokens are sent.
 func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
@@ -41,9 +42,9 @@ func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 			name, token, code, reason, says string
 		}{
 			{"good", makeToken(now, full), "", "", ""},
-			{"of a clock that is a little ahead", makeToken(now.Add(29*time.Second), full), "", "", ""},
-			{"that has just ended", makeToken(now.Add(-15*time.Minute-29*time.Second), full), "", "", ""},
-			{"for this alone", makeToken(now, here(`"access":"scoped","scope":["get-manifest"]`)), "", "", ""},
+			{"from a clock that is a little ahead", makeToken(now.Add(29*time.Second), full), "", "", ""},
+			{"that has just expired", makeToken(now.Add(-15*time.Minute-29*time.Second), full), "", "", ""},
+			{"for this scope only", makeToken(now, here(`"access":"scoped","scope":["get-manifest"]`)), "", "", ""},
 			{"expired", makeToken(now.Add(-time.Hour), full), "UNAUTHENTICATED", "tokenExpired",
 				"the token expired at 1999-12-31T23:15:00Z, and it is 2000-01-01T00:00:00Z by this page's clock"},
 			{"not yet valid", makeToken(now.Add(time.Minute), full), "UNAUTHENTICATED", "tokenNotYetValid",
@@ -52,7 +53,7 @@ func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 			{"without the services of a deployment", makeToken(now, here(`"access":"granular","deployments":[{"dseq":7,"scope":["get-manifest"]}]`)), "UNAUTHENTICATED", "tokenInvalid",
 				"it lacks the claim leases.permissions.deployments.services"},
 			{"for another provider", makeToken(now, `{"access":"granular","permissions":[{"provider":"akash1other","access":"full"}]}`), "PERMISSION_DENIED", "scopeMissing", "at this provider"},
-			{"for another use", makeToken(now, here(`"access":"scoped","scope":["logs"]`)), "PERMISSION_DENIED", "scopeMissing", `the scope "get-manifest"`},
+			{"for another scope", makeToken(now, here(`"access":"scoped","scope":["logs"]`)), "PERMISSION_DENIED", "scopeMissing", `the scope "get-manifest"`},
 			{"for another lease", makeToken(now, here(`"access":"granular","deployments":[{"dseq":8,"scope":["get-manifest"],"services":["web"]}]`)), "PERMISSION_DENIED", "scopeMissing", "not on this lease"},
 		} {
 			client, bridge := newClient(manifestAnswer(t))
@@ -82,8 +83,8 @@ func TestTokensAreCheckedBeforeTheyAreSent(t *testing.T) {
 	})
 }
 
-// The author of a page is warned once of a token that any provider could use.
-func TestFullTokensAreWarnedOf(t *testing.T) {
+// A token that any provider could use causes one warning.
+func TestFullTokenWarnsOnce(t *testing.T) {
 	client, _ := newClient(manifestAnswer(t))
 	var warnings []string
 	client.Warn = func(text string) { warnings = append(warnings, text) }
@@ -98,9 +99,9 @@ func TestFullTokensAreWarnedOf(t *testing.T) {
 	assert.NotContains(t, warnings[0], "eyJ")
 }
 
-// A token that the provider refused is exchanged once, whatever the call does: a
-// refused call has done nothing.
-func TestRefusedTokensAreExchangedOnce(t *testing.T) {
+// A refused token is replaced once, also for methods with side effects: a refused call had
+// none.
+func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 	old := makeToken(time.Now(), here(`"access":"full"`))
 	fresh := makeToken(time.Now().Add(-time.Second), here(`"access":"full"`))
 	no := refusal("16", "the token expired", "tokenExpired")
@@ -110,7 +111,7 @@ func TestRefusedTokensAreExchangedOnce(t *testing.T) {
 		sent      []string
 		status    string
 	}{
-		"and is taken":             {true, []answer{no, manifestAnswer(t)}, []string{old, fresh}, "success"},
+		"and is accepted":          {true, []answer{no, manifestAnswer(t)}, []string{old, fresh}, "success"},
 		"and is refused again":     {true, []answer{no}, []string{old, fresh}, "error"},
 		"unless there is no other": {false, []answer{no}, []string{old}, "error"},
 	} {
@@ -149,21 +150,21 @@ func TestRefusedTokensAreExchangedOnce(t *testing.T) {
 	}
 }
 
-// A manifest, or a restart, whose answer is lost may be in effect. Nobody repeats
-// it, and the page is told.
-func TestOutcomesThatAreNotKnown(t *testing.T) {
+// A manifest or restart whose response is lost may have taken effect. It is not repeated,
+// and the error says so.
+func TestUnknownOutcome(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer       answer
 		code, reason string
 	}{
-		"the bridge is lost":       {answer{err: "Failed to fetch"}, "UNKNOWN", "outcomeUnknown"},
-		"the answer breaks off":    {answer{broken: "network error"}, "UNKNOWN", "outcomeUnknown"},
-		"the answer has no end":    {answer{}, "UNKNOWN", "outcomeUnknown"},
-		"the provider dies":        {refusal("14", "x", "providerGone"), "UNKNOWN", "outcomeUnknown"},
-		"the bridge says so":       {refusal("2", "x", "outcomeUnknown"), "UNKNOWN", "outcomeUnknown"},
-		"the time runs out":        {answer{hang: true}, "DEADLINE_EXCEEDED", "outcomeUnknown"},
-		"the provider was not met": {refusal("14", "x", "providerUnreachable"), "UNAVAILABLE", "providerUnreachable"},
-		"it was refused":           {refusal("3", "x", "manifestRefused"), "INVALID_ARGUMENT", "manifestRefused"},
+		"the bridge is lost":           {answer{err: "Failed to fetch"}, "UNKNOWN", "outcomeUnknown"},
+		"the answer breaks off":        {answer{broken: "network error"}, "UNKNOWN", "outcomeUnknown"},
+		"the answer is incomplete":     {answer{}, "UNKNOWN", "outcomeUnknown"},
+		"the provider dies":            {refusal("14", "x", "providerGone"), "UNKNOWN", "outcomeUnknown"},
+		"the bridge says so":           {refusal("2", "x", "outcomeUnknown"), "UNKNOWN", "outcomeUnknown"},
+		"the call times out":           {answer{hang: true}, "DEADLINE_EXCEEDED", "outcomeUnknown"},
+		"the provider was not reached": {refusal("14", "x", "providerUnreachable"), "UNAVAILABLE", "providerUnreachable"},
+		"it was refused":               {refusal("3", "x", "manifestRefused"), "INVALID_ARGUMENT", "manifestRefused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

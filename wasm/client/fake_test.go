@@ -16,7 +16,7 @@ import (
 
 const provider = "akash1provider"
 
-// realClock is time itself, which a synctest bubble makes pass at once.
+// realClock uses package time, which a synctest bubble runs with a fake clock.
 type realClock struct{}
 
 func (realClock) Now() int64 { return time.Now().Unix() }
@@ -26,8 +26,7 @@ func (realClock) AfterFunc(ms int, f func()) (stop func()) {
 	return func() { timer.Stop() }
 }
 
-// A fakeBridge answers requests one after the other, the last answer again and
-// again.
+// A fakeBridge gives each request the next answer, and repeats the last one.
 type fakeBridge struct {
 	answers []answer
 
@@ -35,19 +34,19 @@ type fakeBridge struct {
 	requests []*Request
 	at       []time.Duration // since the first request
 	began    time.Time
-	open     int // responses that are neither read to their end nor closed
+	open     int // responses that were neither read to their end nor closed
 }
 
-// An answer is what becomes of one request.
+// An answer is the outcome of one request.
 type answer struct {
-	err      string // that fetch fails with
-	hang     bool   // no answer comes
+	err      string // the error of fetch
+	hang     bool   // no response arrives
 	status   int    // 200 if it is 0
 	header   map[string]string
 	body     [][]byte
-	broken   string        // what reading fails with after the body
-	unending bool          // after the body nothing comes
-	after    time.Duration // how long nothing comes before the end
+	broken   string        // the error of reading after the body
+	unending bool          // the response stays open after the body
+	after    time.Duration // the time between the body and its end
 }
 
 func newClient(answers ...answer) (*Client, *fakeBridge) {
@@ -141,7 +140,7 @@ func (r *fakeResponse) Close() {
 	}
 }
 
-// framed is a message in its frame.
+// framed returns a message in a gRPC-Web frame.
 func framed(t *testing.T, message proto.Message) []byte {
 	t.Helper()
 	wire, err := proto.Marshal(message)
@@ -149,14 +148,14 @@ func framed(t *testing.T, message proto.Message) []byte {
 	return append(grpcweb.AppendHeader(nil, len(wire)), wire...)
 }
 
-// trailers is the frame that ends a stream.
+// trailers returns the trailer frame that ends a stream.
 func trailers(lines string) []byte {
 	frame := grpcweb.AppendHeader(nil, len(lines))
 	frame[0] = 0x80
 	return append(frame, lines...)
 }
 
-// refusal is an answer without a body: an error of the bridge.
+// refusal is an error of the bridge, in headers without a body.
 func refusal(status, message, reason string) answer {
 	return answer{header: map[string]string{
 		"grpc-status": status, "grpc-message": message, "akash-error": reason, "content-length": "0",

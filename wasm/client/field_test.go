@@ -50,9 +50,9 @@ func TestFieldStatusInHeaders(t *testing.T) {
 	})
 }
 
-// Field: a stream that a proxy held back had to wait, as after a failure, before it went
-// on another way.
-func TestFieldSwitchedStreamGoesOnAtOnce(t *testing.T) {
+// Field: a stream that a proxy buffered waited, as after a failure, before it switched to
+// another transport.
+func TestFieldSwitchedStreamReconnectsAtOnce(t *testing.T) {
 	c, bridge := newClient(answer{})
 	call := newCall()
 	call.Retries, call.Reconnect, call.Lease.Follow = 0, true, true
@@ -60,10 +60,10 @@ func TestFieldSwitchedStreamGoesOnAtOnce(t *testing.T) {
 	defer s.Close(grpcweb.Error(grpcweb.Canceled, "the test is over"))
 	_, f := s.Connect()
 	require.Nil(t, f)
-	assert.True(t, bridge.requests[0].Endless)
+	assert.True(t, bridge.requests[0].LongLived)
 
 	s.SwitchTransport("websocket")
-	again, f := s.Finish("a proxy holds the answer back", false)
+	again, f := s.Finish("a proxy buffers the response", false)
 	assert.True(t, again)
 	assert.Nil(t, f)
 	assert.Zero(t, s.wait)
@@ -71,7 +71,7 @@ func TestFieldSwitchedStreamGoesOnAtOnce(t *testing.T) {
 	require.Nil(t, f)
 	assert.Equal(t, "websocket", bridge.requests[1].Transport)
 
-	// A connection that breaks later is one that failed.
+	// A connection that breaks later counts as failed.
 	again, _ = s.Finish("connection reset", false)
 	assert.True(t, again)
 	assert.NotZero(t, s.wait)

@@ -5,14 +5,13 @@ import (
 	"unsafe"
 )
 
-// A fingerprint identifies a line, taken over its bytes in pieces of any
-// size. It is made for speed, as it is taken of every line: it tells lines apart
-// that were not made to be confused, and whoever makes some confuses only logs of
-// their own.
+// A fingerprint is a hash of a line, which may be written in pieces of any size. It is made
+// for speed, as every line is hashed. It is not cryptographic: a tenant who constructs
+// collisions only confuses the resumption of their own logs.
 type fingerprint struct {
 	sum  uint64
-	word uint64 // the bytes that do not fill a word yet
-	n    uint64 // bytes
+	word uint64 // bytes of an incomplete word
+	n    uint64 // bytes written
 }
 
 const (
@@ -36,7 +35,7 @@ func (p *fingerprint) write(b []byte) {
 	}
 }
 
-// fill completes a word that was begun.
+// fill completes the incomplete word.
 func (p *fingerprint) fill(b *[]byte) {
 	for p.n&7 != 0 && len(*b) > 0 {
 		p.word |= uint64((*b)[0]) << (p.n & 7 * 8)
@@ -50,8 +49,8 @@ func (p *fingerprint) fill(b *[]byte) {
 // end returns the fingerprint.
 func (p *fingerprint) end() uint64 { return finish(p.sum, p.word, p.n) }
 
-// finish returns the fingerprint of n bytes: sum is over their words, and word the
-// bytes after the last.
+// finish returns the fingerprint of n bytes: sum is the hash of the complete words, and
+// word holds the bytes after them.
 func finish(sum, word, n uint64) uint64 {
 	h := mix(mix(sum, word), n)
 	h ^= h >> 32

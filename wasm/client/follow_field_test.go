@@ -13,7 +13,7 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// overREST is an answer of a provider that speaks REST.
+// overREST returns the answer as it comes from a provider reached over REST.
 func overREST(a answer) answer {
 	header := map[string]string{"akash-method": "rest"}
 	for name, value := range a.header {
@@ -23,7 +23,7 @@ func overREST(a answer) answer {
 	return a
 }
 
-// followed is a call that follows, with a token.
+// followed returns a call with Follow and a token.
 func followed() *Call {
 	call := newCall()
 	call.Reconnect, call.Lease.Follow = true, true
@@ -33,12 +33,12 @@ func followed() *Call {
 	return call
 }
 
-// follow reads a stream until it ends, or is left after a time, and returns what came
-// and why the stream waited, each reason once in a row.
+// follow reads a stream until it ends or is closed after leave. It returns the entries and
+// the reasons of retries, without consecutive duplicates.
 func follow(t *testing.T, c *Client, method string, call *Call, leave time.Duration) (entries []entry, waits []string, f *RPCError) {
 	t.Helper()
 	s := c.NewStream(method, call)
-	s.Waiting = func(f *RPCError) {
+	s.OnRetry = func(f *RPCError) {
 		reason := f.Code.String() + "/" + f.Reason
 		if len(waits) == 0 || waits[len(waits)-1] != reason {
 			waits = append(waits, reason)
@@ -50,7 +50,7 @@ func follow(t *testing.T, c *Client, method string, call *Call, leave time.Durat
 	return entries, waits, f
 }
 
-// within counts the connections of the first n seconds.
+// within returns the number of connections in the first n seconds.
 func (b *fakeBridge) within(n int) (count int) {
 	for _, at := range b.at {
 		if at <= time.Duration(n)*time.Second {
@@ -71,18 +71,18 @@ func serviceStatus(t *testing.T, available int32) []byte {
 }
 
 // A provider that repeated one known event and closed was called 82 times in 10 s.
-func TestFieldProviderThatRepeatsItself(t *testing.T) {
+func TestFieldRepeatedEventDoesNotResetBackoff(t *testing.T) {
 	heartbeat := grpcweb.AppendHeader(nil, 0)
 	closed := trailers("grpc-status: 14\r\nakash-error: providerGone\r\n")
 	for name, c := range map[string]struct {
 		method string
 		body   [][]byte
 	}{
-		"an event":                  {"streamLeaseEvents", [][]byte{startedEvent(t), closed}},
-		"a status":                  {"streamServiceStatus", [][]byte{serviceStatus(t, 1), closed}},
-		"lines":                     {"streamLogs", [][]byte{logs(t, "web", 0, "one\ntwo\nthree\n"), closed}},
-		"an event and a heartbeat":  {"streamLeaseEvents", [][]byte{startedEvent(t), heartbeat, closed}},
-		"a status, with good words": {"streamProviderStatus", append(statuses(t, 1), wellEnded)},
+		"an event":                 {"streamLeaseEvents", [][]byte{startedEvent(t), closed}},
+		"a status":                 {"streamServiceStatus", [][]byte{serviceStatus(t, 1), closed}},
+		"lines":                    {"streamLogs", [][]byte{logs(t, "web", 0, "one\ntwo\nthree\n"), closed}},
+		"an event and a heartbeat": {"streamLeaseEvents", [][]byte{startedEvent(t), heartbeat, closed}},
+		"a status that ends well":  {"streamProviderStatus", append(statuses(t, 1), wellEnded)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, random := range []float64{0, 0.5, 1} {
@@ -93,15 +93,15 @@ func TestFieldProviderThatRepeatsItself(t *testing.T) {
 					assert.Equal(t, grpcweb.Canceled, f.Code)
 					assert.LessOrEqual(t, len(entries), 3, "nothing comes twice")
 					assert.LessOrEqual(t, bridge.within(10), 7)
-					assert.GreaterOrEqual(t, len(bridge.at), 360, "it goes on, at most 10 s apart")
+					assert.GreaterOrEqual(t, len(bridge.at), 360, "it retries at most 10 s apart")
 				})
 			}
 		})
 	}
 }
 
-// A connection that brings news, or that lasts, has the waits begin anew.
-func TestBackoffBeginsAnew(t *testing.T) {
+// The backoff starts over after a connection that brought something new, or that lasted.
+func TestBackoffReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := overREST(refusal("14", "down", "providerGone"))
 		client, bridge := newClient(
@@ -129,7 +129,7 @@ func TestBackoffBeginsAnew(t *testing.T) {
 
 // A provider that closed events or logs before the first of them (1011, 1013 or 4000)
 // made a follower throw within 10 ms.
-func TestFieldFollowerIsPatientFromTheStart(t *testing.T) {
+func TestFieldFollowerRetriesFromTheStart(t *testing.T) {
 	for _, reason := range []string{"providerGone", "providerFailed", "clusterUnavailable", "podStarting", ""} {
 		for _, method := range []string{"streamLogs", "streamLeaseEvents", "streamServiceStatus"} {
 			synctest.Test(t, func(t *testing.T) {
@@ -169,9 +169,9 @@ func TestFieldLogOfAPodThatIsStarting(t *testing.T) {
 	})
 }
 
-// Who does not follow waits no longer than retries say, and nobody waits for what
-// will not pass.
-func TestWhatIsNotWaitedFor(t *testing.T) {
+// Without Follow, a stream retries only Retries times. Permanent errors are not retried at
+// all.
+func TestWhatIsNotRetried(t *testing.T) {
 	once := func(call *Call) { call.Lease.Follow = false }
 	broken := func(call *Call) { call.Reconnect = false }
 	for name, c := range map[string]struct {
@@ -208,8 +208,8 @@ func TestWhatIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// A manifest was not asked for again after a 503 of a provider over REST, which no
-// credential can crash.
+// getManifest was not retried after a 503 of a provider over REST, where credentials crash
+// nothing.
 func TestFieldManifestOfAProviderThatIsBusy(t *testing.T) {
 	busy := overREST(refusal("14", "its Kubernetes cluster does not answer", "clusterUnavailable"))
 	call := followed()
@@ -218,8 +218,8 @@ func TestFieldManifestOfAProviderThatIsBusy(t *testing.T) {
 	assert.Equal(t, 4.0, result["attempts"])
 
 	result, _ = try(t, "sendManifest", call, busy)
-	assert.Equal(t, 1.0, result["attempts"], "what has an effect is sent once")
+	assert.Equal(t, 1.0, result["attempts"], "a method with side effects is sent once")
 
 	result, _ = try(t, "getManifest", call, refusal("14", "x", "providerGone"))
-	assert.Equal(t, 1.0, result["attempts"], "over gRPC, or nobody knows how")
+	assert.Equal(t, 1.0, result["attempts"], "over gRPC, or an unknown way")
 }

@@ -8,82 +8,78 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// Bounds of what a stream of logs keeps, so that no provider can fill a page's
-// memory.
+// Limits of what a log stream keeps, so that no provider can fill a page's memory.
 const (
-	// maxLine is the longest line in bytes that is one entry; a longer one is
-	// several, of which all but the last say that they go on.
+	// maxLine is the longest line that becomes one entry, in bytes. A longer line becomes
+	// several entries, all but the last marked as continued.
 	maxLine = 1 << 20
-	// maxHeld bounds the beginnings of lines that are kept for all replicas
-	// together, in bytes.
-	maxHeld = 16 << 20
-	// maxReplicas bounds how many logs one stream may hold.
+	// maxPartial limits the incomplete lines of all replicas together, in bytes.
+	maxPartial = 16 << 20
+	// maxReplicas limits the number of logs in one stream.
 	maxReplicas = 16 << 10
-	// maxServiceName bounds a service's name in bytes; in Kubernetes it is 63.
+	// maxServiceName limits a service's name, in bytes. Kubernetes allows 63.
 	maxServiceName = 1 << 10
 )
 
-// lines turns the pieces of many replicas' logs into lines. A piece may hold
-// many lines or a part of one; what is not yet a line waits for the replica's
-// next piece.
+// lines splits the log pieces of many replicas into lines. A piece may hold many lines or
+// part of one. An incomplete line is kept until the replica's next piece.
 type lines struct {
 	services map[string]uint32   // ids
 	replicas map[string]*replica // by number and name
-	key      []byte              // of the last that was looked up there
-	order    []*replica          // as they first occurred
+	key      []byte              // of the last lookup, reused
+	order    []*replica          // in order of first occurrence
 	recent   [64]*replica
-	held     int // bytes in all partial lines
+	held     int // bytes of all incomplete lines
 
 	pieces  message.LogPieces // of the current message
 	current *replica
-	log     []byte // what is left of the current piece, which is current's
+	log     []byte // the unread rest of the current piece, which is current's
 
-	// What a log that comes again is recognised by, where remembers is set.
+	// State for recognising repeated logs, used if remembers is set.
 	remembers bool
 	seed      fingerprint // of every line
 	tail      int         // lines of history that each log begins with, negative for all
-	ignores   bool        // of replicas that come now, lines from before are not wanted
-	misses    bool        // of replicas that come now, lines may have been missed
-	early     bool        // a log that comes now may have more history than was asked for
+	ignores   bool        // drop the history of replicas that are new on this connection
+	misses    bool        // replicas that are new on this connection may have lost lines
+	early     bool        // a new replica may have more history than was asked for
 	releases  []release
 	kept      int      // bytes in all replays
-	gaps      []uint32 // services and numbers of replicas, to be told
-	again     bool     // the connection has to be opened again to decide
-	deep      bool     // with all lines
+	gaps      []uint32 // services and numbers of replicas, for the next batch
+	again     bool     // the log has to be read once more, over a new connection
+	deep      bool     // with its whole history
 }
 
 type replica struct {
 	name            string
 	service, number uint32
-	partial         []byte // the beginning of a line
-	pod             string // whose log it is, where that is known
-	named           bool   // that was said on this connection
-	lost            bool   // lines are missing after the last one, as the page was told
+	partial         []byte // an incomplete line
+	pod             string // the pod's name, if known
+	named           bool   // the pod was named on this connection
+	lost            bool   // lines are missing after the last one; the gap was reported
 
 	history
 	window  []uint32 // fingerprints of the last lines, limit at most
 	limit   int
-	oldest  int         // in the window, once that is full
-	replay  *replay     // while lines may have been delivered; otherwise nil
-	moved   bool        // the lines of a replay do not have the places that they had
+	oldest  int         // index of the oldest line in a full window
+	replay  *replay     // set while lines may be repeated
+	moved   bool        // lines cannot be identified by their position any more
 	anew    bool        // the next connection's lines are all new
-	former  *replica    // what it was before its log was found to be another one
-	current fingerprint // the part of the current line that was delivered
+	former  *replica    // the state before a different log was found
+	current fingerprint // of the part of the current line that was delivered
 	gone    int         // its length
-	skip    int         // how much of it is still to come again
-	unusual bool        // replay or gone are set
+	skip    int         // bytes of it that are still repeated
+	unusual bool        // replay, gone or lost is set: line must not take its fast path
 }
 
-// start begins with a message, which must stay valid until take has taken all of
-// it.
+// start begins reading a message, which must stay valid until take has consumed it.
 func (l *lines) start(response []byte) { l.pieces.Reset(response) }
 
-// take moves lines to the batch until the message is used up or the batch is
-// full; it returns true in the first case.
+// take moves lines to the batch. It returns true when the message is used up, and false
+// when the batch is full.
 func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 	for {
 		for len(l.releases) > 0 {
-			if b.full() || !l.tell(b) {
+			if b.full() || !l.moveGaps(b) {
 				return false, nil
 			}
 			l.released(b)
@@ -93,7 +89,7 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 			return true, nil
 		}
 		if len(l.log) > 0 {
-			if b.full() || len(l.gaps) > 0 && !l.tell(b) {
+			if b.full() || len(l.gaps) > 0 && !l.moveGaps(b) {
 				return false, nil
 			}
 			l.line(b)
@@ -115,17 +111,18 @@ func (l *lines) take(b *Batch) (done bool, status *grpcweb.Status) {
 			l.name(b, l.current)
 		}
 		if l.early && l.current.lines == 0 && l.current.replay == nil && len(l.pieces.Log) > 0 {
-			// All that it wrote is new, and may be more than was asked for.
+			// Everything in this log is new, and may be more than the tail that was asked for.
 			l.deep, l.again = true, true
 		}
 		l.log = l.pieces.Log
 	}
 }
 
-// elsewhere is the name of the pod of a replica whose pod has another number now.
+// elsewhere stands for the pod of a replica whose pod has another number now.
 const elsewhere = "-"
 
-// name takes note that a replica's log begins here, and whose it is.
+// name handles a piece that names its pod, which starts the pod's log or follows lost
+// lines.
 func (l *lines) name(b *Batch, r *replica) {
 	before, same := r.pod, r.pod == string(l.pieces.Pod)
 	again := r.named
@@ -148,14 +145,14 @@ func (l *lines) name(b *Batch, r *replica) {
 	if !l.remembers {
 		return
 	}
-	// Another log begins. What the last one ended with is certain to have come only
-	// where it is another pod's and the connection was there to the end.
+	// A new log begins. The end of the previous one was certainly received only if it was
+	// another pod's and the connection was open until then.
 	if len(r.partial) > 0 {
 		l.finishLine(b, r)
 	}
 	tail := l.tail
 	if again {
-		tail = resumeTail // what a bridge asks for
+		tail = resumeTail // as the bridge asks the provider for
 	}
 	if !again {
 		l.cut(r)
@@ -163,9 +160,9 @@ func (l *lines) name(b *Batch, r *replica) {
 	r.begin(tail)
 }
 
-// interrupt takes note that lines of a replica's log are missing here. A log that
-// may still repeat what was delivered is read on: what was delivered last may come
-// after the place.
+// interrupt handles lines that are missing from a replica's log at this place. If the log
+// may still repeat delivered lines, it is read on, because the last delivered lines may
+// follow.
 //
 //go:noinline
 func (l *lines) interrupt(b *Batch, r *replica) {
@@ -187,7 +184,7 @@ func (l *lines) interrupt(b *Batch, r *replica) {
 	r.lost, r.unusual = true, true
 }
 
-// line takes one line off the current piece, or what there is of it.
+// line takes one line, or an incomplete one, from the current piece.
 func (l *lines) line(b *Batch) {
 	r := l.current
 	end, plain, fingerprint := lineEnd(l.log, l.seed.sum)
@@ -214,13 +211,13 @@ func (l *lines) line(b *Batch) {
 		return
 	}
 	if r.lost {
-		r.begin(resumeTail) // what a bridge asks for
+		r.begin(resumeTail) // as the bridge asks the provider for
 	}
 	l.hold(b, r, line)
 	l.finishLine(b, r)
 }
 
-// released takes one line off what turned out to be new.
+// released delivers one line of the text that was found to be new.
 func (l *lines) released(b *Batch) {
 	first := &l.releases[0]
 	if first.text == nil {
@@ -239,8 +236,7 @@ func (l *lines) released(b *Batch) {
 	}
 }
 
-// hold keeps the beginning of a line. What gets too long to keep becomes entries
-// at once.
+// hold keeps part of a line. What exceeds the limits is delivered at once.
 func (l *lines) hold(b *Batch, r *replica, part []byte) {
 	if r.replay != nil {
 		l.repeat(r, part)
@@ -252,7 +248,7 @@ func (l *lines) hold(b *Batch, r *replica, part []byte) {
 	}
 	r.partial = append(r.partial, part...)
 	l.held += len(part)
-	for len(r.partial) > maxLine || l.held > maxHeld {
+	for len(r.partial) > maxLine || l.held > maxPartial {
 		n := wholeRunes(r.partial, min(maxLine, len(r.partial)))
 		if n == 0 {
 			return
@@ -270,12 +266,11 @@ func (l *lines) hold(b *Batch, r *replica, part []byte) {
 	}
 }
 
-// finishLine makes an entry of what is kept of a replica's line, which has come to
-// its end.
+// finishLine delivers a replica's line, which is complete.
 func (l *lines) finishLine(b *Batch, r *replica) {
 	if r.skip > 0 {
-		// It is shorter than what was delivered of it, so it is another.
-		l.lose(r)
+		// The line is shorter than the part that was delivered, so it is a different one.
+		l.addGap(r)
 		r.skip = 0
 	}
 	if l.remembers {
@@ -295,7 +290,7 @@ func (l *lines) finishLine(b *Batch, r *replica) {
 	}
 }
 
-// flush makes entries of all lines whose end never came.
+// flush delivers all incomplete lines.
 func (l *lines) flush(b *Batch) {
 	for _, r := range l.order {
 		if len(r.partial) > 0 {
@@ -308,8 +303,8 @@ func (r *replica) emit(b *Batch, line []byte, flag uint32) {
 	b.add(r.service|flag, r.number, line)
 }
 
-// replica returns the replica of that name and number. The recent ones are found
-// without hashing the name.
+// replica returns the replica with the name and number. Recent ones are found without
+// hashing the name.
 func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcweb.Status) {
 	slot := number
 	if n := len(name); n > 0 {
@@ -345,7 +340,7 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 			r.replay, r.unusual = &replay{ignored: true, current: l.seed}, true
 		}
 		if l.misses {
-			l.lose(r)
+			l.addGap(r)
 		}
 		l.replicas[string(l.key)] = r
 		l.order = append(l.order, r)
@@ -354,9 +349,9 @@ func (l *lines) replica(b *Batch, name []byte, number uint32) (*replica, *grpcwe
 	return r, nil
 }
 
-// lineEnd returns the position of the first line feed, or the length of log, and
-// whether the bytes before it are known to be ASCII, and their fingerprint. It looks at
-// eight bytes at a time.
+// lineEnd returns the position of the first line feed, or the length of log; whether the
+// bytes before it are known to be ASCII; and their fingerprint. It reads eight bytes at a
+// time.
 func lineEnd(log []byte, seed uint64) (end int, ascii bool, fingerprint uint64) {
 	const ones, highs, feeds = 0x0101010101010101, 0x8080808080808080, 0x0a0a0a0a0a0a0a0a
 	seen := uint64(0)
@@ -380,8 +375,8 @@ func lineEnd(log []byte, seed uint64) (end int, ascii bool, fingerprint uint64) 
 	return i, (seen|rest)&highs == 0, finish(seed, rest, uint64(i))
 }
 
-// wholeRunes returns how much of the first n bytes of text to take so that no
-// character is cut in two: all, or up to three bytes fewer.
+// wholeRunes returns the length of the longest prefix of text, at most n bytes, that does
+// not end within a character.
 func wholeRunes(text []byte, n int) int {
 	for i := n - 1; i >= 0 && i >= n-3; i-- {
 		size := 1

@@ -7,22 +7,22 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// A method is one method of a provider's services.
+// A method describes one RPC method of a provider.
 type method struct {
 	path string
-	// answer describes the messages that come back; nil for log pieces.
+	// answer describes the response messages; nil for log pieces.
 	answer *message.Table
-	// scope is what a token must grant for it (AEP-64), for the methods about a
-	// lease, which need credentials. Those of ProviderRPC have none and must never be
-	// given any: a provider older than v0.16.0 dies of an authorization header on a
-	// unary call.
+	// scope is the scope that a token must grant (AEP-64). It is set for the methods about
+	// a lease, which need credentials. The methods of ProviderRPC have none and must never
+	// carry credentials: a provider older than v0.16.0 crashes on an authorization header
+	// of a unary call (proto/akash-provider-api.md, section 1.4).
 	scope string
-	// effect is set where a call changes something, so that it is not repeated.
+	// effect is set if a call has side effects, so that it is not repeated.
 	effect bool
-	// lasting is set for a stream that has no end of its own: when its connection
-	// ends, however that is, it is opened again.
-	lasting bool
-	// streams is set where there may be any number of answers.
+	// reopens is set for a stream that does not end by itself: when its connection ends,
+	// even without an error, it is opened again.
+	reopens bool
+	// streams is set if there may be any number of responses.
 	streams bool
 	encode  func(*message.LeaseRequest, []byte) []byte
 }
@@ -35,7 +35,7 @@ var (
 	streamProviderStatus = &method{
 		path:    "/akash.provider.v1.ProviderRPC/StreamStatus",
 		answer:  message.Status,
-		lasting: true,
+		reopens: true,
 		streams: true,
 	}
 	streamServiceStatus = &method{
@@ -100,7 +100,7 @@ var (
 	}
 )
 
-// methodOf returns the method of that name in JavaScript.
+// methodOf returns the method with the given name in JavaScript.
 func methodOf(name string) *method {
 	switch name {
 	case "getProviderStatus":
@@ -129,11 +129,10 @@ func methodOf(name string) *method {
 	panic("no method " + name)
 }
 
-// endless reports whether the call may go on for as long as it likes.
-func (c *Call) endless() bool { return c.method.lasting || c.Lease.Follow }
+// longLived reports whether the call may stay open without limit.
+func (c *Call) longLived() bool { return c.method.reopens || c.Lease.Follow }
 
-// request makes the call's request, with a token unless it is "". Its headers are
-// those of the bridge's contract.
+// request returns the call's request, with a token unless it is "".
 func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	header := grpcweb.Fields{
 		{Name: "content-type", Value: grpcweb.ContentType},
@@ -143,8 +142,8 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	add := func(name, value string) {
 		header = append(header, grpcweb.Field{Name: name, Value: value})
 	}
-	// A stream may take as long as whoever reads it; only its beginning is bounded,
-	// on this side.
+	// A stream may stay open as long as it is read. Only the wait for its headers is
+	// bounded, and by the client.
 	if c.Timeout > 0 && !c.method.streams {
 		add(grpcweb.TimeoutHeader, grpcweb.Timeout(c.Timeout))
 	}
@@ -154,8 +153,8 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	if c.SkipVersion {
 		add("akash-check-version", "false")
 	}
-	if beat := c.beat(); beat > 0 {
-		add("akash-heartbeat", seconds(beat))
+	if ms := c.heartbeatInterval(); ms > 0 {
+		add("akash-heartbeat", seconds(ms))
 	}
 	if c.Tail != nil {
 		add("akash-tail", strconv.FormatUint(uint64(*c.Tail), 10))
@@ -183,22 +182,22 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	return &Request{
 		URL: c.Bridge + c.method.path, Header: header, Body: body,
 		Transport: c.Transport, Streams: c.method.streams, Whole: !c.method.streams,
-		Endless: c.endless(),
+		LongLived: c.longLived(),
 	}, nil
 }
 
-// beat is how often to ask for a sign of life, in milliseconds, 0 for never.
-func (c *Call) beat() int {
+// heartbeatInterval returns the interval of the heartbeats to ask for, in milliseconds, 0 for none.
+func (c *Call) heartbeatInterval() int {
 	switch {
 	case !c.method.streams:
 		return 0
-	case c.settles && (c.Heartbeat == 0 || c.Heartbeat > settleBeat):
-		return settleBeat
+	case c.resumes && (c.Heartbeat == 0 || c.Heartbeat > resumeHeartbeat):
+		return resumeHeartbeat
 	}
 	return c.Heartbeat
 }
 
-// seconds writes a time in milliseconds as seconds.
+// seconds formats milliseconds as seconds.
 func seconds(ms int) string {
 	text := strconv.Itoa(ms / 1000)
 	if rest := ms % 1000; rest > 0 {
@@ -217,8 +216,9 @@ func printable(text string) bool {
 	return true
 }
 
-// base64 encodes as binary metadata is encoded: the standard alphabet, without
-// padding. Package encoding/base64 would bring reflection with it.
+// base64 encodes text as binary metadata is encoded: in the standard alphabet, without
+// padding. It does not use package encoding/base64, which would link reflection into the
+// module.
 func base64(text string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	encoded := make([]byte, 0, (len(text)*4+2)/3)

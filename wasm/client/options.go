@@ -2,9 +2,9 @@ package client
 
 import "akash-provider-web/wasm/message"
 
-// options are those of a call as one text, which costs less than an object does:
-// values with a NUL between them, in the order of npm/src/engine/flat.ts, which has checked
-// them. What is absent is empty.
+// options holds a call's options as one string, which costs less than an object: values
+// separated by NUL, in the order of npm/src/engine/flat.ts, which has validated them.
+// Absent values are empty.
 type options string
 
 //go:noinline
@@ -22,13 +22,13 @@ func (o *options) text() string {
 
 func (o *options) flag() bool { return o.text() != "" }
 
-// number returns a whole number, and whether it is there.
+// number returns the next value as an integer, and whether it is present.
 func (o *options) number() (n uint64, ok bool) { return number(o.text()) }
 
 func number(text string) (n uint64, ok bool) {
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
-			break // a fraction, which does not count
+			break // ignore a fraction
 		}
 		n = n*10 + uint64(text[i]-'0')
 	}
@@ -47,7 +47,7 @@ func (o *options) uint32() uint32 {
 	return uint32(n)
 }
 
-// ReadCall reads a call from the text that npm/src/engine/flat.ts makes of it.
+// ReadCall parses a call from the text that npm/src/engine/flat.ts encodes.
 func ReadCall(text string) *Call {
 	o := options(text)
 	c := &Call{}
@@ -86,7 +86,7 @@ func ReadCall(text string) *Call {
 	return c
 }
 
-// item takes the first of some numbers, with commas between them.
+// item takes the first of several numbers separated by commas.
 func (o *options) item() uint32 {
 	text := string(*o)
 	end := 0

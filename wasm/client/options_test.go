@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// written returns the names of a call's fields in the order in which
-// npm/src/engine/flat.ts writes them.
+// written returns the names of a call's fields in the order in which npm/src/engine/flat.ts
+// encodes them.
 func written(t *testing.T) []string {
 	source, err := os.ReadFile("../../npm/src/engine/flat.ts")
 	require.NoError(t, err)
@@ -24,8 +24,7 @@ func written(t *testing.T) []string {
 	return names
 }
 
-// fields are the values of a call by the names that TypeScript has for them, as text;
-// "" for what is absent.
+// fields returns the values of a call as text, by their names in TypeScript; "" if absent.
 func fields(c *Call) map[string]string {
 	number := func(n uint64) string {
 		if n == 0 {
@@ -76,7 +75,7 @@ func fields(c *Call) map[string]string {
 	}
 }
 
-// TestCallText checks that Go reads each field of a call where TypeScript writes it.
+// Go reads each field of a call where TypeScript writes it.
 func TestCallText(t *testing.T) {
 	names := written(t)
 	require.ElementsMatch(t, names, keys(fields(&Call{})))
@@ -96,7 +95,7 @@ func TestCallText(t *testing.T) {
 	}
 }
 
-// TestCallTextLimits checks the greatest values, and a 0 that is not absent.
+// The largest values are read, and a 0 differs from an absent value.
 func TestCallTextLimits(t *testing.T) {
 	names := written(t)
 	values := make([]string, len(names))

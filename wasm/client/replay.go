@@ -2,64 +2,61 @@ package client
 
 import "akash-provider-web/wasm/message"
 
-// A log's lines carry neither time nor number. When a connection breaks and the
-// log is opened again, it begins with lines that were delivered before, and the
-// only way to tell is to recognise them. For each replica a history is kept while
-// lines are delivered, and a replay compares what comes again with it.
+// Log lines carry neither time nor sequence number. When a connection breaks and the log is
+// opened again, it begins with lines that were delivered before. The only way to find them
+// is to recognise their text. While lines are delivered, a history is kept for each
+// replica; a replay compares the repeated lines with it.
 //
-// Where the log was read from its first line on and is repeated from its first
-// line on, each line has its place: lines are counted until there are as many as
-// were delivered, and a fingerprint over all of them tells whether it is the same
-// log. That is exact however often the log says the same. Where that is not so (the
-// log was rotated, or only its end was asked for), the last lines that were
-// delivered are searched for. Where they are not found, or might be elsewhere too,
-// lines may have been lost, and the page is told.
+// If the log was read from its first line and is repeated from its first line, lines are
+// identified by position: they are counted up to the number that was delivered, and a
+// fingerprint over all of them tells whether it is the same log. That is exact, even if
+// lines repeat. Otherwise (the log was rotated, or only its end was asked for) the last
+// delivered lines are searched for. If they are not found, or occur more than once, lines
+// may have been lost, and the page gets a gap.
 //
-// A bridge that numbers a provider's pods itself names them, and is told on the next
-// connection which numbers they have, whichever bridge that is. Of others nothing is
-// known but their numbers, so a log that is not the one that was delivered under its
-// number is also held against those of the service's other replicas.
+// A bridge that numbers a provider's pods itself sends their names. The next connection
+// sends the bridge their numbers, whichever bridge answers. Without names, a log that
+// differs from the one delivered under its number is also compared with the service's other
+// replicas.
 
 const (
-	// windowLines is how many last lines of a replica can be searched for, for as
-	// many replicas as a lease has; what a stream keeps for its history is 8 KB for
-	// each.
+	// windowLines is how many of a replica's last lines can be searched for. A lease has as
+	// many replicas with that window as windowReplicas; each window takes 8 KB.
 	windowLines    = 2048
 	windowReplicas = 512
-	// smallWindow is the same for further replicas.
+	// smallWindow is the window of further replicas.
 	smallWindow = 64
-	// certainWindow is how many lines in a row do not occur twice by chance. Where
-	// fewer can be searched for, the last place that fits is taken, not the first.
+	// certainWindow is how many consecutive lines do not repeat by chance. With fewer, the
+	// last match is used, not the first.
 	certainWindow = 32
-	// maxKept bounds the lines that are kept for all replicas together until it is
-	// known whether they are new, in bytes.
+	// maxKept limits the lines of all replicas that are kept until it is known whether they
+	// are new, in bytes.
 	maxKept = 4 << 20
-	// maxWhole is up to how many lines a log is asked for as a whole again where
-	// its end could be had.
+	// maxWhole is the number of lines up to which a whole log is asked for again although
+	// its end could be.
 	maxWhole = 200_000
-	// resumeTail is how many lines of history, per replica, are asked for then.
+	// resumeTail is how many lines of history are asked for otherwise, per replica.
 	resumeTail = 10_000
-	// maxKnown is how many pods a bridge can be told.
+	// maxKnown is the maximum number of pods sent to a bridge.
 	maxKnown = 1000
-	// settleTime is the time between two looks at what is not decided yet, in
-	// milliseconds. So that there is something to look at, a sign of life is asked
-	// for a little less often than that.
-	settleTime = 9500
-	settleBeat = 10_000
+	// reviewInterval is the time between two reviews of undecided logs, in milliseconds.
+	// resumeHeartbeat is the heartbeat asked for meanwhile, a little longer, so that each
+	// interval has one.
+	reviewInterval  = 9500
+	resumeHeartbeat = 10_000
 )
 
-// A history is what is remembered of the lines of one replica.
+// A history summarises the lines of one replica.
 type history struct {
-	lines uint64   // ever
-	sum   uint64   // the fingerprint of all of them
-	sums  []uint64 // that of the first 1, 2, 4, 8, …
-	// tail is how many lines of history were asked for when the log was read first,
+	lines uint64   // number of lines
+	sum   uint64   // fingerprint of all of them
+	sums  []uint64 // fingerprints of the first 1, 2, 4, 8, … lines
+	// tail is how many lines of history were asked for when the log was first read,
 	// negative for all.
 	tail int
 }
 
-// add adds a line. A copy of it in every caller would only make the module bigger, as
-// with the others that are kept from being inlined.
+// add adds a line. Like others below it is not inlined, to keep the module small.
 //
 //go:noinline
 func (h *history) add(line uint64) {
@@ -70,32 +67,32 @@ func (h *history) add(line uint64) {
 	}
 }
 
-// whole reports whether the first line was the log's first: if fewer came than
-// were asked for, there were no more.
+// whole reports whether the history begins with the log's first line: if fewer lines came
+// than were asked for, there were no more.
 func (h *history) whole() bool { return h.tail < 0 || h.lines < uint64(h.tail) }
 
-// A replay is a replica's log on a connection on which it may begin with lines
-// that were delivered before.
+// A replay compares a replica's log on a new connection with its history, until it is known
+// where the new lines begin.
 type replay struct {
 	history             // of the lines on this connection
-	current fingerprint // the line that is coming
+	current fingerprint // of the incomplete line
 
-	placed  bool     // each line has its place
-	ignored bool     // all lines are old until it is quiet
+	placed  bool     // lines are identified by position
+	ignored bool     // all lines are dropped until the log is idle
 	pattern []uint32 // the lines to search for
 	fail    []uint16 // for each length of a match, the next shorter one
 	matched int
 	found   bool
-	place   history // at the last place that fits
-	repeats int     // places that fit
-	kept    []byte  // the lines after that place, or all
-	blind   bool    // lines were not kept because there were too many
+	place   history // at the last match
+	repeats int     // number of matches
+	kept    []byte  // the lines after the last match, or all
+	blind   bool    // lines were dropped because there were too many
 
-	looked uint64 // lines at the last look
-	quiet  int    // looks in a row at which there were no new ones
+	looked uint64 // lines at the last review
+	quiet  int    // reviews in a row without new lines
 }
 
-// remember adds a line that is delivered to a replica's history.
+// remember adds a delivered line to a replica's history.
 func (r *replica) remember(line uint64) {
 	if len(r.window) < r.limit {
 		r.window = append(r.window, uint32(line))
@@ -114,8 +111,8 @@ func (r *replica) last() []uint32 {
 	return append(append(last, r.window[r.oldest:]...), r.window[:r.oldest]...)
 }
 
-// begin has the lines that follow begin another log of the replica, of which there
-// are the last tail lines, or all if tail is negative.
+// begin starts a new log for the replica. The lines that follow are its last tail lines, or
+// all if tail is negative.
 //
 //go:noinline
 func (r *replica) begin(tail int) {
@@ -123,8 +120,8 @@ func (r *replica) begin(tail int) {
 	r.gone, r.skip, r.moved, r.lost, r.unusual, r.replay = 0, 0, false, false, false, nil
 }
 
-// reopen prepares for a connection on which each log begins with its last tail
-// lines, or all if tail is negative.
+// reopen prepares for a new connection, on which each log begins with its last tail lines,
+// or all if tail is negative.
 func (l *lines) reopen(tail int) {
 	l.tail = tail
 	l.log, l.releases = nil, nil
@@ -154,7 +151,7 @@ func (l *lines) reopen(tail int) {
 	}
 }
 
-// search goes over from counting lines to searching for these, the last ones.
+// search switches from counting lines to searching for the given last lines.
 //
 //go:noinline
 func (p *replay) search(last []uint32) {
@@ -172,8 +169,8 @@ func (p *replay) search(last []uint32) {
 	}
 }
 
-// match takes the next line and reports whether the lines now end with the
-// pattern (Knuth, Morris and Pratt).
+// match adds a line and reports whether the lines now end with the pattern
+// (Knuth–Morris–Pratt).
 //
 //go:noinline
 func (p *replay) match(line uint32) bool {
@@ -189,7 +186,7 @@ func (p *replay) match(line uint32) bool {
 	return p.matched == len(p.pattern)
 }
 
-// repeat takes a part of a line that may have been delivered.
+// repeat adds part of a line that may have been delivered before.
 func (l *lines) repeat(r *replica, part []byte) {
 	p := r.replay
 	p.current.write(part)
@@ -198,12 +195,12 @@ func (l *lines) repeat(r *replica, part []byte) {
 
 //go:noinline
 func (l *lines) keep(p *replay, part []byte) {
-	// Whether the first line is the same is known at its end.
+	// Only the first line is kept: at its end it is known whether it is the same.
 	if p.placed && p.lines > 0 || p.ignored || p.blind {
 		return
 	}
 	p.kept = append(p.kept, part...)
-	// What is found is settled at the end of a line, so there are a few more bytes.
+	// A match is settled at the end of a line, so the limit may be exceeded a little.
 	if l.kept += len(part); l.kept > 2*maxKept || l.kept > maxKept && !p.found {
 		l.drop(p)
 		p.blind = true
@@ -218,8 +215,8 @@ func (l *lines) drop(p *replay) {
 
 var newline = []byte{'\n'}
 
-// recognise takes the rest of a line that may have been delivered and decides, if
-// it can, about it and those before.
+// recognise adds the rest of a line that may have been delivered before and decides, if
+// possible, whether it and the lines before it are new.
 func (l *lines) recognise(r *replica, rest []byte) {
 	p := r.replay
 	p.current.write(rest)
@@ -246,7 +243,7 @@ func (l *lines) recognise(r *replica, rest []byte) {
 		case same:
 			return
 		case n > 1:
-			// The lines before were not kept, so they have to come once more.
+			// The previous lines were not kept, so they have to be read again.
 			r.moved, l.again = true, true
 			return
 		}
@@ -269,8 +266,8 @@ func (l *lines) recognise(r *replica, rest []byte) {
 	}
 }
 
-// resume goes on with a replica whose delivered lines have all come again; as far
-// as known, the log's history up to there is h.
+// resume ends the replay of a replica whose delivered lines have all been repeated. h is
+// the log's history up to there, as far as known.
 func (l *lines) resume(r *replica, h history) {
 	r.skip = r.gone
 	r.unusual = r.gone > 0 || r.lost
@@ -280,30 +277,30 @@ func (l *lines) resume(r *replica, h history) {
 	}
 }
 
-// settle takes the place that was found for the right one.
+// settle accepts the match that was found and delivers the lines after it.
 func (l *lines) settle(r *replica) {
 	p := r.replay
 	if p.repeats > 1 || p.blind || l.kept > maxKept {
-		l.lose(r)
+		l.addGap(r)
 	}
 	l.resume(r, p.place)
 	l.release(r, p)
 }
 
-// startAnew takes a replica's log for another than before, unless it is the same
-// without its beginning.
+// startAnew treats a replica's log as a new one, unless it is the same log without its
+// beginning.
 func (l *lines) startAnew(r *replica) {
 	p := r.replay
 	if p.blind {
-		// What was not kept has to come once more.
+		// The lines that were not kept have to be read again.
 		r.anew, l.again = true, true
 		return
 	}
 	if end, sure := l.overlap(r.last(), p.kept); end > 0 {
 		if !sure {
-			l.lose(r)
+			l.addGap(r)
 		}
-		l.goOn(r, p, end)
+		l.resumeAfter(r, p, end)
 	} else {
 		l.cut(r)
 		former := *r
@@ -314,9 +311,9 @@ func (l *lines) startAnew(r *replica) {
 	l.release(r, p)
 }
 
-// goOn goes on after the first bytes of what is kept of a replica, which were
-// delivered.
-func (l *lines) goOn(r *replica, p *replay, end int) {
+// resumeAfter resumes a replica after the first end bytes of the kept lines, which were
+// delivered before.
+func (l *lines) resumeAfter(r *replica, p *replay, end int) {
 	gone := r.gone
 	r.begin(l.tail)
 	r.gone, r.skip, r.unusual = gone, gone, gone > 0
@@ -327,9 +324,9 @@ func (l *lines) goOn(r *replica, p *replay, end int) {
 	p.kept = p.kept[end:]
 }
 
-// overlap returns how much of a log are the lines that the last ones end with, in
-// bytes: a log that was rotated begins in their midst. It is 0 where these are too
-// few to tell, and not sure where they may be more or fewer.
+// overlap returns the length in bytes of the beginning of log that equals the end of the
+// last delivered lines, as in a log that was rotated. It returns 0 if too few lines match,
+// and sure is false if the number of equal lines is ambiguous.
 func (l *lines) overlap(last []uint32, log []byte) (end int, sure bool) {
 	first := make([]uint32, 0, len(last))
 	for line, at := l.next(log, 0); at > 0 && len(first) < len(last); line, at = l.next(log, at) {
@@ -352,8 +349,8 @@ func (l *lines) overlap(last []uint32, log []byte) (end int, sure bool) {
 	return end, p.fail[p.matched] == 0
 }
 
-// next returns the fingerprint of the line of a log at a place, and where the next
-// one is; 0 where there is no whole line left.
+// next returns the fingerprint of the line at a position of a log and the position of the
+// next line, or 0 if there is no complete line.
 //
 //go:noinline
 func (l *lines) next(log []byte, at int) (line uint64, next int) {
@@ -364,9 +361,8 @@ func (l *lines) next(log []byte, at int) (line uint64, next int) {
 	return line, at
 }
 
-// inherit has a replica, whose lines on this connection are kept, go on with the
-// history of another one of its service where they are that one's: a provider gave
-// it another number.
+// inherit looks for another replica of the service whose history matches the kept lines of
+// r, and lets r resume it. This happens when a provider renumbers its replicas.
 func (l *lines) inherit(r *replica, p *replay) {
 	for _, q := range l.order {
 		h := q
@@ -385,34 +381,32 @@ func (l *lines) inherit(r *replica, p *replay) {
 			}
 		}
 		if end > 0 {
-			l.goOn(r, p, end)
-			q.former = &replica{} // its history is had
+			l.resumeAfter(r, p, end)
+			q.former = &replica{} // the history is used once
 			return
 		}
 	}
 }
 
-// cut has the page told that lines of a replica may be missing, and ends a line of
-// which a part was delivered and the rest is not to be had.
+// cut reports a gap for a replica, and ends a partly delivered line whose rest is lost.
 func (l *lines) cut(r *replica) {
-	l.lose(r)
+	l.addGap(r)
 	if r.gone > 0 {
 		l.releases = append(l.releases, release{r: r})
 		r.gone, r.skip = 0, 0
 	}
 }
 
-// lose has the page told that lines of a replica may be missing from here on.
+// addGap reports that lines of a replica may be missing from here on.
 //
 //go:noinline
-func (l *lines) lose(r *replica) { l.gaps = append(l.gaps, r.service, r.number) }
+func (l *lines) addGap(r *replica) { l.gaps = append(l.gaps, r.service, r.number) }
 
-// tell moves gaps to the batch, and reports whether there are none left: they are
-// told before the entries of a batch, so those that come in the midst of one wait for
-// the next.
+// moveGaps moves gaps to the batch and reports whether none is left. A batch's gaps come
+// before its entries, so a gap that occurs between entries waits for the next batch.
 //
 //go:noinline
-func (l *lines) tell(b *Batch) bool {
+func (l *lines) moveGaps(b *Batch) bool {
 	if len(b.Index) > 0 {
 		return len(l.gaps) == 0
 	}
@@ -421,8 +415,8 @@ func (l *lines) tell(b *Batch) bool {
 	return true
 }
 
-// A release is text of a replica that turned out to be new, or nil to end a line
-// that was cut.
+// A release is text of a replica that was found to be new; nil ends a line whose rest is
+// lost.
 type release struct {
 	r    *replica
 	text []byte
@@ -436,8 +430,8 @@ func (l *lines) release(r *replica, p *replay) {
 	}
 }
 
-// look decides what has been open for long, and reports whether anything still is.
-func (l *lines) look() (open bool) {
+// review decides replays that have been undecided for long, and reports whether any remain.
+func (l *lines) review() (open bool) {
 	for _, r := range l.order {
 		p := r.replay
 		if p == nil {
@@ -447,11 +441,11 @@ func (l *lines) look() (open bool) {
 		if p.lines == 0 {
 			continue
 		}
-		whole := p.current.n == 0 // no line is half there
+		whole := p.current.n == 0 // there is no incomplete line
 		switch {
 		case p.ignored && whole:
 			r.history, r.replay, r.unusual = history{}, nil, false
-			l.lose(r)
+			l.addGap(r)
 		case p.found && (whole || !p.blind):
 			l.settle(r)
 		case p.ignored || p.found:
@@ -460,7 +454,7 @@ func (l *lines) look() (open bool) {
 		case p.quiet == 0:
 			p.quiet++
 		case p.placed:
-			// There are fewer lines than were delivered: it is another log.
+			// The log has fewer lines than were delivered, so it is a different one.
 			r.moved, l.again = true, true
 		case whole || !p.blind:
 			l.startAnew(r)
@@ -469,8 +463,8 @@ func (l *lines) look() (open bool) {
 	return open
 }
 
-// ended takes note that all logs have come to their end, so that one which is
-// shorter than what was delivered of it is another.
+// ended is called when all logs have ended: one that is shorter than what was delivered is
+// a different log.
 func (l *lines) ended() {
 	for _, r := range l.order {
 		switch p := r.replay; {
@@ -483,8 +477,8 @@ func (l *lines) ended() {
 	}
 }
 
-// finish decides what is open when no more will come: well says that the logs are
-// at their end, all of them.
+// finish decides all replays when the stream ends; well says that all logs were read to
+// their end.
 func (l *lines) finish(well bool) {
 	for _, r := range l.order {
 		switch p := r.replay; {
@@ -493,14 +487,14 @@ func (l *lines) finish(well bool) {
 			l.settle(r)
 		case !well || p.ignored:
 		case p.placed || p.lines == 0:
-			l.lose(r)
+			l.addGap(r)
 		default:
 			l.startAnew(r)
 		}
 	}
 }
 
-// replays reports whether lines of a replica may come that were delivered.
+// replays reports whether any replica's lines may still be repeated.
 func (l *lines) replays() bool {
 	for _, r := range l.order {
 		if r.replay != nil {
@@ -510,8 +504,7 @@ func (l *lines) replays() bool {
 	return false
 }
 
-// known returns the replicas whose pods are known, for the bridge to keep their
-// numbers.
+// known returns the replicas whose pods are known, so that the bridge keeps their numbers.
 func (l *lines) known() (known []message.KnownReplica) {
 	for _, r := range l.order {
 		if r.pod != "" && r.pod != elsewhere && len(known) < maxKnown {
@@ -521,8 +514,8 @@ func (l *lines) known() (known []message.KnownReplica) {
 	return known
 }
 
-// resumeTail is how many lines of history to ask for so that all logs can be
-// resumed, negative for all.
+// resumeTail returns how many lines of history to ask for so that all logs can be resumed,
+// negative for all.
 func (l *lines) resumeTail() int {
 	total := uint64(0)
 	for _, r := range l.order {

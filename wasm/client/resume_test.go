@@ -16,7 +16,7 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// A logProvider writes logs, and loses connections.
+// A logProvider writes logs, and breaks connections.
 type logProvider struct {
 	t       *testing.T
 	random  *rand.Rand
@@ -25,17 +25,16 @@ type logProvider struct {
 	order   []string
 	asked   []string // the value of akash-tail for each connection, "-" for none
 	connect func(n int)
-	// cut returns after how many bytes of its body a connection is lost, negative
-	// for never.
+	// cut returns after how many bytes of its body a connection breaks, negative for never.
 	cut func(n, length int) int
 }
 
-// A servedLog is one replica's: what it wrote, and what a provider still has of it.
+// A servedLog is the log of one replica: what it wrote, and what the provider still has.
 type servedLog struct {
 	service string
 	replica uint32
 	written []string
-	rotated int // lines at the beginning that are gone
+	rotated int // number of first lines that were rotated away
 }
 
 func newLogProvider(t *testing.T, seed uint64, replicas ...string) *logProvider {
@@ -113,7 +112,7 @@ func (p *logProvider) Open(_ *Scope, request *Request) (Response, error) {
 	return &fakeResponse{bridge: &fakeBridge{}, answer: a, rest: slices.Clone(a.body)}, nil
 }
 
-// read follows the logs to their end, as a page does.
+// read follows the logs to their end, as a page would.
 func (p *logProvider) read(change func(*Call)) (*page, *RPCError) {
 	call := newCall()
 	call.Reconnect, call.Lease.Follow = true, true
@@ -125,7 +124,7 @@ func (p *logProvider) read(change func(*Call)) (*page, *RPCError) {
 	return page, page.readAll(client.NewStream("streamLogs", call))
 }
 
-// delivered is what the page has of each replica, long lines put together.
+// delivered returns the lines that the page has of each replica, with long lines joined.
 func (p *page) delivered() map[string][]string {
 	read := map[string][]string{}
 	goesOn := map[string]bool{}
@@ -152,9 +151,8 @@ func (p *logProvider) written() map[string][]string {
 	return all
 }
 
-// Wherever connections break, however much the lines resemble each other, and
-// whatever was written meanwhile: every line comes once, in order, and no gap is
-// told.
+// Wherever connections break, however similar the lines are, and whatever is written in the
+// meantime: every line comes once, in order, without a gap.
 func TestResumeIsExact(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(strconv.Itoa(int(seed)), func(t *testing.T) {
@@ -194,8 +192,8 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// The same where a line is longer than one entry, so that a part of it may have
-// been delivered.
+// The same for a line that is longer than an entry, so that part of it may have been
+// delivered.
 func TestResumeWithinALongLine(t *testing.T) {
 	long := strings.Repeat("漢", maxLine) // three entries
 	for cut := range 6 {
@@ -208,7 +206,7 @@ func TestResumeWithinALongLine(t *testing.T) {
 				}
 				return length / 8 * (cut + n)
 			}
-			// Messages of the test's provider are small; a line of 3 MB is many.
+			// The provider's messages are small, so a line of 3 MB takes many.
 			page, f := p.read(nil)
 			require.Nil(t, f)
 			require.Empty(t, page.gaps)
@@ -226,7 +224,7 @@ func numbered(from, to int) (lines []string) {
 	return lines
 }
 
-// A log that lost its beginning meanwhile is continued where it is recognised.
+// A log that was rotated while the connection was down resumes where it is recognised.
 func TestResumeOfARotatedLog(t *testing.T) {
 	for _, rotated := range []int{1, 100, 2900, 2990} {
 		synctest.Test(t, func(t *testing.T) {
@@ -246,14 +244,14 @@ func TestResumeOfARotatedLog(t *testing.T) {
 				assert.Empty(t, page.gaps)
 				return
 			}
-			// Less is left than what is searched for: that is told.
+			// Fewer lines are left than are searched for: a gap is reported.
 			assert.NotEmpty(t, page.gaps)
 			assert.Equal(t, "line 3199", page.entries[len(page.entries)-1].text)
 		})
 	}
 }
 
-// A log that began anew is delivered from its beginning, and the page is told.
+// A log that started over is delivered from its beginning, after a gap.
 func TestResumeOfAnotherLog(t *testing.T) {
 	for _, same := range []int{0, 1, 5, 200} {
 		synctest.Test(t, func(t *testing.T) {
@@ -275,7 +273,7 @@ func TestResumeOfAnotherLog(t *testing.T) {
 	}
 }
 
-// Where only the end of a log was asked for, it is recognised by its last lines.
+// If only the end of a log was asked for, it is recognised by its last lines.
 func TestResumeOfATail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLogProvider(t, 5, "web/0", "web/1")
@@ -297,7 +295,7 @@ func TestResumeOfATail(t *testing.T) {
 	})
 }
 
-// Where more was written than the end that is asked for, all is asked for.
+// If more was written than the tail that is asked for, the whole log is asked for.
 func TestResumeAfterLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLogProvider(t, 6, "web/0")
@@ -318,8 +316,8 @@ func TestResumeAfterLong(t *testing.T) {
 	})
 }
 
-// A stream that does not follow gives up after so many connections in a row that
-// brought nothing new; one that brings something begins to count anew.
+// A stream that does not follow gives up after too many connections in a row that brought
+// nothing new. A connection that brings something resets the count.
 func TestResumeGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLogProvider(t, 8, "web/0")
@@ -338,8 +336,8 @@ func TestResumeGivesUp(t *testing.T) {
 	})
 }
 
-// A stream that follows goes on for as long as nobody leaves it.
-func TestResumeIsPatient(t *testing.T) {
+// A stream that follows retries until it is closed.
+func TestResumeRetriesForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLogProvider(t, 9, "web/0")
 		p.write("web/0", "one")
@@ -358,7 +356,7 @@ func TestResumeIsPatient(t *testing.T) {
 	})
 }
 
-// lostTransport fails as a provider that is gone for good, or for a while, does.
+// lostTransport fails after the first connection, once per error.
 type lostTransport struct {
 	*logProvider
 	errs []error
@@ -388,8 +386,8 @@ func TestResumeAfterManyFailures(t *testing.T) {
 	})
 }
 
-// A fingerprint does not depend on the pieces that a line comes in.
-func TestPrint(t *testing.T) {
+// A fingerprint does not depend on the pieces in which a line is written.
+func TestFingerprint(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	seen := map[uint64]string{}
 	for range 5000 {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// try makes a call and returns its result and when its attempts were made.
+// try makes a call and returns its result and the times of its attempts.
 func try(t *testing.T, methodName string, call *Call, answers ...answer) (result object, at []time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -22,7 +22,7 @@ func try(t *testing.T, methodName string, call *Call, answers ...answer) (result
 
 const ms = time.Millisecond
 
-// The waits between attempts double, up to a bound.
+// The wait between attempts doubles, up to a maximum.
 func TestBackoff(t *testing.T) {
 	call := newCall()
 	call.Retries = 8
@@ -36,7 +36,7 @@ func TestBackoff(t *testing.T) {
 	assert.Equal(t, []time.Duration{200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, 10_000 * ms, 10_000 * ms}, waits)
 }
 
-// Equal jitter: a wait is between half and all of what has doubled.
+// Equal jitter: a wait is between half and all of the doubled time.
 func TestJitter(t *testing.T) {
 	client, _ := newClient(answer{})
 	for _, random := range []float64{0, 0.25, 0.999} {
@@ -55,8 +55,8 @@ func TestSuccessAfterFailures(t *testing.T) {
 	assert.Equal(t, []time.Duration{0, 200 * ms, 1600 * ms, 2400 * ms}, at)
 }
 
-// Only what may pass is tried again.
-func TestWhatIsTriedAgain(t *testing.T) {
+// Only transient errors are retried.
+func TestWhatIsRetried(t *testing.T) {
 	token := func(*Scope, string) (string, error) { return makeToken(time.Now(), `{"access":"full"}`), nil }
 	for name, c := range map[string]struct {
 		method   string
@@ -64,19 +64,19 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		answer   answer
 		attempts float64
 	}{
-		"unavailable":                       {"getProviderStatus", false, refusal("14", "x", ""), 4},
-		"the attempt's deadline":            {"getProviderStatus", false, refusal("4", "x", ""), 4},
-		"a lost bridge":                     {"getProviderStatus", false, answer{err: "x"}, 4},
-		"a bridge lost in the answer":       {"getProviderStatus", false, answer{broken: "x"}, 4},
-		"a proxy without a bridge":          {"getProviderStatus", false, answer{status: 503}, 4},
-		"exhausted":                         {"getProviderStatus", false, refusal("8", "x", ""), 1},
-		"unknown provider":                  {"getProviderStatus", false, refusal("5", "x", ""), 1},
-		"a refused certificate":             {"getProviderStatus", false, refusal("9", "x", "revoked"), 1},
-		"not allowed":                       {"getProviderStatus", false, refusal("7", "x", ""), 1},
-		"internal":                          {"getProviderStatus", false, refusal("13", "x", ""), 1},
-		"a status call shows no token":      {"getProviderStatus", true, refusal("14", "x", "providerGone"), 4},
-		"a restart that may have been done": {"restartServices", false, refusal("14", "x", ""), 1},
-		"a restart that got lost":           {"restartServices", false, answer{err: "x"}, 1},
+		"unavailable":                          {"getProviderStatus", false, refusal("14", "x", ""), 4},
+		"the attempt's deadline":               {"getProviderStatus", false, refusal("4", "x", ""), 4},
+		"a lost bridge":                        {"getProviderStatus", false, answer{err: "x"}, 4},
+		"a bridge lost in the answer":          {"getProviderStatus", false, answer{broken: "x"}, 4},
+		"a proxy without a bridge":             {"getProviderStatus", false, answer{status: 503}, 4},
+		"exhausted":                            {"getProviderStatus", false, refusal("8", "x", ""), 1},
+		"unknown provider":                     {"getProviderStatus", false, refusal("5", "x", ""), 1},
+		"a refused certificate":                {"getProviderStatus", false, refusal("9", "x", "revoked"), 1},
+		"not allowed":                          {"getProviderStatus", false, refusal("7", "x", ""), 1},
+		"internal":                             {"getProviderStatus", false, refusal("13", "x", ""), 1},
+		"a status call sends no token":         {"getProviderStatus", true, refusal("14", "x", "providerGone"), 4},
+		"a restart that may have taken effect": {"restartServices", false, refusal("14", "x", ""), 1},
+		"a restart that was lost":              {"restartServices", false, answer{err: "x"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			call := newCall()
@@ -89,22 +89,22 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A provider that died of credentials is not shown them again as soon as it is
-// back; one that never saw them, or not on its gRPC port, may be tried again.
-func TestCredentialsAreNotShownTwice(t *testing.T) {
+// A provider that crashed on credentials does not get them again as soon as it is back. If
+// it never received them, or not on its gRPC port, the call is retried.
+func TestCredentialsAreNotSentTwice(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer   answer
 		attempts int
 	}{
-		"the provider died":           {refusal("14", "x", "providerGone"), 1},
-		"nobody knows why":            {refusal("14", "x", ""), 1},
-		"the provider is not there":   {refusal("14", "x", "providerUnreachable"), 4},
-		"the chain is not there":      {refusal("14", "x", "chainUnavailable"), 4},
-		"the bridge is not there":     {answer{err: "Failed to fetch"}, 4},
-		"the provider takes its time": {refusal("4", "x", ""), 4},
-		"a proxy before the bridge":   {answer{status: 503}, 1},
-		"the provider speaks REST":    {overREST(refusal("14", "x", "clusterUnavailable")), 4},
-		"the provider asks to come back": {answer{header: map[string]string{
+		"the provider died":         {refusal("14", "x", "providerGone"), 1},
+		"for an unknown reason":     {refusal("14", "x", ""), 1},
+		"the provider is not there": {refusal("14", "x", "providerUnreachable"), 4},
+		"the chain is not there":    {refusal("14", "x", "chainUnavailable"), 4},
+		"the bridge is not there":   {answer{err: "Failed to fetch"}, 4},
+		"the provider times out":    {refusal("4", "x", ""), 4},
+		"a proxy before the bridge": {answer{status: 503}, 1},
+		"the provider speaks REST":  {overREST(refusal("14", "x", "clusterUnavailable")), 4},
+		"the provider asks to retry later": {answer{header: map[string]string{
 			"grpc-status": "8", "grpc-retry-pushback-ms": "50"}}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestCredentialsAreNotShownTwice(t *testing.T) {
 	}
 }
 
-// A server may say when to come back, within bounds, or not to.
+// A server may say when to retry, within limits, or not to.
 func TestPushback(t *testing.T) {
 	pushback := func(ms string) answer {
 		return answer{body: [][]byte{trailers("grpc-status: 8\r\ngrpc-retry-pushback-ms: " + ms + "\r\n")}}

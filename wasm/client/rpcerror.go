@@ -5,24 +5,24 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// reasonField names, in trailers or headers, what went wrong more closely than a
-// code can.
+// reasonField is the trailer or header that holds the reason of an error, which is more
+// specific than its code.
 const reasonField = "akash-error"
 
-// reasonStalled is the reason of a stream on which not even heartbeats came.
+// reasonStalled is the reason of a stream on which even heartbeats stopped.
 const reasonStalled = "streamStalled"
 
-// Reasons of a call that no bridge answered.
+// Reasons of a call that was not answered by a bridge.
 const (
 	reasonBridgeUnreachable = "bridgeUnreachable"
 	reasonNotABridge        = "notABridge"
 )
 
-// reasonPodStarting is the reason of a log that cannot be opened before its pod has
-// started.
+// reasonPodStarting is the reason of a log that cannot be opened because its pod is still
+// starting.
 const reasonPodStarting = "podStarting"
 
-// An RPCError is a failed call as a page sees it.
+// An RPCError is the error of a failed call, as a page receives it.
 type RPCError struct {
 	Code     grpcweb.Code
 	Reason   string // the bridge's akash-error, or ""
@@ -30,11 +30,11 @@ type RPCError struct {
 	Provider string
 	Attempts int
 
-	network  bool   // the bridge was not reached, or was lost
-	pushback string // the server's wish, as it came: when to try again
+	network  bool   // the bridge was not reached, or the connection to it broke
+	pushback string // the server's grpc-retry-pushback-ms, unparsed
 }
 
-// write writes the failure as the object that becomes a ProviderError.
+// write writes the error as the object that becomes a ProviderError.
 func (f *RPCError) write(j *message.JSON) {
 	j.Begin()
 	j.Field("code", f.Code.String())
@@ -57,8 +57,8 @@ func (f *RPCError) JSON() []byte {
 	return j.Text
 }
 
-// rpcError returns the failure of a call that ended with the status. Its message
-// names the provider, whoever wrote it.
+// rpcError returns the error of a call that ended with the status. Its message always names
+// the provider.
 func (c *Call) rpcError(status *grpcweb.Status) *RPCError {
 	f := &RPCError{Code: status.Code, Message: status.Message, Provider: c.Provider}
 	f.Reason, _ = status.Fields.Get(reasonField)
@@ -72,14 +72,14 @@ func (c *Call) rpcError(status *grpcweb.Status) *RPCError {
 	return f
 }
 
-// outcomeUnknown is the reason of a call that may have taken effect. It is that of
-// package bridge/rpcerror.
+// outcomeUnknown is the reason of a failed call that may have taken effect, as in package
+// bridge/rpcerror.
 const outcomeUnknown = "outcomeUnknown"
 
-// doubt makes clear that a call with an effect may have had it, where its answer is
-// lost: nobody should take it for a call that failed.
-func (c *Call) doubt(f *RPCError) {
-	// What is no bridge is found out before it is sent anything but a preflight.
+// markOutcomeUnknown changes the error of a call with side effects whose response was lost,
+// so that nobody takes it for a call that had no effect.
+func (c *Call) markOutcomeUnknown(f *RPCError) {
+	// A server that is no bridge is detected by the preflight, before the call is sent.
 	lost := f.network && f.Reason != reasonNotABridge ||
 		f.Code == grpcweb.Unavailable && (f.Reason == "providerGone" || f.Reason == reasonBridgeUnreachable)
 	late := f.Code == grpcweb.DeadlineExceeded || f.Code == grpcweb.Canceled

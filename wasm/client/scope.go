@@ -6,9 +6,9 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// A Scope is how long something may go on: a call, or one attempt at it. It ends
-// once, for a cause. It does the work of a context.Context, which together with
-// package time weighs as much as a quarter of the module.
+// A Scope limits the life of a call, or of one attempt at it. It ends once, with a cause.
+// It replaces context.Context, which together with package time would add a quarter to the
+// module's size.
 type Scope struct {
 	mu    sync.Mutex
 	cause *grpcweb.Status
@@ -17,14 +17,14 @@ type Scope struct {
 
 type hook struct{ f func() }
 
-// Cause returns why the scope ended, or nil while it goes on.
+// Cause returns why the scope ended, or nil if it has not.
 func (s *Scope) Cause() *grpcweb.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cause
 }
 
-// End ends the scope. Only the first cause counts.
+// End ends the scope. Later calls do nothing.
 func (s *Scope) End(cause *grpcweb.Status) {
 	s.mu.Lock()
 	var hooks []*hook
@@ -38,8 +38,8 @@ func (s *Scope) End(cause *grpcweb.Status) {
 	}
 }
 
-// OnEnd calls f when the scope ends, at once if it has, unless remove is called
-// before. It must not block.
+// OnEnd arranges for f to be called when the scope ends, or at once if it has ended. f must
+// not block. Calling remove cancels it.
 func (s *Scope) OnEnd(f func()) (remove func()) {
 	h := &hook{f}
 	s.mu.Lock()
@@ -67,9 +67,8 @@ func (s *Scope) remove(gone *hook) {
 	}
 }
 
-// attempt returns a Scope that ends when s does, and where ms is not 0 also when
-// that time has passed without untimed having been called. release must be called
-// when the attempt is over.
+// attempt returns a Scope that ends when s does or, if ms is not 0, after that time unless
+// untimed is called first. release must be called when the attempt is over.
 func (s *Scope) attempt(clock Clock, ms int) (attempt *Scope, untimed, release func()) {
 	attempt = &Scope{}
 	remove := s.OnEnd(func() { attempt.End(s.Cause()) })
@@ -83,17 +82,15 @@ func (s *Scope) attempt(clock Clock, ms int) (attempt *Scope, untimed, release f
 	}
 }
 
-// A Clock tells the time, and when some has passed.
+// A Clock tells the time and runs timers.
 type Clock interface {
-	// Now returns the seconds since 1970.
+	// Now returns the Unix time in seconds.
 	Now() int64
-	// AfterFunc calls f once, after so many milliseconds, unless stop is called
-	// before.
+	// AfterFunc calls f once, after ms milliseconds, unless stop is called before.
 	AfterFunc(ms int, f func()) (stop func())
 }
 
-// sleep waits so many milliseconds, or until the scope ends. It returns false in
-// the second case.
+// sleep waits for ms milliseconds and returns true, or false if the scope ends first.
 func sleep(scope *Scope, clock Clock, ms int) bool {
 	over := make(chan bool, 2) // room for both, so that neither blocks
 	stop := clock.AfterFunc(ms, func() { over <- true })

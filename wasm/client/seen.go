@@ -1,37 +1,37 @@
 package client
 
-// maxSeen is how many messages are remembered so as not to be told twice.
+// maxSeen is how many messages are remembered so that they are not delivered twice.
 const maxSeen = 4096
 
-// seenMessages is what a page was told by messages that a provider tells again on each
-// connection: the events that there are, or how things stand. They carry neither time
-// nor number, so they are recognised by their text. An event that happens once more,
-// word for word, just after a connection broke is taken for the one before.
+// seenMessages remembers delivered messages that a provider sends again on each connection:
+// a lease's events, or a status. They carry neither time nor sequence number, so they are
+// recognised by their text. An event that occurs again with the same text right after a
+// connection broke is taken for a repetition.
 type seenMessages struct {
 	limit int
-	// once is set where a text that comes a second time on one connection happened a
-	// second time, whereas a provider repeats it only once.
+	// once is set if a provider repeats each message at most once per connection, so that a
+	// text that occurs twice on a connection happened twice.
 	once     bool
 	messages []seenMessage
-	waiting  int // messages that may still come again
-	came     int // that did, since the last look
+	waiting  int // messages that may still be repeated
+	repeated int // messages repeated since the last review
 }
 
 type seenMessage struct {
 	fingerprint uint64
-	waits       bool // it may still come again on this connection
+	waits       bool // may still be repeated on this connection
 }
 
-// reopen prepares for a connection.
+// reopen prepares for a new connection.
 func (s *seenMessages) reopen() {
 	for i := range s.messages {
 		s.messages[i].waits = true
 	}
-	s.waiting, s.came = len(s.messages), 0
+	s.waiting, s.repeated = len(s.messages), 0
 }
 
-// again takes the next message and reports whether it was told before.
-func (s *seenMessages) again(text []byte) bool {
+// seenBefore reports whether a message was delivered before, and remembers it if not.
+func (s *seenMessages) seenBefore(text []byte) bool {
 	var p fingerprint
 	p.write(text)
 	sum, known := p.end(), false
@@ -43,7 +43,7 @@ func (s *seenMessages) again(text []byte) bool {
 		if m.waits {
 			m.waits = false
 			s.waiting--
-			s.came++
+			s.repeated++
 			return true
 		}
 		known = true
@@ -63,17 +63,18 @@ func (s *seenMessages) again(text []byte) bool {
 	return false
 }
 
-// expects reports whether messages may come again that would be taken for new ones
-// if they came later.
+// expects reports whether messages may still be repeated that would count as new if they
+// came later.
 func (s *seenMessages) expects() bool { return s.once && s.waiting > 0 }
 
-// look is called from time to time: once none came again for a while, none will.
-func (s *seenMessages) look() {
-	if s.came == 0 && s.once {
+// review is called periodically. If nothing was repeated since the last call, the provider
+// has finished repeating.
+func (s *seenMessages) review() {
+	if s.repeated == 0 && s.once {
 		for i := range s.messages {
 			s.messages[i].waits = false
 		}
 		s.waiting = 0
 	}
-	s.came = 0
+	s.repeated = 0
 }

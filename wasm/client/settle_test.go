@@ -18,7 +18,7 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// A script is a bridge that says what it is told to, when it is told to.
+// A script is a bridge that sends given messages at given times.
 type script struct {
 	method      string
 	connections [][]step
@@ -27,8 +27,8 @@ type script struct {
 	known       [][]*leasev1.KnownReplica
 }
 
-// A step is what comes next on a connection, and after how long. Without a body the
-// connection is lost.
+// A step is what a connection sends next, and after how long. Without a body the connection
+// breaks.
 type step struct {
 	after time.Duration
 	body  []byte
@@ -47,7 +47,7 @@ func (s *script) Open(_ *Scope, request *Request) (Response, error) {
 		s.known = append(s.known, logs.GetKnown())
 	}
 	s.asked, s.beats = append(s.asked, header("akash-tail")), append(s.beats, header("akash-heartbeat"))
-	steps := []step{wellOver} // where the script is over
+	steps := []step{wellOver} // after the end of the script
 	if n := len(s.asked); n <= len(s.connections) {
 		steps = s.connections[n-1]
 	}
@@ -82,7 +82,7 @@ var (
 	wellOver  = step{body: wellEnded}
 )
 
-// piece is a piece of the log of a replica such as "web/0".
+// piece returns a piece of the log of a replica such as "web/0".
 func piece(t *testing.T, replica, pod string, lines ...string) step {
 	service, number, _ := strings.Cut(replica, "/")
 	n, err := strconv.Atoi(number)
@@ -96,7 +96,7 @@ func piece(t *testing.T, replica, pod string, lines ...string) step {
 	})}
 }
 
-// follow follows a lease at the script's bridge to its end.
+// follow reads a stream of the script's bridge to its end.
 func (s *script) follow(t *testing.T, method string, change func(*Call)) *page {
 	call := newCall()
 	call.Reconnect, call.Lease.Follow, call.Heartbeat = true, true, 15_000
@@ -112,9 +112,9 @@ func (s *script) follow(t *testing.T, method string, change func(*Call)) *page {
 
 func asksFor(tail uint32) func(*Call) { return func(c *Call) { c.Tail = &tail } }
 
-// What happened to a log while the connection was broken, and what a page makes of
-// what comes then.
-func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
+// Each case is what happened to a log while the connection was down, and what the page
+// gets.
+func TestResumedLog(t *testing.T) {
 	p := func(replica, pod string, lines ...string) step { return piece(t, replica, pod, lines...) }
 	old, other := numbered(0, 50), numbered(100, 150)
 	long := slices.Concat(numbered(0, 5), numbered(20_000, 20_000+resumeTail))
@@ -127,12 +127,12 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 		gaps        []gap
 		asked       []string
 	}{
-		"it goes on": {
+		"it continues": {
 			connections: [][]step{{p("web/0", "a", old...), broken}, {p("web/0", "a", numbered(0, 60)...), wellOver}},
 			want:        map[string][]string{"web/0": numbered(0, 60)},
 			asked:       []string{"-", "-"},
 		},
-		"a bridge read on after a line that was too long, and does so again": {
+		"the bridge skipped a line that was too long, and skips it again": {
 			connections: [][]step{
 				{p("web/0", "a", numbered(0, 20)...), p("web/0", "a", numbered(21, 30)...), broken},
 				{p("web/0", "a", numbered(0, 20)...), heartbeat, p("web/0", "a", numbered(21, 40)...), wellOver},
@@ -159,29 +159,29 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 			gaps:  []gap{{"web/0", 20}},
 			asked: []string{"-", "-"},
 		},
-		"its container began anew, and says less than the one before": {
+		"its container restarted and has written less than before": {
 			connections: [][]step{{p("web/0", "a", old...), broken}, {
 				p("web/0", "a", "I begin"), heartbeat, heartbeat, heartbeat, heartbeat, p("web/0", "", "I go on"), wellOver}},
 			want: map[string][]string{"web/0": append(numbered(0, 50), "I begin", "I go on")},
 			gaps: []gap{{"web/0", 50}},
 		},
-		"its pod was replaced: that needs no time": {
+		"its pod was replaced: this is known at once": {
 			connections: [][]step{{p("web/0", "a", old...), broken}, {p("web/0", "b", "line 0", "I am b"), wellOver}},
 			want:        map[string][]string{"web/0": append(numbered(0, 50), "line 0", "I am b")},
 			gaps:        []gap{{"web/0", 50}},
 		},
-		"its pod was replaced while the connection stood: nothing is lost": {
+		"its pod was replaced while the connection was open: nothing is lost": {
 			connections: [][]step{{p("web/0", "a", old...), p("web/0", "b", "line 0"), p("web/0", "", "line 1"), broken}, {
 				p("web/0", "b", numbered(0, 4)...), wellOver}},
 			want: map[string][]string{"web/0": append(numbered(0, 50), numbered(0, 4)...)},
 		},
-		"the bridge saw its container begin anew": {
+		"the bridge saw its container restart": {
 			connections: [][]step{{p("web/0", "a", old...), p("web/0", "a", "I begin"), broken}, {
 				p("web/0", "a", "I begin", "I go on"), wellOver}},
 			want: map[string][]string{"web/0": append(numbered(0, 50), "I begin", "I go on")},
 			gaps: []gap{{"web/0", 50}},
 		},
-		"a provider gave the replicas other numbers": {
+		"the provider renumbered the replicas": {
 			method: "grpc",
 			connections: [][]step{{p("web/0", "", old...), p("web/1", "", other...), p("web/2", "", numbered(200, 250)...), broken}, {
 				p("web/1", "", numbered(200, 260)...), p("web/0", "", numbered(0, 55)...), p("web/2", "", "I am new"), heartbeat, heartbeat, heartbeat, heartbeat, wellOver}},
@@ -190,14 +190,14 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 			},
 			gaps: []gap{{"web/1", 155}, {"web/2", 155}},
 		},
-		"no history was wanted, and it was silent: what it wrote meanwhile is not to be had": {
+		"no history was asked for, and it was silent: what it wrote meanwhile is lost": {
 			change:      asksFor(0),
 			connections: [][]step{{heartbeat, broken}, {heartbeat, p("web/0", "a", "two"), wellOver}},
 			want:        map[string][]string{"web/0": {"two"}},
 			gaps:        []gap{{"web/0", 0}},
 			asked:       []string{"0", "0"},
 		},
-		"no history was wanted, and another one was silent": {
+		"no history was asked for, and another replica was silent": {
 			change: asksFor(0),
 			connections: [][]step{{p("web/0", "a", "one"), broken}, {
 				p("web/0", "a", "zero", "one", "two"), p("web/1", "b", "old, or not"), heartbeat, p("web/1", "", "new"), wellOver}},
@@ -205,12 +205,12 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 			gaps:  []gap{{"web/1", 1}},
 			asked: []string{"0", "10000"},
 		},
-		"no history was wanted, and a provider cannot be told": {
+		"no history was asked for, over gRPC, which always sends it": {
 			method: "grpc", change: asksFor(0),
 			connections: [][]step{{p("web/0", "", "one"), broken}, {p("web/0", "", "one", "two"), p("web/1", "", "all of it"), wellOver}},
 			want:        map[string][]string{"web/0": {"one", "two"}, "web/1": {"all of it"}},
 		},
-		"a little history was wanted, and there was none: all is new": {
+		"some history was asked for, and there was none: everything is new": {
 			change:      asksFor(2),
 			connections: [][]step{{heartbeat, broken}, {p("web/0", "a", numbered(0, 9)...), wellOver}},
 			want:        map[string][]string{"web/0": numbered(0, 9)},
@@ -238,14 +238,14 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 			gaps:  []gap{{"web/0", 5}},
 			asked: []string{"5", "10000", "-"},
 		},
-		"a new pod comes later: it is the bridge's to have it all": {
+		"a new pod starts later: the bridge sends its whole log": {
 			change: asksFor(5),
 			connections: [][]step{{p("web/0", "a", numbered(1, 6)...), broken},
 				{p("web/0", "a", numbered(0, 6)...), heartbeat, p("web/1", "b", "I am new"), wellOver}},
 			want:  map[string][]string{"web/0": numbered(1, 6), "web/1": {"I am new"}},
 			asked: []string{"5", "10000"},
 		},
-		"it is another one, and too long to be kept": {
+		"it is a different log, and too long to keep": {
 			change: asksFor(5),
 			connections: [][]step{{p("web/0", "a", numbered(1, 6)...), broken},
 				{p("web/0", "a", large...), p("web/0", "", large...), heartbeat, heartbeat, heartbeat, heartbeat, heartbeat},
@@ -272,9 +272,9 @@ func TestWhatAPageMakesOfAResumedLog(t *testing.T) {
 	}
 }
 
-// A page hears of what has to be settled within a minute, also where it wanted no
-// heartbeats or rare ones: on further connections they are asked for.
-func TestUndecidedLogsDoNotWaitForEver(t *testing.T) {
+// An undecided log is settled within a minute, even if the page asked for no heartbeats or
+// rare ones: further connections ask for them.
+func TestUndecidedLogIsSettled(t *testing.T) {
 	for _, every := range []int{0, 1500, 3_600_000} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &page{}
@@ -295,13 +295,13 @@ func TestUndecidedLogsDoNotWaitForEver(t *testing.T) {
 	}
 }
 
-// A further connection tells the bridge which pods have which numbers, whichever
-// bridge it is.
+// A further connection sends the bridge the numbers of the known pods, whichever bridge it
+// is.
 func TestReplicasKeepTheirNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{method: "rest", connections: [][]step{
 			{piece(t, "web/0", "a", "1"), piece(t, "web/1", "b", "1"), piece(t, "web/1", "c", "2"), piece(t, "db/0", "", "1"), broken},
-			// a has changed places while this connection stood.
+			// Pod a gets another number while this connection is open.
 			{piece(t, "web/1", "c", "2"), piece(t, "web/0", "a", "1"), piece(t, "web/2", "a", "2"), broken},
 			{piece(t, "web/2", "a", "1", "2", "3"), wellOver},
 		}}
@@ -320,13 +320,13 @@ func TestReplicasKeepTheirNumbers(t *testing.T) {
 	})
 }
 
-// event is a Kubernetes event.
+// event returns a step with a Kubernetes event.
 func event(t *testing.T, reason, note string) step {
 	return step{body: framed(t, &webv1.LeaseEvent{Type: "Normal", Reason: reason, Note: note, Object: &webv1.LeaseEventObject{Kind: "Pod", Name: "web-0"}})}
 }
 
-// Events that are told once more on a further connection are not told to the page
-// again; those that happen again later are.
+// Events that are repeated on a further connection are not delivered again. Events that
+// happen again later are.
 func TestResumeOfEvents(t *testing.T) {
 	e := func(reason string) step { return event(t, reason, "…") }
 	for name, test := range map[string]struct {
@@ -336,13 +336,13 @@ func TestResumeOfEvents(t *testing.T) {
 	}{
 		"a new one": {false, [][]step{{e("Scheduled"), e("Started"), broken}, {e("Started"), e("Killing"), e("Scheduled"), wellOver}},
 			[]string{"Scheduled", "Started", "Killing"}},
-		"one that repeats itself": {false, [][]step{{e("BackOff"), e("BackOff"), broken}, {e("BackOff"), e("BackOff"), wellOver}},
+		"one that was repeated": {false, [][]step{{e("BackOff"), e("BackOff"), broken}, {e("BackOff"), e("BackOff"), wellOver}},
 			[]string{"BackOff", "BackOff", "BackOff"}},
 		"one that happens again much later": {false, [][]step{{e("BackOff"), broken}, {heartbeat, heartbeat, e("BackOff"), wellOver}},
 			[]string{"BackOff", "BackOff"}},
 		"a long history that comes slowly": {false, [][]step{{e("A"), e("B"), e("C"), broken}, {e("A"), heartbeat, e("B"), heartbeat, e("C"), e("D"), wellOver}},
 			[]string{"A", "B", "C", "D"}},
-		"a list with two alike, which broke off": {true, [][]step{{e("A"), e("A"), broken}, {e("A"), e("A"), e("A"), e("B"), wellOver}},
+		"a list with two equal events, which broke off": {true, [][]step{{e("A"), e("A"), broken}, {e("A"), e("A"), e("A"), e("B"), wellOver}},
 			[]string{"A", "A", "A", "B"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -359,21 +359,21 @@ func TestResumeOfEvents(t *testing.T) {
 	}
 }
 
-// What is remembered of events is bounded.
+// The number of remembered events is limited.
 func TestManyEvents(t *testing.T) {
 	seen := seenMessages{limit: maxSeen, once: true}
 	for i := range 3 * maxSeen {
-		require.False(t, seen.again([]byte(strconv.Itoa(i))))
+		require.False(t, seen.seenBefore([]byte(strconv.Itoa(i))))
 	}
 	assert.Len(t, seen.messages, maxSeen)
 	seen.reopen()
-	assert.False(t, seen.again([]byte("0")))
-	assert.True(t, seen.again([]byte(strconv.Itoa(3*maxSeen-1))))
+	assert.False(t, seen.seenBefore([]byte("0")))
+	assert.True(t, seen.seenBefore([]byte(strconv.Itoa(3*maxSeen-1))))
 	assert.Equal(t, maxSeen-2, seen.waiting)
 }
 
-// A status that is the same as before the connection broke is not told again, one
-// that has been before is.
+// A status that is the same as before the connection broke is not delivered again. An
+// earlier one is.
 func TestResumeOfAStatus(t *testing.T) {
 	status := func(total int32) step {
 		return step{body: framed(t, &leasev1.ServiceStatusResponse{

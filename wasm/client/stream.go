@@ -7,18 +7,18 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// A Stream is a call that has many answers. Whoever reads it drives it: Connect,
-// then the response's body piece by piece through Reserve and Feed, then Finish,
-// and if that says so the same again.
+// A Stream is a streaming call. Its reader drives it: it calls Connect, feeds the
+// response's body piece by piece through Reserve and Feed, then calls Finish, and starts
+// over if Finish says so.
 //
-// A stream that may reconnect goes on after its connection broke, however that was.
-// Lines of logs that it has delivered are not delivered again, nor are events that
-// were told before.
+// A stream with Reconnect resumes after its connection broke. Log lines and events that
+// were delivered are not delivered again.
 //
-// Feeding a stream allocates nothing once its buffers have grown.
+// Feed does not allocate once its buffers have grown.
 type Stream struct {
-	// Waiting, if set, is told why a connection failed whenever another is to follow.
-	Waiting func(*RPCError)
+	// OnRetry, if set, is called with the error of a connection that failed, if another one
+	// follows.
+	OnRetry func(*RPCError)
 
 	client *Client
 	call   *Call
@@ -28,40 +28,40 @@ type Stream struct {
 	body     grpcweb.Decoder
 	lines    lines
 	seen     seenMessages
-	within   bool            // within a message that did not fit the last batch
-	broken   *grpcweb.Status // why the body cannot be read on
+	within   bool            // a message did not fit the last batch
+	broken   *grpcweb.Status // why the body cannot be read
 	flushing bool
 
-	asked  *uint32 // lines of history that were asked for at first
-	opened bool    // there was a connection
-	empty  bool    // on which the logs were silent, history included
-	due    atomic.Bool
-	notDue func() // stops the timer that makes it due
+	asked      *uint32 // the caller's Tail
+	opened     bool    // there was a connection
+	silent     bool    // a heartbeat came before any line, history included
+	reviewDue  atomic.Bool
+	stopReview func() // stops the timer that sets reviewDue
 
-	switching bool  // the connection was broken off to go on over another
-	delivered bool  // something, on any connection, if only a heartbeat
-	since     int64 // when the connection was made, in seconds since 1970
-	failures  int   // connections in a row that were of no use
-	doubts    int   // of these, failures that may or may not pass
-	wait      int   // before the next connection, in milliseconds
+	switching   bool  // the connection was closed to change the transport
+	delivered   bool  // something was received on any connection, if only a heartbeat
+	connectedAt int64 // Unix time in seconds
+	failures    int   // connections in a row that brought nothing new
+	uncertain   int   // of these, failures that may be permanent
+	wait        int   // before the next connection, in milliseconds
 }
 
 // NewStream returns a stream of the named method.
 func (c *Client) NewStream(methodName string, call *Call) *Stream {
 	call.method = methodOf(methodName)
-	s := &Stream{client: c, call: call, asked: call.Tail, notDue: func() {}}
+	s := &Stream{client: c, call: call, asked: call.Tail, stopReview: func() {}}
 	s.lines.remembers = call.Reconnect
 	s.lines.seed.sum = uint64(c.Random() * (1 << 52))
 	s.seen.limit = maxSeen
-	if call.endless() && call.method != streamLeaseEvents {
-		s.seen.limit = 1 // it tells how things stand
+	if call.longLived() && call.method != streamLeaseEvents {
+		s.seen.limit = 1 // only the last status is compared
 	}
-	s.seen.once = call.endless()
+	s.seen.once = call.longLived()
 	return s
 }
 
-// Connect opens the stream and returns its response, of which only the body is
-// left to read. It tries again as the call says.
+// Connect opens the stream and returns its response, whose body is still to be read. It
+// retries as the call's options say.
 func (s *Stream) Connect() (Response, *RPCError) {
 	for {
 		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait) {
@@ -72,34 +72,33 @@ func (s *Stream) Connect() (Response, *RPCError) {
 		if f == nil {
 			return s.response, nil
 		}
-		if !s.again(f) {
+		if !s.shouldReconnect(f) {
 			return nil, s.failed(f)
 		}
 	}
 }
 
-// SwitchTransport has the stream go on over another connection, and that go another
-// way, in the platform's words. Finish must follow.
+// SwitchTransport makes the stream continue over a new connection with the given transport.
+// Finish must follow.
 func (s *Stream) SwitchTransport(transport string) {
 	s.call.Transport = transport
 	s.switching = true
 }
 
-// SetHeartbeat has the next connection ask for heartbeats this often, in milliseconds.
+// SetHeartbeat sets the heartbeat interval of the next connection, in milliseconds.
 func (s *Stream) SetHeartbeat(ms int) { s.call.Heartbeat = ms }
 
-// again decides whether to connect again after a connection that failed or, where f
-// is nil, ended well, and how long to wait before that.
+// shouldReconnect decides whether to connect again after a connection that failed or, if f
+// is nil, ended without an error. It sets the wait before that.
 //
-// Waits double with each connection in a row that was of no use: it brought nothing
-// new and lasted less than maxBackoff. Heartbeats are nothing new, nor is what was
-// delivered before, or else a provider that repeats itself and hangs up would be
-// called without a pause. A connection that lasted costs nobody much, however quiet
-// it was.
+// The wait doubles with each connection in a row that brought nothing new and lasted less
+// than maxBackoff. Heartbeats and repeated messages are not new; otherwise a provider that
+// repeats itself and hangs up would be called without a pause. A connection that lasted
+// costs little, even if it was idle.
 //
-// A stream that follows something is patient: it goes on for as long as it is read
-// after any failure that may pass. Others give up after Retries.
-func (s *Stream) again(f *RPCError) (again bool) {
+// A stream that follows something retries every transient failure for as long as it is
+// read. Others give up after Retries.
+func (s *Stream) shouldReconnect(f *RPCError) (again bool) {
 	if s.scope.Cause() != nil {
 		return false
 	}
@@ -109,37 +108,36 @@ func (s *Stream) again(f *RPCError) (again bool) {
 		bound = podBackoff
 	}
 	s.wait = s.client.backoff(s.failures, bound)
-	switch patient := s.patient(); {
-	case f != nil && (!s.delivered || s.call.Reconnect) && s.call.renew(f):
+	switch forever := s.retriesForever(); {
+	case f != nil && (!s.delivered || s.call.Reconnect) && s.call.retryWithNewToken(f):
 		s.wait = 0
 		return true
-	case f == nil && !s.call.method.lasting, !s.call.Reconnect && (f == nil || s.delivered):
+	case f == nil && !s.call.method.reopens, !s.call.Reconnect && (f == nil || s.delivered):
 		return false
-	case f != nil && !s.delivered && !patient:
+	case f != nil && !s.delivered && !forever:
 		s.wait, again = s.client.retry(s.call, f, s.failures)
 	case f != nil && f.pushback != "":
 		s.wait, again = parsePushback(f.pushback)
-	case patient && (f == nil || f.transient()):
+	case forever && (f == nil || f.transient()):
 		again = true
 	default:
-		s.doubts++
-		again = s.doubts <= s.call.Retries && (f == nil || f.passing())
+		s.uncertain++
+		again = s.uncertain <= s.call.Retries && (f == nil || f.reconnectable())
 	}
-	if again && f != nil && s.Waiting != nil {
-		s.Waiting(s.failed(f))
+	if again && f != nil && s.OnRetry != nil {
+		s.OnRetry(s.failed(f))
 	}
 	return again
 }
 
-// patient reports whether the stream goes on for as long as it is read. Until
-// something answers, the bridge may not be where it is thought to be, and the page
-// should be told so.
-func (s *Stream) patient() bool {
-	return s.call.Reconnect && s.call.endless() && s.call.answered
+// retriesForever reports whether the stream retries for as long as it is read. Until a
+// bridge has answered, bridgeUrl may be wrong, and the page should get the error.
+func (s *Stream) retriesForever() bool {
+	return s.call.Reconnect && s.call.longLived() && s.call.answered
 }
 
-// news notes that the connection brought something new.
-func (s *Stream) news() { s.failures, s.doubts = 0, 0 }
+// resetBackoff is called when the connection brings something new.
+func (s *Stream) resetBackoff() { s.failures, s.uncertain = 0, 0 }
 
 func (s *Stream) failed(f *RPCError) *RPCError {
 	f.Attempts = s.call.trace.attempts
@@ -155,11 +153,11 @@ func (s *Stream) connect() *RPCError {
 		s.call.Lease.Known = s.lines.known()
 	}
 	if s.opened && s.call.Reconnect {
-		s.call.settles = true
+		s.call.resumes = true
 	}
 	timeout := s.call.Timeout
-	if s.call.endless() {
-		timeout = s.patience()
+	if s.call.longLived() {
+		timeout = s.headerTimeout()
 	}
 	attempt, untimed, release := s.scope.attempt(s.client.Clock, timeout)
 	defer release()
@@ -171,15 +169,15 @@ func (s *Stream) connect() *RPCError {
 	s.response = response
 	s.body = grpcweb.Decoder{}
 	s.reopen()
-	s.opened, s.since = true, s.client.Clock.Now()
+	s.opened, s.connectedAt = true, s.client.Clock.Now()
 	return nil
 }
 
-// tail is how many lines of history to ask for on a further connection.
+// tail returns how many lines of history to ask for on a further connection.
 func (s *Stream) tail() *uint32 {
 	if len(s.lines.order) == 0 {
-		if s.empty && s.asked != nil && *s.asked > 0 {
-			return nil // all that has been written since is new
+		if s.silent && s.asked != nil && *s.asked > 0 {
+			return nil // everything in the logs is new
 		}
 		return s.asked
 	}
@@ -191,43 +189,43 @@ func (s *Stream) tail() *uint32 {
 	return &tail
 }
 
-// reopen prepares for the lines of the connection.
+// reopen prepares for the messages of a new connection.
 func (s *Stream) reopen() {
 	s.within = false
 	tail := -1
 	if s.call.Tail != nil && s.call.trace.method == "rest" {
 		tail = int(*s.call.Tail)
 	}
-	// Where no history was wanted, a log that was silent so far has none that is; but
-	// it has what it wrote meanwhile.
+	// If the caller asked for no history, a log that was silent so far must not deliver its
+	// history, but must deliver what it wrote in the meantime.
 	none := s.opened && tail >= 0 && s.asked != nil && *s.asked == 0
 	s.lines.ignores = none && tail > 0
 	s.lines.misses = none && tail == 0
 	s.lines.early = s.delivered && !none && tail >= 0 && len(s.lines.order) > 0
 	s.lines.reopen(tail)
 	s.seen.reopen()
-	s.watch()
+	s.scheduleReview()
 }
 
-// watch sees to it that there is a look at what cannot be decided by lines alone.
-func (s *Stream) watch() {
-	s.notDue()
+// scheduleReview starts a timer for the next review, if something is undecided.
+func (s *Stream) scheduleReview() {
+	s.stopReview()
 	if s.lines.ignores || s.lines.early || s.lines.replays() || s.seen.expects() {
-		s.notDue = s.client.Clock.AfterFunc(settleTime, func() { s.due.Store(true) })
+		s.stopReview = s.client.Clock.AfterFunc(reviewInterval, func() { s.reviewDue.Store(true) })
 	}
 }
 
-// patience is how long a stream that may be silent from the start is waited for,
-// in milliseconds, 0 for as long as it likes. Its headers come with its first
-// message, which may be a heartbeat.
-func (s *Stream) patience() int {
+// headerTimeout returns how long to wait for the headers of a long-lived stream, in
+// milliseconds; 0 means no limit. Headers come with the first message, which may be a
+// heartbeat.
+func (s *Stream) headerTimeout() int {
 	if s.call.Heartbeat == 0 {
 		return 0
 	}
 	return max(s.call.Timeout, 2*s.call.Heartbeat)
 }
 
-// Trace returns what is known of the connection, as JSON.
+// Trace returns details of the connection, as JSON.
 func (s *Stream) Trace() []byte {
 	var j message.JSON
 	j.Begin()
@@ -237,26 +235,26 @@ func (s *Stream) Trace() []byte {
 	return j.Text
 }
 
-// Reserve returns room for n bytes of the body.
+// Reserve returns a buffer for n bytes of the body.
 func (s *Stream) Reserve(n int) []byte { return s.body.Reserve(n) }
 
-// Feed takes n bytes of the body from where Reserve told and fills the batch
-// with what they hold. Where the batch's state is HasMore it must be called again
-// with 0, before anything else.
+// Feed reads n bytes of the body from the buffer that Reserve returned, and fills the batch
+// with the entries in them. If the batch's state is HasMore, Feed must be called again with
+// 0 before anything else.
 func (s *Stream) Feed(n int, b *Batch) {
 	b.reset()
 	s.body.Commit(n)
-	s.lines.tell(b)
+	s.lines.moveGaps(b)
 	done := s.fill(b)
-	if done && s.due.CompareAndSwap(true, false) {
-		s.lines.look()
-		s.lines.early = s.lines.early && len(b.Index) > 0 // or it is quiet by now
-		s.seen.look()
-		s.watch()
+	if done && s.reviewDue.CompareAndSwap(true, false) {
+		s.lines.review()
+		s.lines.early = s.lines.early && len(b.Index) > 0 // otherwise the history has arrived
+		s.seen.review()
+		s.scheduleReview()
 		done = s.fill(b)
 	}
 	switch {
-	case !s.lines.tell(b), !done:
+	case !s.lines.moveGaps(b), !done:
 		b.State = HasMore
 	case s.broken != nil || s.body.Err() != nil || s.body.Ended() || s.lines.again:
 		b.State = HasEnded
@@ -264,15 +262,15 @@ func (s *Stream) Feed(n int, b *Batch) {
 	b.closeGroups()
 }
 
-// fill moves what has arrived to the batch, until there is no more, which is
-// true, or the batch is full.
+// fill moves received messages to the batch. It returns true when there are none left, and
+// false when the batch is full.
 func (s *Stream) fill(b *Batch) (done bool) {
 	for s.broken == nil {
 		if s.within || len(s.lines.releases) > 0 {
 			entries := len(b.Index)
 			done, status := s.lines.take(b)
 			if len(b.Index) > entries {
-				s.news()
+				s.resetBackoff()
 			}
 			if !done {
 				return false
@@ -292,12 +290,12 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			break
 		}
 		if len(wire) == 0 {
-			// A heartbeat: the connection stands, and has been quiet.
-			s.stands()
-			s.empty = true
+			// A heartbeat: the connection works, and has been idle.
+			s.received()
+			s.silent = true
 			continue
 		}
-		s.stands()
+		s.received()
 		if s.call.method.answer != nil {
 			s.broken = s.object(wire, b)
 			continue
@@ -311,9 +309,9 @@ func (s *Stream) fill(b *Batch) (done bool) {
 	return true
 }
 
-// stands notes that the connection brought something: whatever breaks it later is
-// no refusal of what was asked.
-func (s *Stream) stands() { s.delivered, s.call.refused = true, "" }
+// received is called when the connection brings a message: the provider accepted the call
+// and its token.
+func (s *Stream) received() { s.delivered, s.call.refusedToken = true, "" }
 
 // object appends a message as JSON.
 func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
@@ -322,27 +320,27 @@ func (s *Stream) object(wire []byte, b *Batch) *grpcweb.Status {
 	if err != nil {
 		return grpcweb.Error(grpcweb.Internal, "its stream cannot be read: "+err.Error())
 	}
-	if s.call.Reconnect && s.seen.again(text[start:]) {
+	if s.call.Reconnect && s.seen.seenBefore(text[start:]) {
 		return nil
 	}
-	s.news()
+	s.resetBackoff()
 	b.UTF8.Bytes = text
 	b.Index = append(b.Index, 0, 0, b.UTF8.close(message.UTF16Len(text[start:])))
 	return nil
 }
 
-// Finish ends the connection: its trailers have come, its body is complete, or it
-// broke off as the text says, or is stalled: nothing came for two heartbeats. It
-// tells whether to Connect again; and otherwise how the stream ended, nil if well.
-// In that case one more Feed gives the lines whose end never came.
+// Finish ends the connection, whose body ended, or failed with the error in broke, or is
+// stalled: nothing came for two heartbeats. It reports whether to Connect again, and
+// otherwise how the stream ended, nil without an error. In that case one more Feed returns
+// the incomplete lines.
 func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 	f = s.ending(broke)
 	if stalled && f != nil {
 		f.Reason = reasonStalled
 	}
 	if s.body.Ended() && s.broken == nil && s.body.Err() == nil {
-		// All has come but the body's end, which whoever reads it reads: a request
-		// that is aborted takes its connection with it.
+		// Only the end of the body has not been read, which the reader still reads:
+		// aborting the request would close its HTTP connection.
 		s.response = nil
 	}
 	s.disconnect()
@@ -350,7 +348,7 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 		s.lines.ended()
 	}
 	if s.lines.again && s.scope.Cause() == nil {
-		// What came has to come once more, since it was taken for something else.
+		// The lines have to be read again, since they were compared in the wrong way.
 		s.broken, s.wait = nil, firstBackoff
 		return true, nil
 	}
@@ -359,10 +357,10 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 		s.switching, s.broken, s.wait = false, nil, 0
 		return true, nil
 	}
-	if s.client.Clock.Now()-s.since >= maxBackoff/1000 {
-		s.news()
+	if s.client.Clock.Now()-s.connectedAt >= maxBackoff/1000 {
+		s.resetBackoff()
 	}
-	if s.again(f) {
+	if s.shouldReconnect(f) {
 		s.broken = nil
 		return true, nil
 	}
@@ -374,7 +372,7 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 	return false, s.failed(f)
 }
 
-// ending returns how the connection ended.
+// ending returns the error that the connection ended with, or nil.
 func (s *Stream) ending(broke string) *RPCError {
 	switch cause := s.scope.Cause(); {
 	case cause != nil:
@@ -387,10 +385,9 @@ func (s *Stream) ending(broke string) *RPCError {
 	return s.call.end(&s.body, s.response)
 }
 
-// passing reports whether a stream that ended with the failure may well work when
-// it is opened again. A provider that shuts down ends its streams with CANCELLED
-// or UNKNOWN.
-func (f *RPCError) passing() bool {
+// reconnectable reports whether a stream that ended with the error may work when it is
+// opened again. A provider that shuts down ends its streams with CANCELLED or UNKNOWN.
+func (f *RPCError) reconnectable() bool {
 	switch f.Code {
 	case grpcweb.Canceled, grpcweb.Unknown, grpcweb.Aborted:
 		return f.Reason != reasonNotABridge
@@ -398,9 +395,8 @@ func (f *RPCError) passing() bool {
 	return f.transient()
 }
 
-// transient reports whether the failure is of the way to the provider, or of
-// something that is not there at the moment: a provider, its cluster, or a pod. Who
-// follows a log waits for it.
+// transient reports whether the failure is of the connection, or of a provider, cluster or
+// pod that is not available at the moment. A stream that follows waits for it.
 func (f *RPCError) transient() bool {
 	switch f.Code {
 	case grpcweb.Unavailable, grpcweb.DeadlineExceeded:
@@ -418,14 +414,14 @@ type brokenError string
 func (e brokenError) Error() string { return string(e) }
 
 func (s *Stream) disconnect() {
-	s.notDue()
+	s.stopReview()
 	if s.response != nil {
 		s.response.Close()
 		s.response = nil
 	}
 }
 
-// Close ends the stream for the cause, wherever it is.
+// Close ends the stream with the cause, whatever it is doing.
 func (s *Stream) Close(cause *grpcweb.Status) {
 	s.scope.End(cause)
 	s.disconnect()

@@ -18,7 +18,7 @@ import (
 	"akash-provider-web/wasm/grpcweb"
 )
 
-// An entry is a line as a page sees it.
+// An entry is a line as a page gets it.
 type entry struct {
 	service   string
 	replica   uint32
@@ -26,7 +26,7 @@ type entry struct {
 	continues bool
 }
 
-// readStream drives a stream to its end, as a page does.
+// readStream drives a stream to its end, as a page would.
 func readStream(t *testing.T, s *Stream) (entries []entry, f *RPCError) {
 	t.Helper()
 	page := page{t: t}
@@ -66,7 +66,7 @@ func (page *page) readAll(s *Stream) *RPCError {
 	}
 }
 
-// A page reads batches.
+// A page collects the entries of batches.
 type page struct {
 	t        *testing.T
 	batch    Batch
@@ -75,8 +75,7 @@ type page struct {
 	gaps     []gap
 }
 
-// A gap is where a page is told that lines may be missing, before the entry at a
-// position.
+// A gap is a place where lines of a replica may be missing: before the entry at an index.
 type gap struct {
 	replica string
 	at      int
@@ -112,7 +111,7 @@ func (p *page) read() {
 			texts = &ascii
 		}
 		text := texts.next(end)
-		name := "" // messages that are no log pieces have none
+		name := "" // only log pieces have one
 		if len(p.services) > 0 {
 			name = p.services[service&^(Continues|InASCII)]
 		}
@@ -122,8 +121,8 @@ func (p *page) read() {
 	require.Empty(p.t, others, "every text is an entry's")
 }
 
-// groups are groups of texts as JavaScript has them, which counts UTF-16 code units
-// where Go counts bytes, and how much of the first has been read.
+// groups holds groups of texts as JavaScript does, in UTF-16 code units, and how much of
+// the first has been read.
 type groups []struct {
 	text          []uint16
 	entries, read int
@@ -141,7 +140,7 @@ func (p *page) texts(t *Texts) (all groups) {
 	return all
 }
 
-// next returns the text up to the end, and forgets a group that has been read.
+// next returns the text up to end, and removes a group that has been read.
 func (g *groups) next(end uint32) string {
 	first := &(*g)[0]
 	text := stringOf(first.text[first.read:end])
@@ -152,7 +151,7 @@ func (g *groups) next(end uint32) string {
 	return text
 }
 
-// logs is a message with a piece of a log.
+// logs returns a message with a piece of a log.
 func logs(t *testing.T, service string, replica uint32, text string) []byte {
 	return framed(t, &leasev1.ServiceLogsResponse{
 		Services: []*leasev1.ServiceLogs{{Name: service, Replica: replica, Logs: []byte(text)}},
@@ -171,8 +170,8 @@ func streamOf(t *testing.T, body ...[]byte) (entries []entry, f *RPCError) {
 	return entries, f
 }
 
-// Lines are joined where messages cut them, and cut where messages hold several,
-// for each replica by itself; a line that never ended comes at the end.
+// Lines are joined if messages split them, and split if a message holds several, for each
+// replica separately. An incomplete line comes at the end.
 func TestLines(t *testing.T) {
 	both := framed(t, &leasev1.ServiceLogsResponse{Services: []*leasev1.ServiceLogs{
 		{Name: "web", Replica: 1, Logs: []byte("st\n")},
@@ -203,8 +202,8 @@ func TestLines(t *testing.T) {
 	}, entries)
 }
 
-// What is beyond ASCII does not make strings of what is not, and lines keep their order.
-func TestTextsAreApart(t *testing.T) {
+// ASCII texts and others are separate, and lines keep their order.
+func TestASCIITextsAreSeparate(t *testing.T) {
 	client, _ := newClient(answer{})
 	stream := client.NewStream("streamLogs", newCall())
 	_, f := stream.Connect()
@@ -228,8 +227,8 @@ func TestLinesThatAreNotText(t *testing.T) {
 	}, entries)
 }
 
-// However replicas, messages and the network cut the logs, every line arrives, in
-// order for each replica.
+// However replicas, messages and the network split the logs, every line arrives, in order
+// for each replica.
 func TestLogsInPieces(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("abcdefgh é漢😀\u0301")
@@ -299,9 +298,9 @@ func TestBigMessage(t *testing.T) {
 	assert.Equal(t, NeedsBody, b.State)
 }
 
-// A line that is too long for one entry is several, which say so.
+// A line that is too long for one entry becomes several, marked as continued.
 func TestLongLine(t *testing.T) {
-	long := strings.Repeat("漢", maxLine/3) + strings.Repeat("x", 100) // the cut would fall into a character
+	long := strings.Repeat("漢", maxLine/3) + strings.Repeat("x", 100) // the limit is within a character
 	entries, f := streamOf(t,
 		logs(t, "web", 0, long[:1000]), logs(t, "web", 0, long[1000:]), logs(t, "web", 0, "\nnext\n"), wellEnded)
 	require.Nil(t, f)
@@ -312,8 +311,8 @@ func TestLongLine(t *testing.T) {
 	assert.Equal(t, entry{"web", 0, "next", false}, entries[2])
 }
 
-// A provider that begins lines everywhere and ends none cannot fill the page.
-func TestManyBeginnings(t *testing.T) {
+// A provider that sends only incomplete lines cannot fill the page's memory.
+func TestManyIncompleteLines(t *testing.T) {
 	client, _ := newClient(answer{unending: true})
 	stream := client.NewStream("streamLogs", newCall())
 	_, f := stream.Connect()
@@ -322,7 +321,7 @@ func TestManyBeginnings(t *testing.T) {
 	part := strings.Repeat("x", maxLine-10)
 	for replica := range uint32(40) {
 		p.feed(stream, logs(t, "web", replica, part))
-		require.LessOrEqual(t, stream.lines.held, maxHeld)
+		require.LessOrEqual(t, stream.lines.held, maxPartial)
 	}
 	assert.NotEmpty(t, p.entries)
 }
@@ -340,7 +339,7 @@ func TestTooManyReplicas(t *testing.T) {
 	assert.Equal(t, grpcweb.ResourceExhausted, f.Code)
 }
 
-// What came before a failure is delivered before it is told.
+// Lines received before a failure are delivered before the error.
 func TestStreamThatFails(t *testing.T) {
 	line := logs(t, "web", 0, "one\ntw")
 	want := []entry{{"web", 0, "one", false}, {"web", 0, "tw", false}}
@@ -367,8 +366,8 @@ func TestStreamThatFails(t *testing.T) {
 	}
 }
 
-// A stream that fails before its first message is tried again, wherever its status
-// is: in headers, or in the trailers of an empty body.
+// A stream that fails before its first message is retried, whether its status is in headers
+// or in the trailers of an empty body.
 func TestStreamThatFailsAtFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, bridge := newClient(
@@ -384,8 +383,8 @@ func TestStreamThatFailsAtFirst(t *testing.T) {
 	})
 }
 
-// A stream that follows may be silent for longer than any attempt may take; one
-// that does not has to begin in time.
+// A stream that follows may be silent for longer than Timeout. One that does not must begin
+// in time.
 func TestQuietStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newClient(answer{hang: true})
@@ -416,9 +415,9 @@ func statusText(active int) string {
 	return fmt.Sprintf(`{"errors":[],"cluster":{"leases":{"active":%d}},"publicHostnames":[]}`, active)
 }
 
-// The stream of a provider's status goes on over connections that end, however
-// they end, until it is left or nothing helps.
-func TestStatusStreamIsOpenedAgain(t *testing.T) {
+// A stream of a provider's status reconnects however its connections end, until it is
+// closed or the error is permanent.
+func TestStatusStreamReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, bridge := newClient(
 			answer{body: statuses(t, 1, 2), broken: "network error"},
@@ -442,8 +441,8 @@ func TestStatusStreamIsOpenedAgain(t *testing.T) {
 	})
 }
 
-// A stream whose bridge was never reached gives up; once something has answered, it
-// goes on until it is left.
+// A stream whose bridge was never reached gives up. Once a bridge has answered, it retries
+// until it is closed.
 func TestStatusStreamGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, bridge := newClient(answer{err: "Failed to fetch"})
@@ -489,8 +488,8 @@ func TestFeedAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(50, feed))
 }
 
-// Whatever a provider sends, and however the network cuts it, the entries are the
-// lines of its logs.
+// Whatever a provider sends, and however the network splits it, the entries are the lines
+// of its logs.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("one\ntwo"), []byte("\n\xf0\x9f"), []byte("\x98\x80\n"), 3)
 	f.Fuzz(func(t *testing.T, first, second, third []byte, size int) {
@@ -521,8 +520,8 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// With heartbeats there is a sign of life to wait for, also at the beginning.
-func TestStreamWithHeartbeatThatDoesNotBegin(t *testing.T) {
+// With heartbeats, even a stream that follows must begin in time.
+func TestStreamWithHeartbeatTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, bridge := newClient(answer{hang: true})
 		call := newCall()

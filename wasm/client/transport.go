@@ -4,9 +4,9 @@ import "akash-provider-web/wasm/grpcweb"
 
 // A Transport carries requests to a bridge.
 type Transport interface {
-	// Open sends a request and returns once the response's headers have come.
-	// When the scope ends, before or after that, the request is abandoned.
-	// An error's text is what the platform has to say of it.
+	// Open sends a request and returns when the response's headers have arrived. When the
+	// scope ends, before or after that, the request is aborted. An error's text is the
+	// platform's explanation.
 	Open(scope *Scope, request *Request) (Response, error)
 }
 
@@ -15,17 +15,17 @@ type Request struct {
 	URL    string
 	Header grpcweb.Fields
 	Body   []byte
-	// Transport is how the request goes, in the platform's words; "" for its usual way.
+	// Transport names the platform's transport to use; "" for its default.
 	Transport string
-	// Streams says that the answer may take any time, and have any length.
+	// Streams says that the response may take any time and have any length.
 	Streams bool
-	// Endless says that it goes on until somebody ends it.
-	Endless bool
-	// Whole asks for the answer as a whole, in one piece.
+	// LongLived says that the response does not end by itself.
+	LongLived bool
+	// Whole asks for the response's body in one piece.
 	Whole bool
 }
 
-// A Response is an answer whose body is still to come.
+// A Response is a response whose headers have arrived.
 type Response interface {
 	// Status is the HTTP status.
 	Status() int
@@ -33,6 +33,6 @@ type Response interface {
 	Header(name string) string
 	// Read returns the next piece of the body; at its end, a nil piece.
 	Read(scope *Scope) ([]byte, error)
-	// Close abandons what is left of the response. It may be called twice.
+	// Close aborts the response. It may be called more than once.
 	Close()
 }

@@ -7,8 +7,8 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// Do makes a call that has one answer, and returns the result as the JSON that
-// a page gets: {"status":"success",…} or {"status":"error",…}.
+// Do makes a unary call and returns its result as the JSON that a page receives:
+// {"status":"success",…} or {"status":"error",…}.
 func (c *Client) Do(scope *Scope, methodName string, call *Call) []byte {
 	call.method = methodOf(methodName)
 	answer, f := c.try(scope, call)
@@ -30,8 +30,8 @@ func (c *Client) Do(scope *Scope, methodName string, call *Call) []byte {
 	return j.Text
 }
 
-// try makes attempts at a call until one succeeds, the call may not be repeated,
-// or the scope ends.
+// try makes the call, and repeats it until it succeeds, must not be repeated, or the scope
+// ends.
 func (c *Client) try(scope *Scope, call *Call) ([]byte, *RPCError) {
 	for n := 1; ; n++ {
 		call.trace.attempts = n
@@ -40,11 +40,11 @@ func (c *Client) try(scope *Scope, call *Call) ([]byte, *RPCError) {
 			return answer, nil
 		}
 		f.Attempts = n
-		call.doubt(f)
+		call.markOutcomeUnknown(f)
 		if scope.Cause() != nil {
 			return nil, f
 		}
-		if call.renew(f) {
+		if call.retryWithNewToken(f) {
 			continue
 		}
 		ms, again := c.retry(call, f, n)
@@ -59,7 +59,7 @@ func (c *Client) try(scope *Scope, call *Call) ([]byte, *RPCError) {
 	}
 }
 
-// write writes what is known as members of an object.
+// write writes the known fields as members of an object.
 func (t *trace) write(j *message.JSON) {
 	j.Field("method", t.method)
 	j.Field("endpoint", t.endpoint)
@@ -71,7 +71,7 @@ func (t *trace) write(j *message.JSON) {
 	}
 }
 
-// answer makes one attempt and returns the answer as JSON.
+// answer makes one attempt and returns the response message as JSON.
 func (c *Client) answer(parent *Scope, call *Call) ([]byte, *RPCError) {
 	scope, _, release := parent.attempt(c.Clock, call.Timeout)
 	defer release()
@@ -121,7 +121,7 @@ func (c *Client) answer(parent *Scope, call *Call) ([]byte, *RPCError) {
 	}
 }
 
-// end returns how a response ended whose body is complete, or nil for success.
+// end returns the error of a response whose body is complete, or nil for success.
 func (c *Call) end(body *grpcweb.Decoder, response Response) *RPCError {
 	headers := statusHeaders(response)
 	status := body.End(headers)
@@ -130,18 +130,18 @@ func (c *Call) end(body *grpcweb.Decoder, response Response) *RPCError {
 	}
 	f := c.rpcError(status)
 	if !body.Ended() && headers == nil && body.Err() == nil {
-		// The bridge was lost, or a proxy before it cut the response.
+		// The bridge is down, or a proxy in front of it cut the response.
 		f.network, f.Code = true, grpcweb.Unavailable
 	}
 	return f
 }
 
-// expired is the cause of an attempt that ran out of time.
+// expired is the cause of an attempt that timed out.
 func expired(ms int) *grpcweb.Status {
 	return grpcweb.Error(grpcweb.DeadlineExceeded, "no answer within "+strconv.Itoa(ms)+" ms")
 }
 
-// lost explains that a response broke off.
+// lost returns the error for a response that broke off.
 func (c *Client) lost(call *Call, err error) *RPCError {
 	f := call.rpcError(grpcweb.Error(grpcweb.Unavailable,
 		"the connection to the bridge at "+call.Bridge+" broke off ("+err.Error()+")"))

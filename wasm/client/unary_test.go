@@ -56,8 +56,8 @@ func TestProviderStatus(t *testing.T) {
 	assert.Zero(t, bridge.open)
 }
 
-// What the caller asked for reaches the bridge as its contract says, credentials
-// only where a lease is concerned.
+// The call's options become the headers of the bridge's contract. Credentials are only sent
+// with methods about a lease.
 func TestRequestHeaders(t *testing.T) {
 	tail := uint32(0)
 	call := newCall()
@@ -116,7 +116,7 @@ func TestRestart(t *testing.T) {
 	}, &request))
 }
 
-// requireError makes a call that is tried once and returns its error.
+// requireError makes a call without retries and returns its error.
 func requireError(t *testing.T, a answer) object {
 	t.Helper()
 	client, bridge := newClient(a)
@@ -132,7 +132,7 @@ func requireError(t *testing.T, a answer) object {
 	return failure
 }
 
-// Every way to fail has its code, and a text that says what to do.
+// Each failure has a code, and a message that says what to do.
 func TestErrors(t *testing.T) {
 	ok := trailers("grpc-status: 0\r\n")
 	for name, c := range map[string]struct {
@@ -145,7 +145,7 @@ func TestErrors(t *testing.T) {
 		"the bridge refuses": {refusal("5", "no%20provider%20akash1provider%20on%20chain", "unknownProvider"), "NOT_FOUND",
 			"no provider akash1provider on chain"},
 		"the provider's error does not name it": {refusal("13", "oops", ""), "INTERNAL", "provider akash1provider: oops"},
-		"an error without words":                {refusal("7", "", ""), "PERMISSION_DENIED", "no explanation"},
+		"an error without a message":            {refusal("7", "", ""), "PERMISSION_DENIED", "no explanation"},
 		"HTML from a proxy": {answer{status: 502, header: map[string]string{"content-type": "text/html"}}, "UNAVAILABLE",
 			"cannot reach the bridge at https://bridge.example: a proxy before it answered HTTP 502"},
 		"a web server": {answer{header: map[string]string{"content-type": "text/html"}}, "UNKNOWN",
@@ -160,7 +160,7 @@ func TestErrors(t *testing.T) {
 		"no trailers":                  {answer{body: [][]byte{framed(t, &providerv1.Status{})}}, "UNAVAILABLE", "before its end"},
 		"no message":                   {answer{body: [][]byte{ok}}, "UNIMPLEMENTED", "no answer"},
 		"two messages":                 {answer{body: [][]byte{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, ok}}, "UNIMPLEMENTED", "more than one answer"},
-		"a message that is none":       {answer{body: [][]byte{{0, 0, 0, 0, 2, 0x12, 9}, ok}}, "INTERNAL", "cannot be read"},
+		"an invalid message":           {answer{body: [][]byte{{0, 0, 0, 0, 2, 0x12, 9}, ok}}, "INTERNAL", "cannot be read"},
 		"garbage":                      {answer{body: [][]byte{[]byte("garbage, no frames")}}, "INTERNAL", "not gRPC-Web"},
 		"a message that would fill it": {answer{body: [][]byte{{0, 0x7f, 0xff, 0xff, 0xff}}, unending: true}, "RESOURCE_EXHAUSTED", "longer than the limit"},
 	} {
@@ -172,7 +172,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A call that no bridge answered says so in its reason.
+// A call that was not answered by a bridge has a reason that says so.
 func TestReasonsWithoutBridge(t *testing.T) {
 	page := map[string]string{"content-type": "text/html"}
 	for reason, answers := range map[string][]answer{
@@ -187,7 +187,7 @@ func TestReasonsWithoutBridge(t *testing.T) {
 	}
 }
 
-// An attempt is over when its time is, whether headers or the body do not come.
+// An attempt times out whether headers, the body or its end are missing.
 func TestTimeout(t *testing.T) {
 	for name, a := range map[string]answer{
 		"no headers": {hang: true},
@@ -206,7 +206,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// A page that gives up is obeyed at once, whatever the call is waiting for.
+// Ending the scope ends the call at once, whatever it is waiting for.
 func TestCancel(t *testing.T) {
 	for name, a := range map[string]answer{
 		"for headers":          {hang: true},
@@ -231,7 +231,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestTokenIsNotToBeHad(t *testing.T) {
+func TestTokenFails(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
 	call.Credentials.Token = func(*Scope, string) (string, error) { return "", assert.AnError }
@@ -240,7 +240,7 @@ func TestTokenIsNotToBeHad(t *testing.T) {
 	assert.Empty(t, bridge.requests)
 }
 
-// What no header can hold is refused, and not told to anybody.
+// A value that no header can hold is refused, and not shown in the error.
 func TestSecretsWithLineFeeds(t *testing.T) {
 	client, bridge := newClient(answer{})
 	call := newCall()
