@@ -22,6 +22,7 @@ type config struct {
 	tlsKey        string
 
 	chainRPC  []string
+	chainREST []string
 	providers map[string]string // host URIs by address
 	grpcPorts []uint16
 
@@ -67,6 +68,11 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 	list(flags, "chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
 		c.chainRPC = append(c.chainRPC, v)
 		_, err := chain.New(chain.Options{Nodes: []string{v}})
+		return err
+	})
+	list(flags, "chain-rest", "Cosmos REST API `URL` of a chain node; repeatable, asked after those of --chain-rpc", func(v string) error {
+		c.chainREST = append(c.chainREST, v)
+		_, err := chain.New(chain.Options{RESTNodes: []string{v}})
 		return err
 	})
 	list(flags, "provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
@@ -144,12 +150,13 @@ func printHelp(w io.Writer, flags *flag.FlagSet) {
 	})
 }
 
-// nodes returns the chain nodes, and whether the operator chose them.
-func (c *config) nodes() (urls []string, chosen bool) {
-	if len(c.chainRPC) > 0 {
-		return c.chainRPC, true
+// nodes returns the chain nodes, by RPC and by REST, and whether the operator chose
+// them.
+func (c *config) nodes() (rpc, rest []string, chosen bool) {
+	if len(c.chainRPC)+len(c.chainREST) > 0 {
+		return c.chainRPC, c.chainREST, true
 	}
-	return defaultChainRPC, false
+	return defaultChainRPC, nil, false
 }
 
 // check validates what the flags' own parsers do not.

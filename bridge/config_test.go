@@ -21,8 +21,9 @@ func TestDefaults(t *testing.T) {
 	c, err := parseConfig(nil, environment(nil), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.listen)
-	nodes, chosen := c.nodes()
+	nodes, rest, chosen := c.nodes()
 	assert.Equal(t, defaultChainRPC, nodes)
+	assert.Empty(t, rest)
 	assert.False(t, chosen)
 	assert.False(t, c.allowInsecure || c.allowHostOverride || c.allowPrivateNetworks)
 }
@@ -33,6 +34,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	c, err := parseConfig(nil, environment(map[string]string{
 		"AKASH_BRIDGE_LISTEN":                 "127.0.0.1:1",
 		"AKASH_BRIDGE_CHAIN_RPC":              "http://a:1, http://b:2",
+		"AKASH_BRIDGE_CHAIN_REST":             "http://c:3",
 		"AKASH_BRIDGE_PROVIDER":               someProvider + "=https://p.example:8443",
 		"AKASH_BRIDGE_ALLOW_ORIGIN":           "https://a.example,https://b.example",
 		"AKASH_BRIDGE_ALLOW_INSECURE":         "true",
@@ -50,6 +52,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, &config{
 		listen: "127.0.0.1:1", metricsListen: "127.0.0.1:2", tlsCert: "c.pem", tlsKey: "k.pem",
 		chainRPC:     []string{"http://a:1", "http://b:2"},
+		chainREST:    []string{"http://c:3"},
 		providers:    map[string]string{someProvider: "https://p.example:8443"},
 		grpcPorts:    []uint16{8444, 9444},
 		allowOrigins: []string{"https://a.example", "https://b.example"}, allowInsecure: true,
@@ -57,6 +60,16 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		forwardHeaders: []string{"x-a", "x-b-*"},
 		maxStreams:     7, logFormat: "json",
 	}, c)
+}
+
+// An operator who names a node by its REST API means that node, and no public ones.
+func TestChainRESTReplacesTheDefaultNodes(t *testing.T) {
+	c, err := parseConfig([]string{"--chain-rest", "https://a.example"}, environment(nil), io.Discard)
+	require.NoError(t, err)
+	rpc, rest, chosen := c.nodes()
+	assert.Empty(t, rpc)
+	assert.Equal(t, []string{"https://a.example"}, rest)
+	assert.True(t, chosen)
 }
 
 func TestTheCommandLineOverridesTheEnvironment(t *testing.T) {
@@ -70,7 +83,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	var help bytes.Buffer
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, name := range []string{"listen", "chain-rpc", "provider", "allow-origin", "allow-insecure", "allow-host-override",
+	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "provider", "allow-origin", "allow-insecure", "allow-host-override",
 		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
@@ -88,6 +101,7 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		{args: []string{"--provider", someProvider}, text: "ADDRESS=HOST_URI"},
 		{args: []string{"--provider", someProvider + "=http://p.example"}, text: "https"},
 		{args: []string{"--chain-rpc", "nonsense"}, text: "chain-rpc"},
+		{args: []string{"--chain-rest", "nonsense"}, text: "chain-rest"},
 		{args: []string{"--allow-origin", "example.com"}, text: "not an origin"},
 		{args: []string{"--allow-origin", "https://example.com/path"}, text: "not an origin"},
 		{args: []string{"--grpc-port", "0"}, text: "1 to 65535"},

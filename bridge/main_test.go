@@ -481,6 +481,24 @@ func TestAStoppingBridgeEndsStreamsAndExits(t *testing.T) {
 	w.end(t)
 }
 
+// An operator whose node opens only its REST API needs no RPC.
+func TestAProviderIsFoundThroughTheChainsRESTAPI(t *testing.T) {
+	server := startFake(t, fake.Options{})
+	w := &world{process: start(t, "--chain-rest", server.Ready().ChainRPC, "--allow-private-networks"), fake: server.Ready()}
+	status, body := w.get(t, "/readyz")
+	assert.Equal(t, http.StatusOK, status, body)
+	s, messages, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
+	require.NoError(t, err)
+	require.Equal(t, codes.OK, s.Code(), s.Message())
+	assert.Len(t, messages, 1)
+	response, err := w.HTTP.Get(w.fake.Control + "/streams")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	streams, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(streams), "chain /akash/provider/v1beta4/providers/"+w.fake.Provider)
+}
+
 func TestHealthReadinessAndMetrics(t *testing.T) {
 	server := startFake(t, fake.Options{})
 	w := &world{process: start(t, "--chain-rpc", server.Ready().ChainRPC, "--allow-private-networks"), fake: server.Ready()}

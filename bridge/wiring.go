@@ -17,8 +17,8 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 		Destinations: guard.Destinations{AllowPrivate: c.allowPrivateNetworks},
 		Logger:       log,
 	}
-	urls, chosen := c.nodes()
-	nodes, err := chain.New(chain.Options{Nodes: urls, Logger: log})
+	rpc, rest, chosen := c.nodes()
+	nodes, err := chain.New(chain.Options{Nodes: rpc, RESTNodes: rest, Logger: log})
 	if err != nil {
 		return dependencies{}, usageError{err}
 	}

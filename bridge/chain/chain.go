@@ -1,6 +1,6 @@
 // Package chain queries the Akash chain for providers' records and certificates. It
-// uses the CometBFT RPC of several nodes, caches answers, and fails over between
-// nodes. It knows nothing about the protocols of providers.
+// uses the CometBFT RPC or the REST API of several nodes, caches answers, and fails over
+// between nodes. It knows nothing about the protocols of providers.
 package chain
 
 import (
@@ -84,6 +84,10 @@ type Options struct {
 	// contain a secret, such as a key in its path or query. It is used in requests
 	// only and never logged.
 	Nodes []string
+	// RESTNodes are the URLs of REST APIs of the Cosmos SDK, such as
+	// https://rest.example.com. They are queried after Nodes, and are otherwise treated
+	// the same. One of the two lists must have a node.
+	RESTNodes []string
 	// Transport sends the requests. nil means a transport of the client's own, which
 	// respects HTTPS_PROXY.
 	Transport http.RoundTripper
@@ -107,9 +111,9 @@ type Client struct {
 	closed  context.Context
 }
 
-// New returns a client for o.Nodes, which must not be empty. It sends no queries yet.
+// New returns a client for the nodes in o. It sends no queries yet.
 func New(o Options) (*Client, error) {
-	if len(o.Nodes) == 0 {
+	if len(o.Nodes)+len(o.RESTNodes) == 0 {
 		return nil, errors.New("chain: no nodes")
 	}
 	if o.Transport == nil {
@@ -128,7 +132,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		http: &http.Client{
 			Transport: o.Transport,
-			// Following a redirect would turn the POST into a GET.
+			// Following a redirect would turn a POST into a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		now: o.Now,
@@ -136,12 +140,18 @@ func New(o Options) (*Client, error) {
 	}
 	c.records.max, c.absent.max = maxRecords, maxRecords
 	c.closed, c.close = context.WithCancel(context.Background())
-	for _, text := range o.Nodes {
-		n, err := newNode(text)
-		if err != nil {
-			return nil, err
+	add := func(urls []string, a api) error {
+		for _, text := range urls {
+			n, err := newNode(text, a)
+			if err != nil {
+				return err
+			}
+			c.nodes = append(c.nodes, n)
 		}
-		c.nodes = append(c.nodes, n)
+		return nil
+	}
+	if err := errors.Join(add(o.Nodes, rpcAPI{}), add(o.RESTNodes, restAPI{})); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -255,7 +265,7 @@ func unknownProvider(address string) error {
 // unavailable returns the error of a query that failed on all nodes.
 func unavailable(failed []error) error {
 	return rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
-		"no chain node answered (%w); try again later, or have the bridge's operator check --chain-rpc", failures(failed))
+		"no chain node answered (%w); try again later, or have the bridge's operator check --chain-rpc and --chain-rest", failures(failed))
 }
 
 // failures joins several errors in one line.

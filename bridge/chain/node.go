@@ -1,10 +1,7 @@
 package chain
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +25,10 @@ const (
 	maxBackoff = 30 * time.Second
 )
 
-// node is one CometBFT RPC endpoint.
+// node is one endpoint of the chain.
 type node struct {
-	url    string
+	url    *url.URL
+	api    api
 	name   string // scheme and host, without parts that may be secret
 	secret []string
 
@@ -42,12 +40,12 @@ type node struct {
 	backoffUntil time.Time
 }
 
-func newNode(text string) (*node, error) {
+func newNode(text string, a api) (*node, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("chain: a node's URL must be http:// or https:// and have a host")
 	}
-	n := &node{url: text, name: u.Scheme + "://" + u.Host}
+	n := &node{url: u, api: a, name: u.Scheme + "://" + u.Host}
 	for _, s := range []string{u.RequestURI(), u.Path, u.RawQuery, u.User.String()} {
 		if len(s) > 1 {
 			n.secret = append(n.secret, s)
@@ -81,18 +79,26 @@ func (n *node) answered() bool {
 	return hadFailed
 }
 
-// request is a JSON-RPC 2.0 request.
-type request struct {
-	JSONRPC string `json:"jsonrpc"`
-	ID      int    `json:"id"`
-	Method  string `json:"method"`
-	Params  any    `json:"params"`
+// fetch sends a request and returns the body and status of the answer. Its errors, like
+// those of decoding the answer, are for describe.
+func (n *node) fetch(client *http.Client, req *http.Request) (body []byte, status int, err error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer res.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case len(body) > maxAnswer:
+		return nil, 0, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	return body, res.StatusCode, nil
 }
 
-// call sends a request and decodes its result. Errors name the node and contain no
-// secrets.
-func (n *node) call(ctx context.Context, client *http.Client, method string, params, result any) error {
-	err := n.send(ctx, client, method, params, result)
+// describe returns err as an error that names the node and contains no secrets.
+func (n *node) describe(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -104,100 +110,6 @@ func (n *node) call(ctx context.Context, client *http.Client, method string, par
 		return fmt.Errorf("%s: no answer in time", n.name)
 	}
 	return fmt.Errorf("%s: %w", n.name, &scrubbed{n.scrub(err.Error()), err})
-}
-
-func (n *node) send(ctx context.Context, client *http.Client, method string, params, result any) error {
-	body, err := json.Marshal(request{JSONRPC: "2.0", ID: 1, Method: method, Params: params})
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return err
-	case len(answer) > maxAnswer:
-		return fmt.Errorf("the answer has more than %d bytes", maxAnswer)
-	}
-	var reply struct {
-		Result json.RawMessage `json:"result"`
-		Error  *struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-			Data    any    `json:"data"`
-		} `json:"error"`
-	}
-	err = json.Unmarshal(answer, &reply)
-	switch {
-	// Some nodes send JSON-RPC errors with HTTP status 500; overloaded ones send
-	// other bodies.
-	case err == nil && reply.Error != nil:
-		return fmt.Errorf("RPC error %d %s", reply.Error.Code, printable(reply.Error.Message))
-	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("HTTP status %d", res.StatusCode)
-	case err != nil || reply.Result == nil:
-		return errors.New("the answer is not JSON-RPC")
-	}
-	if err := json.Unmarshal(reply.Result, result); err != nil {
-		return errors.New("the result has an unexpected form")
-	}
-	return nil
-}
-
-// abciResponse has the fields of an abci_query result that are used here.
-type abciResponse struct {
-	Response struct {
-		Code      uint32 `json:"code"`
-		Codespace string `json:"codespace"`
-		Log       string `json:"log"`
-		Value     []byte `json:"value"` // base64 in JSON
-	} `json:"response"`
-}
-
-// Codes of codespace "sdk" in an abci_query response
-// (cosmos-sdk types/errors/errors.go).
-const (
-	codeOK             = 0
-	codeUnknownRequest = 6 // unknown path, and gRPC codes without a code of their own
-	codeKeyNotFound    = 22
-)
-
-// queryError is a node's error for a query.
-type queryError struct {
-	code uint32
-	log  string
-}
-
-func (e *queryError) Error() string {
-	return fmt.Sprintf("query refused with code %d: %s", e.code, printable(e.log))
-}
-
-// query sends a gRPC query and returns the response protobuf.
-func (n *node) query(ctx context.Context, client *http.Client, path string, message []byte) ([]byte, error) {
-	var result abciResponse
-	err := n.call(ctx, client, "abci_query", map[string]any{
-		"path":   path,
-		"data":   hex.EncodeToString(message),
-		"height": "0",
-		"prove":  false,
-	}, &result)
-	if err != nil {
-		return nil, err
-	}
-	if r := result.Response; r.Code != codeOK {
-		err := &queryError{r.Code, n.scrub(r.Log)}
-		return nil, fmt.Errorf("%s: %w", n.name, err)
-	}
-	return result.Response.Value, nil
 }
 
 // scrub removes the secrets of the node's URL from text: a gateway may repeat the

@@ -3,55 +3,36 @@ package chain
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"akash-provider-web/bridge/internal/happyeyeballs"
-	certv1 "akash-provider-web/proto/akash/cert/v1"
-	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
-	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
-)
-
-// The paths of each query: the current one, then the one before version 1.0 of the
-// chain, which uses the same messages (proto/akash-provider-api.md, section 5).
-var (
-	providerPaths = []string{
-		"/akash.provider.v1beta4.Query/Provider",
-		"/akash.provider.v1beta3.Query/Provider",
-	}
-	certificatePaths = []string{
-		"/akash.cert.v1.Query/Certificates",
-		"/akash.cert.v1beta3.Query/Certificates",
-	}
 )
 
 // maxPages bounds the pages read of an answer. A filter by owner and serial number
 // matches one certificate, so an answer in pages is unusual.
 const maxPages = 16
 
+// api is the interface that a node is queried by. Errors of its methods name the node
+// and contain no secrets.
+type api interface {
+	// provider returns the host URI of a provider; found is false if the chain has no
+	// record of it.
+	provider(ctx context.Context, client *http.Client, n *node, address string) (hostURI string, found bool, err error)
+	// certificate returns a certificate in any state.
+	certificate(ctx context.Context, client *http.Client, n *node, owner, serial string) (Certificate, error)
+	// syncing reports whether the node is catching up with the chain.
+	syncing(ctx context.Context, client *http.Client, n *node) (bool, error)
+}
+
 func (c *Client) askProvider(ctx context.Context, address string) (Record, error) {
-	message, err := proto.Marshal(&providerv1beta4.QueryProviderRequest{Owner: address})
-	if err != nil {
-		return Record{}, unavailable([]error{err})
-	}
 	r, err := ask(ctx, c, func(ctx context.Context, n *node) (*Record, error) {
-		value, err := c.query(ctx, n, providerPaths, message)
-		if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
-			return nil, nil
-		} else if err != nil {
+		hostURI, found, err := n.api.provider(ctx, c.http, n, address)
+		if err != nil || !found {
 			return nil, err
 		}
-		var response providerv1beta4.QueryProviderResponse
-		if err := proto.Unmarshal(value, &response); err != nil {
-			return nil, fmt.Errorf("%s: the provider's record cannot be decoded", n.name)
-		}
-		if owner := response.GetProvider().GetOwner(); owner != address {
-			return nil, fmt.Errorf("%s: the record is of another provider", n.name)
-		}
-		return &Record{Owner: address, HostURI: response.Provider.HostUri, AsOf: c.now()}, nil
+		return &Record{Owner: address, HostURI: hostURI, AsOf: c.now()}, nil
 	})
 	switch now := c.now(); {
 	case err != nil:
@@ -68,87 +49,39 @@ func (c *Client) askProvider(ctx context.Context, address string) (Record, error
 
 func (c *Client) askCertificate(ctx context.Context, owner, serial string) (Certificate, error) {
 	return ask(ctx, c, func(ctx context.Context, n *node) (Certificate, error) {
-		// The filter has no state, so that revoked certificates are found.
-		request := &certv1.QueryCertificatesRequest{
-			Filter: &certv1.CertificateFilter{Owner: owner, Serial: serial},
-		}
-		for range maxPages {
-			message, err := proto.Marshal(request)
-			if err != nil {
-				return Certificate{}, err
-			}
-			value, err := c.query(ctx, n, certificatePaths, message)
-			if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
-				return Certificate{}, nil
-			} else if err != nil {
-				return Certificate{}, err
-			}
-			var response certv1.QueryCertificatesResponse
-			if err := proto.Unmarshal(value, &response); err != nil {
-				return Certificate{}, fmt.Errorf("%s: the certificate list cannot be decoded", n.name)
-			}
-			for _, found := range response.Certificates {
-				if found.Serial == serial {
-					return certificate(found.Certificate), nil
-				}
-			}
-			next := response.GetPagination().GetNextKey()
-			if len(next) == 0 {
-				return Certificate{}, nil
-			}
-			request.Pagination = &queryv1beta1.PageRequest{Key: next}
-		}
-		return Certificate{}, fmt.Errorf("%s: the certificate list has too many pages", n.name)
+		return n.api.certificate(ctx, c.http, n, owner, serial)
 	})
-}
-
-func certificate(c *certv1.Certificate) Certificate {
-	switch c.GetState() {
-	case certv1.State_valid:
-		return Certificate{State: Valid, PEM: c.Cert}
-	case certv1.State_revoked:
-		return Certificate{State: Revoked, PEM: c.Cert}
-	}
-	return Certificate{}
 }
 
 func (c *Client) askReady(ctx context.Context) error {
 	_, err := ask(ctx, c, func(ctx context.Context, n *node) (struct{}, error) {
-		var status struct {
-			SyncInfo *struct {
-				CatchingUp bool `json:"catching_up"`
-			} `json:"sync_info"`
+		syncing, err := n.api.syncing(ctx, c.http, n)
+		if err == nil && syncing {
+			err = n.describe(errors.New("the node is catching up with the chain"))
 		}
-		if err := n.call(ctx, c.http, "status", struct{}{}, &status); err != nil {
-			return struct{}{}, err
-		}
-		if status.SyncInfo == nil {
-			return struct{}{}, fmt.Errorf("%s: the status has no sync_info", n.name)
-		}
-		if status.SyncInfo.CatchingUp {
-			return struct{}{}, fmt.Errorf("%s: the node is catching up with the chain", n.name)
-		}
-		return struct{}{}, nil
+		return struct{}{}, err
 	})
 	return err
 }
 
-// query tries the paths until the node knows one. "unknown request" may mean an
-// unknown path or one of many other failures; trying the next path tells which.
-func (c *Client) query(ctx context.Context, n *node, paths []string, message []byte) ([]byte, error) {
+// tryPaths queries a node with one path after another, until it knows one. It begins
+// with the path that the node knew last. unknown reports whether an error may mean that
+// the node does not know the path.
+func tryPaths[V any](n *node, paths []string, query func(path string) (V, error), unknown func(error) bool) (V, error) {
 	first := int(n.pathVersion.Load())
 	var refusal error
 	for i := range paths {
 		at := (first + i) % len(paths)
-		value, err := n.query(ctx, c.http, paths[at], message)
-		if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeUnknownRequest {
+		value, err := query(paths[at])
+		if err != nil && unknown(err) {
 			refusal = errors.Join(refusal, err)
 			continue
 		}
 		n.pathVersion.Store(int32(at))
 		return value, err
 	}
-	return nil, refusal
+	var none V
+	return none, refusal
 }
 
 // ask runs a query on the nodes: on the next one too if a node is slow, and on the

@@ -47,7 +47,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 	}
 	if p.chain == nil {
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownProvider,
-			"the bridge has no chain to ask where this provider is; it needs --chain-rpc, or --provider %s=https://…", address)
+			"the bridge has no chain to ask where this provider is; it needs --chain-rpc or --chain-rest, or --provider %s=https://…", address)
 	}
 	record, err := p.chain.Provider(ctx, address)
 	if err != nil {

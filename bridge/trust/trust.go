@@ -183,7 +183,7 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 	}
 	if v.chain == nil {
 		return Decision{}, rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
-			"the server's certificate is self-signed and there is no chain to verify it with; the bridge needs --chain-rpc, or the caller must pin the certificate")
+			"the server's certificate is self-signed and there is no chain to verify it with; the bridge needs --chain-rpc or --chain-rest, or the caller must pin the certificate")
 	}
 	serial := leaf.SerialNumber.String() // decimal, as the chain writes it
 	published, err := v.chain.Certificate(ctx, p.Address, serial)

@@ -61,7 +61,8 @@ type queryResponse struct {
 	Codespace string  `json:"codespace"`
 }
 
-// chainNode is a node of the chain with the CometBFT RPC.
+// chainNode is a node of the chain with the CometBFT RPC and, on the same port, the REST
+// API of the Cosmos SDK.
 type chainNode struct {
 	ledger   *ledger
 	faults   *faults
@@ -88,6 +89,10 @@ func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if r.Method == http.MethodGet && isRESTRoute(r.URL.Path) {
+		n.rest(w, r)
+		return
+	}
 	if n.faults.has(FaultChainGarbage) {
 		io.WriteString(w, `{"jsonrpc":"2.0","id":-1,"result":{"response":{"code":0,"value":"%%%"`)
 		return

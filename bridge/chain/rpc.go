@@ -1,0 +1,233 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"google.golang.org/protobuf/proto"
+
+	certv1 "akash-provider-web/proto/akash/cert/v1"
+	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
+	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
+)
+
+// rpcAPI queries a node by the CometBFT RPC, with gRPC queries in abci_query
+// (proto/akash-provider-api.md, section 5.1).
+type rpcAPI struct{}
+
+// The paths of each query: the current one, then the one before version 1.0 of the
+// chain, which uses the same messages (proto/akash-provider-api.md, section 5).
+var (
+	providerPaths = []string{
+		"/akash.provider.v1beta4.Query/Provider",
+		"/akash.provider.v1beta3.Query/Provider",
+	}
+	certificatePaths = []string{
+		"/akash.cert.v1.Query/Certificates",
+		"/akash.cert.v1beta3.Query/Certificates",
+	}
+)
+
+func (r rpcAPI) provider(ctx context.Context, client *http.Client, n *node, address string) (string, bool, error) {
+	message, err := proto.Marshal(&providerv1beta4.QueryProviderRequest{Owner: address})
+	if err != nil {
+		return "", false, err
+	}
+	value, err := r.queryPaths(ctx, client, n, providerPaths, message)
+	if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
+		return "", false, nil
+	} else if err != nil {
+		return "", false, err
+	}
+	var response providerv1beta4.QueryProviderResponse
+	if err := proto.Unmarshal(value, &response); err != nil {
+		return "", false, n.describe(errNoRecord)
+	}
+	if owner := response.GetProvider().GetOwner(); owner != address {
+		return "", false, n.describe(errOtherRecord)
+	}
+	return response.Provider.HostUri, true, nil
+}
+
+// Errors of answers that cannot be used.
+var (
+	errNoRecord     = errors.New("the provider's record cannot be decoded")
+	errOtherRecord  = errors.New("the record is of another provider")
+	errNoList       = errors.New("the certificate list cannot be decoded")
+	errTooManyPages = errors.New("the certificate list has too many pages")
+)
+
+func (r rpcAPI) certificate(ctx context.Context, client *http.Client, n *node, owner, serial string) (Certificate, error) {
+	// The filter has no state, so that revoked certificates are found.
+	request := &certv1.QueryCertificatesRequest{
+		Filter: &certv1.CertificateFilter{Owner: owner, Serial: serial},
+	}
+	for range maxPages {
+		message, err := proto.Marshal(request)
+		if err != nil {
+			return Certificate{}, err
+		}
+		value, err := r.queryPaths(ctx, client, n, certificatePaths, message)
+		if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
+			return Certificate{}, nil
+		} else if err != nil {
+			return Certificate{}, err
+		}
+		var response certv1.QueryCertificatesResponse
+		if err := proto.Unmarshal(value, &response); err != nil {
+			return Certificate{}, n.describe(errNoList)
+		}
+		for _, found := range response.Certificates {
+			if found.Serial == serial {
+				return certificate(found.Certificate), nil
+			}
+		}
+		next := response.GetPagination().GetNextKey()
+		if len(next) == 0 {
+			return Certificate{}, nil
+		}
+		request.Pagination = &queryv1beta1.PageRequest{Key: next}
+	}
+	return Certificate{}, n.describe(errTooManyPages)
+}
+
+func certificate(c *certv1.Certificate) Certificate {
+	switch c.GetState() {
+	case certv1.State_valid:
+		return Certificate{State: Valid, PEM: c.Cert}
+	case certv1.State_revoked:
+		return Certificate{State: Revoked, PEM: c.Cert}
+	}
+	return Certificate{}
+}
+
+func (r rpcAPI) syncing(ctx context.Context, client *http.Client, n *node) (bool, error) {
+	var status struct {
+		SyncInfo *struct {
+			CatchingUp bool `json:"catching_up"`
+		} `json:"sync_info"`
+	}
+	if err := r.call(ctx, client, n, "status", struct{}{}, &status); err != nil {
+		return false, err
+	}
+	if status.SyncInfo == nil {
+		return false, n.describe(errors.New("the status has no sync_info"))
+	}
+	return status.SyncInfo.CatchingUp, nil
+}
+
+// queryPaths tries the paths until the node knows one. "unknown request" may mean an
+// unknown path or one of many other failures; trying the next path tells which.
+func (r rpcAPI) queryPaths(ctx context.Context, client *http.Client, n *node, paths []string, message []byte) ([]byte, error) {
+	return tryPaths(n, paths, func(path string) ([]byte, error) {
+		return r.query(ctx, client, n, path, message)
+	}, func(err error) bool {
+		var refused *queryError
+		return errors.As(err, &refused) && refused.code == codeUnknownRequest
+	})
+}
+
+// request is a JSON-RPC 2.0 request.
+type request struct {
+	JSONRPC string `json:"jsonrpc"`
+	ID      int    `json:"id"`
+	Method  string `json:"method"`
+	Params  any    `json:"params"`
+}
+
+// call sends a request and decodes its result. Errors name the node and contain no
+// secrets.
+func (r rpcAPI) call(ctx context.Context, client *http.Client, n *node, method string, params, result any) error {
+	return n.describe(r.send(ctx, client, n, method, params, result))
+}
+
+func (rpcAPI) send(ctx context.Context, client *http.Client, n *node, method string, params, result any) error {
+	body, err := json.Marshal(request{JSONRPC: "2.0", ID: 1, Method: method, Params: params})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	answer, status, err := n.fetch(client, req)
+	if err != nil {
+		return err
+	}
+	var reply struct {
+		Result json.RawMessage `json:"result"`
+		Error  *struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+			Data    any    `json:"data"`
+		} `json:"error"`
+	}
+	err = json.Unmarshal(answer, &reply)
+	switch {
+	// Some nodes send JSON-RPC errors with HTTP status 500; overloaded ones send
+	// other bodies.
+	case err == nil && reply.Error != nil:
+		return fmt.Errorf("RPC error %d %s", reply.Error.Code, printable(reply.Error.Message))
+	case status != http.StatusOK:
+		return fmt.Errorf("HTTP status %d", status)
+	case err != nil || reply.Result == nil:
+		return errors.New("the answer is not JSON-RPC")
+	}
+	if err := json.Unmarshal(reply.Result, result); err != nil {
+		return errors.New("the result has an unexpected form")
+	}
+	return nil
+}
+
+// abciResponse has the fields of an abci_query result that are used here.
+type abciResponse struct {
+	Response struct {
+		Code      uint32 `json:"code"`
+		Codespace string `json:"codespace"`
+		Log       string `json:"log"`
+		Value     []byte `json:"value"` // base64 in JSON
+	} `json:"response"`
+}
+
+// Codes of codespace "sdk" in an abci_query response
+// (cosmos-sdk types/errors/errors.go).
+const (
+	codeOK             = 0
+	codeUnknownRequest = 6 // unknown path, and gRPC codes without a code of their own
+	codeKeyNotFound    = 22
+)
+
+// queryError is a node's error for a query.
+type queryError struct {
+	code uint32
+	log  string
+}
+
+func (e *queryError) Error() string {
+	return fmt.Sprintf("query refused with code %d: %s", e.code, printable(e.log))
+}
+
+// query sends a gRPC query and returns the response protobuf.
+func (r rpcAPI) query(ctx context.Context, client *http.Client, n *node, path string, message []byte) ([]byte, error) {
+	var result abciResponse
+	err := r.call(ctx, client, n, "abci_query", map[string]any{
+		"path":   path,
+		"data":   hex.EncodeToString(message),
+		"height": "0",
+		"prove":  false,
+	}, &result)
+	if err != nil {
+		return nil, err
+	}
+	if answer := result.Response; answer.Code != codeOK {
+		err := &queryError{answer.Code, n.scrub(answer.Log)}
+		return nil, fmt.Errorf("%s: %w", n.name, err)
+	}
+	return result.Response.Value, nil
+}
