@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -27,11 +28,13 @@ type Method struct {
 
 // Public reports whether providers answer the method without authentication. The
 // bridge sends no credentials with it.
-func (m Method) Public() bool { return m.Service == providerv1.ProviderRPC_ServiceDesc.ServiceName }
+func (m Method) Public() bool {
+	return m.Service == providerv1.ProviderRPC_ServiceDesc.ServiceName || m.Service == inventoryv1.InventoryService_ServiceDesc.ServiceName
+}
 
 // grpcOnly reports whether no REST gateway can do what the method does.
 func (m Method) grpcOnly() bool {
-	return m.Path == leasev1.LeaseRPC_ServiceRestart_FullMethodName
+	return m.Path == leasev1.LeaseRPC_ServiceRestart_FullMethodName || m.Service == inventoryv1.InventoryService_ServiceDesc.ServiceName
 }
 
 // sharesStream reports whether every caller of the method receives the same messages,
@@ -49,6 +52,7 @@ func Methods() []Method {
 var methods = methodsOf(
 	providerv1.File_akash_provider_v1_service_proto,
 	leasev1.File_akash_provider_lease_v1_service_proto,
+	inventoryv1.File_akash_inventory_v1_snapshot_proto,
 	webv1.File_akash_provider_web_v1_service_proto,
 	webv1.File_akash_provider_web_v1_shell_proto,
 )

@@ -24,6 +24,9 @@ var leaseScopes = map[string]string{
 // server shares (proto/akash-provider-api.md, sections 1.2 and 2.7); nil means that the provider's
 // status says all there is.
 func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
+	if code == codes.Unimplemented && strings.HasPrefix(call.Method, inventoryPath) {
+		return noInventory()
+	}
 	scope, ok := leaseScopes[call.Method]
 	if !ok {
 		return nil

@@ -19,6 +19,7 @@ import (
 
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -142,18 +143,20 @@ type exchange struct {
 
 // methods are the calls that the adapter answers.
 var methods = map[string]func(context.Context, *exchange) error{
-	providerv1.ProviderRPC_GetStatus_FullMethodName:    getStatus,
-	providerv1.ProviderRPC_StreamStatus_FullMethodName: streamStatus,
-	leasev1.LeaseRPC_ServiceStatus_FullMethodName:      serviceStatus,
-	leasev1.LeaseRPC_ServiceLogs_FullMethodName:        serviceLogs,
-	leasev1.LeaseRPC_ServiceRestart_FullMethodName:     serviceRestart,
-	webv1.LeaseREST_SendManifest_FullMethodName:        sendManifest,
-	webv1.LeaseREST_GetManifest_FullMethodName:         getManifest,
-	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:   streamLeaseEvents,
-	webv1.LeaseREST_HostnameMigrate_FullMethodName:     hostnameMigrate,
-	webv1.LeaseREST_EndpointMigrate_FullMethodName:     endpointMigrate,
-	webv1.LeaseShell_Shell_FullMethodName:              shell,
-	webv1.LeaseREST_AttestationQuote_FullMethodName:    attestationQuote,
+	providerv1.ProviderRPC_GetStatus_FullMethodName:                           getStatus,
+	providerv1.ProviderRPC_StreamStatus_FullMethodName:                        streamStatus,
+	leasev1.LeaseRPC_ServiceStatus_FullMethodName:                             serviceStatus,
+	leasev1.LeaseRPC_ServiceLogs_FullMethodName:                               serviceLogs,
+	leasev1.LeaseRPC_ServiceRestart_FullMethodName:                            serviceRestart,
+	webv1.LeaseREST_SendManifest_FullMethodName:                               sendManifest,
+	webv1.LeaseREST_GetManifest_FullMethodName:                                getManifest,
+	webv1.LeaseREST_StreamLeaseEvents_FullMethodName:                          streamLeaseEvents,
+	webv1.LeaseREST_HostnameMigrate_FullMethodName:                            hostnameMigrate,
+	webv1.LeaseREST_EndpointMigrate_FullMethodName:                            endpointMigrate,
+	webv1.LeaseShell_Shell_FullMethodName:                                     shell,
+	inventoryv1.InventoryService_GetInventorySnapshot_FullMethodName:          inventorySnapshot,
+	inventoryv1.InventoryService_GetCommittedInventorySnapshot_FullMethodName: inventorySnapshot,
+	webv1.LeaseREST_AttestationQuote_FullMethodName:                           attestationQuote,
 }
 
 // Serves reports whether method, a full gRPC method, is one that Serve answers.

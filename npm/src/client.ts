@@ -12,14 +12,17 @@ import { jsonItems, logEntries } from "./engine/entries.js";
 import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { asProviderError, ProviderError } from "./errors.js";
+import { type RawSnapshot, readSnapshot } from "./inventory.js";
 import type {
   AttestationOptions,
   CallOptions,
   ClientOptions,
+  CommittedInventoryOptions,
   DiscoverOptions,
   EndpointMigrateOptions,
   GetManifestOptions,
   HostnameMigrateOptions,
+  InventoryOptions,
   LeaseEventOptions,
   LogOptions,
   RestartOptions,
@@ -33,6 +36,7 @@ import { maxAsked, takesSockets } from "./transport/transport.js";
 import type {
   AttestationQuote,
   CallResult,
+  InventorySnapshot,
   LeaseEvent,
   LogEntry,
   ManifestGroup,
@@ -45,6 +49,7 @@ import {
   readCall,
   readClientOptions,
   readEventCall,
+  readInventoryCall,
   readLeaseCall,
   readManifestCall,
   readMigrateCall,
@@ -304,13 +309,65 @@ export class Client {
    */
   async attestationQuote(options: AttestationOptions): Promise<CallResult<AttestationQuote>> {
     const { call, request } = readAttestationCall(this.#settings, options);
-    const result = await this.#call<RawQuote>("attestationQuote", call, options);
+    return this.#read("attestationQuote", call, options, (raw: RawQuote) =>
+      readQuote(raw, request),
+    );
+  }
+
+  /**
+   * Asks a provider for its inventory as of now, signed for a nonce (AEP-86). Only
+   * pre-releases of providers have it so far; the others are `UNIMPLEMENTED`. No
+   * credential is needed.
+   *
+   * ```ts
+   * const { response, error } = await client.inventorySnapshot({ provider: "akash1…" });
+   * if (error) throw error;
+   * await verify(response.payload, response.signature); // the page's own, with the account's key
+   * ```
+   *
+   * That the snapshot names the provider and contains the nonce is checked, its signature
+   * is not.
+   */
+  async inventorySnapshot(options: InventoryOptions): Promise<CallResult<InventorySnapshot>> {
+    return this.#inventory("inventorySnapshot", options, false);
+  }
+
+  /**
+   * Asks a provider for the inventory whose hash it has posted on the chain: the latest,
+   * or that of `hash`, as {@link Client.inventorySnapshot} does.
+   */
+  async committedInventorySnapshot(
+    options: CommittedInventoryOptions,
+  ): Promise<CallResult<InventorySnapshot>> {
+    return this.#inventory("committedInventorySnapshot", options, true);
+  }
+
+  async #inventory(
+    method: CallMethod,
+    options: InventoryOptions & CommittedInventoryOptions,
+    committed: boolean,
+  ): Promise<CallResult<InventorySnapshot>> {
+    const { call, bytes } = readInventoryCall(this.#settings, options, committed);
+    const [nonce, hash] = committed ? [undefined, bytes] : [bytes, undefined];
+    return this.#read(method, call, options, (raw: RawSnapshot) =>
+      readSnapshot(raw, options.provider, nonce, hash),
+    );
+  }
+
+  /** read makes a call whose answer is read, or refused by throwing a ProviderError. */
+  async #read<Raw, T>(
+    method: CallMethod,
+    call: EngineCall,
+    options: CallOptions,
+    read: (raw: Raw) => Promise<T>,
+  ): Promise<CallResult<T>> {
+    const result = await this.#call<Raw>(method, call, options);
     if (result.status === "error") return result;
     const { response, ...rest } = result;
     try {
-      return { ...rest, response: await readQuote(response, request) };
+      return { ...rest, response: await read(response) };
     } catch (error) {
-      return { ...rest, status: "error", error: asProviderError(error, request.provider) };
+      return { ...rest, status: "error", error: asProviderError(error, call.provider) };
     }
   }
 

@@ -2,10 +2,12 @@
 import type {
   AttestationOptions,
   ClientOptions,
+  CommittedInventoryOptions,
   DiscoverOptions,
   EndpointMigrateOptions,
   GetManifestOptions,
   HostnameMigrateOptions,
+  InventoryOptions,
   LeaseEventOptions,
   LogOptions,
   RestartOptions,
@@ -34,9 +36,11 @@ const clientOptions: Names<ClientOptions> = {
 const callOptions: Names<
   | AttestationOptions
   | DiscoverOptions
+  | CommittedInventoryOptions
   | EndpointMigrateOptions
   | GetManifestOptions
   | HostnameMigrateOptions
+  | InventoryOptions
   | LeaseEventOptions
   | LogOptions
   | RestartOptions
@@ -55,6 +59,7 @@ const callOptions: Names<
   endpoints: true,
   destination: true,
   nonce: true,
+  hash: true,
   bindTls: true,
   tlsPublicKey: true,
   auth: true,

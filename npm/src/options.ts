@@ -491,6 +491,32 @@ export interface EndpointMigrateOptions extends MigrateOptions {
   auth?: Auth;
 }
 
+/** Whose inventory to get. */
+export interface InventoryOptions extends CallOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  /**
+   * 32 bytes that have never been used before, which the snapshot must contain. Default:
+   * random ones.
+   *
+   * @example crypto.getRandomValues(new Uint8Array(32))
+   */
+  nonce?: Uint8Array;
+}
+
+/** Which committed inventory to get. */
+export interface CommittedInventoryOptions extends CallOptions {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  /**
+   * The SHA-256 of the snapshot, as the provider has posted it on the chain. Default:
+   * that of the latest.
+   *
+   * @example hash
+   */
+  hash?: Uint8Array;
+}
+
 /** Which lease is to attest itself, and to what. */
 export interface AttestationOptions extends CallOptions {
   /** The provider's address, `akash1…`. */

@@ -268,6 +268,38 @@ export interface LeaseEvent {
 }
 
 /**
+ * A provider's inventory, signed by it (AEP-86). It is for the nonce that was sent, and
+ * of the provider that was asked, by its own word: only the signature shows that.
+ */
+export interface InventorySnapshot {
+  /**
+   * What is signed: an encoded `akash.inventory.v1.SnapshotPayload`, whose `.proto` file
+   * the chain's SDK has.
+   */
+  payload: Uint8Array;
+  /**
+   * The signature of the payload with the key of the provider's account, which the
+   * chain knows: for secp256k1 64 bytes, r and s, over its SHA-256. It is not checked.
+   */
+  signature: Uint8Array;
+  /**
+   * The SHA-256 of the payload, computed here; where the page has no `crypto.subtle`,
+   * as over plain HTTP, it is the provider's word, and absent for a new snapshot.
+   */
+  hash?: Uint8Array;
+  /** The provider's address. */
+  provider: string;
+  /** Which form the payload has. */
+  schemaVersion: number;
+  /** The chain that the provider is on, such as `"akashnet-2"`. */
+  chainId: string;
+  /** The nonce in the payload; empty in a committed snapshot. */
+  nonce: Uint8Array;
+  /** When the provider stored a committed snapshot, as RFC 3339 text in UTC. */
+  postedAt?: string;
+}
+
+/**
  * The evidence that a lease runs in a trusted execution environment, signed by its
  * hardware. That the report contains the nonce is checked; what a page has to check
  * itself is in `docs/attestation.md` of the package.

@@ -15,11 +15,14 @@ import {
 } from "./checks.js";
 import type { EngineCall } from "./engine/engine.js";
 import { type ErrorDetails, ProviderError } from "./errors.js";
+import { snapshotSize } from "./inventory.js";
 import { knownCallOptions, knownClientOptions, knownFilter } from "./known.js";
 import type {
   AttestationOptions,
   ClientOptions,
+  CommittedInventoryOptions,
   HostnameMigrateOptions,
+  InventoryOptions,
   LeaseEventOptions,
   LeaseOptions,
   LogOptions,
@@ -229,6 +232,27 @@ export function readMigrateCall<Name extends "hostnames" | "endpoints">(
   call.names = names;
   readAuth(call, auth);
   return call;
+}
+
+/** readInventoryCall checks the options of a call for an inventory. */
+export function readInventoryCall(
+  settings: Settings,
+  options: InventoryOptions & CommittedInventoryOptions,
+  committed: boolean,
+): { call: EngineCall; bytes: Uint8Array | undefined } {
+  requireObject("options", options);
+  const call = readCall(settings, options.provider, options);
+  const bytes = committed
+    ? options.hash
+    : (options.nonce ?? crypto.getRandomValues(new Uint8Array(snapshotSize)));
+  if (bytes !== undefined) {
+    if (!(bytes instanceof Uint8Array) || bytes.length !== snapshotSize) {
+      const name = committed ? "hash" : "nonce";
+      throw new TypeError(`${name} must be a Uint8Array of ${snapshotSize} bytes`);
+    }
+    call.names = [Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")];
+  }
+  return { call, bytes };
 }
 
 /** readAttestationCall checks the options of a call for an attestation. */

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
@@ -50,6 +51,9 @@ func (p *provider) newGRPC() (*grpc.Server, error) {
 		grpc.WaitForHandlers(true),
 	)
 	providerv1.RegisterProviderRPCServer(s, &providerRPC{provider: p})
+	if p.version.signsInventory() {
+		inventoryv1.RegisterInventoryServiceServer(s, &inventoryService{provider: p})
+	}
 	var lease protoreflect.FileDescriptor
 	switch p.dialect {
 	case DialectAEP37:

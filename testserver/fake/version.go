@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -103,6 +104,14 @@ func (v version) reportsCapacity() bool { return v.atLeast(0, 6, 8) }
 
 // reportsReclamation: reclamation_window and leased_ip came in 2026 (v0.14).
 func (v version) reportsReclamation() bool { return v.atLeast(0, 14, 0) }
+
+// signsInventory: the AEP-86 alphas, from v0.13.0-a0 on, serve InventoryService.
+func (v version) signsInventory() bool {
+	return v.atLeast(0, 13, 0) && alpha.MatchString(v.text)
+}
+
+// alpha matches the alphas of AEP-86.
+var alpha = regexp.MustCompile(`-a[0-9]+$`)
 
 // attests: leases attest themselves since v0.15.0 (proto/akash-provider-api.md, section
 // 2.12).

@@ -91,6 +91,16 @@ var (
 		scope:  "attestation",
 		encode: (*message.LeaseRequest).AppendNames,
 	}
+	inventorySnapshot = &method{
+		path:   "/akash.inventory.v1.InventoryService/GetInventorySnapshot",
+		answer: message.InventorySnapshot,
+		encode: (*message.LeaseRequest).AppendBytes,
+	}
+	committedInventorySnapshot = &method{
+		path:   "/akash.inventory.v1.InventoryService/GetCommittedInventorySnapshot",
+		answer: message.InventorySnapshot,
+		encode: (*message.LeaseRequest).AppendBytes,
+	}
 	streamLeaseEvents = &method{
 		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
 		answer:  message.LeaseEvent,
@@ -123,6 +133,10 @@ func methodOf(name string) *method {
 		return endpointMigrate
 	case "attestationQuote":
 		return attestationQuote
+	case "inventorySnapshot":
+		return inventorySnapshot
+	case "committedInventorySnapshot":
+		return committedInventorySnapshot
 	case "streamLeaseEvents":
 		return streamLeaseEvents
 	}
@@ -164,8 +178,8 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 			add("authorization", "Bearer "+token)
 		}
 		if c.Credentials.CertPEM != "" {
-			add("akash-client-cert-bin", base64(c.Credentials.CertPEM))
-			add("akash-client-key-bin", base64(c.Credentials.KeyPEM))
+			add("akash-client-cert-bin", message.Base64(c.Credentials.CertPEM))
+			add("akash-client-key-bin", message.Base64(c.Credentials.KeyPEM))
 		}
 	}
 	for _, field := range header {
@@ -214,25 +228,4 @@ func printable(text string) bool {
 		}
 	}
 	return true
-}
-
-// base64 encodes text as binary metadata is encoded: in the standard alphabet, without
-// padding. It does not use package encoding/base64, which would link reflection into the
-// module.
-func base64(text string) string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	encoded := make([]byte, 0, (len(text)*4+2)/3)
-	for ; len(text) > 0; text = text[min(3, len(text)):] {
-		group := uint32(text[0]) << 16
-		if len(text) > 1 {
-			group |= uint32(text[1]) << 8
-		}
-		if len(text) > 2 {
-			group |= uint32(text[2])
-		}
-		for i := range min(len(text), 3) + 1 {
-			encoded = append(encoded, alphabet[group>>(18-6*i)&63])
-		}
-	}
-	return string(encoded)
 }

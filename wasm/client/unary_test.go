@@ -263,7 +263,7 @@ func TestBase64(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "f": "Zg", "fo": "Zm8", "foo": "Zm9v", "foob": "Zm9vYg", "\xff\xfe\xfd": "//79",
 	} {
-		assert.Equal(t, want, base64(text))
+		assert.Equal(t, want, message.Base64(text))
 	}
-	assert.Len(t, base64(strings.Repeat("x", 1000)), 1334)
+	assert.Len(t, message.Base64(strings.Repeat("x", 1000)), 1334)
 }

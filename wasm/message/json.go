@@ -103,7 +103,7 @@ func (k Kind) isMessage() bool { return k >= Message }
 
 // wire returns the wire type of a value of the kind.
 func (k Kind) wire() byte {
-	if k == String || k.isMessage() {
+	if k == String || k == Bytes || k.isMessage() {
 		return wireBytes
 	}
 	return wireVarint
@@ -190,6 +190,10 @@ func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) 
 		} else {
 			w.Number(int64(n))
 		}
+		w.put('"')
+	case Bytes:
+		w.put('"')
+		w.raw(Base64(string(part)))
 		w.put('"')
 	case Message:
 		w.message(field.Table, part)

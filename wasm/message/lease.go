@@ -130,8 +130,8 @@ type LeaseRequest struct {
 	Timeout uint64
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
-	// Names are the hostnames or endpoints that are moved, with commas between them, or
-	// the nonce of an attestation.
+	// Names are the hostnames or endpoints that are moved, with commas between them, the
+	// nonce of an attestation in base64, or that of an inventory in hexadecimal.
 	Names string
 	// Known are replicas whose numbers ServiceLogs must keep.
 	Known []KnownReplica

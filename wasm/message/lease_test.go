@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -40,6 +41,21 @@ func TestRequests(t *testing.T) {
 	requireMessage(t, &webv1.EndpointMigrateRequest{LeaseId: lease, Endpoints: []string{"a.example", "b.example"}}, request.AppendNames(nil))
 	request.Names, request.Follow = "bm9uY2U=", true
 	requireMessage(t, &webv1.AttestationQuoteRequest{LeaseId: lease, Nonce: "bm9uY2U=", BindTls: true}, request.AppendNames(nil))
+}
+
+// The nonce of a snapshot crosses in hexadecimal, and its bytes come back in base64.
+func TestInventorySnapshot(t *testing.T) {
+	request := LeaseRequest{Names: "00ff7f80"}
+	nonce := []byte{0x00, 0xff, 0x7f, 0x80}
+	requireMessage(t, &inventoryv1.GetInventorySnapshotRequest{Nonce: nonce}, request.AppendBytes(nil))
+	requireMessage(t, &inventoryv1.GetCommittedInventorySnapshotRequest{SnapshotHash: nonce}, request.AppendBytes(nil))
+	requireMessage(t, &inventoryv1.GetCommittedInventorySnapshotRequest{}, new(LeaseRequest).AppendBytes(nil))
+
+	got, err := AppendJSON(nil, InventorySnapshot, marshal(t, &inventoryv1.GetInventorySnapshotResponse{
+		SnapshotPayload: nonce, Signature: []byte("sign"), Provider: "akash1provider",
+	}))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"snapshotPayload":"AP9/gA","signature":"c2lnbg","provider":"akash1provider","snapshotHash":""}`, string(got))
 }
 
 func TestRequestForEverything(t *testing.T) {

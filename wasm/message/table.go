@@ -10,6 +10,7 @@ const (
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53
 	Enum                  // the value's name in lower case, or its number as a string
+	Bytes                 // base64 text without padding
 	Message               // an object
 	Timestamp             // RFC 3339 text in UTC, such as "2026-08-28T10:00:00.5Z"
 	Duration              // {"text":"86400s","seconds":86400}

@@ -106,3 +106,24 @@ func invalidLen(text []byte) int {
 	}
 	return n
 }
+
+// Base64 encodes text as binary metadata is encoded: in the standard alphabet, without
+// padding. It does not use package encoding/base64, which would link reflection into the
+// module.
+func Base64(text string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	encoded := make([]byte, 0, (len(text)*4+2)/3)
+	for ; len(text) > 0; text = text[min(3, len(text)):] {
+		group := uint32(text[0]) << 16
+		if len(text) > 1 {
+			group |= uint32(text[1]) << 8
+		}
+		if len(text) > 2 {
+			group |= uint32(text[2])
+		}
+		for i := range min(len(text), 3) + 1 {
+			encoded = append(encoded, alphabet[group>>(18-6*i)&63])
+		}
+	}
+	return string(encoded)
+}

@@ -35,7 +35,7 @@ export interface EngineCall {
   restartTimeout?: number;
   /** As JSON. */
   manifest?: string;
-  /** Names without commas: the hostnames or endpoints to move, or a nonce in base64. */
+  /** Names without commas: the hostnames or endpoints to move, or a nonce. */
   names?: string[];
   token?: string;
   /** Gets a token other than the refused one, which is "" if none was refused. */
@@ -52,7 +52,9 @@ export type CallMethod =
   | "getManifest"
   | "hostnameMigrate"
   | "endpointMigrate"
-  | "attestationQuote";
+  | "attestationQuote"
+  | "inventorySnapshot"
+  | "committedInventorySnapshot";
 
 /** The streaming methods. */
 export type StreamMethod =

@@ -1,6 +1,7 @@
 // What else a tenant does at a provider: moves hostnames and addresses between
-// deployments, and has a lease attest itself.
+// deployments, has a lease attest itself, and gets a signed inventory.
 
+import { createHash } from "node:crypto";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Auth } from "../../src/index.js";
@@ -262,3 +263,82 @@ test.each([
     await stage.close();
   },
 );
+
+describe("a signed inventory", () => {
+  let stage: Stage;
+  let page: Page;
+
+  beforeAll(async () => {
+    stage = await Stage.open({ fake: ["--provider-version", "0.16.0-a4"] });
+    page = await stage.page("module");
+  });
+  afterAll(() => stage?.close());
+
+  test("is for a fresh nonce, with its signature and hash", async () => {
+    const { provider } = stage.fake;
+    const snapshot = await page.evaluate(async (provider) => {
+      const nonce = Uint8Array.from({ length: 32 }, (_, i) => i);
+      const { response, error, method } = await client.inventorySnapshot({ provider, nonce });
+      if (error) throw error;
+      const { payload, signature, hash, nonce: given, ...rest } = response;
+      const bytes = { payload: [...payload], hash: [...(hash ?? [])], nonce: `${given}` };
+      return { ...rest, ...bytes, signature: signature.length, sent: `${nonce}`, method };
+    }, provider);
+    expect(snapshot, stage.errors()).toMatchObject({
+      provider,
+      schemaVersion: 1,
+      chainId: "akashnet-2",
+      nonce: snapshot.sent,
+      signature: 64,
+      method: "grpc",
+    });
+    const sum = createHash("sha256").update(Uint8Array.from(snapshot.payload)).digest();
+    expect(snapshot.hash).toEqual([...sum]);
+    const seen = (await stage.fake.requests()).find(({ method }) =>
+      method.includes("GetInventorySnapshot"),
+    );
+    expect(seen).toMatchObject({ authorization: false, clientCert: false });
+  });
+
+  test("that was committed is had by its hash, and the latest without", async () => {
+    const { provider } = stage.fake;
+    const [first, again, unknown] = await page.evaluate(async (provider) => {
+      const first = await client.committedInventorySnapshot({ provider });
+      const hash = first.response?.hash as Uint8Array;
+      const again = await client.committedInventorySnapshot({ provider, hash });
+      const unknown = await client.committedInventorySnapshot({
+        provider,
+        hash: new Uint8Array(32),
+      });
+      const told = ({ response, error }: typeof first) =>
+        error
+          ? { code: error.code }
+          : { hash: `${response.hash}`, nonce: response.nonce.length, postedAt: response.postedAt };
+      return [told(first), told(again), told(unknown)] as const;
+    }, provider);
+    expect(first, stage.errors()).toMatchObject({
+      nonce: 0,
+      postedAt: expect.stringMatching(/Z$/),
+    });
+    expect(again).toEqual(first);
+    expect(unknown).toEqual({ code: "NOT_FOUND" });
+  });
+
+  test.each(["0.16.2", "0.4.8"])(
+    "is not to be had of provider %s, which is told",
+    async (version) => {
+      const stage = await Stage.open({ fake: ["--provider-version", version] });
+      const page = await stage.page("module");
+      const result = await page.evaluate(async (provider) => {
+        const { error } = await client.inventorySnapshot({ provider });
+        return { code: error?.code, reason: error?.reason, message: error?.message };
+      }, stage.fake.provider);
+      await stage.close();
+      expect(result).toMatchObject({
+        code: "UNIMPLEMENTED",
+        reason: "notImplemented",
+        message: expect.stringContaining("it has no signed inventory (AEP-86)"),
+      });
+    },
+  );
+});

@@ -1,0 +1,107 @@
+// Reads signed inventory snapshots (AEP-86).
+import { fromBase64 } from "./attestation.js";
+import { ProviderError } from "./errors.js";
+import type { InventorySnapshot } from "./types.js";
+
+/** How long a nonce and a hash of a snapshot are, in bytes. */
+export const snapshotSize = 32;
+
+/** A snapshot as the module gives it; bytes are in base64. */
+export interface RawSnapshot {
+  snapshotPayload: string;
+  signature: string;
+  provider: string;
+  snapshotHash: string;
+  postedAt?: string;
+}
+
+/** readSnapshot decodes and checks a snapshot, or throws a ProviderError. */
+export async function readSnapshot(
+  raw: RawSnapshot,
+  provider: string,
+  nonce: Uint8Array | undefined,
+  wanted: Uint8Array | undefined,
+): Promise<InventorySnapshot> {
+  const refuse = (says: string, reason = "providerProtocol") =>
+    new ProviderError({
+      code: reason === "nonceMismatch" ? "FAILED_PRECONDITION" : "INTERNAL",
+      reason,
+      message: `provider ${provider}: ${says}`,
+      provider,
+    });
+  const payload = fromBase64(raw.snapshotPayload);
+  const fields = readFields(payload);
+  if (!fields) throw refuse("its inventory snapshot cannot be read");
+  const text = (field: number) => new TextDecoder().decode(fields.bytes.get(field));
+  if (raw.provider !== provider || text(2) !== provider) {
+    throw refuse("its inventory snapshot is another provider's");
+  }
+  const given = fields.bytes.get(4) ?? new Uint8Array();
+  if (nonce && !same(given, nonce)) {
+    throw refuse(
+      "its inventory snapshot is not for the nonce that was sent: it may be an old one",
+      "nonceMismatch",
+    );
+  }
+  const told = raw.snapshotHash ? fromBase64(raw.snapshotHash) : undefined;
+  const computed = globalThis.crypto?.subtle
+    ? new Uint8Array(await crypto.subtle.digest("SHA-256", payload as Uint8Array<ArrayBuffer>))
+    : undefined;
+  if (told && computed && !same(told, computed)) {
+    throw refuse("its inventory snapshot does not have the hash that it tells");
+  }
+  const hash = computed ?? told;
+  if (wanted && hash && !same(hash, wanted)) {
+    throw refuse("its inventory snapshot is not the one that was asked for");
+  }
+  return {
+    payload,
+    signature: fromBase64(raw.signature),
+    ...(hash && { hash }),
+    provider,
+    schemaVersion: fields.numbers.get(1) ?? 0,
+    chainId: text(3),
+    nonce: given,
+    ...(raw.postedAt !== undefined && { postedAt: raw.postedAt }),
+  };
+}
+
+const same = (a: Uint8Array, b: Uint8Array) =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+/**
+ * readFields returns the last value of each field of an encoded message that is a
+ * number below 2^32 or bytes, or undefined for a malformed message.
+ */
+function readFields(
+  message: Uint8Array,
+): { numbers: Map<number, number>; bytes: Map<number, Uint8Array> } | undefined {
+  const numbers = new Map<number, number>();
+  const bytes = new Map<number, Uint8Array>();
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let factor = 1; factor < 2 ** 63; factor *= 128) {
+      const byte = message[at++] ?? 0x80;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+    return Number.NaN;
+  };
+  while (at < message.length) {
+    const tag = varint();
+    const field = Math.floor(tag / 8);
+    const wire = tag % 8;
+    const value =
+      wire === 0 || wire === 2 ? varint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
+    if (!(field > 0) || Number.isNaN(value)) return undefined;
+    if (wire === 0) {
+      numbers.set(field, value);
+      continue;
+    }
+    if (value > message.length - at) return undefined;
+    if (wire === 2) bytes.set(field, message.slice(at, at + value));
+    at += value;
+  }
+  return { numbers, bytes };
+}
