@@ -1,14 +1,15 @@
 import { type RawQuote, readQuote } from "./attestation.js";
-import { maxTimeout } from "./checks.js";
+import { kind, maxTimeout, readCount } from "./checks.js";
 import type {
   CallMethod,
   Engine,
   EngineCall,
+  EngineStream,
   ReadBatch,
   Stop,
   StreamMethod,
 } from "./engine/engine.js";
-import { jsonItems, logEntries } from "./engine/entries.js";
+import { jsonItems, logEntries, type ShellPiece, shellPieces } from "./engine/entries.js";
 import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { asProviderError, ProviderError } from "./errors.js";
@@ -19,7 +20,9 @@ import type {
   ClientOptions,
   CommittedInventoryOptions,
   DiscoverOptions,
+  DownloadOptions,
   EndpointMigrateOptions,
+  ExecOptions,
   GetManifestOptions,
   HostnameMigrateOptions,
   InventoryOptions,
@@ -28,8 +31,21 @@ import type {
   RestartOptions,
   SendManifestOptions,
   ServiceStatusOptions,
+  ShellOptions,
   StreamOptions,
+  UploadOptions,
 } from "./options.js";
+import { collect, type ExecOutput, missingTool, textOf, withInput } from "./shell/exec.js";
+import {
+  download,
+  type FileDownload,
+  type FileSummary,
+  readScript,
+  upload,
+  writeScript,
+} from "./shell/files.js";
+import { joinCommand } from "./shell/messages.js";
+import { outputWindow, Shell } from "./shell/shell.js";
 import { asyncDispose, Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
 import { maxAsked, takesSockets } from "./transport/transport.js";
@@ -42,17 +58,21 @@ import type {
   ManifestGroup,
   ProviderStatus,
   RestartStatus,
+  Route,
   ServiceStatus,
 } from "./types.js";
 import {
   readAttestationCall,
   readCall,
   readClientOptions,
+  readData,
   readEventCall,
+  readFile,
   readInventoryCall,
   readLeaseCall,
   readManifestCall,
   readMigrateCall,
+  readShellCall,
   type Settings,
   unusable,
 } from "./validation.js";
@@ -399,6 +419,167 @@ export class Client {
   }
 
   /**
+   * Starts a process in a container, with a terminal where nothing else is said: what
+   * {@link Shell} describes.
+   *
+   * ```ts
+   * const shell = client.shell({ provider, lease, service: "web", auth });
+   * ```
+   */
+  shell(options: ShellOptions): Shell {
+    const { command = ["sh"], tty = true, stdin = true, columns, rows } = options ?? {};
+    const process = { command, tty, stdin, window: outputWindow };
+    const call = readShellCall(this.#settings, options, process);
+    call.transport = "duplex";
+    const shell = this.#shell(call, options.signal);
+    if (columns !== undefined && rows !== undefined) shell.resize(columns, rows);
+    return shell;
+  }
+
+  /**
+   * Runs a command in a container to its end, and tells what it wrote, and its exit code.
+   *
+   * ```ts
+   * const result = await client.exec({ provider, lease, service: "web", command: ["ls", "/data"], auth });
+   * if (result.status === "success") console.log(result.response.exitCode, result.response.stdout);
+   * ```
+   *
+   * A command that fails is a success here, with an exit code other than 0. Where the
+   * time runs out, or the connection breaks (the reason is `shellBroken`), the command may
+   * still run: providers cannot end one. It is never attempted twice.
+   */
+  exec(options: ExecOptions & { output: "bytes" }): Promise<CallResult<ExecOutput<Uint8Array>>>;
+  exec(options: ExecOptions & { output?: "text" }): Promise<CallResult<ExecOutput>>;
+  exec(options: ExecOptions): Promise<CallResult<ExecOutput<string | Uint8Array>>>;
+  async exec(options: ExecOptions): Promise<CallResult<ExecOutput<string | Uint8Array>>> {
+    const { command, stdin, output, maxOutputBytes, signal } = options ?? {};
+    const input = readInput(stdin);
+    const most = readCount("maxOutputBytes", maxOutputBytes, 2 ** 30) ?? 2 ** 20;
+    if (output !== undefined && output !== "text" && output !== "bytes") {
+      throw new TypeError(`output must be "text" or "bytes", not ${JSON.stringify(output)}`);
+    }
+    const call = readShellCall(this.#settings, options, {
+      command,
+      tty: false,
+      stdin: input !== undefined,
+      window: input ? outputWindow : 0,
+    });
+    if (input) {
+      readShellCall(this.#settings, options, { command, tty: false, stdin: true, window: 0 });
+      call.command = joinCommand(withInput(input.length, command));
+    }
+    // Where nothing follows the request, it goes the way of other calls.
+    call.transport = input ? "duplex" : this.#settings.transport;
+    return this.#run(call, signal, async (shell) => {
+      const late = call.timeout > 0 && setTimeout(() => shell.stop(outOfTime(call)), call.timeout);
+      try {
+        if (input)
+          void shell.stdin
+            .getWriter()
+            .write(input)
+            .catch(() => {});
+        const { exitCode, stdout, stderr, truncated } = await collect(shell, most);
+        if (input && exitCode === 127 && /(^|\W)head: .*not found/.test(textOf(stderr, false))) {
+          throw missingTool(call.provider, "head", "exec with stdin");
+        }
+        if (output === "bytes") return { exitCode, stdout, stderr, truncated };
+        const text = (bytes: Uint8Array) => textOf(bytes, truncated);
+        return { exitCode, stdout: text(stdout), stderr: text(stderr), truncated };
+      } catch (cause) {
+        const error = asProviderError(cause, call.provider);
+        if (!input || error.reason !== "commandNotFound") throw error;
+        throw missingTool(call.provider, "sh", "exec with stdin");
+      } finally {
+        if (late) clearTimeout(late);
+      }
+    });
+  }
+
+  /**
+   * Reads a file in a container, or with `directory` all that is in a directory, as a tar
+   * archive.
+   *
+   * ```ts
+   * const result = await client.downloadFile({ provider, lease, service: "web", path: "/data/db.sqlite", auth });
+   * if (result.status === "success") await result.response.stream.pipeTo(file);
+   * ```
+   *
+   * The container needs `sh`, `head`, `cat` and `wc`, or `tar`; where one is missing the
+   * error's reason is `toolMissing`. Where it has `sha256sum`, both ends compute the
+   * SHA-256, and the stream fails if they differ.
+   */
+  async downloadFile(options: DownloadOptions): Promise<CallResult<FileDownload>> {
+    readFile(options);
+    const { path, directory = false, onProgress, provider, signal } = options;
+    const { command, word } = readScript(path, directory);
+    const process = { command, tty: false, stdin: false, window: outputWindow };
+    const call = readShellCall(this.#settings, options, process);
+    call.transport = "duplex";
+    const transfer = { provider, path, directory, onProgress };
+    return this.#run(call, signal, (shell) => download(shell, word, transfer), true);
+  }
+
+  /**
+   * Writes a file in a container, or with `directory` unpacks a tar archive there. What is
+   * there stays as it is until all has arrived and, where the container has `sha256sum`,
+   * was found to be what was sent.
+   *
+   * ```ts
+   * await client.uploadFile({ provider, lease, service: "web", path: "/app/config.json", data: "{}", auth });
+   * ```
+   *
+   * The container needs `sh`, `head`, `wc`, `mv` and `rm`, or `tar` and `mkdir`; where one is
+   * missing the error's reason is `toolMissing`. An upload that breaks off leaves a file
+   * beside the other whose name ends with `.part`.
+   */
+  async uploadFile(options: UploadOptions): Promise<CallResult<FileSummary>> {
+    readFile(options);
+    const [data, size] = readData(options);
+    const { path, directory = false, onProgress, provider, signal, mode } = options;
+    const { command, word } = writeScript(path, size, mode, directory);
+    const process = { command, tty: false, stdin: true, window: outputWindow };
+    const call = readShellCall(this.#settings, options, process);
+    call.transport = "duplex";
+    const transfer = { provider, path, directory, onProgress };
+    return this.#run(call, signal, (shell) => upload(shell, word, transfer, data, size));
+  }
+
+  /** shell opens a shell. */
+  #shell(call: EngineCall, signal: AbortSignal | undefined, onRoute = (_: Route) => {}): Shell {
+    const early = this.#refusal(call, signal);
+    const events = { state() {}, gap() {}, route: onRoute };
+    const stream = early
+      ? refused<ShellPiece>(early)
+      : this.#engine.open("shell", call, shellPieces, events);
+    const shell: Shell = new Shell(stream, call, () => release());
+    const release = early ? () => {} : this.#watch((error) => shell.stop(error), call, signal);
+    return shell;
+  }
+
+  /** run has something done with a shell, and makes a result of that. */
+  async #run<T>(
+    call: EngineCall,
+    signal: AbortSignal | undefined,
+    work: (shell: Shell) => Promise<T>,
+    stays = false,
+  ): Promise<CallResult<T>> {
+    let route: Route = {};
+    const shell = this.#shell(call, signal, (found) => {
+      route = found;
+    });
+    try {
+      const response = await work(shell);
+      return { status: "success", response, attempts: 1, ...route };
+    } catch (cause) {
+      if (cause instanceof TypeError) throw cause;
+      const error = asProviderError(cause, call.provider);
+      return { status: "error", error, attempts: error.attempts ?? 1, ...route };
+    } finally {
+      if (!stays) shell.close();
+    }
+  }
+
+  /**
    * Ends all open calls and streams of this client and returns their number. Also
    * ends the worker, if no other client uses it. The client can still be used
    * afterwards.
@@ -481,6 +662,27 @@ export class Client {
       this.#open.delete(end);
     };
   }
+}
+
+/** refused is a stream that cannot begin. */
+function refused<T>(error: ProviderError): EngineStream<T> {
+  return { read: () => Promise.reject(error), send() {}, close() {} };
+}
+
+/** outOfTime makes the error of a command that took too long. */
+function outOfTime({ provider, timeout }: EngineCall): ProviderError {
+  return new ProviderError({
+    code: "DEADLINE_EXCEEDED",
+    message: `provider ${provider}: the command did not end within ${timeout} ms; it may still run`,
+    provider,
+  });
+}
+
+/** readInput checks what a command is to read, and returns it as bytes. */
+function readInput(stdin: unknown): Uint8Array | undefined {
+  if (stdin === undefined || stdin instanceof Uint8Array) return stdin;
+  if (typeof stdin === "string") return new TextEncoder().encode(stdin);
+  throw new TypeError(`stdin must be a string or a Uint8Array, not ${kind(stdin)}`);
 }
 
 /** aborted returns the error of a call whose signal was aborted. */

@@ -39,6 +39,8 @@ export type ErrorCode =
  * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
  * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or try again |
  * | `nonceMismatch` | an attestation report is not for the nonce that was sent: do not trust it |
+ * | `shellBroken` | the connection to a process broke, which may still run |
+ * | `commandNotFound`, `toolMissing`, `fileFailed` | what a container has: no such program, not the tools for files; a file that could not be read or written |
  * | `outcomeUnknown` | the answer was lost of a call that may have had its effect |
  */
 export type ErrorReason =
@@ -86,6 +88,10 @@ export type ErrorReason =
   | "unknownService"
   | "noRunningPods"
   | "podStarting"
+  | "shellBroken"
+  | "commandNotFound"
+  | "toolMissing"
+  | "fileFailed"
   | "manifestRefused"
   | "notImplemented"
   | "outcomeUnknown"

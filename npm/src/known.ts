@@ -4,7 +4,9 @@ import type {
   ClientOptions,
   CommittedInventoryOptions,
   DiscoverOptions,
+  DownloadOptions,
   EndpointMigrateOptions,
+  ExecOptions,
   GetManifestOptions,
   HostnameMigrateOptions,
   InventoryOptions,
@@ -14,6 +16,8 @@ import type {
   SendManifestOptions,
   ServiceFilter,
   ServiceStatusOptions,
+  ShellOptions,
+  UploadOptions,
 } from "./options.js";
 
 /** All names of T's members, including those of each member of a union. */
@@ -37,6 +41,8 @@ const callOptions: Names<
   | AttestationOptions
   | DiscoverOptions
   | CommittedInventoryOptions
+  | DownloadOptions
+  | ExecOptions
   | EndpointMigrateOptions
   | GetManifestOptions
   | HostnameMigrateOptions
@@ -46,6 +52,8 @@ const callOptions: Names<
   | RestartOptions
   | SendManifestOptions
   | ServiceStatusOptions
+  | ShellOptions
+  | UploadOptions
 > = {
   provider: true,
   lease: true,
@@ -72,6 +80,20 @@ const callOptions: Names<
   checkVersion: true,
   concurrency: true,
   signal: true,
+  replica: true,
+  command: true,
+  tty: true,
+  stdin: true,
+  columns: true,
+  rows: true,
+  maxOutputBytes: true,
+  output: true,
+  path: true,
+  directory: true,
+  onProgress: true,
+  data: true,
+  size: true,
+  mode: true,
   onState: true,
   onGap: true,
 };

@@ -1,5 +1,6 @@
 // What callers pass, documented; validation.ts checks it.
 import type { LoadProgress } from "./engine/loader.js";
+import type { FileProgress } from "./shell/files.js";
 import type { Transport } from "./transport/transport.js";
 import type { LogGap, ManifestGroup, StateListener } from "./types.js";
 
@@ -566,4 +567,177 @@ export interface RestartOptions extends LeaseOptions {
    * @example 120_000
    */
   timeoutMs?: number;
+}
+
+/** In which container something is done. It is never attempted twice. */
+export interface ContainerOptions extends Omit<CallOptions, "retries"> {
+  /** The provider's address, `akash1…`. */
+  provider: string;
+  /** The lease. */
+  lease: LeaseId;
+  /**
+   * The service that the container is of.
+   *
+   * @example "web"
+   */
+  service: string;
+  /**
+   * The index of the replica, from 0, in the order of its pods' names. Default: 0.
+   *
+   * @example 1
+   */
+  replica?: number;
+  /**
+   * Who asks. Default: none, which providers refuse. A token needs the scope `shell`.
+   *
+   * @example { type: "jwt", token }
+   */
+  auth?: Auth;
+  /**
+   * How long it may take until the process runs, in milliseconds. Default: the
+   * client's.
+   *
+   * @example 5_000
+   */
+  timeoutMs?: number;
+}
+
+/** What process to start. */
+export interface ShellOptions extends ContainerOptions {
+  /**
+   * The program and its arguments, none of which may be empty: providers take the first
+   * empty one for the end. No shell is between. Default: `["sh"]`.
+   *
+   * @example ["bash", "-l"]
+   */
+  command?: readonly string[];
+  /**
+   * Whether the process gets a terminal, so that it may be asked for its size, that
+   * ctrl-C is a key, and that its errors come with its output. Default: true.
+   *
+   * @example false
+   */
+  tty?: boolean;
+  /**
+   * Whether the process gets a standard input. Without one its terminal has no size.
+   * Default: true.
+   *
+   * @example false
+   */
+  stdin?: boolean;
+  /**
+   * The width of its terminal from the start, in characters. Default: none, which
+   * programs take for 80.
+   *
+   * @example 120
+   */
+  columns?: number;
+  /**
+   * The height of its terminal from the start, in characters; only with `columns`.
+   * Default: none, which programs take for 24.
+   *
+   * @example 40
+   */
+  rows?: number;
+  /**
+   * How often the bridge breaks the silence, in milliseconds; 0 or false for every 30
+   * seconds, without a look whether it does. Default: the client's.
+   *
+   * @example 60_000
+   */
+  heartbeatMs?: number | false;
+}
+
+/** What command to run to its end. */
+export interface ExecOptions extends ContainerOptions {
+  /**
+   * The program and its arguments, none of which may be empty. No shell is between: for
+   * one, run `["sh", "-c", "…"]`.
+   *
+   * @example ["ls", "-l", "/data"]
+   */
+  command: readonly string[];
+  /**
+   * What the command reads, and then its end. The container needs `sh` and `head` for it.
+   * Default: none.
+   *
+   * @example "select 1;"
+   */
+  stdin?: string | Uint8Array;
+  /**
+   * How long the command may take, in milliseconds; it is not known to have ended then.
+   * Default: the client's.
+   *
+   * @example 60_000
+   */
+  timeoutMs?: number;
+  /**
+   * How much of its output is kept, in bytes, of both outputs together. Default:
+   * 1,048,576. What is more is left out, which the result tells.
+   *
+   * @example 16_777_216
+   */
+  maxOutputBytes?: number;
+  /**
+   * What output comes as: text, in which what is not UTF-8 is replaced, or bytes.
+   * Default: `"text"`.
+   *
+   * @example "bytes"
+   */
+  output?: "text" | "bytes";
+}
+
+/** What file to get. */
+export interface DownloadOptions extends ContainerOptions {
+  /**
+   * Where it is in the container. No shell takes any of it for more than a name.
+   *
+   * @example "/var/log/app.log"
+   */
+  path: string;
+  /**
+   * Whether it is a directory, which comes as a tar archive of what is in it. Default:
+   * false.
+   *
+   * @example true
+   */
+  directory?: boolean;
+  /**
+   * Is called as bytes arrive. Default: none.
+   *
+   * @example ({ transferred, total }) => { bar.value = total ? transferred / total : 0; }
+   */
+  onProgress?: (progress: FileProgress) => void;
+}
+
+/** What file to put into a container. */
+export interface UploadOptions extends DownloadOptions {
+  /**
+   * Where it goes. A file that is there stays as it is until all has arrived, and is then
+   * replaced. With `directory` it is a directory, made if it is not there, in which the
+   * tar archive that `data` holds is unpacked.
+   *
+   * @example "/app/config.json"
+   */
+  path: string;
+  /**
+   * What is in it: a `File` or another `Blob`, bytes, text, or a stream of bytes with
+   * `size`.
+   *
+   * @example input.files[0]
+   */
+  data: Blob | Uint8Array | string | ReadableStream<Uint8Array>;
+  /**
+   * How long a stream is, in bytes, which must be known: nothing else can end it.
+   * Default: none; what is no stream says it itself.
+   *
+   * @example 1_048_576
+   */
+  size?: number;
+  /**
+   * Its mode, as `chmod` takes it. Default: as the container makes files.
+   *
+   * @example "755"
+   */
+  mode?: string;
 }

@@ -9,8 +9,11 @@ export type {
   CertificateAuth,
   ClientOptions,
   CommittedInventoryOptions,
+  ContainerOptions,
   DiscoverOptions,
+  DownloadOptions,
   EndpointMigrateOptions,
+  ExecOptions,
   GetManifestOptions,
   HostnameMigrateOptions,
   InventoryOptions,
@@ -23,10 +26,15 @@ export type {
   SendManifestOptions,
   ServiceFilter,
   ServiceStatusOptions,
+  ShellOptions,
   StreamOptions,
   TokenAuth,
   TokenSourceAuth,
+  UploadOptions,
 } from "./options.js";
+export type { ExecOutput } from "./shell/exec.js";
+export type { FileDownload, FileProgress, FileSummary } from "./shell/files.js";
+export type { Shell, ShellExit } from "./shell/shell.js";
 export type { Batches, Stream } from "./stream.js";
 export type { Transport } from "./transport/transport.js";
 export type {

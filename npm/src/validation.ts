@@ -21,15 +21,20 @@ import type {
   AttestationOptions,
   ClientOptions,
   CommittedInventoryOptions,
+  ContainerOptions,
+  DownloadOptions,
   HostnameMigrateOptions,
   InventoryOptions,
   LeaseEventOptions,
   LeaseOptions,
   LogOptions,
   SendManifestOptions,
+  ShellOptions,
   StreamOptions,
+  UploadOptions,
 } from "./options.js";
 import { isPlaceholder } from "./placeholder.js";
+import { joinCommand } from "./shell/messages.js";
 import { tokensOf } from "./token.js";
 import type { Transport } from "./transport/transport.js";
 
@@ -174,6 +179,86 @@ export function readLeaseCall(
   if (tail !== undefined) call.tail = tail;
   readAuth(call, options.auth);
   return call;
+}
+
+/** readShellCall checks the options of a call that starts a process. */
+export function readShellCall(
+  settings: Settings,
+  options: ContainerOptions & Pick<ShellOptions, "heartbeatMs">,
+  { command, tty, stdin, window }: Process,
+): EngineCall {
+  requireObject("options", options);
+  const { service, replica, columns, rows } = options as ShellOptions;
+  requireText("service", service);
+  requireFlag("tty", tty);
+  requireFlag("stdin", stdin);
+  const index = readCount("replica", replica, 2 ** 31 - 1) ?? 0;
+  const call = readLeaseCall(settings, {
+    ...options,
+    filter: { name: service, replicas: [index] },
+  });
+  if ((columns === undefined) !== (rows === undefined)) {
+    throw new TypeError("columns and rows are only of use together");
+  }
+  call.command = joinCommand(readCommand(command));
+  call.tty = tty;
+  call.stdin = stdin;
+  call.window = window;
+  call.reconnect = false;
+  call.retries = 0;
+  return call;
+}
+
+/** What process a call starts. */
+export interface Process {
+  command: unknown;
+  tty: boolean;
+  stdin: boolean;
+  window: number;
+}
+
+function readCommand(command: unknown): string[] {
+  if (!Array.isArray(command) || command.length === 0) {
+    throw new TypeError(
+      `command must be an array of a program and its arguments, not ${Array.isArray(command) ? "an empty one" : kind(command)}`,
+    );
+  }
+  for (const [i, part] of command.entries()) {
+    requireText(`command[${i}]`, part);
+    if (part.includes("\0")) throw new TypeError(`command[${i}] must not have a NUL character`);
+  }
+  return command;
+}
+
+/** readFile checks the options about a file. */
+export function readFile(options: DownloadOptions): void {
+  requireObject("options", options);
+  requireText("path", options.path);
+  if (options.path.includes("\0")) throw new TypeError("path must not have a NUL character");
+  requireFlag("directory", options.directory);
+  requireFunction("onProgress", options.onProgress);
+}
+
+/** readData checks what is uploaded, and returns it as a stream, and its length. */
+export function readData({
+  data,
+  size,
+  mode,
+}: UploadOptions): [data: ReadableStream<Uint8Array>, size: number] {
+  if (mode !== undefined) requireText("mode", mode);
+  if (data instanceof ReadableStream) {
+    const length = readCount("size", size, Number.MAX_SAFE_INTEGER);
+    if (length === undefined) throw new TypeError("data that is a stream needs its size");
+    return [data, length];
+  }
+  if (size !== undefined) throw new TypeError("size is only for data that is a stream");
+  if (typeof data !== "string" && !(data instanceof Uint8Array) && !(data instanceof Blob)) {
+    throw new TypeError(
+      `data must be a Blob, a Uint8Array, a string or a ReadableStream, not ${kind(data)}`,
+    );
+  }
+  const blob = data instanceof Blob ? data : new Blob([data as Uint8Array<ArrayBuffer> | string]);
+  return [blob.stream(), blob.size];
 }
 
 /** readEventCall checks the options of a call for events. */

@@ -1,6 +1,9 @@
 package client
 
-import "akash-provider-web/wasm/message"
+import (
+	"akash-provider-web/wasm/grpcweb"
+	"akash-provider-web/wasm/message"
+)
 
 // A Batch holds a stream's output since the previous batch, laid out so that a page can
 // copy it from memory in a few reads: all texts one after the other, and three numbers per
@@ -105,6 +108,18 @@ func (b *Batch) addUTF8(service, replica uint32, text []byte) {
 	var utf16 int
 	b.UTF8.Bytes, utf16 = message.AppendText(b.UTF8.Bytes, text)
 	b.Index = append(b.Index, service, replica, b.UTF8.close(utf16))
+}
+
+// addShell adds a response of a shell. Its entry is its kind, its number, and where its
+// bytes, which need not be UTF-8, end in UTF8.Bytes.
+func (b *Batch) addShell(wire []byte) *grpcweb.Status {
+	kind, number, text, err := message.ReadShell(wire)
+	if err != nil {
+		return grpcweb.Error(grpcweb.Internal, "its shell cannot be read: "+err.Error())
+	}
+	b.UTF8.Bytes = append(b.UTF8.Bytes, text...)
+	b.Index = append(b.Index, kind, number, uint32(len(b.UTF8.Bytes)))
+	return nil
 }
 
 // close ends an entry for which utf16 code units were appended, and returns where in its

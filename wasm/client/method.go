@@ -110,6 +110,15 @@ var (
 	}
 )
 
+// shell runs a process, whose output and end are its answers.
+var shell = &method{
+	path:    "/akash.provider.web.v1.LeaseShell/Shell",
+	scope:   "shell",
+	effect:  true,
+	streams: true,
+	encode:  (*message.LeaseRequest).AppendShell,
+}
+
 // methodOf returns the method with the given name in JavaScript.
 func methodOf(name string) *method {
 	switch name {
@@ -139,6 +148,8 @@ func methodOf(name string) *method {
 		return committedInventorySnapshot
 	case "streamLeaseEvents":
 		return streamLeaseEvents
+	case "shell":
+		return shell
 	}
 	panic("no method " + name)
 }

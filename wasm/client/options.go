@@ -77,6 +77,10 @@ func ReadCall(text string) *Call {
 	}
 	c.Lease.Timeout, _ = o.number()
 	c.Lease.Manifest = o.text()
+	c.Lease.Command = o.text()
+	c.Lease.TTY = o.flag()
+	c.Lease.Stdin = o.flag()
+	c.Lease.Window = o.uint32()
 	c.Lease.Names = o.text()
 	if token := o.text(); token != "" {
 		c.Credentials.Token = func(*Scope, string) (string, error) { return token, nil }

@@ -69,6 +69,10 @@ func fields(c *Call) map[string]string {
 		"restartTimeout": number(c.Lease.Timeout),
 		"names":          c.Lease.Names,
 		"manifest":       c.Lease.Manifest,
+		"command":        c.Lease.Command,
+		"tty":            flag(c.Lease.TTY),
+		"stdin":          flag(c.Lease.Stdin),
+		"window":         number(uint64(c.Lease.Window)),
 		"token":          token,
 		"certPem":        c.Credentials.CertPEM,
 		"keyPem":         c.Credentials.KeyPEM,
@@ -79,8 +83,8 @@ func fields(c *Call) map[string]string {
 func TestCallText(t *testing.T) {
 	names := written(t)
 	require.ElementsMatch(t, names, keys(fields(&Call{})))
-	forms := map[string]string{"reconnect": "true", "insecure": "true", "skipVersion": "true", "follow": "true", "replicas": "3,0,7"}
-	for _, name := range []string{"timeout", "retries", "heartbeat", "dseq", "gseq", "oseq", "bseq", "tail", "restartTimeout"} {
+	forms := map[string]string{"reconnect": "true", "insecure": "true", "skipVersion": "true", "follow": "true", "tty": "true", "stdin": "true", "replicas": "3,0,7"}
+	for _, name := range []string{"timeout", "retries", "heartbeat", "dseq", "gseq", "oseq", "bseq", "tail", "restartTimeout", "window"} {
 		forms[name] = "42"
 	}
 	for i, name := range names {

@@ -300,6 +300,10 @@ func (s *Stream) fill(b *Batch) (done bool) {
 			s.broken = s.object(wire, b)
 			continue
 		}
+		if s.call.method == shell {
+			s.broken = b.addShell(wire)
+			continue
+		}
 		s.lines.start(wire)
 		s.within = true
 	}

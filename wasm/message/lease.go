@@ -133,6 +133,13 @@ type LeaseRequest struct {
 	// Names are the hostnames or endpoints that are moved, with commas between them, the
 	// nonce of an attestation in base64, or that of an inventory in hexadecimal.
 	Names string
+	// Command is what a shell runs, its parts one after the other: each ends with a
+	// byte 1, and a byte 2 in it makes the next one less by one.
+	Command string
+	// TTY and Stdin give the process of a shell a terminal, and standard input.
+	TTY, Stdin bool
+	// Window is how much of the output of a shell may be sent and not be used.
+	Window uint32
 	// Known are replicas whose numbers ServiceLogs must keep.
 	Known []KnownReplica
 }
@@ -187,6 +194,68 @@ func (r *LeaseRequest) AppendNames(b []byte) []byte {
 		}
 	}
 	return appendBool(b, 3, r.Follow)
+}
+
+// AppendShell appends a ShellRequest that starts a process.
+func (r *LeaseRequest) AppendShell(b []byte) []byte {
+	start := appendString(r.AppendLease(nil), 2, r.Filter.Name)
+	for _, replica := range r.Filter.Replicas {
+		start = appendUint(start, 3, uint64(replica))
+	}
+	var part []byte
+	for i := 0; i < len(r.Command); i++ {
+		switch c := r.Command[i]; c {
+		case 1:
+			start = appendMessage(start, 4, part)
+			part = part[:0]
+		case 2:
+			i++
+			part = append(part, r.Command[i]-1)
+		default:
+			part = append(part, c)
+		}
+	}
+	start = appendBool(start, 5, r.TTY)
+	start = appendBool(start, 6, r.Stdin)
+	return appendMessage(b, 1, appendUint(start, 7, uint64(r.Window)))
+}
+
+// The kinds of a ShellResponse, which are its fields' numbers.
+const (
+	ShellStdout = 1
+	ShellStderr = 2
+	ShellResult = 3
+	ShellTaken  = 4
+)
+
+// ReadShell decodes a ShellResponse: output, or the result's message; and how much was
+// taken, or the exit code. Kind is 0 for one that says nothing.
+func ReadShell(response []byte) (kind, number uint32, text []byte, err error) {
+	f := fields{rest: response}
+	for f.next() {
+		switch {
+		case f.is(ShellStdout, wireBytes), f.is(ShellStderr, wireBytes):
+			kind, text = f.number, f.bytes
+		case f.is(ShellTaken, wireVarint):
+			kind, number = ShellTaken, uint32(f.varint)
+		case f.is(ShellResult, wireBytes):
+			kind, number, text = ShellResult, 0, nil
+			result := fields{rest: f.bytes}
+			for result.next() {
+				switch {
+				case result.is(1, wireVarint):
+					number = uint32(result.varint)
+				case result.is(2, wireBytes):
+					text = result.bytes
+				}
+			}
+			f.bad = f.bad || result.bad
+		}
+	}
+	if f.bad {
+		err = ErrMalformed
+	}
+	return kind, number, text, err
 }
 
 // AppendLease appends a GetManifestRequest, whose only field is the lease.

@@ -1,6 +1,6 @@
 import type { ProviderError } from "../errors.js";
 import type { Transport } from "../transport/transport.js";
-import type { LogGap, StreamState } from "../types.js";
+import type { LogGap, Route, StreamState } from "../types.js";
 
 /**
  * A call in the engine's form: validated, complete, and flat, so that it can be sent
@@ -9,7 +9,7 @@ import type { LogGap, StreamState } from "../types.js";
 export interface EngineCall {
   bridge: string;
   provider: string;
-  transport: Transport;
+  transport: Transport | "duplex";
   /** In milliseconds; 0 means no limit. */
   timeout: number;
   retries: number;
@@ -35,6 +35,12 @@ export interface EngineCall {
   restartTimeout?: number;
   /** As JSON. */
   manifest?: string;
+  /** The parts of a command, as joinCommand makes it. */
+  command?: string;
+  tty?: boolean;
+  stdin?: boolean;
+  /** How much output may be sent and not be used, in bytes; 0 for any. */
+  window?: number;
   /** Names without commas: the hostnames or endpoints to move, or a nonce. */
   names?: string[];
   token?: string;
@@ -61,7 +67,8 @@ export type StreamMethod =
   | "streamLogs"
   | "streamServiceStatus"
   | "streamProviderStatus"
-  | "streamLeaseEvents";
+  | "streamLeaseEvents"
+  | "shell";
 
 /** An engine's result of a call: the page's result except for its error. */
 export interface EngineResult {
@@ -119,12 +126,16 @@ export interface StreamEvents {
   /** The error says why the stream is not open, if it must connect again. */
   state(state: StreamState, error?: ProviderError): void;
   gap(gap: LogGap): void;
+  /** How the provider was reached, whenever a connection has been made. */
+  route?(route: Route): void;
 }
 
 /** An engine's stream. */
 export interface EngineStream<T> {
   /** Returns the next items, or undefined at the end. Throws a ProviderError. */
   read(): Promise<T[] | undefined>;
+  /** Sends a message after the request, once that has been sent, on a stream that can. */
+  send(message: Uint8Array<ArrayBuffer>): void;
   /** Ends the stream. A pending read throws the error. */
   close(error: ProviderError): void;
 }

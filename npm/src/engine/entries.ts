@@ -87,6 +87,36 @@ class Reader {
   }
 }
 
+/** What a shell said: output, or the message of its result. */
+export interface ShellPiece {
+  /** A field of ShellResponse. */
+  kind: number;
+  /** How much standard input was taken, or the exit code. */
+  number: number;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The kinds of a {@link ShellPiece}. */
+export const shellStdout = 1;
+export const shellStderr = 2;
+export const shellResult = 3;
+export const shellTaken = 4;
+
+/** shellPieces makes the responses of a shell in a batch; wasm/client wrote them so. */
+export function shellPieces({ utf8, index }: Batch): ShellPiece[] {
+  const pieces: ShellPiece[] = [];
+  for (let at = 0, start = 0; at < index.length; at += 3) {
+    const end = index[at + 2] as number;
+    pieces.push({
+      kind: index[at] as number,
+      number: (index[at + 1] as number) | 0,
+      bytes: utf8.bytes.slice(start, end),
+    });
+    start = end;
+  }
+  return pieces;
+}
+
 /** jsonItems creates the messages of a batch, each of which is JSON. */
 export function jsonItems(batch: Batch): unknown[] {
   return logEntries(batch).map(({ message }) => JSON.parse(message));

@@ -1,5 +1,5 @@
 import { asProviderError, failure, ProviderError } from "../errors.js";
-import type { BodyReader } from "../transport/byte-reader.js";
+import type { BodyReader, Send } from "../transport/byte-reader.js";
 import { suspicious } from "../transport/probe.js";
 import { SharedBody } from "../transport/shared-body.js";
 import { heartbeatFor, wasCut } from "../transport/silence.js";
@@ -220,6 +220,10 @@ class WasmStream<T> implements EngineStream<T> {
   #stopped: ProviderError | undefined;
   /** Stops what the module does for the stream; set once it does something. */
   #stop: (error: ProviderError) => void = () => {};
+  /** Sends what follows the request; undefined while there is no connection. */
+  #send: Send | undefined;
+  /** What is to be sent once there is one. */
+  #unsent: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(
     module: WebAssembly.Module,
@@ -242,9 +246,15 @@ class WasmStream<T> implements EngineStream<T> {
     }
   }
 
+  send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#send) this.#send(message);
+    else if (!this.#stopped) this.#unsent.push(message);
+  }
+
   close(error: ProviderError): void {
     if (this.#stopped) return;
     this.#stopped = error;
+    this.#unsent = [];
     this.#stop(error);
     // Where nobody reads, the generator waits at a yield, and would for ever.
     this.#items.return(undefined).catch(() => {});
@@ -334,8 +344,11 @@ class WasmStream<T> implements EngineStream<T> {
         }),
       );
     });
-    const { error } = JSON.parse(text);
+    const { error, status, ...route } = JSON.parse(text);
     if (error) throw failure(error, this.#stopped);
+    this.#events.route?.(route);
+    this.#send = reader?.send;
+    for (const message of this.#unsent.splice(0)) this.#send?.(message);
     return reader;
   }
 

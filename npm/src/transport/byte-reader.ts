@@ -3,9 +3,14 @@ export interface BodyReader
   extends Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
   /** Takes back a piece that was read and is not needed any more. */
   recycle?(piece: Uint8Array<ArrayBuffer>): void;
+  /** Sends a message after the request, where the transport can. */
+  send?: Send | undefined;
   /** Finds out whether a proxy holds the body back, where one can. */
   isHeld?: () => Promise<boolean>;
 }
+
+/** Sends what follows a request while it is answered. */
+export type Send = (message: Uint8Array<ArrayBuffer>) => void;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

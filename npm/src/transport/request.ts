@@ -1,5 +1,6 @@
 import { type BodyReader, bodyReader } from "./byte-reader.js";
 import { isHeld } from "./probe.js";
+import { senderOf } from "./socket.js";
 import type { Init, Way } from "./transport.js";
 
 /**
@@ -92,6 +93,8 @@ async function answer(
     }
     if (most === 0) {
       body = response.body && bodyReader(response.body);
+      const send = senderOf(response.body);
+      if (body && send) body.send = send;
       reading.body = body ?? undefined;
       if (body && init.probed) body.isHeld = () => isHeld(url);
     } else {

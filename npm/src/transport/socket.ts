@@ -2,6 +2,8 @@
 // grpc-web and the bridge's window: bridge/grpcweb/improbable/window.go is the other
 // side.
 
+import type { Send } from "./byte-reader.js";
+
 /** The content type that the transport implies. */
 export const grpcWeb = "application/grpc-web+proto";
 
@@ -37,6 +39,16 @@ export interface Request {
   body: Uint8Array;
   signal: AbortSignal;
   streams?: boolean;
+  /** Whether further messages follow the body. */
+  duplex?: boolean;
+}
+
+/** How to send what follows a request, by the body of its answer. */
+const senders = new WeakMap<ReadableStream, Send>();
+
+/** senderOf returns how to send what follows the request, undefined where nothing can. */
+export function senderOf(body: ReadableStream | null): Send | undefined {
+  return body ? senders.get(body) : undefined;
 }
 
 /** openSocket opens a socket, or returns undefined if that is not possible. */
@@ -78,10 +90,16 @@ export function exchange(
   onEnd: () => void,
   onOverrun: () => void,
 ): Promise<Response> {
-  const { headers, body, signal, streams } = request;
-  const window = streams ? streamWindow : 0;
+  const { headers, body, signal, streams, duplex } = request;
+  // What is sent both ways says in its messages how much there may be.
+  const window = streams && !duplex ? streamWindow : 0;
   return new Promise((resolve, reject) => {
     const answer = new Answer(socket, window);
+    if (duplex) {
+      senders.set(answer.body, (message) => {
+        if (socket.readyState === socket.OPEN) socket.send(joined([Uint8Array.of(data), message]));
+      });
+    }
     let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       const piece = new Uint8Array(data);
@@ -117,7 +135,7 @@ export function exchange(
     socket.send(new TextEncoder().encode(lines.join("")));
     socket.send(joined([Uint8Array.of(data), body]));
     // Otherwise the number of bytes read follows.
-    if (window === 0) socket.send(Uint8Array.of(finish));
+    if (window === 0 && !duplex) socket.send(Uint8Array.of(finish));
   });
 }
 

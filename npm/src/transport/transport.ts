@@ -12,9 +12,10 @@ export type Transport = "auto" | "fetch" | "websocket";
 
 /**
  * @internal How one goes in fact: apart is over a connection of its own if there can be one. It
- * is said of streams whose page lets what came wait, so that others would, too.
+ * is said of streams whose page lets what came wait, so that others would, too. Duplex is
+ * over a WebSocket, on which messages may follow the request.
  */
-export type Way = Transport | "apart";
+export type Way = Transport | "apart" | "duplex";
 
 /** @internal A request as the module makes it; wasm/browser/fetch.go is the other side. */
 export interface Init extends RequestInit {
@@ -65,7 +66,7 @@ const failedPrecondition = 9;
  * in browsers, where the URL is not https: to those requests go over HTTP/2.
  */
 export function takesSockets(url: string, way: Way = "fetch"): boolean {
-  if (way === "fetch" || way === "websocket") return way === "websocket";
+  if (way !== "auto" && way !== "apart") return way !== "fetch";
   const { WebSocket, location } = globalThis;
   if (WebSocket === undefined || location === undefined) return false;
   return (way === "apart" || url.startsWith("http:")) && !barred.has(new URL(url).origin);
@@ -75,7 +76,7 @@ export function takesSockets(url: string, way: Way = "fetch"): boolean {
  * @internal mayGoApart reports whether streams to a URL go over one connection, and one that is
  * behind had better not.
  */
-export function mayGoApart(url: string, transport: Transport): boolean {
+export function mayGoApart(url: string, transport: Way): boolean {
   if (transport !== "auto" || wasHeld(url, "lately")) return false;
   return !takesSockets(url, "auto") && takesSockets(url, "apart");
 }
@@ -188,16 +189,19 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
     const { origin } = new URL(url);
     const onOverrun = () =>
       barred.set(origin, "the bridge sent more than it was asked for, as one of another kind does");
-    return exchange(socket, init, onEnd, onOverrun);
+    const request = { ...init, duplex: init.transport === "duplex" };
+    return exchange(socket, request, onEnd, onOverrun);
   }
   onEnd();
-  if (init.transport !== "websocket") {
+  if (init.transport !== "websocket" && init.transport !== "duplex") {
     return init.endless ? streamOverFetch(url, init, socket) : fetch(url, init);
   }
   return refusal(
     failedPrecondition,
     "webSocketUnavailable",
-    `${socket}; with transport "auto" or "fetch" the call goes over fetch`,
+    init.transport === "duplex"
+      ? `${socket}; shells, and all that a process reads, need one`
+      : `${socket}; with transport "auto" or "fetch" the call goes over fetch`,
   );
 }
 

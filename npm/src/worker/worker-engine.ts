@@ -162,6 +162,8 @@ class WorkerStream<T> implements EngineStream<T> {
   readonly #services: string[] = [];
   /** Received batches and events in order. */
   readonly #reports: Report[] = [];
+  /** What is to be sent once the worker is there. */
+  #unsent: Uint8Array<ArrayBuffer>[] = [];
   #link: WorkerLink | undefined;
   #id = 0;
   #stopped: ProviderError | undefined;
@@ -198,6 +200,7 @@ class WorkerStream<T> implements EngineStream<T> {
       lost: (error) => this.#take({ id: this.#id, failed: detailsOf(error) }),
     });
     link.send({ do: "open", id: this.#id, module, method, call: portable(call) });
+    for (const message of this.#unsent.splice(0)) this.send(message);
   }
 
   #take(report: Report): void {
@@ -210,6 +213,10 @@ class WorkerStream<T> implements EngineStream<T> {
   #tell(report: Report): boolean {
     if ("state" in report) {
       this.#events.state(report.state, report.error && failure(report.error));
+      return true;
+    }
+    if ("route" in report) {
+      this.#events.route?.(report.route);
       return true;
     }
     if ("gap" in report) {
@@ -247,9 +254,15 @@ class WorkerStream<T> implements EngineStream<T> {
     }
   }
 
+  send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#link) this.#link.send({ do: "send", id: this.#id, message }, [message.buffer]);
+    else if (!this.#stopped && this.#id === 0) this.#unsent.push(message);
+  }
+
   close(error: ProviderError): void {
     if (this.#stopped) return;
     this.#stopped = error;
+    this.#unsent = [];
     this.#reports.length = 0;
     this.#link?.send({ do: "end", id: this.#id, error: detailsOf(error) });
     this.#forget();

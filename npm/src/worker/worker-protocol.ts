@@ -9,7 +9,7 @@ import type {
   StreamMethod,
 } from "../engine/engine.js";
 import type { ErrorDetails } from "../errors.js";
-import type { LogGap, StreamState } from "../types.js";
+import type { LogGap, Route, StreamState } from "../types.js";
 
 /**
  * The name of the package's workers, by which the script for script tags detects that it
@@ -44,6 +44,8 @@ export type Order =
   | { do: "call"; id: number; module: number; method: CallMethod; call: WorkerCall }
   /** Open a stream, and report its batches and events. */
   | { do: "open"; id: number; module: number; method: StreamMethod; call: WorkerCall }
+  /** Send a message after a stream's request. */
+  | { do: "send"; id: number; message: Uint8Array<ArrayBuffer> }
   /**
    * Another batch of a stream may be sent: one has been read, whose buffer is returned.
    */
@@ -66,6 +68,7 @@ export type Report =
   | { id: number; batch: Parcel }
   | { id: number; state: StreamState; error?: ErrorDetails | undefined }
   | { id: number; gap: LogGap }
+  | { id: number; route: Route }
   /** A module failed to load, or a stream failed. */
   | { id: number; failed: ErrorDetails }
   /** A stream has ended. */

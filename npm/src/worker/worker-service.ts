@@ -54,6 +54,8 @@ interface Going {
   end(error: ProviderError): void;
   /** Allows another batch to be sent. */
   more?(room: ArrayBuffer): void;
+  /** Sends a message after the request. */
+  send?(message: Uint8Array<ArrayBuffer>): void;
 }
 
 class Service {
@@ -81,6 +83,9 @@ class Service {
         break;
       case "more":
         this.#going.get(order.id)?.more?.(order.room);
+        break;
+      case "send":
+        this.#going.get(order.id)?.send?.(order.message);
         break;
       case "end":
         this.#going.get(order.id)?.end(new ProviderError(order.error));
@@ -125,6 +130,7 @@ class Service {
     const stream = this.#engine(module).open(method, this.#withTokens(id, call), read, {
       state: (state, error) => this.#report({ id, state, error: error && detailsOf(error) }),
       gap: (gap) => this.#report({ id, gap }),
+      route: (route) => this.#report({ id, route }),
     });
     const credit = new Credit();
     this.#going.set(id, {
@@ -136,6 +142,7 @@ class Service {
         rooms.give(room);
         credit.give();
       },
+      send: (message) => stream.send(message),
     });
     void this.#send(id, stream, credit);
   }

@@ -25,7 +25,9 @@ const rooms: Record<string, string[]> = {
   engine: ["transport"],
   worker: ["engine"],
   // The files of src/ itself: the API, and the package's entries.
-  api: ["transport", "engine", "worker"],
+  // A process in a container, and what is done with one.
+  shell: ["engine"],
+  api: ["transport", "engine", "worker", "shell"],
   react: ["api"],
   testing: ["api"],
 };

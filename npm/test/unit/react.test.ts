@@ -21,6 +21,7 @@ function made() {
         fail = reject;
       });
     },
+    send() {},
     close,
   }));
   return {

@@ -1,0 +1,409 @@
+// Files of a container. Providers know nothing of files: programs of the container read
+// and write them, told what to do by scripts that get every name as an argument of its
+// own, so that none is ever taken for more than a name.
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { asProviderError, type ErrorCode, ProviderError } from "../errors.js";
+import { missingTool } from "./exec.js";
+import type { Shell } from "./shell.js";
+
+/** How far a file has come. */
+export interface FileProgress {
+  /** Bytes so far. */
+  transferred: number;
+  /** Bytes in all; undefined where that is not known. */
+  total: number | undefined;
+}
+
+/** A file on its way from a container. */
+export interface FileDownload {
+  /** Its bytes. It fails with a {@link ProviderError} where they are not all that there are. */
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** How long it is, in bytes; undefined for a directory, and for what is no regular file. */
+  size: number | undefined;
+  /**
+   * Resolves when all has come, and is rejected where the stream fails. It needs the
+   * stream to be read.
+   */
+  done: Promise<FileSummary>;
+}
+
+/** A file that has arrived. */
+export interface FileSummary {
+  /** Bytes in all. */
+  size: number;
+  /** The SHA-256 of what arrived, in hexadecimal. */
+  sha256: string;
+  /**
+   * Whether the container has computed the same. It cannot where it has no `sha256sum`,
+   * for the archive of a directory that it sends, and for what is no regular file.
+   */
+  verified: boolean;
+}
+
+/** How scripts begin: they say which program is missing, and take their word from $1. */
+const begin = (tools: string) => `say() { printf '%s %s\\n' "$1" "$2" >&2; }
+word=$1; shift
+for tool in ${tools}; do command -v "$tool" >/dev/null 2>&1 || { say "$word" "missing $tool"; exit 127; }; done
+sum() { command -v sha256sum >/dev/null 2>&1 && sha256sum | head -c 64; }
+`;
+
+/**
+ * Reads $1: first its size in a line, "-" where there is none, and then the file, of
+ * which no more is read than that, for it may grow.
+ */
+const readFileScript = `${begin("cat head wc printf")}
+if [ -d "$1" ]; then say "$word" directory; exit 1; fi
+[ -r "$1" ] || { cat "$1" >/dev/null; exit 1; }
+if ! [ -f "$1" ]; then printf -- '-\\n'; exec cat "$1"; fi
+size=$(stat -L -c %s "$1" 2>/dev/null || wc -c <"$1") || exit 1
+if [ "$size" -eq 0 ]; then printf -- '-\\n'; exec cat "$1"; fi
+printf '%s\\n' "$size"
+head -c "$size" "$1" || exit
+say "$word" "sha256 $(head -c "$size" "$1" | sum)"
+`;
+
+/** Reads the directory $1, as an archive. */
+const readDirectoryScript = `${begin("tar printf")}
+printf -- '-\\n'
+exec tar -C "$1" -cf - .
+`;
+
+/**
+ * Writes $2 bytes to a file beside $1, and puts that in its place when it is told to:
+ * who is interrupted leaves what was there.
+ */
+const writeFileScript = `${begin("head wc mv rm printf")}
+if [ -d "$1" ]; then say "$word" directory; exit 1; fi
+part=$1.$word.part
+head -c "$2" >"$part" || exit
+[ "$(wc -c <"$part")" -eq "$2" ] || { rm -f "$part"; exit 1; }
+if [ "$3" != - ]; then chmod "$3" "$part" || { rm -f "$part"; exit 1; }; fi
+say "$word" "sha256 $(sum <"$part")"
+read -r answer
+if [ "$answer" != keep ]; then rm -f "$part"; exit 1; fi
+mv -f "$part" "$1"
+`;
+
+/** Unpacks an archive of $2 bytes in the directory $1, when it is told to. */
+const writeDirectoryScript = `${begin("head wc mkdir rm tar printf")}
+mkdir -p "$1" || exit
+part=$1/.$word.part
+head -c "$2" >"$part" || exit
+[ "$(wc -c <"$part")" -eq "$2" ] || { rm -f "$part"; exit 1; }
+say "$word" "sha256 $(sum <"$part")"
+read -r answer
+if [ "$answer" != keep ]; then rm -f "$part"; exit 1; fi
+tar -C "$1" -xf "$part"
+code=$?
+rm -f "$part"
+exit "$code"
+`;
+
+/** How a script is run. */
+export interface Run {
+  command: string[];
+  /** What its lines on standard error begin with, which nothing else is known to. */
+  word: string;
+}
+
+function run(script: string, args: string[]): Run {
+  // Not randomUUID, which pages over http do not have.
+  const word = `akash-${bytesToHex(crypto.getRandomValues(new Uint8Array(12)))}`;
+  return { command: ["sh", "-c", script, "sh", word, ...args], word };
+}
+
+/** A path as an argument that is not taken for an option. */
+const argument = (path: string) => (path.startsWith("-") ? `./${path}` : path);
+
+export const readScript = (path: string, directory: boolean): Run =>
+  run(directory ? readDirectoryScript : readFileScript, [argument(path)]);
+
+export const writeScript = (
+  path: string,
+  size: number,
+  mode: string | undefined,
+  directory: boolean,
+): Run =>
+  run(directory ? writeDirectoryScript : writeFileScript, [
+    argument(path),
+    `${size}`,
+    mode || "-", // an empty one would end the command
+  ]);
+
+/** How much of what programs complain of is kept, in bytes. */
+const maxComplaint = 16 * 1024;
+
+/** What scripts say on standard error: lines of their own, and complaints of programs. */
+class Words {
+  readonly #word: string;
+  readonly #said = new Map<string, string>();
+  #rest = "";
+  complaint = "";
+  #wake: () => void = () => {};
+  readonly over: Promise<void>;
+
+  constructor(stderr: ReadableStream<Uint8Array>, word: string) {
+    this.#word = word;
+    this.over = this.#read(stderr).then(
+      () => this.#wake(),
+      () => this.#wake(),
+    );
+  }
+
+  async #read(stderr: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    const reader = stderr.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const lines = (this.#rest + decoder.decode(value, { stream: true })).split("\n");
+      this.#rest = (lines.pop() ?? "").slice(0, maxComplaint);
+      for (const line of lines) this.#take(line);
+    }
+    if (this.#rest) this.#take(this.#rest);
+  }
+
+  #take(line: string): void {
+    if (line.startsWith(`${this.#word} `)) {
+      const [name = "", ...rest] = line.slice(this.#word.length + 1).split(" ");
+      this.#said.set(name, rest.join(" "));
+      this.#wake();
+    } else if (this.complaint.length < maxComplaint) {
+      this.complaint += `${this.complaint && "; "}${line.trim()}`;
+    }
+  }
+
+  /** said returns what followed a name, undefined where it was not said. */
+  said(name: string): string | undefined {
+    return this.#said.get(name);
+  }
+
+  /** hear waits until a name is said, or nothing more is. */
+  async hear(name: string): Promise<string | undefined> {
+    let over = false;
+    void this.over.then(() => {
+      over = true;
+    });
+    while (!this.#said.has(name) && !over) {
+      await Promise.race([
+        this.over,
+        new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        }),
+      ]);
+      await undefined;
+    }
+    return this.said(name);
+  }
+}
+
+/** What a transfer has to know. */
+export interface Transfer {
+  provider: string;
+  path: string;
+  directory: boolean;
+  onProgress: ((progress: FileProgress) => void) | undefined;
+}
+
+/** failed is the error of a script that ended with a code other than 0. */
+function failed(
+  { provider, path, directory }: Transfer,
+  words: Words,
+  code: number,
+): ProviderError {
+  const missing = words.said("missing");
+  const what = directory ? "a directory" : "a file";
+  if (missing) return missingTool(provider, missing, `the transfer of ${what}`);
+  let text = words.complaint;
+  if (words.said("directory") !== undefined) {
+    text = "it is a directory: set the option directory";
+  }
+  return fileError(provider, path, text || `its program ended with the exit code ${code}`);
+}
+
+function fileError(provider: string, path: string, text: string, cause?: unknown): ProviderError {
+  const codes: [RegExp, ErrorCode][] = [
+    [/no such file|nonexistent|not a directory/i, "NOT_FOUND"],
+    [/permission denied|read-only/i, "PERMISSION_DENIED"],
+    [/no space left|disk quota/i, "RESOURCE_EXHAUSTED"],
+  ];
+  const found = codes.find(([pattern]) => pattern.test(text));
+  return new ProviderError({
+    code: found?.[1] ?? "FAILED_PRECONDITION",
+    reason: "fileFailed",
+    message: `provider ${provider}: ${JSON.stringify(path)}: ${text}`,
+    provider,
+    cause,
+  });
+}
+
+/** Names the tool where the provider found no shell to run a script. */
+function startError(transfer: Transfer, cause: unknown): ProviderError {
+  const error = asProviderError(cause, transfer.provider);
+  return error.reason === "commandNotFound"
+    ? missingTool(transfer.provider, "sh", "the transfer of a file")
+    : error;
+}
+
+const lineFeed = 10;
+/** The longest line that a size is in. */
+const maxHead = 32;
+
+/** download reads a file by a script that runs; it returns when its size is known. */
+export async function download(
+  shell: Shell,
+  word: string,
+  transfer: Transfer,
+): Promise<FileDownload> {
+  const { provider, path, onProgress } = transfer;
+  const words = new Words(shell.stderr, word);
+  const reader = shell.stdout.getReader();
+  let head = new Uint8Array(0) as Uint8Array<ArrayBuffer>;
+  let end = -1;
+  try {
+    while (end < 0) {
+      const { done, value } = await reader.read();
+      if (done) {
+        await words.over;
+        throw failed(transfer, words, (await shell.exit).code);
+      }
+      const longer = new Uint8Array(head.length + value.length);
+      longer.set(head);
+      longer.set(value, head.length);
+      head = longer;
+      end = head.indexOf(lineFeed);
+      if (end < 0 && head.length > maxHead) throw fileError(provider, path, "its size is not told");
+    }
+  } catch (cause) {
+    shell.close();
+    throw startError(transfer, cause);
+  }
+  const told = new TextDecoder().decode(head.subarray(0, end));
+  const size = told === "-" ? undefined : Number(told);
+  let first: Uint8Array<ArrayBuffer> | undefined = head.subarray(end + 1);
+  let settle!: (summary: FileSummary) => void;
+  let refuse!: (error: unknown) => void;
+  const done = new Promise<FileSummary>((resolve, reject) => {
+    settle = resolve;
+    refuse = reject;
+  });
+  done.catch(() => {}); // who reads the stream is told as well
+  const hash = sha256.create();
+  let transferred = 0;
+  const finish = async (): Promise<FileSummary> => {
+    const { code } = await shell.exit;
+    await words.over;
+    if (code !== 0) throw failed(transfer, words, code);
+    if (size !== undefined && transferred !== size) {
+      throw fileError(
+        provider,
+        path,
+        `only ${transferred} of its ${size} bytes came: it was cut while it was read`,
+      );
+    }
+    const sum = bytesToHex(hash.digest());
+    const theirs = words.said("sha256");
+    if (theirs && theirs !== sum) {
+      throw fileError(
+        provider,
+        path,
+        "what came is not what the container has: it changed while it was read",
+      );
+    }
+    return { size: transferred, sha256: sum, verified: Boolean(theirs) };
+  };
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(out) {
+        try {
+          for (;;) {
+            let piece: Uint8Array<ArrayBuffer> | undefined = first;
+            first = undefined;
+            piece ??= (await reader.read()).value;
+            if (!piece) {
+              const summary = await finish();
+              out.close();
+              settle(summary);
+              return;
+            }
+            if (piece.length === 0) continue;
+            hash.update(piece);
+            transferred += piece.length;
+            out.enqueue(piece);
+            onProgress?.({ transferred, total: size });
+            return;
+          }
+        } catch (cause) {
+          shell.close();
+          const error = asProviderError(cause, provider);
+          refuse(error);
+          throw error;
+        }
+      },
+      cancel() {
+        shell.close();
+        refuse(fileError(provider, path, "the download was cancelled"));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { stream, size, done };
+}
+
+/** upload writes a file by a script that runs. */
+export async function upload(
+  shell: Shell,
+  word: string,
+  transfer: Transfer,
+  data: ReadableStream<Uint8Array>,
+  size: number,
+): Promise<FileSummary> {
+  const { provider, path, onProgress } = transfer;
+  const words = new Words(shell.stderr, word);
+  shell.stdout.cancel().catch(() => {});
+  const source = data.getReader();
+  const stdin = shell.stdin.getWriter();
+  const hash = sha256.create();
+  let transferred = 0;
+  /** ended tells of a script that ended before its time. */
+  const ended = async (): Promise<never> => {
+    const { code } = await shell.exit;
+    await words.over;
+    throw failed(transfer, words, code);
+  };
+  try {
+    for (;;) {
+      const { done, value } = await source.read();
+      if (done) break;
+      if (transferred + value.length > size) {
+        throw new TypeError(`data is longer than its size of ${size} bytes`);
+      }
+      hash.update(value);
+      await stdin.write(value).catch(ended);
+      transferred += value.length;
+      onProgress?.({ transferred, total: size });
+    }
+    if (transferred < size) {
+      throw new TypeError(`data has ${transferred} bytes, and not its size of ${size}`);
+    }
+    const theirs = await words.hear("sha256");
+    if (theirs === undefined) await ended();
+    const sum = bytesToHex(hash.digest());
+    const equal = !theirs || theirs === sum;
+    await stdin.write(equal ? "keep\n" : "drop\n").catch(ended);
+    if (!equal) {
+      throw fileError(provider, path, "what arrived is not what was sent; it was left as it was");
+    }
+    const { code } = await shell.exit;
+    await words.over;
+    if (code !== 0) throw failed(transfer, words, code);
+    return { size, sha256: sum, verified: Boolean(theirs) };
+  } catch (cause) {
+    source.cancel(cause).catch(() => {});
+    shell.close();
+    if (cause instanceof TypeError) throw cause;
+    throw startError(transfer, cause);
+  }
+}
