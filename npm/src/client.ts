@@ -35,7 +35,14 @@ import type {
   StreamOptions,
   UploadOptions,
 } from "./options.js";
-import { collect, type ExecOutput, missingTool, textOf, withInput } from "./shell/exec.js";
+import {
+  collect,
+  type ExecOutput,
+  lacksHead,
+  missingTool,
+  textOf,
+  withInput,
+} from "./shell/exec.js";
 import {
   download,
   type FileDownload,
@@ -478,10 +485,11 @@ export class Client {
             .getWriter()
             .write(input)
             .catch(() => {});
-        const { exitCode, stdout, stderr, truncated } = await collect(shell, most);
-        if (input && exitCode === 127 && /(^|\W)head: .*not found/.test(textOf(stderr, false))) {
+        const collected = await collect(shell, most);
+        if (input && lacksHead(collected)) {
           throw missingTool(call.provider, "head", "exec with stdin");
         }
+        const { exitCode, stdout, stderr, truncated } = collected;
         if (output === "bytes") return { exitCode, stdout, stderr, truncated };
         const text = (bytes: Uint8Array) => textOf(bytes, truncated);
         return { exitCode, stdout: text(stdout), stderr: text(stderr), truncated };

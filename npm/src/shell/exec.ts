@@ -65,7 +65,19 @@ export function joined(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
  * else can end a process' standard input.
  */
 export function withInput(size: number, command: readonly string[]): string[] {
-  return ["sh", "-c", 'n=$1; shift; head -c "$n" | "$@"', "sh", `${size}`, ...command];
+  return ["sh", "-c", inputScript, "sh", `${size}`, ...command];
+}
+
+/** What the script below says, and nothing else, where there is no head. */
+const noHead = "akash: no head";
+
+const inputScript = `n=$1; shift
+command -v head >/dev/null 2>&1 || { echo '${noHead}' >&2; exit 127; }
+head -c "$n" | "$@"`;
+
+/** lacksHead reports whether a command of withInput could not be given its input. */
+export function lacksHead({ exitCode, stderr }: Collected): boolean {
+  return exitCode === 127 && textOf(stderr, false) === `${noHead}\n`;
 }
 
 /** missingTool is the error of a container that has not what is needed. */
