@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/internal/grpcwebtest"
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -82,4 +85,66 @@ func TestAttestationQuoteThatCannotBe(t *testing.T) {
 	_, s := w.quote(t, w.withToken())
 	assert.Equal(t, codes.Unimplemented, s.Code(), s.Message())
 	assert.Contains(t, s.Message(), "cannot attest leases")
+}
+
+// A method of the SDK's LeaseRPC that a provider lists and does not implement is asked
+// for once on a connection. From then on the call goes over REST at once.
+func TestAMethodThatIsOnlyListedIsAskedForOnce(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.16.2", LeaseRPC: fake.DialectSDK})
+	for range 3 {
+		s, messages, err := w.Call(t.Context(), pathServices, w.withToken(), &leasev1.ServiceStatusRequest{LeaseId: w.lease()})
+		require.NoError(t, err)
+		require.Equal(t, codes.OK, s.Code(), s.Message())
+		assert.Equal(t, "rest", s.Header.Get("Akash-Method"))
+		assert.Equal(t, strings.Replace(w.fake.REST, "127.0.0.1", "localhost", 1), s.Header.Get("Akash-Endpoint"))
+		assert.Len(t, messages, 1)
+	}
+	asked := 0
+	for _, r := range w.seen(t) {
+		if r.Method == pathServices {
+			asked++
+		}
+	}
+	assert.Equal(t, 1, asked)
+}
+
+// The status of services is followed over the SDK's StreamServiceStatus where there is
+// one. What a provider refuses has the same code and reason as over REST.
+func TestServiceStatusInTheSDKsDialect(t *testing.T) {
+	w := startWorld(t, fake.Options{ProviderVersion: "0.16.2", LeaseRPC: fake.DialectSDKFull})
+	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
+	defer leave()
+	s, err := w.Open(ctx, pathServices, w.withToken(), &leasev1.ServiceStatusRequest{LeaseId: w.lease(), Filter: &leasev1.ServiceFilter{Name: "db"}, Follow: true})
+	require.NoError(t, err)
+	defer s.Close()
+	total := func() int32 {
+		t.Helper()
+		message, err := s.Next()
+		require.NoError(t, err, s.Message())
+		var m leasev1.ServiceStatusResponse
+		require.NoError(t, proto.Unmarshal(message, &m))
+		require.Len(t, m.GetServices(), 1)
+		assert.Equal(t, "db", m.GetServices()[0].GetName())
+		return m.GetServices()[0].GetStatus().GetTotal()
+	}
+	assert.EqualValues(t, 2, total())
+	assert.Equal(t, "grpc", s.Header.Get("Akash-Method"))
+	w.control(t, http.MethodPost, "/grow?service=db", "", nil)
+	for total() != 3 {
+	}
+
+	refused := func(header http.Header, filter *leasev1.ServiceFilter) (codes.Code, string) {
+		s, _, err := w.Call(t.Context(), pathServices, header, &leasev1.ServiceStatusRequest{LeaseId: w.lease(), Filter: filter})
+		require.NoError(t, err)
+		return s.Code(), s.Get("akash-error")
+	}
+	code, reason := refused(w.to(), nil)
+	assert.Equal(t, codes.Unauthenticated, code)
+	assert.Equal(t, "credentialMissing", reason)
+	code, reason = refused(w.withToken(), &leasev1.ServiceFilter{Name: "none"})
+	assert.Equal(t, codes.NotFound, code)
+	assert.Equal(t, "unknownService", reason)
+	code, reason = refused(w.to("Authorization", "Bearer "+w.token(t, "key=forged", "")), nil)
+	assert.Equal(t, codes.Unauthenticated, code)
+	assert.Equal(t, "tokenInvalid", reason)
 }

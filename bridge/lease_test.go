@@ -132,11 +132,13 @@ func TestLeaseCallsAreTheSameOverEveryDialect(t *testing.T) {
 		name    string
 		options fake.Options
 		method  string
+		status  string // how the services' status is had
 	}{
-		{"AEP-37", fake.Options{LeaseRPC: fake.DialectAEP37}, "grpc"},
-		{"REST", fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0"}, "rest"},
-		{"SDK", fake.Options{LeaseRPC: fake.DialectSDK}, "rest"},
-		{"before gRPC", fake.Options{ProviderVersion: "0.4.8"}, "rest"},
+		{"AEP-37", fake.Options{LeaseRPC: fake.DialectAEP37}, "grpc", "grpc"},
+		{"REST", fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0"}, "rest", "rest"},
+		{"SDK, attestation only", fake.Options{LeaseRPC: fake.DialectSDK, ProviderVersion: "0.16.2"}, "rest", "rest"},
+		{"SDK, all of it", fake.Options{LeaseRPC: fake.DialectSDKFull, ProviderVersion: "0.16.2"}, "rest", "grpc"},
+		{"before gRPC", fake.Options{ProviderVersion: "0.4.8"}, "rest", "rest"},
 	} {
 		t.Run(dialect.name, func(t *testing.T) {
 			dialect.options.LogLines = lines
@@ -169,6 +171,7 @@ func TestLeaseCallsAreTheSameOverEveryDialect(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, codes.OK, s.Code(), s.Message())
 					require.Len(t, messages, 1)
+					assert.Equal(t, dialect.status, s.Header.Get("Akash-Method"))
 					var status leasev1.ServiceStatusResponse
 					require.NoError(t, proto.Unmarshal(messages[0], &status))
 					replicas := map[string]int32{}

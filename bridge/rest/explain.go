@@ -44,6 +44,9 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 		// As v0.16.0-rc3 answers. What it says of anything else is not for here.
 		return g.unauthenticated(&http.Response{}, text, scope)
 	case codes.PermissionDenied:
+		if g.credential.authorization == "" && g.credential.certificate == nil {
+			return g.unauthenticated(&http.Response{StatusCode: http.StatusUnauthorized}, text, scope)
+		}
 		return g.scopeMissing(scope)
 	case codes.NotFound:
 		switch {

@@ -9,10 +9,12 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
@@ -44,9 +46,15 @@ type method struct {
 	serve func(ctx context.Context, call *Call, send func(message []byte) error) error
 }
 
-// methods are the methods that the SDK's LeaseRPC answers.
+// methods are the methods that the SDK's LeaseRPC answers. Logs are not among them: its
+// ServiceLogs does not tell one replica's lines from another's, so they could be neither
+// put together nor recognised when they come again; over REST they can. Nor are
+// manifests: the provider compares the hash of their JSON with the chain's, and REST
+// carries that JSON unchanged.
 var methods = map[string]method{
 	webv1.LeaseREST_AttestationQuote_FullMethodName: {"AttestationQuote", attestationQuote},
+	// With follow it is answered by StreamServiceStatus.
+	leasev1.LeaseRPC_ServiceStatus_FullMethodName: {"ServiceStatus", serviceStatus},
 }
 
 // Method returns the method of the SDK's LeaseRPC that answers a full gRPC method, or
@@ -83,4 +91,25 @@ func Serve(ctx context.Context, call *Call, send func(message []byte) error) err
 // the SDK's.
 func attestationQuote(ctx context.Context, call *Call, send func(message []byte) error) error {
 	return call.invoke(ctx, "AttestationQuote", call.Message, send)
+}
+
+// serviceStatus answers AEP-37's ServiceStatus, whose response has the form of the
+// SDK's.
+func serviceStatus(ctx context.Context, call *Call, send func(message []byte) error) error {
+	var request leasev1.ServiceStatusRequest
+	if err := proto.Unmarshal(call.Message, &request); err != nil {
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the request message of %s cannot be decoded", call.Method)
+	}
+	theirs := &sdkv1.ServiceStatusRequest{LeaseId: request.GetLeaseId()}
+	if name := request.GetFilter().GetName(); name != "" {
+		theirs.Services = []string{name}
+	}
+	message, err := proto.Marshal(theirs)
+	if err != nil {
+		return err
+	}
+	if request.GetFollow() {
+		return call.invoke(ctx, "StreamServiceStatus", message, send)
+	}
+	return call.invoke(ctx, "ServiceStatus", message, send)
 }

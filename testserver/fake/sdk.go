@@ -218,7 +218,11 @@ func (p *provider) admitSDK(ctx context.Context, r protoreflect.Message, scope s
 	if err := proto.Unmarshal(text, &id); err != nil {
 		return nil, nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	if err := p.admitCall(ctx, &id, scope); err != nil {
+	switch err := p.admitCall(ctx, &id, scope); {
+	case status.Code(err) == codes.Unauthenticated && status.Convert(err).Message() == messageUnauthorized:
+		// The interceptor lets nobody in as somebody who may do nothing.
+		return nil, nil, status.Errorf(codes.PermissionDenied, "unauthorized: %s scope required", scope)
+	case err != nil:
 		return nil, nil, err
 	}
 	if scope == scopeAttestation {

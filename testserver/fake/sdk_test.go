@@ -119,5 +119,5 @@ func TestSDKCandidate(t *testing.T) {
 	assert.Equal(t, codes.NotFound, call("AttestationQuote").Code())
 	bare := &leasev1.ServiceStatusRequest{LeaseId: &marketv1.LeaseID{}}
 	err := conn.Invoke(deadline(t), "/"+leaseService+"/AttestationQuote", bare, &emptypb.Empty{})
-	assert.Equal(t, codes.Unauthenticated, status.Code(err))
+	assert.Equal(t, codes.PermissionDenied, status.Code(err))
 }

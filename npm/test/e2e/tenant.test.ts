@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Auth } from "../../src/index.js";
-import { Stage } from "./harness.js";
+import { Stage, until } from "./harness.js";
 import type { Failure } from "./page.js";
 
 type Method = "hostnameMigrate" | "endpointMigrate" | "sendManifest" | "attestationQuote";
@@ -342,3 +342,43 @@ describe("a signed inventory", () => {
     },
   );
 });
+
+test.each(["jwt", "mtls"] as const)(
+  "services' status is followed in the SDK's LeaseRPC, and logs over REST, with %s",
+  async (by) => {
+    const version = ["--provider-version", "0.16.2", "--log-lines", "50"];
+    const stage = await Stage.open({ fake: [...version, "--lease-rpc", "sdk-full"] });
+    const page = await stage.page("module");
+    const { provider, lease } = stage.fake.ready;
+    const request = { provider, lease, auth: stage.fake.auth[by] };
+    const following = page.evaluate(async (request) => {
+      for await (const services of client.streamServiceStatus({
+        ...request,
+        follow: true,
+      } as never)) {
+        const web = services.find(({ name }) => name === "web");
+        globalThis.seen = 1;
+        if (web?.status?.total === 4) return "four";
+      }
+      return "ended";
+    }, request);
+    await until("a status", 10_000, async () => (await page.evaluate("globalThis.seen")) === 1);
+    await stage.fake.grow("web");
+    expect(await following, stage.errors()).toBe("four");
+    const lines = await page.evaluate(async (request) => {
+      let lines = 0;
+      for await (const batch of client.streamLogs(request as never).batches())
+        lines += batch.length;
+      return lines;
+    }, request);
+    expect(lines).toBe((await stage.fake.logs()).reduce((sum, log) => sum + log.lines, 0));
+    const seen = await stage.fake.requests();
+    await stage.close();
+    const service = "/akash.provider.lease.v1.LeaseRPC/";
+    expect(seen.map(({ method }) => method)).toContain(`${service}StreamServiceStatus`);
+    expect(seen.map(({ method }) => method)).not.toContain(`${service}StreamServiceLogs`);
+    expect(seen.some(({ protocol, method }) => protocol === "ws" && method.endsWith("/logs"))).toBe(
+      true,
+    );
+  },
+);
