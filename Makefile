@@ -143,7 +143,7 @@ lint-package: $(NPM) $(PACKAGE_MODULES)
 # runs in Node, with a server beside it.
 .PHONY: test-go
 test-go: $(NODE_MODULES) ## Run the Go tests
-	@.ci/need gcc=gcc,libc6-dev
+	@.ci/need gcc=gcc,libc6-dev curl=curl
 	go test -race ./bridge/... ./testserver/... ./wasm/...
 	go test ./proto/... ./web/...
 	GOOS=js GOARCH=wasm go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./wasm/browser

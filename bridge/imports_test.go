@@ -33,6 +33,8 @@ var rooms = []room{
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
 	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
+	{"bridge/edge/...", []string{"bridge/edge/...", "bridge/grpcweb", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it receives calls in each protocol, and knows no providers"},
+	{"bridge/reflection", []string{"bridge/relay", "bridge/rpcerror"}, "it describes services, and calls none"},
 	{"bridge/relay", []string{"bridge/rpcerror", "bridge/internal/..."}, "it moves frames without decoding them, and knows no certificates and no chain"},
 	{"bridge/rest/...", []string{"bridge/provider", "bridge/trust", "bridge/rest/...", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it speaks REST with providers, and knows no browsers"},
 	{"bridge/sdk", []string{"bridge/provider", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it speaks the SDK's LeaseRPC with providers, and knows no browsers"},

@@ -10,15 +10,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
+	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/edge/connect"
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/gateway"
-	"akash-provider-web/bridge/grpcweb"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/reflection"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
 )
@@ -85,15 +87,16 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		REST:              rest.New(rest.Options{Logger: log, Skipped: metrics.Skipped}),
 		Statuses:          s.statuses,
 		Metadata:          metadata,
+		Own:               ownMethods(),
 		AllowInsecure:     c.allowInsecure,
 		AllowHostOverride: c.allowHostOverride,
 		MaxStreams:        c.maxStreams,
 		Logger:            log,
 		Metrics:           metrics,
 	})
-	s.call = grpcweb.Handler(
+	s.call = edge.Handler(
 		&relay.Handler{Accept: g.Accept, Stopping: stopping},
-		grpcweb.Options{Origins: origins, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
+		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
 	return s, nil
 }
@@ -102,7 +105,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 // metrics, Prometheus.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.Method == http.MethodPost, r.Method == http.MethodOptions, isMethodPath(r.URL.Path):
+	case r.Method == http.MethodPost, r.Method == http.MethodOptions, edge.IsMethodPath(r.URL.Path):
 		s.calls.Add(1)
 		defer s.calls.Done()
 		s.call.ServeHTTP(w, r)
@@ -126,11 +129,28 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isMethodPath reports whether path has the form of a gRPC method,
-// /package.Service/Method.
-func isMethodPath(path string) bool {
-	service, method, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return ok && method != "" && strings.Contains(service, ".") && !strings.Contains(method, "/")
+// describe describes a method for calls with JSON.
+func describe(path string) (connect.Method, bool) {
+	if m, ok := gateway.Lookup(path); ok {
+		return connect.Method{Input: m.Input, Output: m.Output, Streaming: m.Streaming}, true
+	}
+	return connect.Method{Input: reflection.Input, Output: reflection.Output, Streaming: true}, slices.Contains(reflection.Paths, path)
+}
+
+// ownMethods returns the methods that the bridge answers without a provider, by path.
+func ownMethods() map[string]relay.Duplex {
+	var services []string
+	for _, m := range gateway.Methods() { // sorted
+		if !slices.Contains(services, m.Service) {
+			services = append(services, m.Service)
+		}
+	}
+	server := reflection.Server(services...)
+	own := map[string]relay.Duplex{}
+	for _, path := range reflection.Paths {
+		own[path] = server
+	}
+	return own
 }
 
 func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) {

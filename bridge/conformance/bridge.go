@@ -9,7 +9,8 @@ import (
 	"net/netip"
 	"strings"
 
-	"akash-provider-web/bridge/grpcweb"
+	"akash-provider-web/bridge/edge"
+	"akash-provider-web/bridge/edge/connect"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
@@ -56,7 +57,7 @@ func newBridge(addr string) (*bridge, error) {
 		header := metadata.Upstream(r.Header)
 		return &relay.Call{
 			Provider:  address,
-			Streaming: strings.HasSuffix(r.URL.Path, "Stream"),
+			Streaming: streaming(r.URL.Path),
 			Route: func(ctx context.Context) (*relay.Route, error) {
 				endpoint, err := pool.Reach(ctx, provider.Request{
 					Address: address,
@@ -75,13 +76,23 @@ func newBridge(addr string) (*bridge, error) {
 		}, nil
 	}
 	return &bridge{
-		Handler: grpcweb.Handler(&relay.Handler{Accept: accept, MaxMessage: maxMessage}, grpcweb.Options{
+		Handler: edge.Handler(&relay.Handler{Accept: accept, MaxMessage: maxMessage}, edge.Options{
 			Origins:    origins,
+			Method:     method,
 			MaxRequest: maxMessage,
 		}),
 		pool: pool,
 	}, nil
 }
+
+// method describes the methods of the suite's service, without their messages.
+func method(path string) (m connect.Method, ok bool) {
+	m.Streaming = streaming(path)
+	return m, strings.HasPrefix(path, "/connectrpc.conformance.v1.ConformanceService/")
+}
+
+// streaming reports whether the answer to the method at path is a stream.
+func streaming(path string) bool { return strings.HasSuffix(path, "Stream") }
 
 // Close ends the bridge's connections to its provider.
 func (b *bridge) Close() { b.pool.Close() }

@@ -1,6 +1,6 @@
 // Conformance runs the bridge under connectrpc's conformance suite
-// (testserver/conformance). It uses akash-provider-bridge's gRPC-Web handler, relay
-// and transport, with one of the suite's own gRPC servers as the provider.
+// (testserver/conformance). It uses akash-provider-bridge's edge, relay and
+// transport, with one of the suite's own gRPC servers as the provider.
 //
 //	conformance PROGRAM
 //

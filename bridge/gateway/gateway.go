@@ -36,13 +36,15 @@ const (
 	headerStale = "Akash-Stale"
 )
 
-// Options are the settings of a Gateway. All are required except MaxStreams and the
-// two permissions.
+// Options are the settings of a Gateway. All are required except Own, MaxStreams and
+// the two permissions.
 type Options struct {
 	Reacher  provider.Reacher
 	REST     *rest.Adapter
 	Statuses *fanout.Hub
 	Metadata *guard.Metadata
+	// Own are the methods that the bridge answers itself, without a provider, by path.
+	Own map[string]relay.Duplex
 	// AllowInsecure lets callers skip the verification of a provider's certificate.
 	AllowInsecure bool
 	// AllowHostOverride lets callers name a provider's host.
@@ -64,6 +66,9 @@ func New(o Options) *Gateway { return &Gateway{options: o} }
 
 // Accept decides about a call before its body is read.
 func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
+	if own, ok := g.options.Own[r.URL.Path]; ok {
+		return g.acceptOwn(r, own)
+	}
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	if err == nil {
 		err = g.admit(c.request.Address)
@@ -87,11 +92,25 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 			}
 			return g.route(c, endpoint, header)
 		},
-		Done: func(result relay.Result) {
-			g.open.Add(-1)
-			g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
-			g.logFinished(c, endpoint, result)
+		Done: func(result relay.Result) { g.done(c, endpoint, result) },
+	}, nil
+}
+
+// acceptOwn accepts a call of a method that the bridge answers itself.
+func (g *Gateway) acceptOwn(r *http.Request, own relay.Duplex) (*relay.Call, error) {
+	if err := g.admit(""); err != nil {
+		g.logRefused(r, err)
+		return nil, err
+	}
+	c := &call{method: Method{Path: r.URL.Path}}
+	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
+	return &relay.Call{
+		Streaming: true,
+		Duplex:    true,
+		Route: func(context.Context) (*relay.Route, error) {
+			return &relay.Route{Upstream: own}, nil
 		},
+		Done: func(result relay.Result) { g.done(c, nil, result) },
 	}, nil
 }
 
@@ -103,6 +122,13 @@ func (g *Gateway) admit(address string) error {
 	g.open.Add(-1)
 	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
 		"this bridge already has %d calls open, its limit (--max-streams); try again later", g.options.MaxStreams))
+}
+
+// done ends a call. endpoint is nil if none was connected.
+func (g *Gateway) done(c *call, endpoint *provider.Endpoint, result relay.Result) {
+	g.open.Add(-1)
+	g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
+	g.logFinished(c, endpoint, result)
 }
 
 // connect connects to a provider, and records how long that took.
@@ -223,6 +249,8 @@ func (g *Gateway) logRefused(r *http.Request, err error) {
 	label := "unknown" // callers may send any path, which must not become a label
 	if m, ok := methods[r.URL.Path]; ok {
 		label = m.Path
+	} else if _, ok := g.options.Own[r.URL.Path]; ok {
+		label = r.URL.Path
 	}
 	g.options.Metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
 	g.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call refused",

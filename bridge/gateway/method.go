@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
@@ -24,6 +25,8 @@ type Method struct {
 	Streaming bool
 	// Duplex says that the request may be any number of messages, too.
 	Duplex bool
+	// Input and Output are the types of its messages.
+	Input, Output protoreflect.MessageType
 }
 
 // Public reports whether providers answer the method without authentication. The
@@ -41,6 +44,12 @@ func (m Method) grpcOnly() bool {
 // so that one stream from the provider can serve them all.
 func (m Method) sharesStream() bool {
 	return m.Path == providerv1.ProviderRPC_StreamStatus_FullMethodName
+}
+
+// Lookup returns the method at a path.
+func Lookup(path string) (m Method, ok bool) {
+	m, ok = methods[path]
+	return m, ok
 }
 
 // Methods returns the methods that the bridge relays, sorted by path.
@@ -65,10 +74,20 @@ func methodsOf(files ...protoreflect.FileDescriptor) map[string]Method {
 			for j := range service.Methods().Len() {
 				d := service.Methods().Get(j)
 				m := Method{Service: string(service.FullName()), Name: string(d.Name()), Streaming: d.IsStreamingServer(), Duplex: d.IsStreamingClient()}
+				m.Input, m.Output = messageType(d.Input()), messageType(d.Output())
 				m.Path = "/" + m.Service + "/" + m.Name
 				index[m.Path] = m
 			}
 		}
 	}
 	return index
+}
+
+// messageType returns the generated type of a message.
+func messageType(d protoreflect.MessageDescriptor) protoreflect.MessageType {
+	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		panic(err) // the services' packages register their messages
+	}
+	return t
 }

@@ -26,6 +26,7 @@ const (
 	contentTypeWeb    = "application/grpc-web"
 	contentTypeText   = "application/grpc-web-text"
 	contentTypeNative = "application/grpc" // of the translated call
+	contentTypeJSON   = "application/json" // of Connect, which package edge answers
 	suffixProto       = "+proto"
 )
 
@@ -69,10 +70,7 @@ type handler struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if !h.options.Origins.Allows(r) {
-		w.Header().Add("Vary", "Origin")
-		http.Error(w, "This bridge does not serve pages of the origin "+quote(r.Header.Get("Origin"))+
-			". Its operator can allow them: --allow-origin.", http.StatusForbidden)
+	if !h.options.Origins.Check(w, r) {
 		return
 	}
 	switch {
@@ -125,7 +123,8 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		w.Header().Set("Accept-Post", contentTypeWeb+suffixProto+", "+contentTypeText+suffixProto)
 		http.Error(w, "The bridge speaks gRPC-Web with protobuf messages: want the content type "+
-			contentTypeWeb+suffixProto+" or "+contentTypeText+suffixProto+".", http.StatusUnsupportedMediaType)
+			contentTypeWeb+suffixProto+" or "+contentTypeText+suffixProto+
+			". It takes Connect's "+contentTypeJSON+", too.", http.StatusUnsupportedMediaType)
 		return
 	}
 	if !text && r.Header[headerProbe] != nil {
@@ -191,19 +190,4 @@ func parseContentType(value string) (contentType string, text, ok bool) {
 		return contentType, true, true
 	}
 	return "", false, false
-}
-
-// quote shortens and quotes a header's value for an error message.
-func quote(value string) string {
-	if len(value) > 100 {
-		value = value[:100] + "…"
-	}
-	return `"` + strings.Map(printable, value) + `"`
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r > '~' && r != '…' {
-		return '?'
-	}
-	return r
 }

@@ -67,6 +67,32 @@ func (o *Origins) Allows(r *http.Request) bool {
 	return o.localhost && isLocalhost(u.Hostname())
 }
 
+// Check reports whether r may call, as Allows does. It answers a call that may not.
+func (o *Origins) Check(w http.ResponseWriter, r *http.Request) bool {
+	if o.Allows(r) {
+		return true
+	}
+	w.Header().Add("Vary", "Origin")
+	http.Error(w, "This bridge does not serve pages of the origin "+quote(r.Header.Get("Origin"))+
+		". Its operator can allow them: --allow-origin.", http.StatusForbidden)
+	return false
+}
+
+// quote shortens and quotes a header's value for an error message.
+func quote(value string) string {
+	if len(value) > 100 {
+		value = value[:100] + "…"
+	}
+	return `"` + strings.Map(printable, value) + `"`
+}
+
+func printable(r rune) rune {
+	if r < ' ' || r > '~' && r != '…' {
+		return '?'
+	}
+	return r
+}
+
 // serialize formats an origin as browsers do: in lower case, without the default port.
 func serialize(u *url.URL) string {
 	host := strings.ToLower(u.Host)

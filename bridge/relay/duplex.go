@@ -173,8 +173,9 @@ func (r *Requests) read() ([]byte, error) {
 }
 
 func bodyError(err error) error {
+	var known *rpcerror.Error
 	switch {
-	case err == io.EOF:
+	case err == io.EOF || errors.As(err, &known):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return rpcerror.New(codes.InvalidArgument, "", "the request's body is cut short: %w", errTruncated)
