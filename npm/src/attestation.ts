@@ -1,11 +1,11 @@
-// Reads attestation quotes, and checks that they are for the nonce that was sent.
+// Decodes attestation quotes, and checks that they are for the nonce that was sent.
 import { ProviderError } from "./errors.js";
 import type { AttestationQuote } from "./types.js";
 
-/** How long a nonce and the report data of a report are, in bytes. */
+/** The size of a nonce and of a report's report data, in bytes. */
 export const nonceSize = 64;
 
-/** A quote as the module gives it; reports are in base64. */
+/** A quote as the module returns it; binary fields are in base64. */
 export interface RawQuote {
   report: string;
   certChain: string;
@@ -15,7 +15,7 @@ export interface RawQuote {
   tlsBound: number;
 }
 
-/** What was asked for. */
+/** The parameters of a request for a quote. */
 export interface QuoteRequest {
   provider: string;
   nonce: Uint8Array;
@@ -88,9 +88,9 @@ function decode(raw: RawQuote, nonce: Uint8Array): AttestationQuote {
 const isMock = (report: Uint8Array) => String.fromCharCode(...report.subarray(0, 4)) === "MOCK";
 
 /**
- * reportDataAt returns where the report data is in a report, or undefined for a report
- * of unknown form. The layouts are those of AMD's SEV-SNP firmware ABI (56860, table
- * "ATTESTATION_REPORT") and of Intel's TDX (DCAP quotes of version 4 and 5, and
+ * reportDataAt returns the offset of the report data in a report, or undefined if the
+ * report's format is unknown. The layouts are those of AMD's SEV-SNP firmware ABI (56860,
+ * table "ATTESTATION_REPORT") and of Intel's TDX (DCAP quotes of version 4 and 5, and
  * TDREPORT_STRUCT).
  */
 function reportDataAt(report: Uint8Array, platform: string): number | undefined {
@@ -105,7 +105,7 @@ function reportDataAt(report: Uint8Array, platform: string): number | undefined 
   const version = view.getUint16(0, true);
   const kind = view.getUint32(4, true);
   if (kind !== 0x81) return undefined; // not TDX
-  // Version 5 says before the body what it is: 2 for TDX 1.0, 3 for TDX 1.5.
+  // Version 5 has the body's type before it: 2 for TDX 1.0, 3 for TDX 1.5.
   const body = version === 5 ? view.getUint16(48, true) : 2;
   const at = version === 4 ? 48 + inBody : 54 + inBody;
   if ((version !== 4 && version !== 5) || (body !== 2 && body !== 3)) return undefined;
@@ -114,7 +114,7 @@ function reportDataAt(report: Uint8Array, platform: string): number | undefined 
 
 const has = (report: Uint8Array, at: number) => report.length >= at + nonceSize;
 
-/** bound returns the report data of a TLS key and a nonce, or undefined without a key. */
+/** bound returns the report data for a TLS key and a nonce, or undefined without a key. */
 async function bound(
   key: Uint8Array | undefined,
   nonce: Uint8Array,

@@ -1,5 +1,6 @@
 import { type RawQuote, readQuote } from "./attestation.js";
 import { kind, maxTimeout, readCount } from "./checks.js";
+import { jsonItems, logEntries, type ShellPiece, shellPieces } from "./engine/batch-items.js";
 import type {
   CallMethod,
   Engine,
@@ -9,7 +10,6 @@ import type {
   Stop,
   StreamMethod,
 } from "./engine/engine.js";
-import { jsonItems, logEntries, type ShellPiece, shellPieces } from "./engine/entries.js";
 import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { asProviderError, ProviderError } from "./errors.js";
@@ -55,7 +55,7 @@ import { joinCommand } from "./shell/messages.js";
 import { outputWindow, Shell } from "./shell/shell.js";
 import { asyncDispose, Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
-import { maxAsked, takesSockets } from "./transport/transport.js";
+import { maxCalls, usesWebSocket } from "./transport/transport.js";
 import type {
   AttestationQuote,
   CallResult,
@@ -168,7 +168,7 @@ export class Client {
       ...readCall(this.#settings, address, options),
       transport,
     }));
-    const most = takesSockets(bridge, transport) ? Math.min(concurrency, maxAsked) : concurrency;
+    const most = usesWebSocket(bridge, transport) ? Math.min(concurrency, maxCalls) : concurrency;
     return this.#discover(calls, most, options);
   }
 
@@ -319,10 +319,10 @@ export class Client {
   }
 
   /**
-   * Asks a lease that runs in a trusted execution environment for evidence of it, and
-   * checks that the report is for the nonce that was sent. Whether to trust the report
-   * is for the page to find out: its signature, the certificates behind that, and the
-   * measurements in it (`docs/attestation.md` of the package).
+   * Gets evidence from a lease that it runs in a trusted execution environment, and checks
+   * that the report is for the nonce that was sent. The page has to verify the rest: the
+   * report's signature, its certificates, and the measurements in it (`docs/attestation.md`
+   * of the package).
    *
    * ```ts
    * const { response, error } = await client.attestationQuote({ provider, lease, auth });
@@ -330,9 +330,9 @@ export class Client {
    * await verify(response.report, response.teePlatform); // the page's own
    * ```
    *
-   * A provider before v0.15.0 is `UNIMPLEMENTED`; a lease without a trusted execution
-   * environment is `FAILED_PRECONDITION`; a report for another nonce is an error, too,
-   * whose reason is `nonceMismatch`.
+   * The error is `UNIMPLEMENTED` for a provider before v0.15.0, and `FAILED_PRECONDITION`
+   * for a lease without a trusted execution environment. If the report is for another
+   * nonce, its reason is `nonceMismatch`.
    */
   async attestationQuote(options: AttestationOptions): Promise<CallResult<AttestationQuote>> {
     const { call, request } = readAttestationCall(this.#settings, options);
@@ -444,16 +444,16 @@ export class Client {
   }
 
   /**
-   * Runs a command in a container to its end, and tells what it wrote, and its exit code.
+   * Runs a command in a container and returns its output and exit code when it has ended.
    *
    * ```ts
    * const result = await client.exec({ provider, lease, service: "web", command: ["ls", "/data"], auth });
    * if (result.status === "success") console.log(result.response.exitCode, result.response.stdout);
    * ```
    *
-   * A command that fails is a success here, with an exit code other than 0. Where the
-   * time runs out, or the connection breaks (the reason is `shellBroken`), the command may
-   * still run: providers cannot end one. It is never attempted twice.
+   * A command that fails is a success here, with an exit code other than 0. After a timeout, or if the
+   * connection breaks (the reason is `shellBroken`), the command may still be running: providers cannot end
+   * it. It is not retried.
    */
   exec(options: ExecOptions & { output: "bytes" }): Promise<CallResult<ExecOutput<Uint8Array>>>;
   exec(options: ExecOptions & { output?: "text" }): Promise<CallResult<ExecOutput>>;
@@ -504,17 +504,18 @@ export class Client {
   }
 
   /**
-   * Reads a file in a container, or with `directory` all that is in a directory, as a tar
+   * Reads a file in a container or, with `directory`, the content of a directory as a tar
    * archive.
    *
    * ```ts
-   * const result = await client.downloadFile({ provider, lease, service: "web", path: "/data/db.sqlite", auth });
+   * const result = await client.downloadFile({ provider, lease, service: "web", path:
+   * "/data/db.sqlite", auth });
    * if (result.status === "success") await result.response.stream.pipeTo(file);
    * ```
    *
-   * The container needs `sh`, `head`, `cat` and `wc`, or `tar`; where one is missing the
-   * error's reason is `toolMissing`. Where it has `sha256sum`, both ends compute the
-   * SHA-256, and the stream fails if they differ.
+   * The container needs `sh`, `head`, `cat` and `wc`, or `tar`. If one is missing, the
+   * error's reason is `toolMissing`. If it has `sha256sum`, both sides compute the SHA-256,
+   * and the stream fails if they differ.
    */
   async downloadFile(options: DownloadOptions): Promise<CallResult<FileDownload>> {
     readFile(options);
@@ -528,17 +529,18 @@ export class Client {
   }
 
   /**
-   * Writes a file in a container, or with `directory` unpacks a tar archive there. What is
-   * there stays as it is until all has arrived and, where the container has `sha256sum`,
-   * was found to be what was sent.
+   * Writes a file in a container or, with `directory`, unpacks a tar archive there.
+   * Existing files are not changed until all data has arrived and, if the container has
+   * `sha256sum`, has been verified.
    *
    * ```ts
-   * await client.uploadFile({ provider, lease, service: "web", path: "/app/config.json", data: "{}", auth });
+   * await client.uploadFile({ provider, lease, service: "web", path: "/app/config.json",
+   * data: "{}", auth });
    * ```
    *
-   * The container needs `sh`, `head`, `wc`, `mv` and `rm`, or `tar` and `mkdir`; where one is
-   * missing the error's reason is `toolMissing`. An upload that breaks off leaves a file
-   * beside the other whose name ends with `.part`.
+   * The container needs `sh`, `head`, `wc`, `mv` and `rm`, or `tar` and `mkdir`. If one is
+   * missing, the error's reason is `toolMissing`. An interrupted upload leaves a file
+   * beside the target whose name ends with `.part`.
    */
   async uploadFile(options: UploadOptions): Promise<CallResult<FileSummary>> {
     readFile(options);
@@ -564,7 +566,7 @@ export class Client {
     return shell;
   }
 
-  /** run has something done with a shell, and makes a result of that. */
+  /** run calls a function with a new shell, and returns its result as a CallResult. */
   async #run<T>(
     call: EngineCall,
     signal: AbortSignal | undefined,
@@ -655,7 +657,8 @@ export class Client {
   }
 
   /**
-   * watch ends something when the signal is aborted or the client closed, until released.
+   * watch arranges for end to be called when the signal is aborted or the client is closed.
+   * The returned function cancels that.
    */
   #watch(
     end: (error: ProviderError) => void,
@@ -698,7 +701,7 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   const late = reason?.name === "TimeoutError";
   return new ProviderError({
     code: late ? "DEADLINE_EXCEEDED" : "CANCELLED",
-    message: `provider ${provider}: ${late ? "the time of the call's signal ran out" : "the call was cancelled"}`,
+    message: `provider ${provider}: ${late ? "the call's signal timed out" : "the call was cancelled"}`,
     provider,
     cause: reason,
   });
@@ -709,7 +712,10 @@ export interface Source extends ModuleSource {
   worker(): WorkerScript;
 }
 
-/** @internal createClientFrom makes a client from source, unless the options say otherwise. */
+/**
+ * @internal createClientFrom creates a client whose files are those of source, unless the
+ * options name others.
+ */
 export async function createClientFrom(options: ClientOptions, source: Source): Promise<Client> {
   const settings = readClientOptions(options);
   const mixed = mixedContent(settings.bridge);

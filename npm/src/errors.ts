@@ -18,30 +18,30 @@ export type ErrorCode =
   | "UNAUTHENTICATED";
 
 /**
- * What went wrong, more closely than a code says. A bridge of a later version may know
- * of more than these.
+ * The cause of an error, more specific than its code. A later version of the bridge may use
+ * other reasons, too.
  *
- * | | |
+ * | reason | cause |
  * |---|---|
- * | `malformedAddress`, `malformedMetadata` | the call's arguments |
- * | `notAllowed` | the bridge does not allow `insecure` and the like |
- * | `bridgeBusy`, `bridgeStopping` | the bridge itself; another try may do |
- * | `bridgeUnreachable`, `notABridge` | nothing answers at `bridgeUrl`; something does that is no bridge |
- * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge: the message says what that needs |
- * | `webSocketUnavailable`, `tooManyStreams` | the option `transport` |
- * | `streamStalled` | nothing came any more, not even heartbeats |
- * | `streamBuffered` | a proxy before the bridge holds streams back: the message says what that needs |
- * | `unknownProvider`, `chainUnavailable` | what the chain says, or that it does not answer |
- * | `hostNotFound`, `destinationRefused`, `providerUnreachable` | the way to the provider |
- * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | what the provider answered |
- * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate; nothing was sent |
- * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credential |
+ * | `malformedAddress`, `malformedMetadata` | the call's arguments are invalid |
+ * | `notAllowed` | the bridge does not allow an option such as `insecure` |
+ * | `bridgeBusy`, `bridgeStopping` | the bridge is overloaded or shutting down; a retry may succeed |
+ * | `bridgeUnreachable`, `notABridge` | nothing answers at `bridgeUrl`, or something that is not a bridge |
+ * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge; the message says what to change |
+ * | `webSocketUnavailable`, `tooManyStreams` | see the option `transport` |
+ * | `streamStalled` | the stream received nothing, not even heartbeats |
+ * | `streamBuffered` | a proxy in front of the bridge buffers streams; the message says what to change |
+ * | `unknownProvider`, `chainUnavailable` | the provider is not on the chain, or the chain does not answer |
+ * | `hostNotFound`, `destinationRefused`, `providerUnreachable` | the bridge cannot connect to the provider |
+ * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | the provider's answer |
+ * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate is not trusted; nothing was sent |
+ * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credentials |
  * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
- * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or try again |
+ * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or retry |
  * | `nonceMismatch` | an attestation report is not for the nonce that was sent: do not trust it |
- * | `shellBroken` | the connection to a process broke, which may still run |
- * | `commandNotFound`, `toolMissing`, `fileFailed` | what a container has: no such program, not the tools for files; a file that could not be read or written |
- * | `outcomeUnknown` | the answer was lost of a call that may have had its effect |
+ * | `shellBroken` | the connection to a process broke; the process may still be running |
+ * | `commandNotFound`, `toolMissing`, `fileFailed` | a container does not have the command or a program that file transfers need, or a file could not be read or written |
+ * | `outcomeUnknown` | the answer was lost; the call may have taken effect |
  */
 export type ErrorReason =
   | "malformedAddress"
@@ -98,7 +98,7 @@ export type ErrorReason =
   | "nonceMismatch"
   | (string & {});
 
-/** What a {@link ProviderError} is made of. */
+/** The members of a {@link ProviderError}. */
 export interface ErrorDetails {
   code: ErrorCode;
   message: string;
@@ -109,8 +109,8 @@ export interface ErrorDetails {
 }
 
 /**
- * Why a call failed. The message is for people: it names the provider and the
- * cause, and what to do where that is known.
+ * The error of a failed call. The message is for people: it names the provider, the cause
+ * and, if known, a remedy.
  *
  * ```ts
  * if (error.code === "NOT_FOUND") forget(error.provider);
@@ -122,13 +122,13 @@ export class ProviderError extends Error {
   /** The gRPC status, such as `"UNAVAILABLE"`. */
   readonly code: ErrorCode;
   /**
-   * What went wrong, more closely than the code says, such as `"revoked"` for a
-   * certificate; undefined where the bridge gave no reason.
+   * The cause, more specific than the code, such as `"revoked"` for a certificate;
+   * undefined if the bridge gave none.
    */
   readonly reason: ErrorReason | undefined;
-  /** The address of the provider that was called; undefined where none was. */
+  /** The address of the provider that was called; undefined if none was. */
   readonly provider: string | undefined;
-  /** How many attempts were made; undefined where none was. */
+  /** How many attempts were made; undefined if none was. */
   readonly attempts: number | undefined;
 
   constructor(details: ErrorDetails) {
@@ -140,7 +140,10 @@ export class ProviderError extends Error {
   }
 }
 
-/** failure makes the error that was described. One that the page caused keeps its cause. */
+/**
+ * failure creates an error from its details. If the page caused it, it has the page's
+ * cause.
+ */
 export function failure(details: ErrorDetails, stopped?: ProviderError): ProviderError {
   return new ProviderError({
     ...details,
@@ -148,7 +151,7 @@ export function failure(details: ErrorDetails, stopped?: ProviderError): Provide
   });
 }
 
-/** asProviderError makes a ProviderError of what was thrown, and names the provider. */
+/** asProviderError turns what was thrown into a ProviderError that names the provider. */
 export function asProviderError(error: unknown, provider?: string): ProviderError {
   if (!(error instanceof ProviderError)) {
     return new ProviderError({ code: "INTERNAL", message: String(error), provider, cause: error });
@@ -159,7 +162,7 @@ export function asProviderError(error: unknown, provider?: string): ProviderErro
     : new ProviderError({ code, message, reason, attempts, provider, cause });
 }
 
-/** detailsOf returns what an error is made of, but for its cause, which may not be one to clone. */
+/** detailsOf returns an error's details, except its cause, which may not be cloneable. */
 export function detailsOf(error: ProviderError): ErrorDetails {
   const { code, message, reason, provider, attempts } = error;
   return { code, message, reason, provider, attempts };

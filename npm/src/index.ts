@@ -4,14 +4,14 @@ import type { ClientOptions } from "./options.js";
 export * from "./public.js";
 
 /**
- * Loads the WebAssembly module, once for all clients, and makes a client.
+ * Loads the WebAssembly module, once for all clients, and creates a client.
  *
  * ```ts
  * const client = await createClient({ bridgeUrl: "https://bridge.example.com" });
  * ```
  *
- * Throws a TypeError for options of the wrong type and a ProviderError where the
- * module or the worker cannot be loaded; trying again later may then work.
+ * Throws a TypeError if an option is invalid, and a ProviderError if the module or the
+ * worker cannot be loaded. A later call may succeed.
  */
 export function createClient(options: ClientOptions = {}): Promise<Client> {
   return createClientFrom(options, {

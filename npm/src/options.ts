@@ -1,188 +1,185 @@
-// What callers pass, documented; validation.ts checks it.
+// The public options; validation.ts checks them.
 import type { LoadProgress } from "./engine/loader.js";
 import type { FileProgress } from "./shell/files.js";
 import type { Transport } from "./transport/transport.js";
 import type { LogGap, ManifestGroup, StateListener } from "./types.js";
 
-/** How a client is made. */
+/** The options of {@link createClient}. */
 export interface ClientOptions {
   /**
-   * The URL of the bridge, an `akash-provider-bridge`. Default: the origin of the
-   * page, for pages that the bridge itself serves.
+   * The URL of the bridge, an `akash-provider-bridge`. Default: the origin of the page, for
+   * pages that the bridge itself serves.
    *
    * @example "https://bridge.example.com"
    */
   bridgeUrl?: string | URL;
   /**
-   * How long one attempt at a call may take, in milliseconds; `Infinity` for as
-   * long as it likes. Default: 30,000. It bounds the whole of a call with one
-   * answer, and of a stream without `follow` the time until it begins.
+   * The time limit of one attempt, in milliseconds, up to 2,147,483,647; `Infinity` for
+   * none. Default: 30,000. It covers a whole unary call and, for a stream without `follow`,
+   * the time until its first message.
    *
    * @example 10_000
    */
   timeoutMs?: number;
   /**
-   * How many attempts may follow the first one that fails, 0 to 100. Default: 3.
+   * The maximum number of retries after a failed attempt, 0 to 100. Default: 3.
    *
    * @example 0
    */
   retries?: number;
   /**
-   * How often the bridge breaks the silence of a stream, in milliseconds, 1,000 to
-   * 3,600,000; 0 or false for never. Default: 8,000. A stream on which nothing came
-   * for two intervals is dead: its connection is given up. Heartbeats also keep
-   * proxies from closing a quiet stream.
+   * How often the bridge sends a heartbeat on an idle stream, in milliseconds, 1,000 to
+   * 3,600,000; 0 or false for never. Default: 8,000. If a stream receives nothing for two
+   * intervals, its connection is considered dead and closed. Heartbeats also keep proxies
+   * from closing idle connections.
    *
    * @example 60_000
    */
   heartbeatMs?: number | false;
   /**
-   * How streams go to the bridge, and the calls of `discoverProviders`: by fetch or
-   * over WebSockets. Default: `"auto"`, which is over WebSockets from a browser to a
-   * bridge over http, and by fetch otherwise. Browsers make six requests to a host at
-   * a time over HTTP/1.1, of which each stream takes one; WebSockets are not counted,
-   * and over HTTP/2 there is no such limit. Where WebSockets do not get through
-   * `"auto"` goes by fetch, and `"websocket"` fails with the reason
-   * `webSocketUnavailable`. All other calls go by fetch.
+   * The transport of streams and of `discoverProviders`: fetch or WebSockets. All other
+   * calls use fetch. Default: `"auto"`, which uses WebSockets from a browser to a bridge
+   * over http, and fetch otherwise. Over HTTP/1.1, browsers allow six requests to a host at
+   * a time, and each stream takes one. WebSockets do not count, and HTTP/2 has no such
+   * limit. If WebSockets are blocked, `"auto"` uses fetch, and `"websocket"` fails with the
+   * reason `webSocketUnavailable`.
    *
-   * Over HTTP/2 a few streams that bring more than the page reads can hold up all else
-   * that goes to the bridge. With `"auto"` all but one of those go on over WebSockets.
+   * Over HTTP/2, a few streams that deliver more than the page reads can block all other
+   * calls to the bridge. With `"auto"`, all but one of those streams continue over
+   * WebSockets.
    *
-   * A page can have 220 streams over WebSockets; one more fails as
-   * `RESOURCE_EXHAUSTED`, with the reason `tooManyStreams`.
+   * A page can have 220 streams over WebSockets. One more fails as `RESOURCE_EXHAUSTED`,
+   * with the reason `tooManyStreams`.
    *
    * @example "fetch"
    */
   transport?: Transport;
   /**
-   * Where `akash-provider-web.wasm` is. Default: beside the package's own file,
-   * which bundlers understand.
+   * The URL of `akash-provider-web.wasm`. Default: beside the package's own file, in a form
+   * that bundlers recognise.
    *
    * @example "/assets/akash-provider-web.wasm"
    */
   wasmUrl?: string | URL;
   /**
-   * Is called while the module loads, which is about 3 MB, and half a megabyte on the
-   * way where the server compresses it; and once at the end. Default: none.
+   * Called while the module loads, and once at its end. The module is about 3 MB, or half a
+   * megabyte if the server compresses it. Default: none.
    *
    * @example ({ loaded, total }) => { bar.value = loaded / total; }
    */
   onProgress?: (progress: LoadProgress) => void;
   /**
-   * The compiled module itself, for those who load it themselves. Default: the module
-   * at `wasmUrl`.
+   * A compiled module, for applications that load it themselves. Default: the module at
+   * `wasmUrl`.
    *
    * @example await WebAssembly.compileStreaming(fetch("/module.wasm"))
    */
   wasmModule?: WebAssembly.Module;
   /**
-   * Whether the client's work is done in a Web Worker, which leaves the page's thread
-   * little more to do than to take what is finished. All clients of a page share one
-   * worker. It ends with the last of them that is disposed of or cleaned up, and
-   * starts again at the next call. Default: false.
+   * Whether the client runs in a Web Worker, which leaves little work to the page's thread.
+   * All clients of a page share one worker. It ends when the last of them is disposed of or
+   * cleaned up, and starts again with the next call. Default: false.
    *
-   * The worker makes the requests: a `fetch` that the page has wrapped does not see
-   * them. Where there can be no worker, the client is not made, and the error says
-   * why.
+   * The worker makes the requests, so a `fetch` that the page has wrapped does not see
+   * them. If no worker can be started, `createClient` throws an error that says why.
    *
    * @example true
    */
   worker?: boolean;
   /**
-   * Where the package's `worker.js` is. Default: beside the package's own file, which
-   * bundlers understand; for a script tag the script itself. A Content-Security-Policy
-   * must allow the worker by `worker-src`: its origin, or `blob:` where that is not the
-   * page's own.
+   * The URL of the package's `worker.js`. Default: beside the package's own file, in a form
+   * that bundlers recognise; for a script tag, the script itself. A Content-Security-Policy
+   * must allow the worker in `worker-src`: its origin, or `blob:` if that is not the page's
+   * own.
    *
    * @example "/assets/worker.js"
    */
   workerUrl?: string | URL;
 }
 
-/** How one call is made; what is absent is as the client has it. */
+/** The options of a call. Absent ones default to the client's. */
 export interface CallOptions {
   /**
-   * How long one attempt may take, in milliseconds. Default: the client's.
+   * The time limit of one attempt, in milliseconds. Default: the client's.
    *
    * @example 5_000
    */
   timeoutMs?: number;
   /**
-   * How many attempts may follow the first one that fails. Default: the client's.
+   * The maximum number of retries after a failed attempt. Default: the client's.
    *
    * @example 1
    */
   retries?: number;
   /**
-   * Accept any certificate of the provider, where the bridge allows it. Whoever is
-   * between the bridge and the provider can then read everything, credentials
-   * included. Default: false.
+   * Accept any certificate of the provider, if the bridge allows it. Anyone between the
+   * bridge and the provider can then read everything, including credentials. Default:
+   * false.
    *
    * @example true
    */
   insecure?: boolean;
   /**
-   * Ask the provider's version before choosing how to speak to it. Default: true.
-   * False goes straight to gRPC.
+   * Query the provider's version first, to choose the protocol. Default: true. False always
+   * uses gRPC.
    *
    * @example false
    */
   checkVersion?: boolean;
   /**
-   * Ends the call at once, whatever it is doing: the result is an error with the
-   * code `CANCELLED`, or `DEADLINE_EXCEEDED` after `AbortSignal.timeout`. Default:
-   * none.
+   * Ends the call at once. Its result is an error with the code `CANCELLED`, or
+   * `DEADLINE_EXCEEDED` for `AbortSignal.timeout`. Default: none.
    *
    * @example AbortSignal.timeout(60_000)
    */
   signal?: AbortSignal;
 }
 
-/** How providers are discovered. */
+/** The options of {@link Client.discoverProviders}. */
 export interface DiscoverOptions extends CallOptions {
   /**
-   * How many providers are asked at the same time, from 1. Default: 200.
+   * How many providers are called at the same time, at least 1. Default: 200.
    *
    * @example 20
    */
   concurrency?: number;
 }
 
-/** How one stream is made; what is absent is as the client has it. */
+/** The options of a stream. Absent ones default to the client's. */
 export interface StreamOptions extends CallOptions {
   /**
-   * How often the bridge breaks the stream's silence, in milliseconds; 0 or false
+   * How often the bridge sends a heartbeat on an idle stream, in milliseconds; 0 or false
    * for never. Default: the client's.
    *
    * @example false
    */
   heartbeatMs?: number | false;
   /**
-   * How the stream goes to the bridge. Default: the client's.
+   * The transport of the stream. Default: the client's.
    *
    * @example "websocket"
    */
   transport?: Transport;
   /**
-   * Whether to go on over another connection when one breaks. Default: true. A
-   * stream that follows then tries for as long as it is read, waiting up to ten
-   * seconds between attempts, also before anything came, once the bridge has answered;
-   * one that does not gives up after as many attempts in a row as `retries` allows that
-   * brought nothing new. False makes the stream throw at the first break.
+   * Whether to reconnect when the connection breaks. Default: true. Once the bridge has
+   * answered, a stream with `follow` retries for as long as it is read, with a delay of up
+   * to ten seconds between attempts. A stream without it gives up after `retries`
+   * consecutive attempts that brought nothing new. With false, the stream throws when its
+   * connection breaks.
    *
    * @example false
    */
   reconnect?: boolean;
   /**
-   * Is called whenever the stream's state changes, or the provider's reason for it; so
-   * is {@link Stream.onState}'s. Default: none.
+   * Called whenever the stream's state changes, or the provider's reason for it, like
+   * {@link Stream.onState}. Default: none.
    *
    * @example (state, error) => show(error?.reason === "podStarting" ? "starting" : state)
    */
   onState?: StateListener;
 }
 
-/** Names a lease. */
+/** Identifies a lease. */
 export interface LeaseId {
   /**
    * The tenant's address.
@@ -222,7 +219,7 @@ export interface LeaseId {
   bseq?: number;
 }
 
-/** Selects services of a lease; what is absent selects all. */
+/** Selects services of a lease. Absent members select all. */
 export interface ServiceFilter {
   /**
    * The name of a service. Default: all services.
@@ -239,10 +236,10 @@ export interface ServiceFilter {
 }
 
 /**
- * Who asks: a token that the tenant signed, a function that makes such tokens, or
- * the tenant's client certificate; never two of them, which providers refuse. It
- * goes only to methods of a lease, and only to a provider whose certificate has been
- * verified.
+ * The caller's credentials: a token signed by the tenant, a function that creates such
+ * tokens, or the tenant's client certificate. Only one may be given, since providers refuse
+ * two. Credentials are sent only with methods about a lease, and only to a provider whose
+ * certificate has been verified.
  *
  * ```ts
  * const auth = { type: "jwt", getToken: () => wallet.signToken() };
@@ -251,14 +248,14 @@ export interface ServiceFilter {
 export type Auth = TokenAuth | TokenSourceAuth | CertificateAuth;
 
 /**
- * A token (AEP-64): a JWT, signed with the owner's key as `ES256K` or `ES256KADR36`.
- * What is certain to be refused is not sent. The call then fails with the reason
- * `tokenInvalid`, `tokenExpired`, `tokenNotYetValid` (a clock is wrong: providers
- * allow for no difference) or `scopeMissing`. The first two dates are judged by the
- * page's clock with 30 seconds to spare; within those the provider decides.
+ * A token (AEP-64): a JWT that is signed with the owner's key as `ES256K` or `ES256KADR36`.
+ * A token that is certain to be refused is not sent. The call then fails with the reason
+ * `tokenInvalid`, `tokenExpired`, `tokenNotYetValid` (providers do not tolerate any clock
+ * difference) or `scopeMissing`. A token's dates are compared with the page's clock, with a
+ * tolerance of 30 seconds, within which the provider decides.
  *
- * Name the provider in the token's `leases.permissions`: one of full access can be
- * used by a provider at any other. The console warns of the first such token.
+ * Name the provider in the token's `leases.permissions`. A provider can use a token with
+ * full access at any other provider. The first such token causes a warning on the console.
  */
 export interface TokenAuth {
   type: "jwt";
@@ -270,14 +267,14 @@ export interface TokenAuth {
 }
 
 /**
- * Makes tokens when they are needed. The last one is used until 60 seconds before
- * it expires; then, and once for each call whose token the provider refused, the
- * function is asked again. Calls that share the function share its tokens, and wait
- * together while it works. Where it throws, the call fails as `UNAUTHENTICATED`.
+ * Creates tokens when they are needed. A token is used until 60 seconds before it expires.
+ * The function is called again then, and once for each call whose token the provider
+ * refused. Calls with the same function share its tokens, and wait together for a new one.
+ * If the function throws, the call fails as `UNAUTHENTICATED`.
  */
 export interface TokenSourceAuth {
   type: "jwt";
-  /** Makes a token, such as by asking the user's wallet to sign one. */
+  /** Creates a token, for example by asking the user's wallet to sign one. */
   getToken: () => string | Promise<string>;
   token?: never;
   certPem?: never;
@@ -285,80 +282,80 @@ export interface TokenSourceAuth {
 }
 
 /**
- * A client certificate that the owner has published on the chain, and its key. They
- * pass through the bridge, which keeps them no longer than the call. A provider that
- * serves a public authority's certificate asks for none: use a token there.
+ * A client certificate that the owner has published on the chain, and its key. They pass
+ * through the bridge, which keeps them only for the duration of the call. A provider that
+ * serves a certificate of a public CA does not request client certificates: use a token
+ * there.
  */
 export interface CertificateAuth {
   type: "mtls";
-  /** The certificate, PEM. */
+  /** The certificate, in PEM format. */
   certPem: string;
-  /** Its private key, PEM, not encrypted. */
+  /** The certificate's private key, in PEM format, not encrypted. */
   keyPem: string;
   token?: never;
   getToken?: never;
 }
 
-/** What all calls about a lease have in common. */
+/** The options common to calls about a lease. */
 export interface LeaseOptions extends CallOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
   /** The lease. */
   lease: LeaseId;
   /**
-   * Which services. Default: all.
+   * The services. Default: all.
    *
    * @example { name: "web", replicas: [0] }
    */
   filter?: ServiceFilter;
   /**
-   * Who asks. Default: none, which providers refuse.
+   * The credentials. Default: none, which providers refuse.
    *
    * @example { type: "jwt", token }
    */
   auth?: Auth;
 }
 
-/** What status of which services to stream. */
+/** The options of {@link Client.streamServiceStatus}. */
 export interface ServiceStatusOptions extends LeaseOptions, StreamOptions {
   /**
-   * Whether to go on with every change. Default: false.
+   * Whether to continue with every change. Default: false.
    *
    * @example true
    */
   follow?: boolean;
 }
 
-/** Which logs to stream. */
+/** The options of {@link Client.streamLogs}. */
 export interface LogOptions extends LeaseOptions, StreamOptions {
   /**
-   * Whether to go on after the history. Default: false.
+   * Whether to continue with new lines after the existing ones. Default: false.
    *
    * @example true
    */
   follow?: boolean;
   /**
-   * How many lines of history, where the provider can be told (over REST).
-   * Default: all.
+   * The number of lines of history per replica. It has an effect only over REST. Default:
+   * all.
    *
    * @example 100
    */
   tail?: number;
   /**
-   * Is called where lines of a replica may be missing after a connection broke,
-   * before the lines that follow; so is {@link Stream.onGap}'s. Lines that come
-   * again are recognised, so that this is rare: the log was rotated, its container or
-   * pod was replaced, a line was too long for the provider's gateway, or with `tail: 0` the connection broke before its first line. A
-   * container that began anew and at first says just what the last one said is taken
-   * for it.
-   * Default: none.
+   * Called where lines of a replica may be missing, before the lines that follow, like
+   * {@link Stream.onGap}. Default: none. This is rare, because repeated lines are
+   * recognised after a reconnect. Causes are: the log was rotated; its container or pod was
+   * replaced; a line was too long for the provider's gateway; or, with `tail: 0`, the
+   * connection broke before the first line. A container that restarts and first writes
+   * exactly what the previous one wrote is mistaken for it.
    *
    * @example ({ service, replica }) => mark(service, replica)
    */
   onGap?: (gap: LogGap) => void;
 }
 
-/** Which events to stream. */
+/** The options of {@link Client.streamLeaseEvents}. */
 export interface LeaseEventOptions extends StreamOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
@@ -371,16 +368,16 @@ export interface LeaseEventOptions extends StreamOptions {
    */
   service?: string;
   /**
-   * Whether to go on after the events that are already there. Default: false. When the
-   * stream goes on over another connection, a provider tells all of them again, without
-   * ids or times: those with the same text are left out, each once. So an event that
-   * happened again, word for word, while the connection was broken is not told.
+   * Whether to continue with new events after the existing ones. Default: false. After a
+   * reconnect, a provider sends all existing events again, without ids or times. Those with
+   * the same text are skipped, once each. So an event that happened again with the same
+   * text while the connection was down is not delivered.
    *
    * @example true
    */
   follow?: boolean;
   /**
-   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * The credentials. Default: none, which providers refuse. A token needs the scope
    * `events`.
    *
    * @example { type: "jwt", token }
@@ -388,14 +385,14 @@ export interface LeaseEventOptions extends StreamOptions {
   auth?: Auth;
 }
 
-/** Which manifest to get. */
+/** The options of {@link Client.getManifest}. */
 export interface GetManifestOptions extends CallOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
   /** The lease. */
   lease: LeaseId;
   /**
-   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * The credentials. Default: none, which providers refuse. A token needs the scope
    * `get-manifest`.
    *
    * @example { type: "jwt", token }
@@ -403,22 +400,22 @@ export interface GetManifestOptions extends CallOptions {
   auth?: Auth;
 }
 
-/** What manifest to send, and for which deployment. */
+/** The options of {@link Client.sendManifest}. */
 export type SendManifestOptions = Omit<CallOptions, "retries"> & {
   /** The provider's address, `akash1…`. */
   provider: string;
-  /** The groups, or their JSON; 1 MiB of JSON at most. */
+  /** The manifest's groups, or their JSON, at most 1 MiB. */
   manifest: readonly ManifestGroup[] | readonly object[] | string;
   /**
-   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * The credentials. Default: none, which providers refuse. A token needs the scope
    * `send-manifest`.
    *
    * @example { type: "jwt", token }
    */
   auth?: Auth;
   /**
-   * How long the call may take, in milliseconds. Default: 150,000, for a provider may
-   * take two minutes. It is never attempted twice.
+   * The time limit of the call, in milliseconds. Default: 150,000, since a provider may
+   * take two minutes. The call is not retried.
    *
    * @example 60_000
    */
@@ -436,7 +433,7 @@ export type SendManifestOptions = Omit<CallOptions, "retries"> & {
       }
   );
 
-/** A deployment that something is moved to. */
+/** The deployment to which something is moved. */
 export interface MigrateDestination {
   /** The deployment's sequence number. */
   dseq: bigint | number | string;
@@ -448,15 +445,15 @@ export interface MigrateDestination {
   gseq?: number;
 }
 
-/** What both migrations have. */
+/** The options common to both migrations. */
 interface MigrateOptions extends Omit<CallOptions, "retries"> {
-  /** The provider's address, `akash1…`. Both deployments are with it. */
+  /** The address of the provider of both deployments, `akash1…`. */
   provider: string;
-  /** The deployment that gets them: it has an active lease with the provider. */
+  /** The destination, a deployment with an active lease at the provider. */
   destination: MigrateDestination;
 }
 
-/** Which hostnames to move, and where. */
+/** The options of {@link Client.hostnameMigrate}. */
 export interface HostnameMigrateOptions extends MigrateOptions {
   /**
    * The hostnames, at least one. Each must be among the `hosts` of the destination's
@@ -466,15 +463,15 @@ export interface HostnameMigrateOptions extends MigrateOptions {
    */
   hostnames: readonly string[];
   /**
-   * Who asks, the owner of both deployments. Default: none, which providers refuse. A
-   * token needs the scope `hostname-migrate`.
+   * The credentials of the owner of both deployments. Default: none, which providers
+   * refuse. A token needs the scope `hostname-migrate`.
    *
    * @example { type: "jwt", token }
    */
   auth?: Auth;
 }
 
-/** Which leased IP addresses to move, and where. */
+/** The options of {@link Client.endpointMigrate}. */
 export interface EndpointMigrateOptions extends MigrateOptions {
   /**
    * The names of the endpoints, at least one. Each must be the `ip` of an exposed port
@@ -484,8 +481,8 @@ export interface EndpointMigrateOptions extends MigrateOptions {
    */
   endpoints: readonly string[];
   /**
-   * Who asks, the owner of both deployments. Default: none, which providers refuse. A
-   * token needs the scope `ip-migrate`.
+   * The credentials of the owner of both deployments. Default: none, which providers
+   * refuse. A token needs the scope `ip-migrate`.
    *
    * @example { type: "jwt", token }
    */
@@ -518,7 +515,7 @@ export interface CommittedInventoryOptions extends CallOptions {
   hash?: Uint8Array;
 }
 
-/** Which lease is to attest itself, and to what. */
+/** The options of {@link Client.attestationQuote}. */
 export interface AttestationOptions extends CallOptions {
   /** The provider's address, `akash1…`. */
   provider: string;
@@ -526,29 +523,29 @@ export interface AttestationOptions extends CallOptions {
   lease: LeaseId;
   /**
    * 64 bytes that have never been used before, which the report must contain. Default:
-   * random ones.
+   * random bytes.
    *
    * @example crypto.getRandomValues(new Uint8Array(64))
    */
   nonce?: Uint8Array;
   /**
-   * Whether the report is to contain the SHA-512 of the TLS key of the lease's
-   * attestation service and the nonce, instead of the nonce. The client can check
-   * that with {@link AttestationOptions.tlsPublicKey} only. Default: false.
+   * Whether the report contains, instead of the nonce, the SHA-512 of the TLS key of the
+   * lease's attestation service and the nonce. The client can check that only with {@link
+   * AttestationOptions.tlsPublicKey}. Default: false.
    *
    * @example true
    */
   bindTls?: boolean;
   /**
-   * The public key of the TLS certificate that the lease's attestation service shows to
-   * those who connect to it directly: SubjectPublicKeyInfo, DER. With `bindTls` the
-   * report is checked for it. Default: none, and the check is the page's.
+   * The public key of the certificate that the lease's attestation service presents on a
+   * direct TLS connection: SubjectPublicKeyInfo, DER. With `bindTls`, the report is checked
+   * against it. Default: none, in which case the page must check it.
    *
    * @example spki
    */
   tlsPublicKey?: Uint8Array;
   /**
-   * Who asks. Default: none, which providers refuse. A token needs the scope
+   * The credentials. Default: none, which providers refuse. A token needs the scope
    * `attestation`.
    *
    * @example { type: "jwt", token }
@@ -556,27 +553,26 @@ export interface AttestationOptions extends CallOptions {
   auth?: Auth;
 }
 
-/** What to restart. */
+/** The options of {@link Client.restartServices}. */
 export interface RestartOptions extends LeaseOptions {
   /**
-   * How long the provider waits for the services to come back, in milliseconds.
-   * Default: the client's `timeoutMs`. Replicas that are not back by then are
-   * `pending`. The call itself may take 10 seconds longer. It is never attempted
-   * twice.
+   * How long the provider waits for the services to come back, in milliseconds. Default:
+   * the client's `timeoutMs`. Replicas that are not back by then are `pending`. The call
+   * itself may take 10 seconds longer. It is not retried.
    *
    * @example 120_000
    */
   timeoutMs?: number;
 }
 
-/** In which container something is done. It is never attempted twice. */
+/** The options common to calls about a container. They are not retried. */
 export interface ContainerOptions extends Omit<CallOptions, "retries"> {
   /** The provider's address, `akash1…`. */
   provider: string;
   /** The lease. */
   lease: LeaseId;
   /**
-   * The service that the container is of.
+   * The container's service.
    *
    * @example "web"
    */
@@ -588,154 +584,154 @@ export interface ContainerOptions extends Omit<CallOptions, "retries"> {
    */
   replica?: number;
   /**
-   * Who asks. Default: none, which providers refuse. A token needs the scope `shell`.
+   * The credentials. Default: none, which providers refuse. A token needs the scope `shell`.
    *
    * @example { type: "jwt", token }
    */
   auth?: Auth;
   /**
-   * How long it may take until the process runs, in milliseconds. Default: the
-   * client's.
+   * The time limit for starting the process, in milliseconds. Default: the client's.
    *
    * @example 5_000
    */
   timeoutMs?: number;
 }
 
-/** What process to start. */
+/** The options of {@link Client.shell}. */
 export interface ShellOptions extends ContainerOptions {
   /**
-   * The program and its arguments, none of which may be empty: providers take the first
-   * empty one for the end. No shell is between. Default: `["sh"]`.
+   * The program and its arguments. None may be empty: providers treat the first empty one
+   * as the end. They are not interpreted by a shell. Default: `["sh"]`.
    *
    * @example ["bash", "-l"]
    */
   command?: readonly string[];
   /**
-   * Whether the process gets a terminal, so that it may be asked for its size, that
-   * ctrl-C is a key, and that its errors come with its output. Default: true.
+   * Whether the process gets a terminal. It then has a size, handles keys such as ctrl-C,
+   * and its standard error is part of its standard output. Default: true.
    *
    * @example false
    */
   tty?: boolean;
   /**
-   * Whether the process gets a standard input. Without one its terminal has no size.
+   * Whether the process gets a standard input. Without it, its terminal has no size.
    * Default: true.
    *
    * @example false
    */
   stdin?: boolean;
   /**
-   * The width of its terminal from the start, in characters. Default: none, which
-   * programs take for 80.
+   * The initial width of its terminal, in characters. Default: none; programs then assume
+   * 80.
    *
    * @example 120
    */
   columns?: number;
   /**
-   * The height of its terminal from the start, in characters; only with `columns`.
-   * Default: none, which programs take for 24.
+   * The initial height of its terminal, in characters; requires `columns`. Default: none;
+   * programs then assume 24.
    *
    * @example 40
    */
   rows?: number;
   /**
-   * How often the bridge breaks the silence, in milliseconds; 0 or false for every 30
-   * seconds, without a look whether it does. Default: the client's.
+   * How often the bridge sends a heartbeat while the shell is idle, in milliseconds. With 0
+   * or false it is every 30 seconds, and a dead connection is not detected. Default: the
+   * client's.
    *
    * @example 60_000
    */
   heartbeatMs?: number | false;
 }
 
-/** What command to run to its end. */
+/** The options of {@link Client.exec}. */
 export interface ExecOptions extends ContainerOptions {
   /**
-   * The program and its arguments, none of which may be empty. No shell is between: for
-   * one, run `["sh", "-c", "…"]`.
+   * The program and its arguments. None may be empty. They are not interpreted by a shell;
+   * for one, run `["sh", "-c", "…"]`.
    *
    * @example ["ls", "-l", "/data"]
    */
   command: readonly string[];
   /**
-   * What the command reads, and then its end. The container needs `sh` and `head` for it.
-   * Default: none.
+   * The command's standard input, after which it reads the end of the input. The container
+   * needs `sh` and `head` for this. Default: none.
    *
    * @example "select 1;"
    */
   stdin?: string | Uint8Array;
   /**
-   * How long the command may take, in milliseconds; it is not known to have ended then.
-   * Default: the client's.
+   * The time limit of the command, in milliseconds. After it, the command may still be
+   * running. Default: the client's.
    *
    * @example 60_000
    */
   timeoutMs?: number;
   /**
-   * How much of its output is kept, in bytes, of both outputs together. Default:
-   * 1,048,576. What is more is left out, which the result tells.
+   * The maximum size of its output, in bytes, of both outputs together. Default: 1,048,576.
+   * The rest is discarded, and `truncated` is set.
    *
    * @example 16_777_216
    */
   maxOutputBytes?: number;
   /**
-   * What output comes as: text, in which what is not UTF-8 is replaced, or bytes.
-   * Default: `"text"`.
+   * The type of the output: text, in which invalid UTF-8 is replaced, or bytes. Default:
+   * `"text"`.
    *
    * @example "bytes"
    */
   output?: "text" | "bytes";
 }
 
-/** What file to get. */
+/** The options of {@link Client.downloadFile}. */
 export interface DownloadOptions extends ContainerOptions {
   /**
-   * Where it is in the container. No shell takes any of it for more than a name.
+   * The path in the container. It is not interpreted by a shell.
    *
    * @example "/var/log/app.log"
    */
   path: string;
   /**
-   * Whether it is a directory, which comes as a tar archive of what is in it. Default:
-   * false.
+   * Whether the path is a directory, which is transferred as a tar archive of its content.
+   * Default: false.
    *
    * @example true
    */
   directory?: boolean;
   /**
-   * Is called as bytes arrive. Default: none.
+   * Called as bytes arrive. Default: none.
    *
    * @example ({ transferred, total }) => { bar.value = total ? transferred / total : 0; }
    */
   onProgress?: (progress: FileProgress) => void;
 }
 
-/** What file to put into a container. */
+/** The options of {@link Client.uploadFile}. */
 export interface UploadOptions extends DownloadOptions {
   /**
-   * Where it goes. A file that is there stays as it is until all has arrived, and is then
-   * replaced. With `directory` it is a directory, made if it is not there, in which the
-   * tar archive that `data` holds is unpacked.
+   * The path in the container. An existing file is replaced only when all data has arrived.
+   * With `directory`, it is the directory into which the tar archive in `data` is unpacked;
+   * it is created if it does not exist.
    *
    * @example "/app/config.json"
    */
   path: string;
   /**
-   * What is in it: a `File` or another `Blob`, bytes, text, or a stream of bytes with
-   * `size`.
+   * The content: a `File` or another `Blob`, bytes, text, or a stream of bytes with `size`.
    *
    * @example input.files[0]
    */
   data: Blob | Uint8Array | string | ReadableStream<Uint8Array>;
   /**
-   * How long a stream is, in bytes, which must be known: nothing else can end it.
-   * Default: none; what is no stream says it itself.
+   * The size of a stream in bytes, which is required: its end cannot be transmitted
+   * otherwise. Default: none; other types of `data` have a size.
    *
    * @example 1_048_576
    */
   size?: number;
   /**
-   * Its mode, as `chmod` takes it. Default: as the container makes files.
+   * The file's mode, in the notation of `chmod`. Default: the container's default for new
+   * files.
    *
    * @example "755"
    */

@@ -64,12 +64,12 @@ export class Stream<T> implements AsyncIterable<T> {
   readonly events: StreamEvents = {
     state: (state, error) => {
       if (this.#state === "ended") return;
-      const told = state !== this.#state || isProviders(error, this.#error);
+      const changed = state !== this.#state || hasNewReason(error, this.#error);
       this.#state = state;
       this.#error = error;
-      if (told) tell(this.#onState, state, error);
+      if (changed) notify(this.#onState, state, error);
     },
-    gap: (gap) => tell(this.#onGap, gap),
+    gap: (gap) => notify(this.#onGap, gap),
   };
 
   /** @internal */
@@ -228,18 +228,21 @@ export class Stream<T> implements AsyncIterable<T> {
 }
 
 /**
- * isProviders reports whether an error has a new reason that is not about the
+ * hasNewReason reports whether an error has a new reason that is not about the
  * connection to the bridge.
  */
-function isProviders(error: ProviderError | undefined, last: ProviderError | undefined): boolean {
+function hasNewReason(error: ProviderError | undefined, last: ProviderError | undefined): boolean {
   const reason = error?.reason;
   return reason !== undefined && reason !== last?.reason && !/^(bridge|stream)/.test(reason);
 }
 
 /**
- * tell calls listeners. An exception is the page's error and does not affect the stream.
+ * notify calls listeners. An exception is the page's error and does not affect the stream.
  */
-function tell<T extends unknown[]>(listeners: Iterable<(...event: T) => void>, ...event: T): void {
+function notify<T extends unknown[]>(
+  listeners: Iterable<(...event: T) => void>,
+  ...event: T
+): void {
   for (const listener of [...listeners]) {
     try {
       listener(...event);

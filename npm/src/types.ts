@@ -301,35 +301,35 @@ export interface InventorySnapshot {
 
 /**
  * The evidence that a lease runs in a trusted execution environment, signed by its
- * hardware. That the report contains the nonce is checked; what a page has to check
- * itself is in `docs/attestation.md` of the package.
+ * hardware. The client has checked that the report contains the nonce;
+ * `docs/attestation.md` of the package lists what a page has to verify itself.
  */
 export interface AttestationQuote {
   /** The nonce that was sent. */
   nonce: Uint8Array;
   /**
-   * The report of the CPU: of SEV-SNP an ATTESTATION_REPORT, of TDX a quote (version 4
-   * or 5), or a TDREPORT, which only the machine itself can verify.
+   * The CPU's report: an ATTESTATION_REPORT of SEV-SNP, a quote of TDX (version 4 or 5), or
+   * a TDREPORT, which only the same machine can verify.
    */
   report: Uint8Array;
   /** The 64 bytes of report data in the report: the nonce, unless `tlsBound`. */
   reportData: Uint8Array;
   /** The platform. */
   teePlatform: "snp" | "tdx" | "snp-gpu" | "tdx-gpu" | (string & {});
-  /** Certificates for the report; mostly empty, since AMD and Intel publish them. */
+  /** Certificates for the report; usually empty, since AMD and Intel publish them. */
   certChain: Uint8Array;
-  /** Further data of the platform; mostly empty. */
+  /** Further data of the platform; usually empty. */
   auxblob: Uint8Array;
   /** The reports of the GPUs. The nonce in them is not checked. */
   gpuReports: { deviceIndex: number; report: Uint8Array }[];
   /** Whether the report data is the SHA-512 of a TLS key and the nonce. */
   tlsBound: boolean;
   /**
-   * Whether the report data is what the nonce makes it: false where it is bound to a
-   * TLS key that was not given.
+   * Whether the report data was checked against the nonce. It is false if the report is
+   * bound to a TLS key that was not given.
    */
   nonceVerified: boolean;
-  /** Whether the report is a developer's mock, which no hardware has signed. */
+  /** Whether the report is a mock for development, which is not signed by hardware. */
   mock: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Checks what callers pass, and makes of it what the engine takes.
+// Checks the arguments of the public API, and converts them to the engine's form.
 import { nonceSize, type QuoteRequest, toBase64 } from "./attestation.js";
 import {
   kind,
@@ -72,7 +72,7 @@ function readBridgeUrl(bridgeUrl: unknown): string {
       `bridgeUrl is the placeholder ${JSON.stringify(text)}: put the URL of a bridge in its place`,
     );
   }
-  // Only what begins as a path does is relative to the page: "localhost:8080" is meant
+  // Only a text that begins like a path is relative to the page: "localhost:8080" is meant
   // to be a host.
   const relative = /^\.{0,2}\//.test(text);
   if (!relative && !/^https?:\/\//i.test(text)) {
@@ -92,7 +92,10 @@ function readBridgeUrl(bridgeUrl: unknown): string {
   }
 }
 
-/** pageUrl returns what URLs are relative to; undefined where there is no page over http. */
+/**
+ * pageUrl returns the URL that others are relative to, or undefined if there is no page
+ * over http.
+ */
 function pageUrl(): string | undefined {
   const { href = "", origin = "" } = globalThis.location ?? {};
   if (/^https?:/.test(href)) return href;
@@ -100,7 +103,7 @@ function pageUrl(): string | undefined {
   return /^https?:/.test(origin) ? `${origin}/` : undefined;
 }
 
-/** meantUrl guesses what a text that is no URL was meant to be. */
+/** meantUrl returns the part of the error that suggests a URL for an invalid one. */
 function meantUrl(text: string): string {
   if (text === "") return ", and is empty";
   const given = `, not be ${JSON.stringify(text)}`;
@@ -271,7 +274,10 @@ export function readEventCall(settings: Settings, options: LeaseEventOptions): E
   });
 }
 
-/** How long a manifest may take, in milliseconds: a provider waits for two minutes. */
+/**
+ * The default time limit of sendManifest, in milliseconds: a provider waits for two
+ * minutes.
+ */
 const manifestTimeout = 150_000;
 
 /** readManifestCall checks the options of a call that sends a manifest. */
@@ -293,7 +299,10 @@ export function readManifestCall(settings: Settings, options: SendManifestOption
   return call;
 }
 
-/** readMigrateCall checks the options of a call that moves what the option name says. */
+/**
+ * readMigrateCall checks the options of a migration. name is the option with the names to
+ * move.
+ */
 export function readMigrateCall<Name extends "hostnames" | "endpoints">(
   settings: Settings,
   options: Record<Name, readonly string[]> & Omit<HostnameMigrateOptions, "hostnames">,
@@ -357,10 +366,10 @@ export function readAttestationCall(
     if (!(tlsPublicKey instanceof Uint8Array)) {
       throw new TypeError(`tlsPublicKey must be a Uint8Array, not ${kind(tlsPublicKey)}`);
     }
-    if (!bindTls) throw new TypeError("tlsPublicKey is of use with bindTls: true only");
+    if (!bindTls) throw new TypeError("tlsPublicKey requires bindTls: true");
     if (!globalThis.crypto?.subtle) {
       throw new TypeError(
-        "tlsPublicKey needs crypto.subtle, which browsers have in pages over HTTPS and on localhost only",
+        "tlsPublicKey requires crypto.subtle, which browsers provide only for pages over HTTPS or on localhost",
       );
     }
   }
@@ -406,8 +415,8 @@ function readAuth(call: EngineCall, auth: unknown): void {
 }
 
 /**
- * unusable returns the error of a call whose values are of the right type, and yet none
- * that could be sent, such as an example's "akash1…"; undefined for one that is fine.
+ * unusable returns the error of a call whose values have the right types but cannot be
+ * valid, such as an example's "akash1…", or undefined.
  */
 export function unusable(call: EngineCall): ProviderError | undefined {
   const { provider } = call;

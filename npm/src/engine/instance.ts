@@ -5,7 +5,7 @@ import { makeRequest } from "../transport/request.js";
 import { send } from "../transport/transport.js";
 import type { EngineCall, Texts } from "./engine.js";
 
-/** What the module publishes; wasm/main.go is the other side. */
+/** The functions that the module sets; wasm/main.go is the other side. */
 export interface Functions {
   call(
     method: string,
@@ -18,7 +18,7 @@ export interface Functions {
     method: string,
     call: string,
     getToken: EngineCall["getToken"],
-    waits: (failure: string) => void,
+    onRetry: (failure: string) => void,
   ): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   switchTransport(id: number, transport: string): void;
@@ -28,14 +28,14 @@ export interface Functions {
   close(id: number, code: number, message: string): void;
 }
 
-/** What the module exports; wasm/export.go is the other side. */
+/** The module's WebAssembly exports; wasm/export.go is the other side. */
 interface Exports extends WebAssembly.Exports {
   mem: WebAssembly.Memory;
   reserve(stream: number, n: number): number;
   feed(stream: number, n: number): number;
 }
 
-/** A batch as it lies in the module's memory, where the next call overwrites it. */
+/** A batch in the module's memory, valid until the next call. */
 export interface BatchView {
   ascii: Texts;
   utf8: Texts;
@@ -45,7 +45,9 @@ export interface BatchView {
   state: number;
 }
 
-/** How many numbers there are in a view, which tells where the parts of a batch are. */
+/**
+ * The number of values in a view, which holds the addresses and sizes of a batch's parts.
+ */
 const viewSize = 15;
 
 /** The states of a stream after a batch, as wasm/client has them. */
@@ -53,11 +55,11 @@ export const hasMore = 1;
 export const hasEnded = 2;
 
 /**
- * A running module. It runs until its program panics, which is an error of ours;
- * from then on everything that is asked of it fails.
+ * A running module. It runs until its program panics, which is a bug of this package. After
+ * that every call throws.
  */
 export class Instance {
-  /** Why the program ended, undefined while it runs. */
+  /** Why the program ended; undefined while it runs. */
   crash: ProviderError | undefined;
   readonly functions: Functions;
   readonly #exports: Exports;
@@ -67,15 +69,15 @@ export class Instance {
   private constructor(global: Sandbox, exports: Exports) {
     this.#exports = exports;
     const functions = global.akashProviderWeb;
-    if (functions === undefined) throw this.crash ?? crashed("it published nothing");
+    if (functions === undefined) throw this.crash ?? crashed("it has set no functions");
     this.functions = functions;
   }
 
-  /** start runs the module, which sees nothing of the page but its sandbox. */
+  /** start runs the module, whose global object is a sandbox. */
   static async start(module: WebAssembly.Module): Promise<Instance> {
     const global = sandbox();
     const go = new (makeGo(global))();
-    // A trace has addresses only, for wasm/symbolize, and at this level it has them.
+    // At this level a stack trace has addresses, which wasm/symbolize needs.
     go.env = { GOTRACEBACK: "system" };
     const wasm = await WebAssembly.instantiate(module, go.importObject);
     let instance: Instance | undefined;
@@ -88,7 +90,7 @@ export class Instance {
     return instance;
   }
 
-  /** enter calls into the program. What it throws is the end of it. */
+  /** enter calls into the program. An exception means that the program has crashed. */
   enter<T>(f: (functions: Functions) => T): T {
     if (this.crash) throw this.crash;
     let result: T;
@@ -102,7 +104,7 @@ export class Instance {
     return result!;
   }
 
-  /** feed gives a stream a piece of its body and returns what comes of it. */
+  /** feed passes a piece of its body to a stream and returns the resulting batch. */
   feed(stream: number, piece: Uint8Array): BatchView {
     return this.enter(() => {
       if (piece.length > 0) {
@@ -110,7 +112,7 @@ export class Instance {
         this.#memory().set(piece, address);
       }
       const address = this.#exports.feed(stream, piece.length) >>> 0;
-      // The memory may have grown: views are made after the call.
+      // The call may grow the memory, so the views are created after it.
       const memory = this.#memory();
       const view = new Uint32Array(memory.buffer, address, viewSize);
       let at = 0;
@@ -161,8 +163,8 @@ function crashed(output: string): ProviderError {
 type Sandbox = ReturnType<typeof sandbox>;
 
 /**
- * sandbox makes the global object that the program sees: what it needs of the
- * platform, bound to the page's own, and room for what it publishes.
+ * sandbox creates the global object that the program sees: the parts of the platform that
+ * it needs, bound to the page's own, and a place for its functions.
  */
 function sandbox() {
   const decoder = new TextDecoder();
@@ -173,7 +175,7 @@ function sandbox() {
     output: () => output,
 
     Array,
-    // Looked up at each call, so that a page under test may set its clock.
+    // Looked up at each call, so that a test may replace the clock.
     Date: { now: () => Date.now() },
     Math,
     Object,
@@ -185,7 +187,7 @@ function sandbox() {
     crypto,
     performance,
     clearTimeout: (id: number) => clearTimeout(id),
-    // Looks fetch up at each call, so that a page may wrap its own at any time.
+    // Looks fetch up at each call, so that a page may wrap it at any time.
     request: makeRequest(send),
     setTimeout: (f: (...args: unknown[]) => void, ms: number, ...args: unknown[]) =>
       setTimeout(f, ms, ...args),

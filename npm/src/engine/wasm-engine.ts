@@ -1,9 +1,9 @@
 import { asProviderError, failure, ProviderError } from "../errors.js";
 import type { BodyReader, Send } from "../transport/byte-reader.js";
-import { suspicious } from "../transport/probe.js";
+import { probeAfter } from "../transport/probe.js";
 import { SharedBody } from "../transport/shared-body.js";
 import { heartbeatFor, wasCut } from "../transport/silence.js";
-import { bufferedMessage, mayGoApart } from "../transport/transport.js";
+import { bufferedMessage, mayUseOwnConnection } from "../transport/transport.js";
 import type {
   CallMethod,
   Engine,
@@ -19,24 +19,24 @@ import { flat } from "./flat.js";
 import { hasEnded, hasMore, Instance } from "./instance.js";
 import { sliceIsOver, yieldToPage } from "./yielding.js";
 
-/** gRPC's numbers of the codes with which a page ends calls. */
+/** The gRPC status codes with which a page ends calls. */
 const stopCodes: Record<string, number> = { CANCELLED: 1, DEADLINE_EXCEEDED: 4 };
 
-/** How much of a body the module is given at a time, in bytes. */
+/** How much of a body is passed to the module at a time, in bytes. */
 const pieceSize = 64 * 1024;
 
 /**
- * How long a connection must stand for the stream to be open though nothing new came,
- * in milliseconds. What breaks before that was never of use.
+ * How long a connection must last for the stream to count as open although nothing new
+ * arrived, in milliseconds.
  */
-const standing = 1_000;
+const openAfter = 1_000;
 
 const nothing = new Uint8Array(0);
 
-/** Instances that run, one for each module, which all clients share. */
+/** The running instances by module, shared by all clients. */
 const instances = new WeakMap<WebAssembly.Module, Promise<Instance>>();
 
-/** running returns the module's instance, a new one if the last has crashed. */
+/** running returns the module's instance, or a new one if the last one has crashed. */
 async function running(module: WebAssembly.Module): Promise<Instance> {
   for (;;) {
     let starting = instances.get(module);
@@ -49,12 +49,12 @@ async function running(module: WebAssembly.Module): Promise<Instance> {
       throw error;
     });
     if (!instance.crash) return instance;
-    // Of all who find the crash, one starts the next instance.
+    // Several callers may detect the crash; one of them starts the next instance.
     if (instances.get(module) === starting) instances.delete(module);
   }
 }
 
-/** The engine that runs where it is used, in the page or in a worker. */
+/** The engine that runs the module in its own thread: the page's or a worker's. */
 export class WasmEngine implements Engine {
   readonly #module: WebAssembly.Module;
 
@@ -107,14 +107,17 @@ export class WasmEngine implements Engine {
     return new WasmStream(this.#module, method, call, read, events);
   }
 
-  /** The instance stays for the page's other clients, and goes with the module. */
+  /**
+   * Does nothing: the page's other clients share the instance, which is freed with the
+   * module.
+   */
   async release(): Promise<void> {}
 }
 
 /**
- * drain reads the end of a body after which nothing may come: the browser keeps a
- * connection for the next request only where it has seen that. A bridge that does
- * not end it within a second loses the connection.
+ * drain reads the end of a body that has no more data. The browser reuses the connection
+ * only after that. If the bridge does not end the body within a second, the request is
+ * aborted.
  */
 async function drain(reader: BodyReader): Promise<void> {
   const late = setTimeout(() => reader.cancel().catch(() => {}), 1000);
@@ -122,47 +125,50 @@ async function drain(reader: BodyReader): Promise<void> {
     const { done } = await reader.read();
     if (!done) await reader.cancel();
   } catch {
-    // The request was aborted, or broke off: it is over anyway.
+    // The request was aborted, or failed; either way it has ended.
   } finally {
     clearTimeout(late);
   }
 }
 
 /**
- * Tells a quiet connection from a dead one, and from one whose answer a proxy holds back,
- * which the platform does not: in each case a read just waits. Only reads that wait
- * count, not a page that does not read, nor a time in which the page itself stood still.
+ * Distinguishes an idle connection from a dead one, and from one that a proxy buffers. The
+ * platform does not: a read waits in each case. Only time during a read counts, not time in
+ * which the page does not read or is itself suspended.
  */
 class Watch {
-  /** How often something comes on a connection that lives, in milliseconds; 0 if not known. */
+  /**
+   * The interval at which a working connection delivers something, in milliseconds; 0 if
+   * unknown.
+   */
   readonly interval: number;
-  /** Whether the connection was given up. */
+  /** Whether the connection was closed because it is dead. */
   stalled = false;
-  /** Whether it was given up because a proxy holds the answer back. */
-  held = false;
-  /** How long the last read waited, in milliseconds. */
+  /** Whether it was closed because a proxy buffers it. */
+  buffered = false;
+  /** How long the last read took, in milliseconds. */
   waited = 0;
-  /** Whether the body ended without the stream having done so. */
+  /** Whether the body ended before the stream did. */
   cut = false;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #suspecting: ReturnType<typeof setInterval> | undefined;
-  /** When the read that waits began; undefined while none does. */
+  #probeTimer: ReturnType<typeof setInterval> | undefined;
+  /** When the pending read began; undefined if there is none. */
   #since: number | undefined;
-  /** How many looks that read has seen. */
-  #looks = 0;
+  /** The number of checks during the pending read. */
+  #checks = 0;
 
   constructor(interval: number) {
     this.interval = interval;
   }
 
-  start(reader: BodyReader, isHeld?: () => Promise<boolean>): void {
-    if (isHeld) {
-      this.#suspecting = setInterval(() => void this.#suspect(reader, isHeld), suspicious / 2);
+  start(reader: BodyReader, isBuffered?: () => Promise<boolean>): void {
+    if (isBuffered) {
+      this.#probeTimer = setInterval(() => void this.#suspect(reader, isBuffered), probeAfter / 2);
     }
     if (this.interval === 0) return;
     this.#timer = setInterval(() => {
-      if (this.#since === undefined || ++this.#looks < 2) return;
-      // With four looks to an interval it is within two that a dead one is found.
+      if (this.#since === undefined || ++this.#checks < 2) return;
+      // With four checks per interval, a dead connection is detected within two.
       if (performance.now() - this.#since < 1.75 * this.interval) return;
       this.stalled = true;
       this.stop();
@@ -170,20 +176,20 @@ class Watch {
     }, this.interval / 4);
   }
 
-  /** suspect finds out, once a read has waited for long, whether the answer is held back. */
-  async #suspect(reader: BodyReader, isHeld: () => Promise<boolean>): Promise<void> {
+  /** suspect checks whether a proxy buffers the response, once a read has taken long. */
+  async #suspect(reader: BodyReader, isBuffered: () => Promise<boolean>): Promise<void> {
     const since = this.#since;
-    if (since === undefined || performance.now() - since < suspicious) return;
-    clearInterval(this.#suspecting);
-    if (!(await isHeld()) || this.#since !== since) return;
-    this.held = true;
+    if (since === undefined || performance.now() - since < probeAfter) return;
+    clearInterval(this.#probeTimer);
+    if (!(await isBuffered()) || this.#since !== since) return;
+    this.buffered = true;
     this.stop();
     reader.cancel().catch(() => {});
   }
 
   waits(): void {
     this.#since = performance.now();
-    this.#looks = 0;
+    this.#checks = 0;
   }
 
   got(): void {
@@ -193,12 +199,14 @@ class Watch {
 
   stop(): void {
     clearInterval(this.#timer);
-    clearInterval(this.#suspecting);
+    clearInterval(this.#probeTimer);
   }
 }
 
-/** buffered is the error of a stream that a proxy holds back, and that may not go on. */
-function buffered(bridge: string): ProviderError {
+/**
+ * bufferedError returns the error of a stream that a proxy buffers and that may not reconnect.
+ */
+function bufferedError(bridge: string): ProviderError {
   return new ProviderError({
     code: "FAILED_PRECONDITION",
     reason: "streamBuffered",
@@ -213,12 +221,12 @@ class WasmStream<T> implements EngineStream<T> {
   readonly #events: StreamEvents;
   readonly #services: string[] = [];
   readonly #decoder = new TextDecoder();
-  /** Whether the stream was open once. */
+  /** Whether the stream has ever been open. */
   #wasOpen = false;
-  /** Why the last connection failed, if one did after which another is to follow. */
+  /** The error of the last connection, if it failed and another one follows. */
   #failed: ProviderError | undefined;
   #stopped: ProviderError | undefined;
-  /** Stops what the module does for the stream; set once it does something. */
+  /** Ends the module's work for the stream; set once there is any. */
   #stop: (error: ProviderError) => void = () => {};
   /** Sends what follows the request; undefined while there is no connection. */
   #send: Send | undefined;
@@ -256,16 +264,18 @@ class WasmStream<T> implements EngineStream<T> {
     this.#stopped = error;
     this.#unsent = [];
     this.#stop(error);
-    // Where nobody reads, the generator waits at a yield, and would for ever.
+    // If nobody reads, the generator would wait at a yield for ever.
     this.#items.return(undefined).catch(() => {});
   }
 
-  /** check throws where the stream has been closed, after which Go forgot it. */
+  /**
+   * check throws if the stream has been closed, after which Go does not know it any more.
+   */
   #check(): void {
     if (this.#stopped) throw this.#stopped;
   }
 
-  /** run drives the stream as wasm/client.Stream asks to be driven. */
+  /** run drives the stream as wasm/client.Stream requires. */
   async *#run(
     module: WebAssembly.Module,
     method: StreamMethod,
@@ -275,29 +285,29 @@ class WasmStream<T> implements EngineStream<T> {
     this.#check();
     let heartbeat = heartbeatFor(call.bridge, call.heartbeat);
     const id = instance.enter((go) =>
-      go.open(method, flat({ ...call, heartbeat }), call.getToken, (text) => this.#waits(text)),
+      go.open(method, flat({ ...call, heartbeat }), call.getToken, (text) => this.#onRetry(text)),
     );
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
     };
-    let shares = call.reconnect && mayGoApart(call.bridge, call.transport);
+    let shares = call.reconnect && mayUseOwnConnection(call.bridge, call.transport);
     try {
       for (;;) {
         const reader = await this.#connect(instance, id);
         this.#failed = undefined;
         const watch = new Watch(heartbeat);
         const body = reader && shares ? new SharedBody(reader) : reader;
-        const broke = yield* this.#body(instance, id, body, watch, reader?.isHeld);
-        // The module knows a stream no longer that was closed meanwhile.
+        const broke = yield* this.#body(instance, id, body, watch, reader?.isBuffered);
+        // The module does not know the stream any more if it was closed.
         this.#check();
-        if (watch.held) {
-          if (!call.reconnect) throw buffered(call.bridge);
+        if (watch.buffered) {
+          if (!call.reconnect) throw bufferedError(call.bridge);
           instance.enter((go) => go.switchTransport(id, call.transport));
         }
         if (body instanceof SharedBody && body.moved) {
           shares = false;
-          instance.enter((go) => go.switchTransport(id, "apart"));
+          instance.enter((go) => go.switchTransport(id, "dedicated"));
         }
         if (watch.cut) wasCut(call.bridge, watch.waited);
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
@@ -313,14 +323,17 @@ class WasmStream<T> implements EngineStream<T> {
         return undefined;
       }
     } finally {
-      this.#stop(new ProviderError({ code: "CANCELLED", message: "the stream is over" }));
+      this.#stop(new ProviderError({ code: "CANCELLED", message: "the stream has ended" }));
     }
   }
 
-  /** waits is told a failure, as JSON, after which the module connects again. */
-  #waits(text: string): void {
+  /**
+   * onRetry receives the error, as JSON, of a connection after which the module connects
+   * again.
+   */
+  #onRetry(text: string): void {
     this.#failed = failure(JSON.parse(text).error);
-    // Not now: the module waits for this call, and a listener may call it.
+    // In a microtask: the module is still in this call, and a listener may call it.
     queueMicrotask(() => this.#failed && this.#connecting());
   }
 
@@ -333,7 +346,7 @@ class WasmStream<T> implements EngineStream<T> {
     this.#events.state("open");
   }
 
-  /** connect opens the stream and returns what its body is read from. */
+  /** connect opens the stream and returns the reader of its body. */
   async #connect(instance: Instance, id: number): Promise<BodyReader | null> {
     const [text, reader] = await new Promise<[string, BodyReader | null]>((resolve, reject) => {
       const forget = instance.onCrash(reject);
@@ -353,25 +366,25 @@ class WasmStream<T> implements EngineStream<T> {
   }
 
   /**
-   * body yields what the body holds, and asks for more of it only when that has
-   * been taken. It returns why the body broke off, "" if it did not.
+   * body yields the items in the body, and reads on only when they have been taken. It
+   * returns why the body broke off, or "" if it did not.
    */
   async *#body(
     instance: Instance,
     id: number,
     reader: BodyReader | null,
     watch: Watch,
-    isHeld: (() => Promise<boolean>) | undefined,
+    isBuffered: (() => Promise<boolean>) | undefined,
   ): AsyncGenerator<T[], string> {
     if (!reader) return "";
-    // The program cannot abort the request any more when it has crashed.
+    // After a crash, the program cannot abort the request itself.
     const forget = instance.onCrash(() => void reader.cancel());
-    const stands = setTimeout(() => this.#open(), standing);
-    watch.start(reader, isHeld);
+    const opening = setTimeout(() => this.#open(), openAfter);
+    watch.start(reader, isBuffered);
     try {
       return yield* this.#chunks(instance, id, reader, watch);
     } finally {
-      clearTimeout(stands);
+      clearTimeout(opening);
       watch.stop();
       forget();
       if (reader instanceof SharedBody) reader.leave("over");
@@ -396,8 +409,8 @@ class WasmStream<T> implements EngineStream<T> {
         return error instanceof Error ? error.message : String(error);
       }
       if (watch.stalled) return `nothing came for ${2 * watch.interval} ms, not even a heartbeat`;
-      if (reader instanceof SharedBody && reader.moved) return "it is to go on over another";
-      if (watch.held) return "a proxy holds the answer back";
+      if (reader instanceof SharedBody && reader.moved) return "it was moved to another connection";
+      if (watch.buffered) return "a proxy buffers the response";
       if (chunk.done) {
         watch.cut = true;
         return "";
@@ -416,16 +429,19 @@ class WasmStream<T> implements EngineStream<T> {
     }
   }
 
-  /** feed yields what a piece of the body holds, and returns whether it was the last. */
+  /**
+   * feed passes a piece of the body to the module, yields the items in it, and returns
+   * whether the stream has ended.
+   */
   async *#feed(instance: Instance, id: number, piece: Uint8Array): AsyncGenerator<T[], boolean> {
     for (;;) {
       if (sliceIsOver()) await yieldToPage();
       this.#check();
       const view = instance.feed(id, piece);
       const { ascii, utf8, index, gaps, state } = view;
-      if (view.services.length > 0) this.#learn(view.services);
+      if (view.services.length > 0) this.#addServices(view.services);
       if (gaps.length + index.length > 0) this.#open();
-      if (gaps.length > 0) this.#tell(Array.from(gaps));
+      if (gaps.length > 0) this.#reportGaps(Array.from(gaps));
       if (index.length > 0) {
         yield this.#read({ ascii, utf8, index, services: this.#services });
       }
@@ -434,16 +450,18 @@ class WasmStream<T> implements EngineStream<T> {
     }
   }
 
-  /** tell tells of gaps, for each of which there are a service's id and a replica. */
-  #tell(gaps: number[]): void {
+  /** reportGaps reports gaps, each of which is a service's id and a replica. */
+  #reportGaps(gaps: number[]): void {
     for (let i = 0; i < gaps.length; i += 2) {
       const service = this.#services[gaps[i] as number] as string;
       this.#events.gap({ service, replica: gaps[i + 1] as number, lost: null });
     }
   }
 
-  /** learn reads names, each after its length in two bytes. */
-  #learn(names: Uint8Array): void {
+  /**
+   * addServices reads the names of new services, each preceded by its length in two bytes.
+   */
+  #addServices(names: Uint8Array): void {
     for (let i = 0; i < names.length; ) {
       const length = (names[i] ?? 0) + ((names[i + 1] ?? 0) << 8);
       i += 2 + length;

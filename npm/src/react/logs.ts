@@ -3,10 +3,10 @@ import type { ProviderError } from "../errors.js";
 import type { LogOptions } from "../options.js";
 import type { LogEntry, LogGap } from "../types.js";
 import { type ClientOption, useSource } from "./context.js";
-import { useStore } from "./held.js";
 import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
 import { Follower, type FollowState, type Open, type Snapshot } from "./store.js";
+import { useStore } from "./use-store.js";
 
 /** The default number of lines kept. */
 const defaultMaxLines = 10_000;

@@ -5,10 +5,10 @@ import type { ServiceStatusOptions, StreamOptions } from "../options.js";
 import type { Stream } from "../stream.js";
 import type { ProviderStatus, ServiceStatus } from "../types.js";
 import { type ClientOption, useSource } from "./context.js";
-import { useStore } from "./held.js";
 import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
 import { Follower, type FollowState, type Open, type Snapshot } from "./store.js";
+import { useStore } from "./use-store.js";
 
 /** The result of a status hook. */
 export interface StatusResult<T> {

@@ -1,29 +1,29 @@
 import { ProviderError } from "../errors.js";
 import type { Shell, ShellExit } from "./shell.js";
 
-/** How a command ended, and what it wrote. */
+/** The result of a command. */
 export interface ExecOutput<T extends string | Uint8Array = string> {
-  /** Its exit code: by custom 0 for success, and 128 and its number for a signal. */
+  /** The exit code: by convention 0 for success, and 128 plus its number for a signal. */
   exitCode: number;
-  /** What it wrote to its standard output. */
+  /** Its standard output. */
   stdout: T;
-  /** What it wrote to its standard error. */
+  /** Its standard error. */
   stderr: T;
-  /** Whether it wrote more than `maxOutputBytes`, which is left out. */
+  /** Whether it wrote more than `maxOutputBytes`; the rest was discarded. */
   truncated: boolean;
 }
 
-/** What a process wrote and how it ended. */
+/** The output of a process and how it ended. */
 export interface Collected extends ExecOutput<Uint8Array> {
   exit: ShellExit;
 }
 
 /**
- * collect reads what a process writes, to its end, and keeps so many bytes of it: the
- * process may write on.
+ * collect reads the output of a process to its end and keeps up to limit bytes of it. The
+ * rest is read and discarded.
  */
-export async function collect(shell: Shell, most: number): Promise<Collected> {
-  let left = most;
+export async function collect(shell: Shell, limit: number): Promise<Collected> {
+  let left = limit;
   let truncated = false;
   const read = async (output: ReadableStream<Uint8Array>): Promise<Uint8Array> => {
     const pieces: Uint8Array[] = [];
@@ -45,7 +45,10 @@ export async function collect(shell: Shell, most: number): Promise<Collected> {
   return { exitCode: exit.code, stdout, stderr, truncated, exit };
 }
 
-/** textOf decodes output: what is not UTF-8 is replaced, and half a character at a cut left out. */
+/**
+ * textOf decodes output: invalid UTF-8 is replaced, and an incomplete character at the end
+ * of truncated output is dropped.
+ */
 export function textOf(bytes: Uint8Array, truncated: boolean): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: truncated });
 }
@@ -61,14 +64,14 @@ export function joined(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * withInput makes a command of another that reads so many bytes, and no more. Nothing
- * else can end a process' standard input.
+ * withInput wraps a command so that its standard input ends after size bytes. Providers
+ * cannot end a process's standard input.
  */
 export function withInput(size: number, command: readonly string[]): string[] {
   return ["sh", "-c", inputScript, "sh", `${size}`, ...command];
 }
 
-/** What the script below says, and nothing else, where there is no head. */
+/** The only output of the script below if there is no head. */
 const noHead = "akash: no head";
 
 const inputScript = `n=$1; shift
@@ -80,12 +83,12 @@ export function lacksHead({ exitCode, stderr }: Collected): boolean {
   return exitCode === 127 && textOf(stderr, false) === `${noHead}\n`;
 }
 
-/** missingTool is the error of a container that has not what is needed. */
+/** missingTool returns the error for a container without a program that is needed. */
 export function missingTool(provider: string, tool: string, what: string): ProviderError {
   return new ProviderError({
     code: "FAILED_PRECONDITION",
     reason: "toolMissing",
-    message: `provider ${provider}: the container has no ${tool}, which ${what} needs: use an image that has it`,
+    message: `provider ${provider}: the container has no ${tool}, which ${what} requires: use an image that has it`,
     provider,
   });
 }

@@ -1,6 +1,6 @@
-// Files of a container. Providers know nothing of files: programs of the container read
-// and write them, told what to do by scripts that get every name as an argument of its
-// own, so that none is ever taken for more than a name.
+// Transfers files of a container. Providers have no API for files, so programs of the
+// container read and write them, run by scripts that get every name as a separate argument,
+// so that no name is interpreted.
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -8,36 +8,39 @@ import { asProviderError, type ErrorCode, ProviderError } from "../errors.js";
 import { missingTool } from "./exec.js";
 import type { Shell } from "./shell.js";
 
-/** How far a file has come. */
+/** The progress of a transfer. */
 export interface FileProgress {
-  /** Bytes so far. */
+  /** Transferred bytes. */
   transferred: number;
-  /** Bytes in all; undefined where that is not known. */
+  /** Total bytes; undefined if unknown. */
   total: number | undefined;
 }
 
-/** A file on its way from a container. */
+/** A file that is being downloaded. */
 export interface FileDownload {
-  /** Its bytes. It fails with a {@link ProviderError} where they are not all that there are. */
+  /** The content. It fails with a {@link ProviderError} if it is incomplete. */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** How long it is, in bytes; undefined for a directory, and for what is no regular file. */
+  /**
+   * The size in bytes; undefined for a directory, and for anything that is not a regular
+   * file.
+   */
   size: number | undefined;
   /**
-   * Resolves when all has come, and is rejected where the stream fails. It needs the
-   * stream to be read.
+   * Resolves when everything has arrived, and rejects if the stream fails. The stream must
+   * be read.
    */
   done: Promise<FileSummary>;
 }
 
-/** A file that has arrived. */
+/** The summary of a completed transfer. */
 export interface FileSummary {
-  /** Bytes in all. */
+  /** Total bytes. */
   size: number;
-  /** The SHA-256 of what arrived, in hexadecimal. */
+  /** The SHA-256 of the data, in hex. */
   sha256: string;
   /**
-   * Whether the container has computed the same. It cannot where it has no `sha256sum`,
-   * for the archive of a directory that it sends, and for what is no regular file.
+   * Whether the container has computed the same SHA-256. It cannot without `sha256sum`, for
+   * the archive of a directory that it sends, or for anything that is not a regular file.
    */
   verified: boolean;
 }
@@ -50,8 +53,8 @@ sum() { command -v sha256sum >/dev/null 2>&1 && sha256sum | head -c 64; }
 `;
 
 /**
- * Reads $1: first its size in a line, "-" where there is none, and then the file, of
- * which no more is read than that, for it may grow.
+ * Reads the file $1. It first writes the size in a line, or "-" if there is none, and then
+ * at most that many bytes, since the file may grow.
  */
 const readFileScript = `${begin("cat head wc printf")}
 if [ -d "$1" ]; then say "$word" directory; exit 1; fi
@@ -64,15 +67,15 @@ head -c "$size" "$1" || exit
 say "$word" "sha256 $(head -c "$size" "$1" | sum)"
 `;
 
-/** Reads the directory $1, as an archive. */
+/** Reads the directory $1 as an archive. */
 const readDirectoryScript = `${begin("tar printf")}
 printf -- '-\\n'
 exec tar -C "$1" -cf - .
 `;
 
 /**
- * Writes $2 bytes to a file beside $1, and puts that in its place when it is told to:
- * who is interrupted leaves what was there.
+ * Writes $2 bytes to a file beside $1, and replaces $1 by it when told to. If the script is
+ * interrupted, $1 is unchanged.
  */
 const writeFileScript = `${begin("head wc mv rm printf")}
 if [ -d "$1" ]; then say "$word" directory; exit 1; fi
@@ -86,7 +89,7 @@ if [ "$answer" != keep ]; then rm -f "$part"; exit 1; fi
 mv -f "$part" "$1"
 `;
 
-/** Unpacks an archive of $2 bytes in the directory $1, when it is told to. */
+/** Unpacks an archive of $2 bytes in the directory $1, when told to. */
 const writeDirectoryScript = `${begin("head wc mkdir rm tar printf")}
 mkdir -p "$1" || exit
 part=$1/.$word.part
@@ -104,17 +107,17 @@ exit "$code"
 /** How a script is run. */
 export interface Run {
   command: string[];
-  /** What its lines on standard error begin with, which nothing else is known to. */
+  /** The prefix of its lines on standard error, a random one. */
   word: string;
 }
 
 function run(script: string, args: string[]): Run {
-  // Not randomUUID, which pages over http do not have.
+  // Not randomUUID, which is not available to pages over http.
   const word = `akash-${bytesToHex(crypto.getRandomValues(new Uint8Array(12)))}`;
   return { command: ["sh", "-c", script, "sh", word, ...args], word };
 }
 
-/** A path as an argument that is not taken for an option. */
+/** A path as an argument that cannot be an option. */
 const argument = (path: string) => (path.startsWith("-") ? `./${path}` : path);
 
 export const readScript = (path: string, directory: boolean): Run =>
@@ -132,10 +135,10 @@ export const writeScript = (
     mode || "-", // an empty one would end the command
   ]);
 
-/** How much of what programs complain of is kept, in bytes. */
+/** The maximum size of the programs' error messages, in bytes. */
 const maxComplaint = 16 * 1024;
 
-/** What scripts say on standard error: lines of their own, and complaints of programs. */
+/** The standard error of a script: its own lines, and the error messages of programs. */
 class Words {
   readonly #word: string;
   readonly #said = new Map<string, string>();
@@ -175,12 +178,12 @@ class Words {
     }
   }
 
-  /** said returns what followed a name, undefined where it was not said. */
+  /** said returns the text after a name, or undefined if the script has not written it. */
   said(name: string): string | undefined {
     return this.#said.get(name);
   }
 
-  /** hear waits until a name is said, or nothing more is. */
+  /** hear waits until the script has written a name, or has ended. */
   async hear(name: string): Promise<string | undefined> {
     let over = false;
     void this.over.then(() => {
@@ -199,7 +202,7 @@ class Words {
   }
 }
 
-/** What a transfer has to know. */
+/** The parameters of a transfer. */
 export interface Transfer {
   provider: string;
   path: string;
@@ -207,7 +210,7 @@ export interface Transfer {
   onProgress: ((progress: FileProgress) => void) | undefined;
 }
 
-/** failed is the error of a script that ended with a code other than 0. */
+/** failed returns the error of a script that ended with an exit code other than 0. */
 function failed(
   { provider, path, directory }: Transfer,
   words: Words,
@@ -239,7 +242,10 @@ function fileError(provider: string, path: string, text: string, cause?: unknown
   });
 }
 
-/** Names the tool where the provider found no shell to run a script. */
+/**
+ * Returns the error for a script that could not be started, which names the missing shell
+ * if that is the cause.
+ */
 function startError(transfer: Transfer, cause: unknown): ProviderError {
   const error = asProviderError(cause, transfer.provider);
   return error.reason === "commandNotFound"
@@ -248,10 +254,10 @@ function startError(transfer: Transfer, cause: unknown): ProviderError {
 }
 
 const lineFeed = 10;
-/** The longest line that a size is in. */
+/** The maximum length of the line with the size. */
 const maxHead = 32;
 
-/** download reads a file by a script that runs; it returns when its size is known. */
+/** download reads a file with a running script. It returns when the size is known. */
 export async function download(
   shell: Shell,
   word: string,
@@ -289,7 +295,7 @@ export async function download(
     settle = resolve;
     refuse = reject;
   });
-  done.catch(() => {}); // who reads the stream is told as well
+  done.catch(() => {}); // readers of the stream get the error, too
   const hash = sha256.create();
   let transferred = 0;
   const finish = async (): Promise<FileSummary> => {
@@ -352,7 +358,7 @@ export async function download(
   return { stream, size, done };
 }
 
-/** upload writes a file by a script that runs. */
+/** upload writes a file with a running script. */
 export async function upload(
   shell: Shell,
   word: string,
@@ -367,7 +373,7 @@ export async function upload(
   const stdin = shell.stdin.getWriter();
   const hash = sha256.create();
   let transferred = 0;
-  /** ended tells of a script that ended before its time. */
+  /** ended returns the error of a script that ended too early. */
   const ended = async (): Promise<never> => {
     const { code } = await shell.exit;
     await words.over;

@@ -12,18 +12,18 @@ const bytes = 2;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** stdinMessage is a piece of standard input. */
+/** stdinMessage encodes a piece of standard input. */
 export function stdinMessage(piece: Uint8Array): Bytes {
   return framed([(stdinField << 3) | bytes, ...number(piece.length)], piece);
 }
 
-/** resizeMessage is the size of a terminal. */
+/** resizeMessage encodes the size of a terminal. */
 export function resizeMessage(columns: number, rows: number): Bytes {
   const size = [(1 << 3) | varint, ...number(columns), (2 << 3) | varint, ...number(rows)];
   return framed([(resizeField << 3) | bytes, size.length, ...size]);
 }
 
-/** usedMessage says how many bytes of output have been used. */
+/** usedMessage acknowledges the given number of bytes of output. */
 export function usedMessage(count: number): Bytes {
   return framed([(usedField << 3) | varint, ...number(count)]);
 }
@@ -47,8 +47,8 @@ function framed(head: number[], rest: Uint8Array = new Uint8Array(0)): Bytes {
 }
 
 /**
- * joinCommand makes one text of the parts of a command, for wasm/message.AppendShell to
- * take apart: each ends with a byte 1, and what would be taken for it is marked.
+ * joinCommand encodes the parts of a command as one string, which wasm/message.AppendShell
+ * decodes: each part ends with a byte 1, and bytes 1 and 2 in a part are escaped.
  */
 export function joinCommand(command: readonly string[]): string {
   return command

@@ -1,37 +1,37 @@
-import type { EngineStream } from "../engine/engine.js";
 import {
   type ShellPiece,
   shellResult,
   shellStderr,
   shellStdout,
   shellTaken,
-} from "../engine/entries.js";
+} from "../engine/batch-items.js";
+import type { EngineStream } from "../engine/engine.js";
 import { asProviderError, ProviderError } from "../errors.js";
 import { resizeMessage, stdinMessage, usedMessage } from "./messages.js";
 
-/** How much output may have come and not been read, in bytes. */
+/** The maximum of unread output, in bytes. */
 export const outputWindow = 256 * 1024;
 
 /**
- * How much standard input may be on the way, in bytes: what the bridge holds, so that it
- * always hears what else is said (proto/akash/provider/web/v1/shell.proto).
+ * The maximum of standard input in transit, in bytes. The bridge can buffer that much, so
+ * that it always receives other messages (proto/akash/provider/web/v1/shell.proto).
  */
 const inputWindow = 256 * 1024;
 
-/** The longest piece of standard input that the bridge takes, in bytes. */
+/** The largest piece of standard input that the bridge accepts, in bytes. */
 const maxPiece = 64 * 1024;
 
 /** How a process ended. */
 export interface ShellExit {
-  /** Its exit code: by custom 0 for success, and 128 and its number for a signal. */
+  /** The exit code: by convention 0 for success, and 128 plus its number for a signal. */
   code: number;
-  /** What the provider says of it; empty as a rule. */
+  /** The provider's message; usually empty. */
   message: string;
 }
 
 /**
- * A process in a container of a lease. It begins at once, and goes on until it ends by
- * itself or is closed.
+ * A process in a container of a lease. It starts at once, and runs until it ends or is
+ * closed.
  *
  * ```ts
  * const shell = client.shell({ provider, lease, service: "web", auth });
@@ -42,26 +42,25 @@ export interface ShellExit {
  * console.log((await shell.exit).code);
  * ```
  *
- * A process whose output is not read waits, and so does whoever writes to one that does
- * not read: 256 KiB are held each way. Read both `stdout` and `stderr`, or cancel the one
- * that is not wanted. Where the connection breaks, everything fails with a
- * {@link ProviderError} whose reason is `shellBroken`: a process is never resumed, and
- * whether it still runs cannot be told.
+ * There is backpressure in both directions: at most 256 KiB are buffered each way. So read
+ * both `stdout` and `stderr`, or cancel the one that is not needed. If the connection
+ * breaks, everything fails with a {@link ProviderError} with the reason `shellBroken`. A
+ * process cannot be resumed, and may still be running.
  */
 export class Shell {
   /**
-   * Its standard input: bytes, or text, which is sent as UTF-8. A write is done once its
-   * bytes are on the way. To close it tells the process nothing, since providers have no
-   * way to: with a terminal, write `"\x04"` (ctrl-D) instead.
+   * Its standard input: bytes, or text, which is sent as UTF-8. A write resolves when its
+   * bytes are in transit. Closing it has no effect on the process, since providers do not
+   * support that: with a terminal, write `"\x04"` (ctrl-D) instead.
    */
   readonly stdin: WritableStream<Uint8Array | string>;
-  /** Its output. With a terminal, its errors come here, too. */
+  /** Its standard output. With a terminal, it includes standard error. */
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Its errors; nothing with a terminal. */
+  /** Its standard error; empty with a terminal. */
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * How it ended. It is rejected with a {@link ProviderError} where it could not be
-   * started, the connection broke, or it was closed.
+   * How it ended. Rejects with a {@link ProviderError} if it could not be started, the
+   * connection broke, or it was closed.
    */
   readonly exit: Promise<ShellExit>;
 
@@ -71,14 +70,17 @@ export class Shell {
   readonly #out = new Output((bytes) => this.#used(bytes));
   readonly #err = new Output((bytes) => this.#used(bytes));
   readonly #onEnd: () => void;
-  /** Why nothing can be written any more. */
+  /** Why nothing can be written; undefined while it runs. */
   #over: ProviderError | undefined;
   #broken: ProviderError | undefined;
   #stdin!: WritableStreamDefaultController;
-  /** Standard input that was sent and not taken, in bytes. */
+  /** Standard input that was sent but not consumed, in bytes. */
   #untaken = 0;
   #taken: () => void = () => {};
-  /** Output that was read of which the bridge does not know, in bytes; undefined without a window. */
+  /**
+   * Output that was read but not acknowledged to the bridge, in bytes; undefined without a
+   * window.
+   */
   #unsaid: number | undefined;
 
   /** @internal */
@@ -104,12 +106,12 @@ export class Shell {
       },
     });
     this.exit = this.#run();
-    this.exit.catch(() => {}); // who reads the output is told as well
+    this.exit.catch(() => {}); // readers of the output get the error, too
   }
 
   /**
-   * Tells the process the size of its terminal, in characters, 1 to 65,535. It can be
-   * told at any time, and counts from the start if it is told at once.
+   * Sets the size of the process's terminal, in characters, 1 to 65,535. If it is called at
+   * once, the process starts with that size.
    */
   resize(columns: number, rows: number): void {
     for (const [name, value] of Object.entries({ columns, rows })) {
@@ -124,8 +126,8 @@ export class Shell {
   }
 
   /**
-   * Leaves the process. One with a terminal gets a ctrl-C and a ctrl-D, which end most
-   * shells; any other runs on, for providers have no way to end it.
+   * Closes the shell. A process with a terminal gets a ctrl-C and a ctrl-D, which end most
+   * shells. Any other process continues to run, since providers cannot end it.
    */
   close(): void {
     this.stop(
@@ -137,7 +139,7 @@ export class Shell {
     );
   }
 
-  /** @internal Ends it for a reason. */
+  /** @internal Ends the shell with the error. */
   stop(error: ProviderError): void {
     if (this.#over) return;
     this.#broken = error;
@@ -157,10 +159,10 @@ export class Shell {
       for (const output of [this.#out, this.#err]) output.finish();
       return exit;
     } catch (cause) {
-      const error = this.#broken ?? this.#told(asProviderError(cause, this.#provider));
+      const error = this.#broken ?? this.#withReason(asProviderError(cause, this.#provider));
       this.#finish(error);
       for (const output of [this.#out, this.#err]) {
-        if (this.#broken) output.drop(); // it was left
+        if (this.#broken) output.drop(); // it was closed
         output.finish(error);
       }
       throw error;
@@ -219,7 +221,7 @@ export class Shell {
   #ended(): ProviderError {
     return new ProviderError({
       code: "FAILED_PRECONDITION",
-      message: `provider ${this.#provider}: the process has ended, and reads no more`,
+      message: `provider ${this.#provider}: the process has ended, so it cannot be written to`,
       provider: this.#provider,
     });
   }
@@ -228,20 +230,23 @@ export class Shell {
     return new ProviderError({
       code: "UNAVAILABLE",
       reason: "shellBroken",
-      message: `provider ${this.#provider}: the connection to the process broke (${why}); whether it still runs cannot be told, and it cannot be resumed: start another`,
+      message: `provider ${this.#provider}: the connection to the process broke (${why}); it may still be running, and cannot be resumed: start another one`,
       provider: this.#provider,
     });
   }
 
-  /** told returns the error to tell: of a connection to the bridge that was lost, too. */
-  #told(error: ProviderError): ProviderError {
+  /**
+   * withReason returns the error of a failed stream, with the reason shellBroken if the
+   * connection to the bridge was lost.
+   */
+  #withReason(error: ProviderError): ProviderError {
     const lost =
       error.code === "UNAVAILABLE" && (!error.reason || error.reason === "streamStalled");
     return lost ? this.#broke(error.message) : error;
   }
 }
 
-/** What of a call a shell has to know. */
+/** The parts of a call that a shell needs. */
 export interface ShellCall {
   provider: string;
   tty?: boolean;
@@ -249,17 +254,17 @@ export interface ShellCall {
   window?: number;
 }
 
-/** One of the outputs of a process, and what of it was not read. */
+/** One of the outputs of a process, with its unread data. */
 class Output {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #onUsed: (bytes: number) => void;
   #out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #pieces: Uint8Array<ArrayBuffer>[] = [];
-  /** Whether a read waits. */
+  /** Whether a read is pending. */
   #wanted = false;
-  /** Ends the stream, once what has come was read; undefined while more may come. */
+  /** Ends the stream when all data has been read; undefined while more may arrive. */
   #end: (() => void) | undefined;
-  /** Whether the stream has ended, or nobody wants it. */
+  /** Whether the stream has ended or was cancelled. */
   #over = false;
 
   constructor(onUsed: (bytes: number) => void) {
@@ -278,7 +283,7 @@ class Output {
           for (const piece of this.#pieces.splice(0)) this.#onUsed(piece.length);
         },
       },
-      { highWaterMark: 0 }, // which is to say: pull when there is a read
+      { highWaterMark: 0 }, // so that pull is called only when there is a read
     );
   }
 
@@ -306,13 +311,13 @@ class Output {
     }
   }
 
-  /** finish ends it, after what has come: well, or with the error. */
+  /** finish ends the stream after its data, with the error if there is one. */
   finish(error?: ProviderError): void {
     this.#end = () => (error ? this.#out.error(error) : this.#out.close());
     this.#give();
   }
 
-  /** drop forgets what has come. */
+  /** drop discards the data. */
   drop(): void {
     this.#pieces = [];
   }

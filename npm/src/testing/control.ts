@@ -1,10 +1,10 @@
-// The testserver's API for tests, which testserver/README.md lists.
+// A client of the testserver's control API (testserver/README.md).
 
 /**
- * Something that goes wrong on purpose. Those that take time take another one after
- * an equals sign, as Go writes durations: `"slow-connect=500ms"`.
+ * A simulated fault. A fault with a delay accepts another one after an equals sign, as a
+ * Go duration: `"slow-connect=500ms"`.
  *
- * | fault | what happens |
+ * | fault | effect |
  * |---|---|
  * | `slow-connect` | TLS handshakes start late (2s) |
  * | `refuse` | both ports refuse connections |
@@ -12,31 +12,31 @@
  * | `grpc-hang-accept` | the gRPC port accepts connections and never reads them |
  * | `grpc-slow-connect` | TLS handshakes of the gRPC port start late (1.2s) |
  * | `rest-hang-accept` | the REST port accepts connections and never reads them |
- * | `hang-headers` | answers stop after their headers |
+ * | `hang-headers` | responses stop after their headers |
  * | `freeze` | connections stay open and go silent |
  * | `tls12` | both ports speak TLS 1.2 only |
- * | `goaway-pings` | a call gets GOAWAY ENHANCE_YOUR_CALM too_many_pings |
+ * | `goaway-pings` | calls get GOAWAY ENHANCE_YOUR_CALM too_many_pings |
  * | `garbage-frames` | the gRPC port speaks no HTTP/2 after the handshake |
- * | `garbage-message` | answers are well framed and undecodable |
+ * | `garbage-message` | responses are framed correctly but cannot be decoded |
  * | `oversized-message` | a status is 8 MiB long |
  * | `no-cluster` | a status lacks its cluster |
  * | `partial-first` | the first status of a stream lacks its cluster |
- * | `kube-down` | the provider does not reach its cluster |
+ * | `kube-down` | the provider cannot reach its cluster |
  * | `no-pods` | no pod of the lease is running |
  * | `restart-failure` | the last replica of a restart does not come back |
- * | `quote-replay` | attestation quotes are for the nonce of the one before |
- * | `events-repeat` | WebSockets of events send the first event and close |
- * | `odd-frames` | WebSockets begin with frames that are neither events nor lines |
+ * | `quote-replay` | attestation quotes are for the previous nonce |
+ * | `events-repeat` | WebSockets of events close after the first event |
+ * | `odd-frames` | the first frames of WebSockets are neither events nor lines |
  * | `close-1011`, `close-1013` | WebSockets close with that code at once |
- * | `cert-…` | the provider's certificate is refused, for the reason in the name |
+ * | `cert-…` | the provider's certificate is invalid, for the reason in the name |
  * | `cert-swap` | every connection gets a new certificate, each on the chain |
  * | `chain-slow` | the chain node answers late (3s) |
  * | `chain-down` | the chain node refuses connections |
  * | `chain-500` | the chain node answers 502 with HTML |
- * | `chain-paginated` | the chain node gives one entry a page |
+ * | `chain-paginated` | the chain node returns one entry per page |
  * | `chain-v1beta3` | the chain is older than v1.0 |
  * | `chain-syncing` | the chain node is catching up |
- * | `chain-garbage` | the chain node answers JSON that makes no sense |
+ * | `chain-garbage` | the chain node answers with meaningless JSON |
  */
 export type Fault =
   | "slow-connect"
@@ -81,10 +81,10 @@ export type Fault =
   | `grpc-slow-connect=${string}`
   | `chain-slow=${string}`;
 
-/** What kind of certificate a provider serves, and what the chain has of it. */
+/** The kind of certificate that a provider serves, including its state on the chain. */
 export type CertificateKind = ClientCertificateKind | "wrongCN" | "notSelfSigned";
 
-/** What kind of client certificate the tenant has, and what the chain has of it. */
+/** The kind of client certificate that the tenant has, including its state on the chain. */
 export type ClientCertificateKind =
   | "valid"
   | "expired"
@@ -100,61 +100,66 @@ export interface Replica {
   replica: number;
 }
 
-/** A pod, and the replica that it is. */
+/** A pod of a replica. */
 export interface TestPod extends Replica {
   /** The pod's name. */
   pod: string;
 }
 
-/** How a pod is replaced. Durations are as Go writes them, such as `"4s"`. */
+/** How a pod is replaced. Durations are in Go's notation, such as `"4s"`. */
 export interface ReplaceOptions {
-  /** Whether it is a step of a rolling update; otherwise the pod is deleted. */
+  /**
+   * Whether this is a step of a rolling update. Otherwise the pod is deleted. Default:
+   * false.
+   */
   update?: boolean;
   /**
-   * How long the service has one pod fewer that is ready. Default: `"0s"`, with which the
-   * status shows nothing of a deleted pod, and in an update the new pod runs before the
-   * old one ends.
+   * How long the service has one ready pod fewer. Default: `"0s"`: then the status does not
+   * show a deleted pod, and in an update the new pod runs before the old one ends.
    */
   dip?: string;
-  /** How long the new pod's container is being created, or true until `started`. */
+  /**
+   * How long the new pod's container takes to be created, or true for until `started`.
+   * Default: no time.
+   */
   starting?: string | true;
-  /** What the old pod writes at its end. */
+  /** The last output of the old pod. Default: none. */
   last?: string;
 }
 
-/** What a replica has written so far. */
+/** The log of a replica so far. */
 export interface ReplicaLog extends Replica {
   lines: number;
-  /** How long its log is, in bytes, the line feeds included. */
+  /** The log's size in bytes, including line feeds. */
   bytes: number;
-  /** The SHA-256 of all of it, in hex. */
+  /** The SHA-256 of the log, in hex. */
   sha256: string;
 }
 
-/** Calls that the provider got, by full gRPC method or by REST route. */
+/** Numbers of calls that the provider received, by full gRPC method or REST route. */
 export interface StreamCounts {
-  /** How many are open now. */
+  /** Calls that are open now. */
   open: Record<string, number>;
-  /** How many there were. */
+  /** All calls so far. */
   total: Record<string, number>;
-  /** How many of those the caller ended early. */
+  /** Calls that the caller ended early. */
   cancelled: Record<string, number>;
 }
 
-/** A request that the provider got. */
+/** A request that the provider received. */
 export interface SeenRequest {
   /** The full gRPC method or the REST route. */
   method: string;
   protocol: "grpc" | "rest" | "ws";
-  /** Whether it came with an `authorization` header. */
+  /** Whether it had an `authorization` header. */
   authorization: boolean;
-  /** Whether it came with a client certificate. */
+  /** Whether it had a client certificate. */
   clientCert: boolean;
-  /** The names of its metadata or headers. */
+  /** The names of its headers or metadata. */
   metadata: string[];
 }
 
-/** The parts of a provider's status, as protojson, that tests like to look at. */
+/** The parts of a provider's status that tests often check, as protojson. */
 export interface TestStatus {
   timestamp?: string;
   cluster: {
@@ -163,27 +168,29 @@ export interface TestStatus {
   };
 }
 
-/** What token to make. */
+/** The options of {@link TestProvider.token}. */
 export interface TokenOptions {
   /** The signature's algorithm. Default: `"ES256K"`. */
   alg?: "ES256K" | "ES256KADR36";
-  /** How long from now it ends, as Go writes durations. Default: `"15m"`. */
+  /** When it expires, from now, as a Go duration. Default: `"15m"`. */
   life?: string;
-  /** How long from now it begins, as Go writes durations; may be negative. Default: `"0s"`. */
+  /**
+   * When it becomes valid, from now, as a Go duration; may be negative. Default: `"0s"`.
+   */
   start?: string;
   /**
-   * Who signs: the tenant, an account without a public key on the chain, or that
-   * one under the tenant's name. Default: `"tenant"`.
+   * Who signs it: the tenant; a stranger, whose public key is not on the chain; or the
+   * stranger in the tenant's name (`forged`). Default: `"tenant"`.
    */
   key?: "tenant" | "stranger" | "forged";
-  /** Claims instead of the usual ones; null leaves a claim out. */
+  /** Claims that replace the default ones; null removes a claim. Default: none. */
   claims?: TokenClaims;
 }
 
 /** Claims of a token (AEP-64). */
 export type TokenClaims = Record<string, unknown>;
 
-/** Control speaks the testserver's API for tests. */
+/** Control is a client of the testserver's control API. */
 export class Control {
   readonly #url: string;
 

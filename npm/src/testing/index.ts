@@ -1,5 +1,5 @@
-// akash-provider-web/testing: a fake provider, a fake chain and a bridge before
-// them, for tests. It runs in Node.
+// akash-provider-web/testing: a fake provider, a fake chain and a bridge in front of them,
+// for tests. It requires Node.
 export type {
   CertificateKind,
   ClientCertificateKind,

@@ -4,23 +4,26 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** A program that tests are run with, by the name of the package that carries it. */
+/** A program that tests need, by the name of the package that contains it. */
 export type ProgramName = "akash-provider-bridge" | "akash-provider-testserver";
 
-/** The environment variables that name the programs' files. */
+/** The environment variables with the programs' paths. */
 const variables: Record<ProgramName, string> = {
   "akash-provider-bridge": "AKASH_BRIDGE_BINARY",
   "akash-provider-testserver": "AKASH_TESTSERVER_BINARY",
 };
 
-/** Where `make build` puts programs, seen from here, in the sources and in the build. */
+/**
+ * The directory of `make build`'s programs, relative to this file both in the sources and
+ * in the build.
+ */
 const built = fileURLToPath(new URL("../../../bin", import.meta.url));
 
 /**
- * findProgram returns a program's file: in the directory given, or else what its
- * environment variable names; or else from its package, if that is installed beside
- * this one or for the directory project; or what this repository has built, or the PATH
- * has.
+ * findProgram returns a program's path. With a directory, the program must be there.
+ * Otherwise it looks, in this order, at the environment variable; in the program's package,
+ * if that is installed beside this one or for the project; in this repository's build; and
+ * in the PATH.
  */
 export async function findProgram(
   name: ProgramName,
@@ -31,12 +34,12 @@ export async function findProgram(
   if (directory !== undefined) {
     const given = inDirectory(name, directory);
     if (given) return given;
-    throw new Error(`there is no ${name} in ${directory}, where the option bin says that it is`);
+    throw new Error(`there is no ${name} in ${directory}, the directory of the option bin`);
   }
   const named = process.env[variable];
   if (named) {
     if (isExecutable(named)) return named;
-    throw new Error(`there is no program ${named}, where ${variable} says that it is`);
+    throw new Error(`there is no program ${named}, the value of ${variable}`);
   }
   const packed = await inPackage(name, project);
   if (packed) return packed;
@@ -46,13 +49,13 @@ export async function findProgram(
     if (found) return found;
   }
   throw new Error(
-    `cannot find ${name}: the packages akash-provider-bridge and akash-provider-testserver bring ` +
-      "the programs that tests run with. Where you have built them, let the option bin be " +
-      `their directory, or ${variable} its file`,
+    `cannot find ${name}: install the packages akash-provider-bridge and ` +
+      "akash-provider-testserver. If you have built the programs, set the option bin to " +
+      `their directory, or ${variable} to the path`,
   );
 }
 
-/** inPackage asks the program's package for its file for this platform. */
+/** inPackage returns the path that the program's package has for this platform. */
 async function inPackage(name: ProgramName, project: string): Promise<string | undefined> {
   for (const from of [import.meta.url, pathToFileURL(join(project, "package.json"))]) {
     let entry: string;
@@ -69,7 +72,7 @@ async function inPackage(name: ProgramName, project: string): Promise<string | u
 
 function inDirectory(name: ProgramName, directory: string): string | undefined {
   const suffix = process.platform === "win32" ? ".exe" : "";
-  // `make build` gives the testserver a shorter name.
+  // `make build` uses a shorter name for the testserver.
   const names = name === "akash-provider-testserver" ? [name, "testserver"] : [name];
   return names.map((file) => join(directory, file + suffix)).find(isExecutable);
 }

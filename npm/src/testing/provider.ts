@@ -18,62 +18,63 @@ import {
 } from "./control.js";
 import { findProgram } from "./programs.js";
 
-/** What kind of provider to start, and with which bridge before it. */
+/** The options of {@link startTestProvider}. */
 export interface TestProviderOptions {
   /**
-   * The provider's version, whose behaviour it has; several, separated by commas, go
-   * round over `providers`. Default: `"0.16.0"`.
+   * The provider's version, which determines its behaviour. Several versions, separated by
+   * commas, are assigned to `providers` in turn. Default: `"0.16.0"`.
    *
    * @example "0.8.4"
    */
   version?: string;
   /**
-   * What it serves for leases over gRPC: AEP-37's service; the SDK's of the same name,
-   * with attestation only, as releases do, or in full; or nothing, so that leases go over
-   * REST. Default: `"aep37"`.
+   * The gRPC service for leases: AEP-37's, the SDK's of the same name, or none, so that
+   * calls about leases use REST. Default: `"aep37"`.
    *
    * @example "none"
    */
   leaseRpc?: "aep37" | "sdk" | "sdk-full" | "none";
   /**
-   * The trusted execution environment of the lease, which can attest itself then; from
-   * version 0.15.0 on. Default: none.
+   * The trusted execution environment of the lease, which can then attest itself; requires
+   * version 0.15.0 or later. Default: none.
    *
    * @example "snp"
    */
   tee?: "snp" | "tdx" | "snp-gpu" | "tdx-gpu";
   /**
-   * How many providers there are, from 1. Default: 1.
+   * The number of providers, at least 1. Default: 1.
    *
    * @example 5
    */
   providers?: number;
   /**
-   * How many lines of log there are already, over all replicas together. Default: 1000.
+   * The number of existing log lines of all replicas together. Default: 1000.
    *
    * @example 100_000
    */
   logLines?: number;
   /**
-   * How many lines a second come while somebody follows, over all replicas. Default: 0.
+   * The number of new log lines per second of all replicas together, while a log is
+   * followed. Default: 0.
    *
    * @example 10
    */
   logRate?: number;
   /**
-   * How long a line is, about, in bytes. Default: 120.
+   * The approximate length of a log line, in bytes. Default: 120.
    *
    * @example 2_000
    */
   logBytes?: number;
   /**
-   * Decides addresses, status and logs, which are the same for the same seed. Default: 1.
+   * The seed of addresses, status and logs, which are the same for the same seed. Default:
+   * 1.
    *
    * @example 7
    */
   seed?: number;
   /**
-   * What goes wrong from the beginning. Default: nothing.
+   * The faults that are set from the start. Default: none.
    *
    * @example ["cert-expired"]
    */
@@ -86,31 +87,28 @@ export interface TestProviderOptions {
    */
   allowOrigins?: string[];
   /**
-   * Further flags of the testserver. `testserver --help` lists them. Default:
-   * none.
+   * Additional flags of the testserver, see `testserver --help`. Default: none.
    *
    * @example ["--ca"]
    */
   testserverArgs?: string[];
   /**
-   * Further flags of the bridge. `akash-provider-bridge --help` lists them.
-   * Default: none.
+   * Additional flags of the bridge, see `akash-provider-bridge --help`. Default: none.
    *
    * @example ["--allow-insecure"]
    */
   bridgeArgs?: string[];
   /**
-   * The directory of the programs, the bridge and the testserver. Default: the files
-   * that the environment variables `AKASH_BRIDGE_BINARY` and `AKASH_TESTSERVER_BINARY`
-   * name; or else those in the packages `akash-provider-bridge` and
-   * `akash-provider-testserver`; or what is found on the `PATH`.
+   * The directory of both programs, the bridge and the testserver. Default: the paths in
+   * the environment variables `AKASH_BRIDGE_BINARY` and `AKASH_TESTSERVER_BINARY`; or the
+   * packages `akash-provider-bridge` and `akash-provider-testserver`; or the `PATH`.
    *
    * @example "./bin"
    */
   bin?: string;
 }
 
-/** A lease that the provider has. */
+/** A lease of the tenant at the provider. */
 export interface TestLease {
   /** The tenant's address. */
   owner: string;
@@ -126,27 +124,27 @@ export interface TestProviderInfo {
   /** Its address. */
   provider: string;
   hostUri: string;
-  /** Where REST is served, host:port. */
+  /** The address of its REST port, host:port. */
   rest: string;
-  /** Where gRPC is served, host:port; empty where the version has none. */
+  /** The address of its gRPC port, host:port; empty if the version has none. */
   grpc: string;
   version: string;
   lease: TestLease;
-  /** The tenant's token for it. */
+  /** The tenant's token for this provider. */
   jwt: string;
 }
 
-/** Everything that the testserver tells about itself. */
+/** What the testserver prints when it is ready. */
 export interface TestserverReady {
   provider: string;
   hostUri: string;
-  /** Where REST is served, host:port. */
+  /** The address of its REST port, host:port. */
   rest: string;
-  /** Where gRPC is served, host:port; empty where the version has none. */
+  /** The address of its gRPC port, host:port; empty if the version has none. */
   grpc: string;
   /** The URL of the chain node's RPC. */
   chainRpc: string;
-  /** The URL of the API for tests. */
+  /** The URL of the control API. */
   control: string;
   lease: TestLease;
   /** The names of the lease's services. */
@@ -157,47 +155,48 @@ export interface TestserverReady {
   clientKeyFile: string;
   /** The SHA-256 of the provider's certificate, in hex. */
   certSha256: string;
-  /** All providers, where there are several. */
+  /** All providers, if there are several. */
   providers?: TestProviderInfo[];
 }
 
-/** Credentials, as the option `auth` of calls takes them. */
+/** Credentials for the option `auth` of calls. */
 export interface TestAuth {
-  /** The tenant's token for the provider, which is good for all that a tenant may do. */
+  /** The tenant's token for the provider, with all scopes. */
   jwt: TokenAuth;
-  /** A token of the tenant's that ended an hour ago. */
+  /** A token of the tenant that expired an hour ago. */
   expired: TokenAuth;
   /** The tenant's client certificate, which is on the chain. */
   mtls: CertificateAuth;
 }
 
-/** A bridge that runs. */
+/** A running bridge. */
 export interface TestBridge {
-  /** What `createClient` takes as `bridgeUrl`. */
+  /** The `bridgeUrl` for `createClient`. */
   readonly url: string;
-  /** What it has written to stderr, the last 64 KB. */
+  /** Its output to stderr, at most the last 64 KB. */
   errors(): string;
-  /** Ends it, and with it all streams that go through it. */
+  /** Stops the bridge and all streams through it. */
   stop(): Promise<void>;
-  /** Ends it as a crash does. */
+  /** Kills the bridge, as a crash would. */
   kill(): Promise<void>;
-  /** Ends it, for `await using`. */
+  /** Stops the bridge, for `await using`. */
   [asyncDispose](): Promise<void>;
 }
 
 /**
- * Starts a fake provider, a fake chain and a bridge before them, all on free ports
- * of this machine, and returns when they are ready. It runs in Node, and so does not
- * belong into a page.
+ * Starts a fake provider, a fake chain and a bridge in front of them, on free ports of this
+ * machine, and returns when they are ready. It requires Node, so it cannot be used in a
+ * page.
  *
  * ```ts
  * await using akash = await startTestProvider({ logLines: 100, logRate: 10 });
  * const client = await createClient({ bridgeUrl: akash.bridgeUrl });
- * client.streamLogs({ provider: akash.provider, lease: akash.lease, auth: akash.auth.jwt });
+ * client.streamLogs({ provider: akash.provider, lease: akash.lease, auth: akash.auth.jwt
+ * });
  * ```
  *
- * Without `await using` (TypeScript 5.2) call {@link TestProvider.close}. Where this
- * process ends without that, the programs end with it.
+ * Without `await using` (TypeScript 5.2), call {@link TestProvider.close}. The programs
+ * also end when this process does.
  */
 export async function startTestProvider(options: TestProviderOptions = {}): Promise<TestProvider> {
   const testserver = await start(
@@ -255,13 +254,13 @@ async function startBridge(chainRpc: string, options: TestProviderOptions): Prom
   return { url: program.ready.url, errors, stop, kill, [asyncDispose]: stop };
 }
 
-/** A fake provider with its chain, and a bridge before it. {@link startTestProvider} makes one. */
+/** A fake provider with its chain and a bridge, created by {@link startTestProvider}. */
 export class TestProvider {
-  /** The bridge before it. */
+  /** The bridge in front of it. */
   readonly bridge: TestBridge;
-  /** Credentials of the tenant's. */
+  /** The tenant's credentials. */
   readonly auth: TestAuth;
-  /** Everything that the testserver tells about itself. */
+  /** What the testserver prints when it is ready. */
   readonly ready: Readonly<TestserverReady>;
   readonly #program: Program;
   readonly #api: Control;
@@ -294,7 +293,7 @@ export class TestProvider {
     return this.bridge.url;
   }
 
-  /** The provider's address, the first one's where there are several. */
+  /** The provider's address, or the first one's if there are several. */
   get provider(): string {
     return this.ready.provider;
   }
@@ -316,28 +315,28 @@ export class TestProvider {
     return providers ?? [{ provider, hostUri, rest, grpc, version, lease, jwt }];
   }
 
-  /** The status that a provider serves, the first one's if none is named. */
+  /** The status of the given provider, or of the first one. */
   status(provider?: string): Promise<TestStatus> {
     return this.#api.get("/status", { provider });
   }
 
-  /** Changes the status a little, or to the one given (protojson), over gRPC only. */
+  /** Changes the status slightly, or to the given one (protojson). Over gRPC only. */
   setStatus(status?: object): Promise<void> {
     return this.#api.post("/status", {}, status && JSON.stringify(status));
   }
 
-  /** What all replicas have written so far. */
+  /** The logs of all replicas so far. */
   logs(): Promise<ReplicaLog[]> {
     return this.#api.get("/logs");
   }
 
-  /** All that a replica has written so far. */
+  /** The log of a replica so far. */
   log({ service, replica }: Replica): Promise<string> {
     return this.#api.text("/log", { service, replica });
   }
 
   /**
-   * Has a replica write lines, which whoever follows gets at once.
+   * Appends lines to the log of a replica. Followers receive them at once.
    *
    * ```ts
    * await akash.write({ service: akash.services[0], replica: 0 }, "one\ntwo\n");
@@ -347,21 +346,21 @@ export class TestProvider {
     return this.#api.post("/write", { service, replica }, text);
   }
 
-  /** Ends the log of a replica, as its end does. */
+  /** Ends the log of a replica, as the end of its container would. */
   end({ service, replica }: Replica): Promise<void> {
     return this.#api.post("/end", { service, replica });
   }
 
   /**
-   * Starts one more replica of a service, whose log cannot be read while its container
-   * is being created: for a duration such as `"4s"`, or until {@link started}.
+   * Adds a replica to a service. While its container is being created, for a duration such
+   * as `"4s"` or until {@link started}, its log cannot be read.
    */
   grow(service: string, starting?: string | true): Promise<TestPod> {
     return this.#api.post("/grow", { service, starting: starting && String(starting) });
   }
 
   /**
-   * Puts a new pod in the place of a replica's.
+   * Replaces the pod of a replica by a new one.
    *
    * ```ts
    * await akash.replace({ service: "web", replica: 0 }, { update: true, last: "bye\n" });
@@ -379,49 +378,52 @@ export class TestProvider {
     return this.#api.post("/replace", query, last);
   }
 
-  /** Ends the start of a replica's pod: its log can be read from now on. */
+  /** Completes the start of a replica's pod, so that its log can be read. */
   started({ service, replica }: Replica): Promise<void> {
     return this.#api.post("/started", { service, replica });
   }
 
-  /** Has the cluster warn of a service, which becomes an event of the lease. */
+  /** Adds a warning about a service, which becomes an event of the lease. */
   warn(service: string, reason: string, note: string): Promise<void> {
     return this.#api.post("/event", { service, reason, note });
   }
 
-  /** The calls that the provider got, counted. */
+  /** The numbers of calls that the provider received. */
   streams(): Promise<StreamCounts> {
     return this.#api.get("/streams");
   }
 
-  /** How many calls of a gRPC method or a REST route are open. */
+  /** The number of open calls of a gRPC method or a REST route. */
   async open(method: string): Promise<number> {
     return (await this.streams()).open[method] ?? 0;
   }
 
-  /** The requests that the provider got, in their order. */
+  /** The requests that the provider received, in order. */
   requests(): Promise<SeenRequest[]> {
     return this.#api.get("/requests");
   }
 
-  /** Makes something go wrong from now on, at one provider or at all. */
+  /** Sets a fault, at one provider or at all. */
   setFault(name: Fault, provider?: string): Promise<void> {
     return this.#api.post("/fault", { name, provider });
   }
 
-  /** Ends what {@link setFault} began. */
+  /** Removes a fault that {@link setFault} set. */
   async clearFault(name: Fault, provider?: string): Promise<void> {
     await this.#api.send("DELETE", "/fault", { name: name.replace(/=.*/, ""), provider });
   }
 
-  /** Has the provider serve another certificate, and the chain know of it what it should. */
+  /**
+   * Makes the provider serve a new certificate of the given kind, with the matching state
+   * on the chain.
+   */
   async setCertificate(kind: CertificateKind, provider?: string): Promise<void> {
     await this.#api.post("/certificate", { kind, provider });
   }
 
   /**
-   * Has REST requests whose path ends in `path` be answered with a status and a body, as
-   * a proxy before the provider may. {@link clearAnswer} ends it.
+   * Makes REST requests whose path ends in `path` get the given status and body, as from a
+   * proxy in front of the provider, until {@link clearAnswer}.
    *
    * ```ts
    * await akash.setAnswer("/manifest", 403, "hostname not allowed");
@@ -431,7 +433,7 @@ export class TestProvider {
     return this.#api.post("/answer", { path, status: String(status) }, body);
   }
 
-  /** Ends what {@link setAnswer} began. */
+  /** Removes an answer that {@link setAnswer} set. */
   async clearAnswer(path: string): Promise<void> {
     await this.#api.send("DELETE", "/answer", { path });
   }
@@ -441,7 +443,7 @@ export class TestProvider {
     return this.#api.post("/cut");
   }
 
-  /** Ends the provider's process; {@link revive} starts it again. */
+  /** Kills the provider's process. {@link revive} starts it again. */
   crash(): Promise<void> {
     return this.#api.post("/crash");
   }
@@ -451,23 +453,23 @@ export class TestProvider {
     return this.#api.post("/revive");
   }
 
-  /** The manifest that the lease was ordered with. */
+  /** The manifest of the lease's order. */
   manifest(): Promise<ManifestGroup[]> {
     return this.#api.get("/manifest");
   }
 
-  /** Makes the chain expect a manifest, as an update of the deployment does. */
+  /** Makes the chain expect a manifest, as after an update of the deployment. */
   expectManifest(manifest: readonly object[]): Promise<void> {
     return this.#api.post("/manifest", {}, JSON.stringify(manifest));
   }
 
-  /** The hostnames and endpoints that were moved to the lease, in the order of the calls. */
+  /** The hostnames and endpoints that were moved to the lease, in order. */
   migrated(): Promise<{ hostnames: string[]; endpoints: string[] }> {
     return this.#api.get("/migrated");
   }
 
   /**
-   * Makes a token, such as one that ends in a minute.
+   * Creates a token, for example one that expires in a minute.
    *
    * ```ts
    * const token = await akash.token({ life: "1m" });
@@ -482,7 +484,7 @@ export class TestProvider {
     return token;
   }
 
-  /** Makes a client certificate of the tenant, or of an account that has no lease. */
+  /** Creates a client certificate of the tenant, or of an account without a lease. */
   async clientCertificate(
     kind: ClientCertificateKind = "valid",
     of: "tenant" | "stranger" = "tenant",
@@ -491,8 +493,8 @@ export class TestProvider {
   }
 
   /**
-   * Starts another bridge before the same provider, with further flags. It ends with
-   * this provider, if not before.
+   * Starts another bridge in front of the same provider, with additional flags. It is
+   * stopped with this provider at the latest.
    */
   async startBridge(...args: string[]): Promise<TestBridge> {
     const bridge = await startBridge(this.ready.chainRpc, {
@@ -503,18 +505,18 @@ export class TestProvider {
     return bridge;
   }
 
-  /** What the programs have written to stderr, for the report of a test that failed. */
+  /** The programs' output to stderr, for the report of a failed test. */
   errors(): string {
     return `--- testserver\n${this.#program.errors()}\n--- bridge\n${this.bridge.errors()}`;
   }
 
-  /** Ends the bridges, the provider and the chain. */
+  /** Stops the bridges, the provider and the chain. */
   async close(): Promise<void> {
     await Promise.all(this.#bridges.map((bridge) => bridge.stop()));
     await this.#program.stop();
   }
 
-  /** Ends them, too, for `await using`. */
+  /** Stops everything, for `await using`. */
   [asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -14,10 +14,10 @@ const failedPrecondition = 9;
 const unavailable = 14;
 
 /** How long the bridge may take to answer, in milliseconds. */
-const patience = 3_000;
+const timeout = 3_000;
 
 /** How long a diagnosis is cached, in milliseconds: many calls may fail at once. */
-const lasting = 2_000;
+const cacheTime = 2_000;
 
 const findings = new Map<string, { at: number; finding: Promise<Diagnosis | undefined> }>();
 
@@ -29,7 +29,7 @@ export function diagnose(url: string): Promise<Diagnosis | undefined> {
   // The path of a method is the last two segments.
   const bridge = url.split("/").slice(0, -2).join("/");
   const known = findings.get(bridge);
-  if (known && performance.now() - known.at < lasting) return known.finding;
+  if (known && performance.now() - known.at < cacheTime) return known.finding;
   const finding = find(bridge);
   findings.set(bridge, { at: performance.now(), finding });
   return finding;
@@ -38,7 +38,7 @@ export function diagnose(url: string): Promise<Diagnosis | undefined> {
 /** answers reports whether any server answers. */
 async function answers(url: string): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(patience);
+    const signal = AbortSignal.timeout(timeout);
     await fetch(url, { signal, mode: "no-cors", cache: "no-store", credentials: "omit" });
     return true;
   } catch {
@@ -95,7 +95,7 @@ async function find(bridge: string): Promise<Diagnosis | undefined> {
 /** reads reports whether the page can read a URL. */
 async function reads(url: string): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(patience);
+    const signal = AbortSignal.timeout(timeout);
     const { ok } = await fetch(url, { signal, cache: "no-store", credentials: "omit" });
     return ok;
   } catch {

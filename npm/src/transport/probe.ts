@@ -1,21 +1,21 @@
-// Whether a proxy before the bridge holds streams back until they end, as nginx does
-// where it buffers answers: a page that follows a log would then see nothing, for ever.
-// A slow provider looks the same, so the client has the bridge answer a probe, which
-// comes in two parts (bridge/grpcweb/probe.go): what is held back comes all at once.
+// Finds out whether a proxy in front of the bridge buffers streams until they end, as nginx
+// may: a page that follows a log would never see anything. A slow provider looks the same.
+// So the client sends the bridge a probe, whose response has two parts with a delay between
+// them (bridge/grpcweb/probe.go). If a proxy buffers it, both parts arrive at once.
 
-/** How long a stream may bring nothing before the way is probed, in milliseconds. */
-export const suspicious = 2_000;
+/** How long a stream may be silent before the bridge is probed, in milliseconds. */
+export const probeAfter = 2_000;
 
-/** How long a probe may take, in milliseconds. */
-const patience = 5_000;
+/** The time limit of a probe, in milliseconds. */
+const timeout = 5_000;
 
-/** How long a finding holds, in milliseconds, by what it is: a proxy may be mended. */
-const lasting = { passes: 300_000, held: 10_000, unknown: 10_000 };
+/** How long each finding is valid, in milliseconds: a proxy's configuration may change. */
+const validity = { passes: 300_000, buffered: 10_000, unknown: 10_000 };
 
-/** How long a bridge is known for a proxy that held streams back, in milliseconds. */
+/** How long after a finding streams are known to be buffered "lately", in milliseconds. */
 const remembered = 300_000;
 
-type Finding = keyof typeof lasting;
+type Finding = keyof typeof validity;
 
 interface Probed {
   at: number;
@@ -23,43 +23,43 @@ interface Probed {
   probing: Promise<Finding>;
 }
 
-/** What was found, by the bridge's origin. */
+/** The findings by the bridge's origin. */
 const probes = new Map<string, Probed>();
 
-/** isHeld reports whether a proxy holds back the streams that come by fetch from a URL. */
-export async function isHeld(url: string): Promise<boolean> {
+/** isBuffered reports whether a proxy buffers the streams that are fetched from a URL. */
+export async function isBuffered(url: string): Promise<boolean> {
   const { origin } = new URL(url);
   let probed = probes.get(origin);
   const { at, finding } = probed ?? {};
-  if (!probed || (finding && performance.now() - (at as number) > lasting[finding])) {
+  if (!probed || (finding && performance.now() - (at as number) > validity[finding])) {
     const probing = probe(url);
     const next: Probed = { at: 0, finding: undefined, probing };
     probes.set(origin, next);
     probing.then((finding) => Object.assign(next, { at: performance.now(), finding }));
     probed = next;
   }
-  return (await probed.probing) === "held";
+  return (await probed.probing) === "buffered";
 }
 
 /**
- * wasHeld reports whether it is known that streams from a URL are held back: just now, or
- * where that is enough, some minutes ago.
+ * wasBuffered reports whether streams from a URL are known to be buffered: now, or at some
+ * time in the last minutes.
  */
-export function wasHeld(url: string, some: "now" | "lately"): boolean {
+export function wasBuffered(url: string, when: "now" | "lately"): boolean {
   const { at = 0, finding } = probes.get(new URL(url).origin) ?? {};
-  const most = some === "now" ? lasting.held : remembered;
-  return finding === "held" && performance.now() - at <= most;
+  const most = when === "now" ? validity.buffered : remembered;
+  return finding === "buffered" && performance.now() - at <= most;
 }
 
-/** probe probes the way twice before it says that streams are held back. */
+/** probe reports buffering only if two probes find it. */
 async function probe(url: string): Promise<Finding> {
   const first = await probeOnce(url);
-  return first === "held" ? probeOnce(url) : first;
+  return first === "buffered" ? probeOnce(url) : first;
 }
 
 async function probeOnce(url: string): Promise<Finding> {
   const controller = new AbortController();
-  const late = setTimeout(() => controller.abort(), patience);
+  const late = setTimeout(() => controller.abort(), timeout);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   controller.signal.addEventListener("abort", () => void reader?.cancel().catch(() => {}));
   try {
@@ -74,13 +74,13 @@ async function probeOnce(url: string): Promise<Finding> {
       redirect: "error",
     });
     reader = response.body?.getReader();
-    // A bridge that knows no probes, or has too many, does not say how far apart the
-    // parts are.
-    const apart = Number(response.headers.get("akash-probe"));
-    if (!reader || !(apart > 0) || (await reader.read()).done) return "unknown";
+    // The header has the delay between the parts. A bridge that does not support probes,
+    // or has too many, does not send it.
+    const delay = Number(response.headers.get("akash-probe"));
+    if (!reader || !(delay > 0) || (await reader.read()).done) return "unknown";
     const began = performance.now();
     while (!(await reader.read()).done);
-    return performance.now() - began < apart / 3 ? "held" : "passes";
+    return performance.now() - began < delay / 3 ? "buffered" : "passes";
   } catch {
     return "unknown";
   } finally {

@@ -1,57 +1,57 @@
 import { type BodyReader, bodyReader } from "./byte-reader.js";
-import { isHeld } from "./probe.js";
+import { isBuffered } from "./probe.js";
 import { senderOf } from "./socket.js";
-import type { Init, Way } from "./transport.js";
+import type { Init, RequestTransport } from "./transport.js";
 
 /**
- * What the module is told of a request: its number; the status, the headers and an
- * error, in lines; and the body, or what that is read from.
+ * Receives the outcome of a request: its number; the status, headers and error as lines;
+ * and the body or its reader.
  */
-type Answered = (id: number, text: string, body: Uint8Array | BodyReader | null) => void;
+type OnResponse = (id: number, text: string, body: Uint8Array | BodyReader | null) => void;
 
-/** A request on its way, for the module to abort. */
-interface Sent {
+/** A pending request, which the module can abort. */
+interface PendingRequest {
   abort(): void;
 }
 
 /**
- * makeRequest makes the function by which the module sends requests, in as few calls
- * between the two as can be; wasm/browser/fetch.go is the other side. Headers come as
- * lines. Where most is not 0, the answer is read as a whole, up to so many bytes.
+ * makeRequest returns the function with which the module sends requests, in as few calls
+ * between the two as possible; wasm/browser/fetch.go is the other side. Headers are passed
+ * as lines. If limit is not 0, the body is read as a whole, up to about that many bytes.
  */
 export function makeRequest(send: (url: string, init: Init) => Promise<Response>) {
   return (
     url: string,
     headers: string,
     body: Uint8Array<ArrayBuffer>,
-    transport: Way | "",
+    transport: RequestTransport | "",
     streams: boolean,
-    endless: boolean,
-    most: number,
+    longLived: boolean,
+    limit: number,
     id: number,
-    answered: Answered,
-  ): Sent => {
+    onResponse: OnResponse,
+  ): PendingRequest => {
     const controller = new AbortController();
     const init: Init = {
       method: "POST",
       headers: {},
       body,
       signal: controller.signal,
-      // A redirect would carry credentials to whoever is named in it.
+      // A redirect would send credentials to another server.
       redirect: "error",
     };
     for (const line of headers.split("\n")) {
       const colon = line.indexOf(":");
       if (colon > 0) init.headers[line.slice(0, colon)] = line.slice(colon + 1);
     }
-    // What is not fetch's own is for a function that stands in for it.
+    // These are not options of fetch, but of the function that replaces it.
     if (transport) {
       init.transport = transport;
       init.streams = streams;
-      init.endless = endless;
+      init.longLived = longLived;
     }
     const reading: Reading = {};
-    void answer(send, url, init, most, id, answered, reading);
+    void respond(send, url, init, limit, id, onResponse, reading);
     return {
       abort: () => {
         controller.abort();
@@ -64,25 +64,25 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
   };
 }
 
-/** The body of an answer that is being read. */
+/** The body of a response that is being read. */
 interface Reading {
   body?: BodyReader | undefined;
 }
 
-async function answer(
+async function respond(
   send: (url: string, init: Init) => Promise<Response>,
   url: string,
   init: Init,
-  most: number,
+  limit: number,
   id: number,
-  answered: Answered,
+  onResponse: OnResponse,
   reading: Reading,
 ): Promise<void> {
   let text = "";
   let body: Uint8Array | BodyReader | null = null;
   try {
-    // Browsers note where a request was made, which takes its time below the module's
-    // many frames.
+    // Browsers record the stack of each request, which takes time with the module's many
+    // frames.
     await undefined;
     const response = await send(url, init);
     text = `${response.status}\n`;
@@ -91,20 +91,21 @@ async function answer(
       await response.body?.cancel();
       init.signal.throwIfAborted();
     }
-    if (most === 0) {
+    if (limit === 0) {
       body = response.body && bodyReader(response.body);
       const send = senderOf(response.body);
       if (body && send) body.send = send;
       reading.body = body ?? undefined;
-      if (body && init.probed) body.isHeld = () => isHeld(url);
+      if (body && init.probed) body.isBuffered = () => isBuffered(url);
     } else {
       const pieces: Uint8Array[] = [];
-      // An answer that is not gRPC-Web is not the bridge's, and its body tells nothing.
+      // A response that is not gRPC-Web is not from the bridge, and its body is of no use.
       const type = response.headers.get("content-type") ?? "";
       const reader = response.body?.getReader();
       reading.body = reader;
       try {
-        if (reader && type.startsWith("application/grpc-web")) await take(reader, pieces, most);
+        if (reader && type.startsWith("application/grpc-web"))
+          await readUpTo(reader, pieces, limit);
         else reader?.cancel().catch(() => {});
       } finally {
         body = joined(pieces);
@@ -114,12 +115,12 @@ async function answer(
     const message = error instanceof Error ? error.message : String(error);
     text = `${text || "0\n"}\n${message || "no reason was given"}`;
   }
-  answered(id, text, body);
+  onResponse(id, text, body);
 }
 
-/** take reads a body to its end, or until it has so many bytes. */
-async function take(reader: BodyReader, pieces: Uint8Array[], most: number): Promise<void> {
-  for (let length = 0; length < most; ) {
+/** readUpTo reads a body to its end, or until it has at least limit bytes. */
+async function readUpTo(reader: BodyReader, pieces: Uint8Array[], limit: number): Promise<void> {
+  for (let length = 0; length < limit; ) {
     const { done, value } = await reader.read();
     if (done) return;
     pieces.push(value);

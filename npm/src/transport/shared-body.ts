@@ -24,7 +24,7 @@ const interval = 500;
 const pace = 1024 * 1024;
 
 /** How many streams may stay behind. Two would use up the 15 MB. */
-const patience = 1;
+const allowedBehind = 1;
 
 const bodies = new Set<SharedBody>();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -36,7 +36,7 @@ let timer: ReturnType<typeof setInterval> | undefined;
 function look(): void {
   const behind = [...bodies].filter((body) => body.look());
   behind.sort((a, b) => b.looks - a.looks);
-  for (const body of behind.slice(0, -patience)) body.leave("moved");
+  for (const body of behind.slice(0, -allowedBehind)) body.leave("moved");
 }
 
 /** A body that is read ahead of the page, to detect whether the page is behind. */

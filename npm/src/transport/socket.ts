@@ -8,7 +8,7 @@ import type { Send } from "./byte-reader.js";
 export const grpcWeb = "application/grpc-web+proto";
 
 /** How long a socket may take to open, in milliseconds: some proxies drop the request. */
-const patience = 10_000;
+const openTimeout = 10_000;
 
 /** Marks a frame of headers or trailers. Its length follows in four bytes. */
 const headerFlag = 0x80;
@@ -68,7 +68,7 @@ export async function openSocket(url: string, signal: AbortSignal): Promise<WebS
       socket.close();
     };
     signal.addEventListener("abort", close, { once: true });
-    late = setTimeout(close, patience);
+    late = setTimeout(close, openTimeout);
     socket.onopen = () => resolve(true);
     socket.onclose = () => resolve(false);
     // If a Content-Security-Policy forbids it, Chromium dispatches no other event.

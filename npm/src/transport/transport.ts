@@ -1,152 +1,164 @@
-// How requests go to a bridge: by fetch, or over WebSockets. Over HTTP/1.1 a browser
-// makes six requests to a host at a time and lets the others wait, while their time
-// runs out; WebSockets it does not count.
+// Sends requests to a bridge, by fetch or over WebSockets. Over HTTP/1.1 a browser allows
+// six requests to a host at a time and delays the others, even beyond their time limits.
+// WebSockets do not count.
 
 import { diagnose } from "./diagnosis.js";
-import { Gate } from "./gate.js";
-import { isHeld, suspicious, wasHeld } from "./probe.js";
+import { isBuffered, probeAfter, wasBuffered } from "./probe.js";
+import { Semaphore } from "./semaphore.js";
 import { exchange, grpcWeb, openSocket } from "./socket.js";
 
-/** How streams go. */
+/** The transport of streams. */
 export type Transport = "auto" | "fetch" | "websocket";
 
 /**
- * @internal How one goes in fact: apart is over a connection of its own if there can be one. It
- * is said of streams whose page lets what came wait, so that others would, too. Duplex is
- * over a WebSocket, on which messages may follow the request.
+ * @internal The transport of a request: dedicated means a connection of its own, if
+ * possible. It is for a stream whose page is slow to read, which would block other streams
+ * on a shared connection. Duplex means a WebSocket on which messages may follow the request.
  */
-export type Way = Transport | "apart" | "duplex";
+export type RequestTransport = Transport | "dedicated" | "duplex";
 
-/** @internal A request as the module makes it; wasm/browser/fetch.go is the other side. */
+/** @internal A request from the module; wasm/browser/fetch.go is the other side. */
 export interface Init extends RequestInit {
   headers: Record<string, string>;
   body: Uint8Array<ArrayBuffer>;
   signal: AbortSignal;
-  /** Fetch where it is not said. */
-  transport?: Way;
-  /** Whether the answer may take any time, and have any length. */
+  /** Default: fetch. */
+  transport?: RequestTransport;
+  /** Whether the response may take any time and have any length. */
   streams?: boolean;
-  /** Whether it goes on until somebody ends it. */
-  endless?: boolean;
-  /** Set by send where the answer came by fetch, and a proxy may hold its body back. */
+  /** Whether the response does not end by itself. */
+  longLived?: boolean;
+  /** Set by send if the response came by fetch and a proxy may buffer its body. */
   probed?: boolean;
 }
 
 /**
- * The most sockets that a page has at a time; what wants one more waits. Chromium has
- * 255 for all pages of a host.
+ * The maximum number of open sockets of a page; further requests wait. Chromium allows 255
+ * for all pages of a host.
  */
 const maxSockets = 240;
 
-/** The most that streams may take of them, so that discovery always has some. */
+/** The maximum number of sockets for streams, which leaves some for discovery. */
 const maxStreams = 220;
 
-/** The most calls with one answer that a client should make over them at a time. */
-export const maxAsked = 200;
+/** The maximum number of concurrent unary calls that a client should make over sockets. */
+export const maxCalls = 200;
 
-/** How many connect at a time: browsers slow down pages that open many at once. */
+/**
+ * How many sockets may be connecting at a time: browsers slow down pages that open many at
+ * once.
+ */
 const maxConnecting = 4;
 
-const sockets = new Gate(maxSockets);
-const doors = new Gate(maxConnecting);
+const sockets = new Semaphore(maxSockets);
+const connecting = new Semaphore(maxConnecting);
 let streams = 0;
 
-/** Where WebSockets have got through, by origin: when one does not, the bridge is away. */
-const proven = new Set<string>();
+/**
+ * The origins to which a WebSocket has been opened. If a later one fails, the bridge is
+ * down.
+ */
+const reachable = new Set<string>();
 
-/** Where they do not get through though the bridge answers, and why, by origin. */
-const barred = new Map<string, string>();
+/**
+ * The origins to which WebSockets are blocked although the bridge answers, with the reason.
+ */
+const blocked = new Map<string, string>();
 
-/** gRPC's codes of refusals. */
+/** gRPC status codes. */
 const resourceExhausted = 8;
 const failedPrecondition = 9;
 
 /**
- * @internal takesSockets reports whether requests to a URL go over WebSockets. By itself that is
- * in browsers, where the URL is not https: to those requests go over HTTP/2.
+ * @internal usesWebSocket reports whether requests to a URL use WebSockets. By default that
+ * is in browsers, if the URL is not https, whose requests use HTTP/2.
  */
-export function takesSockets(url: string, way: Way = "fetch"): boolean {
-  if (way !== "auto" && way !== "apart") return way !== "fetch";
+export function usesWebSocket(url: string, transport: RequestTransport = "fetch"): boolean {
+  if (transport !== "auto" && transport !== "dedicated") return transport !== "fetch";
   const { WebSocket, location } = globalThis;
   if (WebSocket === undefined || location === undefined) return false;
-  return (way === "apart" || url.startsWith("http:")) && !barred.has(new URL(url).origin);
+  return (
+    (transport === "dedicated" || url.startsWith("http:")) && !blocked.has(new URL(url).origin)
+  );
 }
 
 /**
- * @internal mayGoApart reports whether streams to a URL go over one connection, and one that is
- * behind had better not.
+ * @internal mayUseOwnConnection reports whether streams to a URL share one connection, and
+ * one that falls behind may move to its own.
  */
-export function mayGoApart(url: string, transport: Way): boolean {
-  if (transport !== "auto" || wasHeld(url, "lately")) return false;
-  return !takesSockets(url, "auto") && takesSockets(url, "apart");
+export function mayUseOwnConnection(url: string, transport: RequestTransport): boolean {
+  if (transport !== "auto" || wasBuffered(url, "lately")) return false;
+  return !usesWebSocket(url, "auto") && usesWebSocket(url, "dedicated");
 }
 
-/** Which bridges have answered, by scheme and host. Those do not refuse the page. */
-const met = new Set<string>();
+/** The bridges that have answered, by scheme and host. They do not block the page. */
+const answered = new Set<string>();
 
-/** @internal send is fetch that knows of transports, and of what may stand in a page's way. */
+/**
+ * @internal send sends a request over its transport, and explains what may block the page.
+ */
 export async function send(url: string, init: Init): Promise<Response> {
   const bridge = url.slice(0, url.indexOf("/", "https://".length)); // new URL takes longer
   try {
-    const response = await carry(url, init);
-    met.add(bridge);
+    const response = await dispatch(url, init);
+    answered.add(bridge);
     return response;
   } catch (error) {
-    if (init.signal.aborted || met.has(bridge)) throw error;
+    if (init.signal.aborted || answered.has(bridge)) throw error;
     const found = await diagnose(url);
     if (!found) throw error;
     return refusal(found.code, found.reason, found.message);
   }
 }
 
-async function carry(url: string, init: Init): Promise<Response> {
-  if (takesSockets(url, init.transport)) {
+async function dispatch(url: string, init: Init): Promise<Response> {
+  if (usesWebSocket(url, init.transport)) {
     return init.streams ? streamOverSocket(url, init) : sendOverSocket(url, init);
   }
-  return init.endless ? streamOverFetch(url, init) : fetch(url, init);
+  return init.longLived ? streamOverFetch(url, init) : fetch(url, init);
 }
 
 /**
- * streamOverFetch is fetch for an answer without end. Where a proxy holds that back it
- * goes over a WebSocket, if it may, and otherwise tells what is wrong; noSocket is why
- * there can be no WebSocket, if that is known.
+ * streamOverFetch fetches a response that does not end by itself. If a proxy buffers it, it
+ * uses a WebSocket instead, or returns an error if that is not allowed. noSocket is why
+ * there can be no WebSocket, if known.
  */
 async function streamOverFetch(url: string, init: Init, noSocket?: string): Promise<Response> {
-  const mayMove = init.transport !== "fetch" && init.transport !== undefined && !noSocket;
-  const elsewhere = () =>
-    mayMove ? streamOverSocket(url, init) : Promise.resolve(streamBuffered(url, noSocket));
-  if (wasHeld(url, mayMove ? "lately" : "now")) return elsewhere();
+  const mayUseSocket = init.transport !== "fetch" && init.transport !== undefined && !noSocket;
+  const fallBack = () =>
+    mayUseSocket ? streamOverSocket(url, init) : Promise.resolve(streamBuffered(url, noSocket));
+  if (wasBuffered(url, mayUseSocket ? "lately" : "now")) return fallBack();
   const { signal } = init;
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   signal.throwIfAborted();
   signal.addEventListener("abort", abort, { once: true });
   let over = false;
-  let held = false;
+  let buffered = false;
   const timer = setTimeout(async () => {
-    held = (await isHeld(url)) && !over;
-    if (held) controller.abort();
-  }, suspicious);
+    buffered = (await isBuffered(url)) && !over;
+    if (buffered) controller.abort();
+  }, probeAfter);
   try {
     const response = await fetch(url, { ...init, signal: controller.signal });
     init.probed = true;
     return response;
   } catch (error) {
-    if (!held || signal.aborted) throw error;
+    if (!buffered || signal.aborted) throw error;
     signal.removeEventListener("abort", abort);
-    return await elsewhere();
+    return await fallBack();
   } finally {
     over = true;
     clearTimeout(timer);
   }
 }
 
-/** streamBuffered is the answer where a proxy holds streams back. */
+/** streamBuffered returns the error for streams that a proxy buffers. */
 function streamBuffered(url: string, noSocket: string | undefined): Response {
   return refusal(failedPrecondition, "streamBuffered", bufferedMessage(url, noSocket));
 }
 
-/** @internal bufferedMessage tells what is wrong where a proxy holds streams back. */
+/** @internal bufferedMessage returns the message for streams that a proxy buffers. */
 export function bufferedMessage(url: string, noSocket?: string): string {
   const { origin } = new URL(url);
   const sockets = noSocket
@@ -169,7 +181,7 @@ async function streamOverSocket(url: string, init: Init): Promise<Response> {
     if (counted) streams--;
     counted = false;
   };
-  // A stream that was given up does not count, though closing its socket may take time.
+  // An aborted stream does not count, although closing its socket may take time.
   init.signal.addEventListener("abort", uncount, { once: true });
   try {
     return await sendOverSocket(url, init, uncount);
@@ -180,7 +192,7 @@ async function streamOverSocket(url: string, init: Init): Promise<Response> {
 }
 
 async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promise<Response> {
-  const socket = await reach(url, init.signal);
+  const socket = await openOrExplain(url, init.signal);
   if (socket instanceof Response) {
     onEnd();
     return socket;
@@ -188,13 +200,16 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
   if (typeof socket !== "string") {
     const { origin } = new URL(url);
     const onOverrun = () =>
-      barred.set(origin, "the bridge sent more than it was asked for, as one of another kind does");
+      blocked.set(
+        origin,
+        "the bridge sent more than it was asked for, as one of another kind does",
+      );
     const request = { ...init, duplex: init.transport === "duplex" };
     return exchange(socket, request, onEnd, onOverrun);
   }
   onEnd();
   if (init.transport !== "websocket" && init.transport !== "duplex") {
-    return init.endless ? streamOverFetch(url, init, socket) : fetch(url, init);
+    return init.longLived ? streamOverFetch(url, init, socket) : fetch(url, init);
   }
   return refusal(
     failedPrecondition,
@@ -206,49 +221,55 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
 }
 
 /**
- * reach opens a socket, or tells why there can be none, or returns the answer of what is
- * no bridge. It throws if nothing is there.
+ * openOrExplain opens a socket. It returns why there can be none, or the response of a
+ * server that is not a bridge. It throws if nothing answers.
  */
-async function reach(url: string, signal: AbortSignal): Promise<WebSocket | string | Response> {
+async function openOrExplain(
+  url: string,
+  signal: AbortSignal,
+): Promise<WebSocket | string | Response> {
   if (globalThis.WebSocket === undefined) {
     return "there is no WebSocket on this platform: Node has it from version 22 on";
   }
   const { origin } = new URL(url);
   let socket: WebSocket | undefined;
-  await sockets.enter(signal);
+  await sockets.acquire(signal);
   try {
-    await doors.enter(signal);
+    await connecting.acquire(signal);
     try {
-      const known = barred.get(origin);
+      const known = blocked.get(origin);
       if (known !== undefined) return known;
       socket = await openSocket(url, signal);
-      const answer = socket || proven.has(origin) ? undefined : await ask(url, signal);
+      const answer = socket || reachable.has(origin) ? undefined : await probeBridge(url, signal);
       if (answer && !answer.headers.get("content-type")?.startsWith("application/grpc-web")) {
         return answer;
       }
       if (answer) {
-        // The bridge may have come up just now: only if it fails again they are barred.
+        // The bridge may have just started. WebSockets are blocked only if this fails, too.
         socket = await openSocket(url, signal);
         if (!socket) {
           const why = `WebSockets to ${origin} do not get through: allow ${origin.replace("http", "ws")} in the connect-src of the page's Content-Security-Policy, and WebSockets in proxies before the bridge`;
-          barred.set(origin, why);
+          blocked.set(origin, why);
           return why;
         }
       }
     } finally {
-      doors.leave();
+      connecting.release();
     }
     if (!socket) throw new TypeError("no WebSocket could be opened");
-    proven.add(origin);
-    socket.addEventListener("close", () => sockets.leave());
+    reachable.add(origin);
+    socket.addEventListener("close", () => sockets.release());
     return socket;
   } finally {
-    if (!socket) sockets.leave();
+    if (!socket) sockets.release();
   }
 }
 
-/** ask returns what answers requests, if only to refuse them; undefined for nothing. */
-async function ask(url: string, signal: AbortSignal): Promise<Response | undefined> {
+/**
+ * probeBridge returns the response to a request that will be refused, or undefined if
+ * nothing answers.
+ */
+async function probeBridge(url: string, signal: AbortSignal): Promise<Response | undefined> {
   try {
     const headers = { "content-type": grpcWeb, "x-grpc-web": "1" };
     const response = await fetch(url, { method: "POST", headers, signal, redirect: "error" });
@@ -260,7 +281,7 @@ async function ask(url: string, signal: AbortSignal): Promise<Response | undefin
   }
 }
 
-/** refusal is an answer in place of the bridge's. */
+/** refusal returns an error in the form of the bridge's. */
 function refusal(status: number, reason: string, message: string): Response {
   return new Response(null, {
     headers: {

@@ -20,7 +20,10 @@ test("the types know every reason that the bridge, the module and the package gi
       sources("wasm/client"),
       /^(?:const |\t)(?:reason\w+|token[A-Z]\w+|scope\w+|outcome\w+) += "(\w+)"$/gm,
     ],
-    [sources("npm/src"), /reason: "(\w+)",|^ {4,6}"(tooManyStreams|webSocketUnavailable)",$/gm],
+    [
+      sources("npm/src"),
+      /reason: (?:\w+ \? )?"(\w+)"(?:,| :)|^ {4,6}"(tooManyStreams|webSocketUnavailable)",$/gm,
+    ],
   ] as const;
   const reasons = new Set(
     given.flatMap(([text, pattern]) => {

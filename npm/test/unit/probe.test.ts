@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { isHeld, wasHeld } from "../../src/transport/probe.js";
+import { isBuffered, wasBuffered } from "../../src/transport/probe.js";
 
 beforeEach(() => {
   vi.useFakeTimers({
@@ -30,7 +30,7 @@ function answering(...apart: number[]) {
 
 /** Waits for a finding, while time passes. */
 async function found(url: string): Promise<boolean> {
-  const finding = isHeld(url);
+  const finding = isBuffered(url);
   await vi.advanceTimersByTimeAsync(4_000);
   return finding;
 }
@@ -40,21 +40,21 @@ test("an answer that comes in two parts passes, and that is known for minutes", 
   expect(await found("https://passes.example/a.B/C")).toBe(false);
   expect(await found("https://passes.example/a.B/D")).toBe(false);
   expect(fetched).toHaveBeenCalledTimes(1);
-  expect(wasHeld("https://passes.example/a.B/C", "lately")).toBe(false);
+  expect(wasBuffered("https://passes.example/a.B/C", "lately")).toBe(false);
 });
 
 test("an answer that comes all at once, twice, is held back", async () => {
   const fetched = answering(10);
   expect(await found("https://held.example/a.B/C")).toBe(true);
   expect(fetched).toHaveBeenCalledTimes(2);
-  expect(wasHeld("https://held.example/a.B/D", "now")).toBe(true);
+  expect(wasBuffered("https://held.example/a.B/D", "now")).toBe(true);
   await vi.advanceTimersByTimeAsync(20_000);
   // A proxy may be mended: another stream has it probed again.
-  expect(wasHeld("https://held.example/a.B/D", "now")).toBe(false);
-  expect(wasHeld("https://held.example/a.B/D", "lately")).toBe(true);
+  expect(wasBuffered("https://held.example/a.B/D", "now")).toBe(false);
+  expect(wasBuffered("https://held.example/a.B/D", "lately")).toBe(true);
   answering(1_000);
   expect(await found("https://held.example/a.B/C")).toBe(false);
-  expect(wasHeld("https://held.example/a.B/D", "lately")).toBe(false);
+  expect(wasBuffered("https://held.example/a.B/D", "lately")).toBe(false);
 });
 
 test("one answer that comes all at once is chance", async () => {
@@ -73,8 +73,8 @@ test.each([
 ] as const)("%s is not judged", async (name, fetch) => {
   vi.stubGlobal("fetch", fetch);
   const url = `https://${name.replaceAll(" ", "-")}.example/a.B/C`;
-  const finding = isHeld(url);
+  const finding = isBuffered(url);
   await vi.advanceTimersByTimeAsync(6_000);
   expect(await finding).toBe(false);
-  expect(wasHeld(url, "now")).toBe(false);
+  expect(wasBuffered(url, "now")).toBe(false);
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createClient } from "../../src/index.js";
-import { type Init, send, takesSockets } from "../../src/transport/transport.js";
+import { type Init, send, usesWebSocket } from "../../src/transport/transport.js";
 import { logs, trailers } from "./bridge.js";
 import { wasmModule } from "./module.js";
 
@@ -197,12 +197,12 @@ describe("where WebSockets do not get through", () => {
   test("calls go over fetch, from then on", async () => {
     const url = "http://barred.example/a.B/C";
     const fetched = bar("http://barred.example", () => grpcWeb("fetched"));
-    expect(takesSockets(url, "auto")).toBe(true);
+    expect(usesWebSocket(url, "auto")).toBe(true);
     expect(await (await call(url)).text()).toBe("fetched");
     expect(fetched.mock.lastCall?.[0]).toBe(url);
     expect(fetched.mock.lastCall?.[1].body).toEqual(new Uint8Array([7, 8]));
-    expect(takesSockets(url, "auto")).toBe(false);
-    expect(takesSockets(url, "websocket")).toBe(true);
+    expect(usesWebSocket(url, "auto")).toBe(false);
+    expect(usesWebSocket(url, "websocket")).toBe(true);
     const tried = FakeSocket.all.length;
     expect(await (await call(url)).text()).toBe("fetched");
     expect(FakeSocket.all.length).toBe(tried);
@@ -254,7 +254,7 @@ describe("where WebSockets do not get through", () => {
     bar("http://down.example", () => new Response("Bad Gateway", { status: 502 }));
     // What a proxy or another server says in its place is for the module to explain.
     expect((await call("http://down.example/a.B/C")).status).toBe(502);
-    expect(takesSockets("http://down.example", "auto")).toBe(true);
+    expect(usesWebSocket("http://down.example", "auto")).toBe(true);
 
     bar("http://nothing.example", () => {
       throw new TypeError("Failed to fetch");
@@ -315,7 +315,7 @@ describe("a stream over a WebSocket", () => {
     for (; !socket.closed && sent < 100; sent++) socket.sayBytes(kilobytes(64));
     expect(sent * 64).toBeLessThan(256 + 4 * 1024 + 128);
     await expect(reader.read()).rejects.toThrow("faster than the page reads");
-    expect(takesSockets(url, "auto")).toBe(false);
+    expect(usesWebSocket(url, "auto")).toBe(false);
     const refused = await call(url, { transport: "websocket" });
     expect(refused.headers.get("akash-error")).toBe("webSocketUnavailable");
   });
@@ -366,12 +366,12 @@ describe("a stream over a WebSocket", () => {
 });
 
 test("only pages that share six connections take WebSockets by themselves", () => {
-  expect(takesSockets("http://bridge.example:8080", "auto")).toBe(true);
-  expect(takesSockets("https://bridge.example", "auto")).toBe(false);
-  expect(takesSockets("http://bridge.example", "fetch")).toBe(false);
-  expect(takesSockets("http://bridge.example")).toBe(false);
+  expect(usesWebSocket("http://bridge.example:8080", "auto")).toBe(true);
+  expect(usesWebSocket("https://bridge.example", "auto")).toBe(false);
+  expect(usesWebSocket("http://bridge.example", "fetch")).toBe(false);
+  expect(usesWebSocket("http://bridge.example")).toBe(false);
   vi.stubGlobal("location", undefined);
-  expect(takesSockets("http://bridge.example", "auto")).toBe(false);
+  expect(usesWebSocket("http://bridge.example", "auto")).toBe(false);
 });
 
 test("field: a status in the headers was lost where an empty trailer frame followed", async () => {

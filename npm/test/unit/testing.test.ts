@@ -56,5 +56,5 @@ test("what is wrong with a package is told in its own words", async () => {
 test("a program that is not there is an error that says how to get it", async () => {
   await expect(find(project)).rejects.toThrow(/no akash-provider-testserver in .*option bin/);
   vi.stubEnv("AKASH_TESTSERVER_BINARY", join(project, "absent"));
-  await expect(find()).rejects.toThrow(/AKASH_TESTSERVER_BINARY says/);
+  await expect(find()).rejects.toThrow(/value of AKASH_TESTSERVER_BINARY/);
 });

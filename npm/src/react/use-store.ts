@@ -6,9 +6,9 @@ import type { Source } from "./source.js";
  * nothing until they have a listener, so that a render may be discarded.
  */
 export function useStore<T>(source: Source, key: string | undefined, make: () => T): T {
-  const [held, hold] = useState(() => ({ source, key, store: make() }));
-  if (held.source === source && held.key === key) return held.store;
+  const [current, setCurrent] = useState(() => ({ source, key, store: make() }));
+  if (current.source === source && current.key === key) return current.store;
   const next = { source, key, store: make() };
-  hold(next);
+  setCurrent(next);
   return next.store;
 }

@@ -1,17 +1,17 @@
 /** A semaphore that admits waiters in order. */
-export class Gate {
+export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
-  constructor(most: number) {
-    this.#free = most;
+  constructor(limit: number) {
+    this.#free = limit;
   }
 
   /**
-   * enter waits for a slot, which must be released with leave, unless the signal aborts
-   * the wait.
+   * acquire waits for a slot, which must be returned with release, unless the signal
+   * aborts the wait.
    */
-  enter(signal: AbortSignal): Promise<void> {
+  acquire(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       if (this.#free > 0) {
@@ -20,20 +20,20 @@ export class Gate {
         return;
       }
       const enter = () => {
-        signal.removeEventListener("abort", leave);
+        signal.removeEventListener("abort", onAbort);
         resolve();
       };
-      const leave = () => {
+      const onAbort = () => {
         this.#waiting.delete(enter);
         reject(signal.reason);
       };
       this.#waiting.add(enter);
-      signal.addEventListener("abort", leave, { once: true });
+      signal.addEventListener("abort", onAbort, { once: true });
     });
   }
 
-  /** leave releases a slot to the longest waiter. */
-  leave(): void {
+  /** release returns a slot to the longest waiter. */
+  release(): void {
     const [next] = this.#waiting;
     if (!next) {
       this.#free++;
