@@ -16,16 +16,16 @@ import (
 
 const modulePath = "akash-provider-web"
 
-// A room is a package, or with "/..." a tree of packages, and what of this module
-// it may import. The most specific room that matches a package counts.
+// A room is a package or, with "/...", a tree of packages, and the packages of this module
+// that it may import. The most specific room that matches a package applies.
 type room struct {
 	packages string
 	may      []string
 	because  string
 }
 
-// rooms is the plan that .github/ARCHITECTURE.md draws. A package that is in none of
-// them has to be added.
+// rooms is the plan in .github/ARCHITECTURE.md. A package that is in none of them has to be
+// added.
 var rooms = []room{
 	{"proto/...", []string{"proto/..."}, "messages stand on their own"},
 
@@ -63,8 +63,8 @@ var rooms = []room{
 
 // A fence is an import that only some packages may have.
 type fence struct {
-	imports string // with "/..." everything below it, too
-	within  string // packages that the fence is about
+	imports string // with "/...", everything below it, too
+	within  string // the packages to which the fence applies
 	except  []string
 	because string
 }
@@ -80,7 +80,7 @@ var fences = []fence{
 	{"net/http", "wasm/...", nil, "requests go through the browser's fetch"},
 }
 
-// Packages import in one direction, which .github/ARCHITECTURE.md draws.
+// Packages import in one direction, as shown in .github/ARCHITECTURE.md.
 func TestImportDirections(t *testing.T) {
 	files := 0
 	imports(t, "..", func(file, from, imported string) {
@@ -153,8 +153,8 @@ func matches(pattern, name string) bool {
 	return name == tree || ok && strings.HasPrefix(name, tree+"/")
 }
 
-// imports calls visit for each import of each Go file that is not a test, whatever
-// system it is built for.
+// imports calls visit for each import of each Go file that is not a test, for all operating
+// systems.
 func imports(t *testing.T, root string, visit func(file, from, imported string)) {
 	require.NoError(t, filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {

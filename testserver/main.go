@@ -1,6 +1,5 @@
-// Testserver is a fake Akash provider, or many, with a fake chain node: what the
-// bridge is tested and shown against. When it serves, it prints one JSON line that
-// says where everything is.
+// Testserver is a fake Akash provider, or many, with a fake chain node, for tests and demos
+// of the bridge. When it is ready, it prints one line of JSON with all addresses.
 package main
 
 import (

@@ -25,7 +25,7 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// asTestserver, in the environment, has the test binary be the testserver.
+// asTestserver is the environment variable that makes the test binary run as testserver.
 const asTestserver = "TEST_AS_TESTSERVER"
 
 func TestMain(m *testing.M) {
@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Once ready, the testserver prints one line that says where everything is; it ends
-// with its context and leaves no file behind.
+// When it is ready, the testserver prints one line with all addresses. It ends with its
+// context and leaves no file behind.
 func TestReadyLine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
@@ -63,7 +63,7 @@ func TestReadyLine(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A command line that makes no sense is refused before anything is served.
+// An invalid command line is refused before anything is served.
 func TestMalformedFlags(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -91,8 +91,8 @@ func TestHelp(t *testing.T) {
 	assert.Contains(t, help.String(), "slow-connect")
 }
 
-// A testserver that is killed while somebody follows has, when it is started again,
-// every line that the follower saw.
+// A testserver that is killed while a log is followed has every line that the follower
+// received when it is started again.
 func TestKilled(t *testing.T) {
 	folder := t.TempDir()
 	begin := func() (*exec.Cmd, fake.Ready) {

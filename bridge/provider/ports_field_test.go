@@ -33,21 +33,21 @@ func TestFieldASilentGRPCPortCostsTheFirstCallLittle(t *testing.T) {
 	}
 }
 
-// The port was slow, not silent: the call that found it slow went over REST, and
-// those after it over gRPC.
+// The port was slow, not silent: the first call used REST, and
+// later ones used gRPC.
 func TestFieldASlowGRPCPortIsUsedOnceItAnswers(t *testing.T) {
 	w := newWorld(t, fake.Options{Seed: 1, Faults: []string{"grpc-slow-connect=2s"}})
 	assert.Equal(t, provider.REST, w.reach(w.request()).Method)
 	require.Eventually(t, func() bool { return w.reach(w.request()).Method == provider.GRPC }, 20*time.Second, 20*time.Millisecond)
 
-	// A call that only gRPC can answer waits.
+	// A call that only gRPC can answer waits for the port.
 	w = newWorld(t, fake.Options{Seed: 1, Faults: []string{"grpc-slow-connect=2s"}})
 	r := w.request()
 	r.Service, r.GRPCOnly = leasev1.LeaseRPC_ServiceDesc.ServiceName, true
 	assert.Equal(t, provider.GRPC, w.reach(r).Method)
 }
 
-// The silent port is let go once the search is over.
+// The connection to the silent port is closed once the search has ended.
 func TestFieldTheSilentConnectionIsClosed(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	silent := silentServer(t)
@@ -64,7 +64,7 @@ func TestFieldTheSilentConnectionIsClosed(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the connection that lost is still open")
 	}
-	// The port that won is remembered: the silent one is not asked again.
+	// The port that answered is remembered: the silent one is not tried again.
 	_, err = pool.Reach(t.Context(), r)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, silent.accepted.Load())
@@ -84,7 +84,7 @@ func TestFieldASilentRESTGatewayCostsTheFirstCallLittle(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A slow answer about the version is waited for where it decides what may be sent.
+// A slow answer about the version is waited for if it decides what may be sent.
 func TestFieldTheVersionIsWaitedForWhereItDecides(t *testing.T) {
 	id := newIdentity(t, someone, nil)
 	g, _ := grpcServer(t, anyPort, id.config("h2"), nil, ok)

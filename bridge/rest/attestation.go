@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// nonceSize is the length of a nonce, in bytes: that of a report's report data.
+	// nonceSize is the size of a nonce and of a report's report data, in bytes.
 	nonceSize = 64
-	// maxQuote bounds an answer with evidence. A CPU's report has some kilobytes, and
-	// each GPU's some tens of them.
+	// maxQuote limits a response with evidence. A CPU's report is some kilobytes, each
+	// GPU's some tens of kilobytes.
 	maxQuote = 4 << 20
 )
 
@@ -66,8 +66,8 @@ func attestationQuote(ctx context.Context, x *exchange) error {
 	return x.reply(answer)
 }
 
-// quoteRefusal turns the error of a quote into one that says what the provider or the
-// lease lacks for it.
+// quoteRefusal returns the error of a request for a quote, which says what the provider or
+// the lease lacks.
 func (x *exchange) quoteRefusal(err error) error {
 	var e *rpcerror.Error
 	switch {
@@ -80,7 +80,7 @@ func (x *exchange) quoteRefusal(err error) error {
 	return err
 }
 
-// textNoSidecar is how a provider says that it found no confidential pod of the lease.
+// textNoSidecar is the provider's message if it found no confidential pod of the lease.
 const textNoSidecar = "attestation sidecar in namespace"
 
 func notConfidential() *rpcerror.Error {

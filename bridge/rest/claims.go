@@ -10,14 +10,14 @@ import (
 	"akash-provider-web/bridge/provider"
 )
 
-// tokenScopes are the scopes of AEP-64 that providers know. A provider refuses a token
-// that names one which it does not know, and the last came with v0.15.0.
+// tokenScopes are the scopes of AEP-64 that providers know; the last was added in v0.15.0.
+// A provider refuses a token with a scope that it does not know.
 var tokenScopes = []string{
 	"send-manifest", "get-manifest", "logs", "shell", "events", "status", "restart",
 	"hostname-migrate", "ip-migrate", "attestation",
 }
 
-// tokenClaims are a token's claims in the types that providers read them in
+// tokenClaims are a token's claims, with the types that providers decode them into
 // (proto/akash-provider-api.md, section 3.2).
 type tokenClaims struct {
 	Issuer    string       `json:"iss"`
@@ -47,8 +47,8 @@ type tokenDeployment struct {
 	Services []string `json:"services"`
 }
 
-// claimsProblem names the first claim of a token that providers refuse, and says what
-// they want; it is "" if they refuse none. payload is the claims' JSON.
+// claimsProblem describes the first claim of a token that providers refuse, with what they
+// expect, or returns "". payload is the claims' JSON.
 func claimsProblem(payload []byte) string {
 	var c tokenClaims
 	var mismatch *json.UnmarshalTypeError
@@ -181,7 +181,7 @@ func accessProblem(at, access string) string {
 	return fmt.Sprintf(`%s is %q and must be "full", "scoped" or "granular"`, at, words([]byte(access)))
 }
 
-// wanted names a type of JSON.
+// wanted returns the name of a JSON type.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Uint32, reflect.Uint64:

@@ -12,18 +12,16 @@ import (
 	"time"
 )
 
-// credential is what a call shows of its owner: a token (AEP-64), a client
-// certificate, or nothing. It lives as long as the call.
+// A credential authenticates the owner of a call: a token (AEP-64), a client certificate,
+// or nothing. It lives as long as the call.
 type credential struct {
-	// authorization is the header's value, never shown to anybody but the
-	// provider.
+	// authorization is the header's value, which is sent only to the provider.
 	authorization string
-	// claims are what the token says of itself, unverified: they explain a
-	// provider's refusal and decide nothing. Nil if there is no token or it
-	// cannot be read.
+	// claims are the token's claims, unverified. They are only used to explain a provider's
+	// refusal. Nil if there is no token or it cannot be decoded.
 	claims *claims
-	// problem is what providers refuse in the token's claims, whatever their clocks
-	// say; "" if nothing is known to be wrong.
+	// problem describes why providers refuse the token's claims at any time; "" if no
+	// reason is known.
 	problem     string
 	certificate *x509.Certificate
 }
@@ -39,17 +37,16 @@ func newCredential(authorization string, certificate *tls.Certificate) *credenti
 			c.certificate, _ = x509.ParseCertificate(certificate.Certificate[0])
 		}
 		if c.certificate == nil {
-			c.certificate = new(x509.Certificate) // there is one, nothing known of it
+			c.certificate = new(x509.Certificate) // present, but unreadable
 		}
 	}
 	return c
 }
 
-// ambiguous reports whether there are two credentials, which every provider
-// refuses.
+// ambiguous reports whether there are two credentials, which all providers refuse.
 func (c *credential) ambiguous() bool { return c.authorization != "" && c.certificate != nil }
 
-// owner is the account that the credential speaks for, "" if not known.
+// owner returns the credential's account, or "" if unknown.
 func (c *credential) owner() string {
 	switch {
 	case c.claims != nil:
@@ -60,18 +57,18 @@ func (c *credential) owner() string {
 	return ""
 }
 
-// sum tells one credential from another without being it.
+// sum returns a hash that identifies the credential.
 func (c *credential) sum() [32]byte {
 	h := sha256.New()
 	h.Write([]byte(c.authorization))
 	if c.certificate != nil {
-		h.Write([]byte{0}) // which no header's value contains
+		h.Write([]byte{0}) // which header values cannot contain
 		h.Write(c.certificate.Raw)
 	}
 	return [32]byte(h.Sum(nil))
 }
 
-// scrub takes the credential out of a text that a provider wrote.
+// scrub removes the credential from a provider's text.
 func (c *credential) scrub(text string) string {
 	for field := range strings.FieldsSeq(c.authorization) {
 		if len(field) > len("Bearer") {
@@ -81,7 +78,7 @@ func (c *credential) scrub(text string) string {
 	return text
 }
 
-// claims are the parts of a token that explain a refusal (AEP-64).
+// claims are the claims of a token (AEP-64) that explain a refusal.
 type claims struct {
 	Issuer    string   `json:"iss"`
 	IssuedAt  *instant `json:"iat"`
@@ -112,7 +109,7 @@ func (i *instant) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &seconds); err != nil {
 		return err
 	}
-	const horizon = 1 << 40 // some 35,000 years: no overflow, whatever is claimed
+	const horizon = 1 << 40 // some 35,000 years, so that no claim overflows
 	i.Time = time.Unix(int64(min(max(seconds, -horizon), horizon)), 0).UTC()
 	return nil
 }
@@ -131,7 +128,7 @@ func readPayload(authorization string) []byte {
 	return payload
 }
 
-// readClaims reads claims as far as they can be read, or returns nil.
+// readClaims decodes claims as far as possible, or returns nil.
 func readClaims(payload []byte) *claims {
 	var c claims
 	var mismatch *json.UnmarshalTypeError
@@ -141,9 +138,8 @@ func readClaims(payload []byte) *claims {
 	return &c
 }
 
-// grants reports whether the token names scope for provider in any of its
-// permissions. A deployment's numbers are not looked at: true means only that
-// the scope is not what is missing.
+// grants reports whether the token has the scope in any of its permissions for provider.
+// Deployments' numbers are not checked, so true only means that the scope is not missing.
 func (c *claims) grants(scope, provider string) bool {
 	switch c.Leases.Access {
 	case "full":
@@ -167,7 +163,7 @@ func (c *claims) grants(scope, provider string) bool {
 	return false
 }
 
-// names reports whether the token says anything about provider.
+// names reports whether the token has any permission for provider.
 func (c *claims) names(provider string) bool {
 	return c.Leases.Access != "granular" ||
 		slices.ContainsFunc(c.Leases.Permissions, func(p permission) bool { return p.Provider == provider })

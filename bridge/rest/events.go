@@ -15,9 +15,9 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// streamLeaseEvents answers LeaseREST/StreamLeaseEvents from the WebSocket of a
-// lease's Kubernetes events (proto/akash-provider-api.md, section 2.9). Followed events end well
-// with the lease, and otherwise with UNAVAILABLE.
+// streamLeaseEvents answers LeaseREST/StreamLeaseEvents from the WebSocket with a lease's
+// Kubernetes events (proto/akash-provider-api.md, section 2.9). With follow, it ends
+// without an error when the lease ends, and otherwise with UNAVAILABLE.
 func streamLeaseEvents(ctx context.Context, x *exchange) error {
 	var request webv1.StreamLeaseEventsRequest
 	if err := x.request(&request); err != nil {
@@ -70,8 +70,8 @@ func streamLeaseEvents(ctx context.Context, x *exchange) error {
 	}
 }
 
-// decodeEvent reads an event as a gateway sends it, and reports whether data is one:
-// a JSON object that says what happened, or to what.
+// decodeEvent decodes an event from a gateway, and reports whether data is one: a JSON
+// object with a reason or an object.
 func decodeEvent(data []byte) (*webv1.LeaseEvent, bool) {
 	var e struct {
 		Type                string `json:"type"`
@@ -103,10 +103,10 @@ func decodeEvent(data []byte) (*webv1.LeaseEvent, bool) {
 	}, true
 }
 
-// ended tells what the end of a socket means that nothing was said about: nil if
-// what it sent is whole, which it is not if it was to be followed and the lease
-// is still there, or if the provider does not answer any more. A provider drops
-// the connection at the end of a log just as one does that dies.
+// ended returns the error for a socket that ended without a close frame, or nil if its data
+// is complete. It is incomplete if it was followed and the lease still exists, or if the
+// provider does not respond any more: a provider drops the connection at the end of a log
+// just as when it crashes.
 func (x *exchange) ended(ctx context.Context, id *marketv1.LeaseID, follow bool) error {
 	_, err := x.leaseStatus(ctx, id)
 	switch {

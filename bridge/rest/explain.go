@@ -11,7 +11,7 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// leaseScopes are what the methods of LeaseRPC ask of a token (AEP-37, AEP-64).
+// leaseScopes are the token scopes that the methods of LeaseRPC require (AEP-37, AEP-64).
 var leaseScopes = map[string]string{
 	leasev1.LeaseRPC_ServiceLogs_FullMethodName:     scopeLogs,
 	leasev1.LeaseRPC_ServiceStatus_FullMethodName:   scopeStatus,
@@ -19,10 +19,10 @@ var leaseScopes = map[string]string{
 	webv1.LeaseREST_AttestationQuote_FullMethodName: scopeAttestation,
 }
 
-// Explain tells why a provider refused a call of LeaseRPC over gRPC, as precisely
-// as a call over REST is told. It knows the words of the gateway, which the gRPC
-// server shares (proto/akash-provider-api.md, sections 1.2 and 2.7); nil means that the provider's
-// status says all there is.
+// Explain returns an error that says why a provider refused a LeaseRPC call over gRPC, as
+// precisely as for a call over REST. It recognises the gateway's messages, which the gRPC
+// server shares (proto/akash-provider-api.md, sections 1.2 and 2.7). It returns nil if it
+// has nothing to add to the provider's status.
 func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 	if code == codes.Unimplemented && strings.HasPrefix(call.Method, inventoryPath) {
 		return noInventory()
@@ -41,7 +41,7 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 	case codes.Unauthenticated:
 		return g.unauthenticated(&http.Response{StatusCode: http.StatusUnauthorized}, text, scope)
 	case codes.Unknown:
-		// As v0.16.0-rc3 answers. What it says of anything else is not for here.
+		// As v0.16.0-rc3 answers. Its other messages are not about credentials.
 		return g.unauthenticated(&http.Response{}, text, scope)
 	case codes.PermissionDenied:
 		if g.credential.authorization == "" && g.credential.certificate == nil {

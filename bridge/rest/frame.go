@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// The receiving half of WebSocket (RFC 6455), as a client that says nothing but
-// pong and goodbye. A gateway sends each log line in a message of its own, so
-// what a message costs decides what a burst of lines costs. Here that is a look
-// at a header and no copy; the locks and copies of coder/websocket, which plays
-// the other side in the tests, take as long as TLS does, system calls and all.
+// The receiving side of WebSocket (RFC 6455), for a client that only sends pong and close
+// frames. A gateway sends each log line as a separate message, so the cost per message
+// determines the cost of a burst of lines. Here it is reading a header, without a copy. The
+// locks and copies of coder/websocket, which is the other side in the tests, take as long
+// as TLS including its system calls.
 
 // Opcodes (section 5.2).
 const (
@@ -41,26 +41,26 @@ const (
 )
 
 const (
-	// maxControl bounds the payload of a control frame (section 5.5).
+	// maxControl is the maximum payload of a control frame (section 5.5).
 	maxControl = 125
-	// frameBuffer is what a socket reads ahead; frames that fit are not copied.
+	// frameBuffer is the size of a socket's read buffer. Frames that fit are not copied.
 	frameBuffer = 8 << 10
-	// keptMessage is the size up to which the buffer for a message that does not
-	// fit is kept for the next one.
+	// keptMessage is the size up to which the buffer of a larger message is kept for the
+	// next one.
 	keptMessage = 16 << 10
 )
 
 // The protocol's magic (section 1.3).
 const webSocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// errFrame is a frame that breaks the protocol.
+// errFrame is the error of a frame that violates the protocol.
 var errFrame = errors.New("a malformed WebSocket frame")
 
-// errFrameSize is a message beyond the limit.
+// errFrameSize is the error of a message that exceeds the limit.
 var errFrameSize = errors.New("a WebSocket message that is too long")
 
-// handshake adds to h what asks for a WebSocket (section 4.1) and returns the
-// check of the answer to it.
+// handshake adds the headers that request a WebSocket (section 4.1) to h, and returns a
+// function that checks the response.
 func handshake(h http.Header) (check func(http.Header) bool) {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails
@@ -73,27 +73,27 @@ func handshake(h http.Header) (check func(http.Header) bool) {
 		return strings.EqualFold(h.Get("Upgrade"), "websocket") &&
 			strings.Contains(strings.ToLower(h.Get("Connection")), "upgrade") &&
 			h.Get("Sec-WebSocket-Accept") == acceptKey(key) &&
-			// Neither was asked for.
+			// Neither was requested.
 			h.Get("Sec-WebSocket-Extensions") == "" && h.Get("Sec-WebSocket-Protocol") == ""
 	}
 }
 
-// acceptKey is a server's answer to a key (section 4.2.2).
+// acceptKey returns a server's response to a key (section 4.2.2).
 func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + webSocketGUID))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// frames reads messages from a connection, and answers pings and the close.
+// frames reads messages from a connection, and answers pings and close frames.
 type frames struct {
 	conn    io.ReadWriter
 	r       *bufio.Reader
-	taken   int    // bytes of r that the last message still occupies
-	message []byte // for what does not fit r
+	taken   int    // bytes of r that hold the last message
+	message []byte // for messages that do not fit r
 	limit   int
 	// pinged, if set, is called for each ping.
 	pinged func()
-	// mute leaves pings without an answer.
+	// mute disables answers to pings.
 	mute bool
 }
 
@@ -101,9 +101,8 @@ func newFrames(conn io.ReadWriter, limit int) *frames {
 	return &frames{conn: conn, r: bufio.NewReaderSize(conn, frameBuffer), limit: limit}
 }
 
-// next returns the next message, which is valid until the next call. It returns
-// a *closed for a close frame, and io.EOF where the connection ends between
-// messages without one.
+// next returns the next message, which is valid until the next call. It returns a *closed
+// for a close frame, and io.EOF if the connection ends between messages without one.
 func (f *frames) next() ([]byte, error) {
 	f.discard()
 	if cap(f.message) > keptMessage {
@@ -142,8 +141,8 @@ func (f *frames) next() ([]byte, error) {
 	}
 }
 
-// header reads the header of a frame. Where the connection ends before it, the
-// error is io.EOF if between messages.
+// header reads the header of a frame. If the connection ends before it, the error is io.EOF
+// between messages.
 func (f *frames) header(between bool) (op byte, final bool, size uint64, err error) {
 	b, err := f.r.Peek(2)
 	if err != nil {
@@ -176,7 +175,7 @@ func (f *frames) header(between bool) (op byte, final bool, size uint64, err err
 	return op, final, size, err
 }
 
-// peek returns the next n bytes, which stay where they are until discard.
+// peek returns the next n bytes, which are valid until discard.
 func (f *frames) peek(n int) ([]byte, error) {
 	b, err := f.r.Peek(n)
 	if err != nil {
@@ -191,7 +190,7 @@ func (f *frames) discard() {
 	f.taken = 0
 }
 
-// control takes a control frame (section 5.5).
+// control handles a control frame (section 5.5).
 func (f *frames) control(op byte, final bool, size uint64) error {
 	if !final || size > maxControl {
 		return errFrame
@@ -232,8 +231,8 @@ func (f *frames) write(op byte, payload []byte) error {
 	return err
 }
 
-// appendFrame appends a whole message of the client's to b, masked as it must be
-// (section 5.3). The payload is in pieces.
+// appendFrame appends a complete client message to b, masked (section 5.3). The payload is
+// given in pieces.
 func appendFrame(b []byte, op byte, payload ...[]byte) []byte {
 	size := 0
 	for _, piece := range payload {
@@ -261,7 +260,7 @@ func appendFrame(b []byte, op byte, payload ...[]byte) []byte {
 	return b
 }
 
-// cut is the error of a connection that ends where it must not.
+// cut is the error of a connection that ends within a frame or message.
 func cut(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -279,11 +278,10 @@ const (
 	closeUnreachable = 4002
 )
 
-// closeNoPods is the reason given with closeInternal where no pod matches.
+// closeNoPods is the reason of closeInternal if no pod matches.
 const closeNoPods = "no running pods"
 
-// closed is the error of a connection that the provider closed with a frame that
-// says why.
+// closed is the error of a connection that the provider closed with a close frame.
 type closed struct {
 	code   int
 	reason string

@@ -22,8 +22,8 @@ import (
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
-// Limits on what a provider may answer. A large cluster's status is well below
-// 1 MiB; a manifest is what a person wrote.
+// Limits of responses. A large cluster's status is well below 1 MiB, and manifests are
+// written by people.
 const (
 	maxStatusBody = 4 << 20
 	maxLeaseBody  = 4 << 20
@@ -31,7 +31,7 @@ const (
 	maxErrorBody  = 64 << 10
 )
 
-// The scopes of a token (AEP-64) that the routes used here ask for.
+// The token scopes (AEP-64) of the routes used here.
 const (
 	scopeNone            = "" // a public route: no credential is sent
 	scopeStatus          = "status"
@@ -46,8 +46,8 @@ const (
 	scopeAttestation     = "attestation"
 )
 
-// gateway is a provider's REST gateway as one call uses it: the provider's own
-// routes with the caller's credential (proto/akash-provider-api.md, section 2.1).
+// gateway is a provider's REST gateway for one call: the provider's routes with the
+// caller's credential (proto/akash-provider-api.md, section 2.1).
 type gateway struct {
 	base       *url.URL
 	client     *http.Client
@@ -66,8 +66,8 @@ func newGateway(call *Call, patience time.Duration) (*gateway, error) {
 		base: &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")},
 		client: &http.Client{
 			Transport: call.Endpoint.Transport,
-			// A provider never redirects. One that does would send the
-			// credential elsewhere.
+			// Providers never redirect. Following a redirect would send the credential
+			// elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		credential: newCredential(call.Authorization, call.ClientCertificate),
@@ -77,16 +77,16 @@ func newGateway(call *Call, patience time.Duration) (*gateway, error) {
 	}, nil
 }
 
-// route is one address of a gateway.
+// route is a route of a gateway.
 type route struct {
 	path  string
 	query url.Values
-	// scope is what a token must grant for it.
+	// scope is the scope that a token must grant.
 	scope string
 }
 
-// leaseRoute is the route of a lease; the owner is the credential's and the
-// provider the server's, so neither is in the path.
+// leaseRoute returns a route of a lease. The path has neither the owner, which is the
+// credential's, nor the provider, which is the server.
 func leaseRoute(id *marketv1.LeaseID, name, scope string) route {
 	return route{
 		path:  fmt.Sprintf("/lease/%d/%d/%d/%s", id.GetDseq(), id.GetGseq(), id.GetOseq(), name),
@@ -100,8 +100,8 @@ func (g *gateway) url(r route) string {
 	return u.String()
 }
 
-// header returns what goes with a request to r. A public route gets no
-// credential: it would judge one all the same (proto/akash-provider-api.md, section 2.1).
+// header returns the headers of a request to r. A public route gets no credential, since
+// the gateway would check it anyway (proto/akash-provider-api.md, section 2.1).
 func (g *gateway) header(r route) http.Header {
 	h := http.Header{"User-Agent": {grpcwire.UserAgent}}
 	if r.scope != scopeNone && g.credential.authorization != "" {
@@ -110,11 +110,11 @@ func (g *gateway) header(r route) http.Header {
 	return h
 }
 
-// topic names what r says, for those who watch it.
+// topic returns the key under which calls share the responses of r.
 func (g *gateway) topic(path, scope string) topicKey {
 	key := topicKey{transport: g.client.Transport, path: g.base.String() + path}
 	if !reflect.TypeOf(key.transport).Comparable() {
-		key.transport = g // shared with nobody
+		key.transport = g // not shared
 	}
 	if scope != scopeNone {
 		key.credential = g.credential.sum()
@@ -122,7 +122,7 @@ func (g *gateway) topic(path, scope string) topicKey {
 	return key
 }
 
-// get returns the body of r, limit bytes at most. What is not a 200 is an error.
+// get returns the body of r, at most limit bytes. A status other than 200 is an error.
 func (g *gateway) get(ctx context.Context, r route, limit int64) ([]byte, error) {
 	return g.do(ctx, http.MethodGet, r, nil, limit)
 }
@@ -162,16 +162,16 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 	return answer, nil
 }
 
-// errPatience is the cause of a context that the gateway itself ended.
+// errPatience is the cause of a context that the gateway itself canceled after a timeout.
 var errPatience = errors.New("the provider took too long")
 
-// lost is the error of a request that got no answer.
+// lost returns the error of a request without a response.
 func (g *gateway) lost(ctx context.Context, err error) error {
 	var way *rpcerror.Error
 	var neterr net.Error
 	switch {
 	case errors.As(err, &way):
-		return way // the way to the provider knows better what failed
+		return way // the connection's own error is more precise
 	case context.Cause(ctx) == errPatience || errors.As(err, &neterr) && neterr.Timeout() && ctx.Err() == nil:
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "it did not answer within %s", g.patience)
 	case ctx.Err() != nil:
@@ -183,8 +183,8 @@ func (g *gateway) lost(ctx context.Context, err error) error {
 	}
 }
 
-// transportWords is the text of a transport's error without the request's
-// address, which net/http puts in front.
+// transportWords returns the text of a transport's error without the request's URL, which
+// net/http adds.
 func transportWords(err error) string {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -202,9 +202,9 @@ func (x *exchange) checkLease(id *marketv1.LeaseID) error {
 	return x.checkDeployment(id)
 }
 
-// checkDeployment is checkLease for a whole deployment. Routes carry neither
-// owner nor provider, so a slip in either would silently answer for another
-// lease with the same numbers.
+// checkDeployment is checkLease for a whole deployment. Routes contain neither owner nor
+// provider, so a mistake in either would silently address another lease with the same
+// numbers.
 func (x *exchange) checkDeployment(id *marketv1.LeaseID) error {
 	if id.GetDseq() == 0 {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonUnknownLease, "lease_id needs a dseq")
@@ -222,7 +222,7 @@ func (x *exchange) checkDeployment(id *marketv1.LeaseID) error {
 	return nil
 }
 
-// leaseName is how a lease is called in texts.
+// leaseName returns a lease's name for messages.
 func leaseName(id *marketv1.LeaseID) string {
 	name := strconv.FormatUint(id.GetDseq(), 10)
 	if id.GetGseq() != 0 {

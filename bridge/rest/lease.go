@@ -18,8 +18,8 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// leaseStatus is what a gateway says of a lease (proto/akash-provider-api.md, section 2.4). The
-// keys' case is theirs: ports in camel case, addresses capitalised, the rest in
+// leaseStatus is a gateway's status of a lease (proto/akash-provider-api.md, section 2.4).
+// The keys' case is the gateway's: ports in camel case, addresses capitalised, the rest in
 // snake case.
 type leaseStatus struct {
 	Errors         []json.RawMessage       `json:"errors"`
@@ -54,10 +54,10 @@ type leasedIP struct {
 	IP           string `json:"IP"`
 }
 
-// leaseStatus asks the status of a lease now. It is the lease's route also where one
-// service is asked for: the service's own, /service/{name}/status, lists the URIs of
-// all services where its service has an ingress, and asks a token for no scope. A lease that the provider does not
-// hold is a NOT_FOUND with ReasonUnknownLease.
+// leaseStatus gets the current status of a lease. It uses the lease's route even for a
+// single service: the service's own route, /service/{name}/status, lists the URIs of all
+// services if the service has an ingress, and requires no scope. A lease that the provider
+// does not have is a NOT_FOUND with ReasonUnknownLease.
 func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leaseStatus, error) {
 	body, err := x.get(ctx, leaseRoute(id, "status", scopeStatus), maxLeaseBody)
 	if err != nil {
@@ -65,7 +65,7 @@ func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leas
 	}
 	var s leaseStatus
 	if err := json.Unmarshal(body, &s); err != nil {
-		// A value of the wrong type costs itself only.
+		// Skip a value of the wrong type.
 		var mismatch *json.UnmarshalTypeError
 		if !errors.As(err, &mismatch) || mismatch.Field == "" {
 			return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status of the lease is not a JSON object")
@@ -77,21 +77,21 @@ func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leas
 	return &s, nil
 }
 
-// watchLease joins those who watch the status of a lease.
+// watchLease subscribes to the shared status of a lease.
 func (x *exchange) watchLease(id *marketv1.LeaseID) (t *topic[*leaseStatus], leave func()) {
 	return x.leases.watch(x.topic(leaseRoute(id, "status", scopeStatus).path, scopeStatus))
 }
 
-// asksLease returns the question for the status of a lease.
+// asksLease returns the function that gets the status of a lease.
 func (x *exchange) asksLease(id *marketv1.LeaseID) func(context.Context) (*leaseStatus, error) {
 	return func(ctx context.Context) (*leaseStatus, error) { return x.leaseStatus(ctx, id) }
 }
 
-// names are the services of the lease, in order.
+// names returns the names of the lease's services, sorted.
 func (s *leaseStatus) names() []string { return slices.Sorted(maps.Keys(s.Services)) }
 
-// selected are the names of the services that a filter's name selects: that one
-// or, for "", all.
+// selected returns the names of the services that a filter's name selects: that one or, for
+// "", all.
 func (s *leaseStatus) selected(name string) []string {
 	if name == "" {
 		return s.names()
@@ -102,15 +102,15 @@ func (s *leaseStatus) selected(name string) []string {
 	return nil
 }
 
-// grew reports whether the service has, or may have, pods that it had not before.
+// grew reports whether the service has, or may have, new pods.
 func (s leaseService) grew(before leaseService) bool {
 	return s.ObservedGeneration != before.ObservedGeneration || s.UpdatedReplicas != before.UpdatedReplicas ||
 		s.Available > before.Available || s.Total > before.Total || s.Replicas > before.Replicas ||
 		s.ReadyReplicas > before.ReadyReplicas || s.AvailableReplicas > before.AvailableReplicas
 }
 
-// running is how many pods each of the selected services has. A pod that is not ready
-// has a log, too.
+// running returns the number of pods of each selected service. A pod that is not ready has
+// a log, too.
 func (s *leaseStatus) running(name string) map[string]int {
 	running := make(map[string]int)
 	for _, name := range s.selected(name) {
@@ -120,8 +120,8 @@ func (s *leaseStatus) running(name string) map[string]int {
 	return running
 }
 
-// starting returns those of the selected services of which some pods are not
-// ready: they may still be pulling an image or waiting for a node.
+// starting returns the selected services with pods that are not ready: they may still be
+// pulling an image or waiting for a node.
 func (s *leaseStatus) starting(name string) []string {
 	var starting []string
 	for _, name := range s.selected(name) {
@@ -132,11 +132,11 @@ func (s *leaseStatus) starting(name string) []string {
 	return starting
 }
 
-// ready is how many pods are ready. For a StatefulSet, available counts the pods
-// of the current revision, ready or not.
+// ready returns the number of ready pods. For a StatefulSet, available counts the pods of
+// the current revision, ready or not.
 func (s leaseService) ready() int32 { return min(s.Available, s.ReadyReplicas) }
 
-// podStarting is the error of a log that cannot be read because pods of these
+// podStarting returns the error of a log that cannot be read because pods of the given
 // services are still starting.
 func (s *leaseStatus) podStarting(names []string) error {
 	list := make([]string, 0, maxNamed)
@@ -151,10 +151,10 @@ func (s *leaseStatus) podStarting(names []string) error {
 		"the log cannot be read while pods are starting: %s; follow the log to wait for them, or try again, and see the lease's events for what they wait for", words([]byte(strings.Join(list, ", "))))
 }
 
-// maxNamed is how many services a text names at most.
+// maxNamed is the maximum number of services named in a message.
 const maxNamed = 20
 
-// unknownService is the error of a filter that names no service of the lease.
+// unknownService returns the error of a filter whose service is not in the lease.
 func (s *leaseStatus) unknownService(name string) error {
 	names := s.names()
 	list := strings.Join(names[:min(len(names), maxNamed)], ", ")
@@ -167,7 +167,7 @@ func (s *leaseStatus) unknownService(name string) error {
 	return rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownService, "the lease has no service %q; it has %s", words([]byte(name)), words([]byte(list)))
 }
 
-// response is the status of some services as AEP-37's message.
+// response returns the status of services as AEP-37's message.
 func (s *leaseStatus) response(names []string) *leasev1.ServiceStatusResponse {
 	response := &leasev1.ServiceStatusResponse{}
 	for _, name := range names {
@@ -200,10 +200,9 @@ func (s *leaseStatus) response(names []string) *leasev1.ServiceStatusResponse {
 	return response
 }
 
-// serviceStatus answers LeaseRPC/ServiceStatus. With follow it looks again and
-// again, sends what changed, and ends well when the lease or the service that
-// was asked for is gone. A gateway counts replicas and does not list them, so
-// the filter's replicas select nothing.
+// serviceStatus answers LeaseRPC/ServiceStatus. With follow it polls, sends changes, and
+// ends without an error when the lease or the requested service is gone. A gateway counts
+// replicas but does not list them, so the filter's replicas have no effect.
 func serviceStatus(ctx context.Context, x *exchange) error {
 	var request leasev1.ServiceStatusRequest
 	if err := x.request(&request); err != nil {
@@ -218,7 +217,7 @@ func serviceStatus(ctx context.Context, x *exchange) error {
 	topic, leave := x.watchLease(request.GetLeaseId())
 	defer leave()
 	var last *leasev1.ServiceStatusResponse
-	age := time.Duration(0) // the first answer is of now
+	age := time.Duration(0) // the first response must be current
 	poll := poll{interval: x.leaseInterval}
 	for {
 		status, err := topic.look(ctx, age, x.asksLease(request.GetLeaseId()))
@@ -254,17 +253,17 @@ func serviceStatus(ctx context.Context, x *exchange) error {
 	}
 }
 
-// serviceRestart answers LeaseRPC/ServiceRestart: no gateway can.
+// serviceRestart answers LeaseRPC/ServiceRestart, which no gateway supports.
 func serviceRestart(_ context.Context, x *exchange) error {
 	return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented,
 		"it%s cannot restart services: that needs a provider that serves ServiceRestart of LeaseRPC over gRPC, as AEP-37 drafts it, and no release up to v0.16 does; sending a new version of the deployment restarts them all", x.named())
 }
 
-// maxServiceName is the length of a DNS label, which a service's name is.
+// maxServiceName is the maximum length of a DNS label, which a service's name is.
 const maxServiceName = 63
 
-// checkServiceName returns an error if name is not "" and cannot be a service's:
-// a gateway puts it into a Kubernetes label selector as it is.
+// checkServiceName returns an error if name is not "" and cannot be a service's name: a
+// gateway inserts it into a Kubernetes label selector unchecked.
 func checkServiceName(name string) error {
 	for i := range len(name) {
 		switch c := name[i]; {
@@ -280,7 +279,7 @@ func checkServiceName(name string) error {
 	return nil
 }
 
-// isReason reports whether err is a fault for that reason.
+// isReason reports whether err is an *rpcerror.Error with the reason.
 func isReason(err error, reason rpcerror.Reason) bool {
 	var e *rpcerror.Error
 	return errors.As(err, &e) && e.Reason == reason

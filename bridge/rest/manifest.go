@@ -16,8 +16,8 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// manifestPatience is how long a provider may take for a manifest: it waits up
-// to 120 s for the chain and the cluster.
+// manifestPatience is the time limit for a manifest: a provider waits up to 120 s for the
+// chain and the cluster.
 const manifestPatience = 150 * time.Second
 
 // sendManifest answers LeaseREST/SendManifest. It sends the manifest once.
@@ -43,13 +43,13 @@ func sendManifest(ctx context.Context, x *exchange) error {
 	return manifestRefusal(err, sent)
 }
 
-// refusedManifest are the texts by which a gateway shows that the manifest is at fault
-// though it answers 500, as for every failure before v0.11.2.
+// refusedManifest are the messages of a gateway that refuses a manifest with a 500, as for
+// every failure before v0.11.2.
 var refusedManifest = []string{"manifest cross-validation error:", "hostname not allowed", "validation failed"}
 
-// manifestRefusal turns the error of a manifest that was not taken into one that says
-// whether the provider refused it, with the provider's words, or whether it may be in
-// effect. sent tells whether the request was on its way.
+// manifestRefusal returns the error for a manifest that was not accepted. It says whether
+// the provider refused it, with the provider's message, or whether it may be in effect.
+// sent reports whether the request was sent.
 func manifestRefusal(err error, sent bool) error {
 	var e *rpcerror.Error
 	if !errors.As(err, &e) {
@@ -68,8 +68,7 @@ func manifestRefusal(err error, sent bool) error {
 	return err
 }
 
-// checkManifest returns an error if data is not what a manifest is at least: a
-// JSON array.
+// checkManifest returns an error if data is not a JSON array.
 func checkManifest(data []byte) error {
 	switch {
 	case len(data) == 0:

@@ -15,7 +15,7 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// maxMigrateBody bounds the answer to a migration: the names that were sent.
+// maxMigrateBody limits the response to a migration, which has the names that were sent.
 const maxMigrateBody = 1 << 20
 
 // hostnameMigrate answers LeaseREST/HostnameMigrate.
@@ -44,8 +44,8 @@ func endpointMigrate(ctx context.Context, x *exchange) error {
 	return x.reply(&webv1.EndpointMigrateResponse{Transferred: moved})
 }
 
-// migrate moves hostnames or endpoints, which kind names, to a deployment, and returns
-// those that were moved (proto/akash-provider-api.md, section 2.11).
+// migrate moves hostnames or endpoints, as kind says, to a deployment, and returns the
+// moved names (proto/akash-provider-api.md, section 2.11).
 func (x *exchange) migrate(ctx context.Context, kind, scope string, to *marketv1.LeaseID, names []string) ([]string, error) {
 	switch {
 	case to.GetGseq() == 0:
@@ -77,9 +77,9 @@ func (x *exchange) migrate(ctx context.Context, kind, scope string, to *marketv1
 	return answer.Transferred, nil
 }
 
-// migrateRefusal turns the error of a migration into one that says whether anything may
-// have been moved. A provider moves one name after the other, and takes those that it
-// has moved already once more.
+// migrateRefusal returns the error of a migration, which says whether anything may have
+// been moved. A provider moves one name after the other, and accepts names that were
+// already moved.
 func migrateRefusal(kind string, err error, sent bool) error {
 	var e *rpcerror.Error
 	if !errors.As(err, &e) {

@@ -10,22 +10,22 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// objectFilter selects the events of one service by the names of the objects that
-// they are about. A gateway that is asked for a service's events looks for a label
-// that events do not carry, and sends none (proto/akash-provider-api.md, section 2.9).
+// objectFilter selects the events of one service by the names of their objects. A gateway
+// that is asked for a service's events filters by a label that events do not have, and
+// sends none (proto/akash-provider-api.md, section 2.9).
 //
-// The lease's status tells the other services' names, some of which may begin with
-// this one's, and the host names, which are those of Ingresses. A token need not
-// permit it: the shape of a name then has to do.
+// The lease's status has the names of the other services, some of which may begin with this
+// one's, and the hostnames, which are the names of Ingresses. If a token does not permit to
+// read the status, only the form of a name is used.
 type objectFilter struct {
 	*exchange
 	lease   *marketv1.LeaseID
 	service string
 
 	topic  *topic[*leaseStatus]
-	status *leaseStatus // nil where it is not known
+	status *leaseStatus // nil if unknown
 	asked  time.Time
-	denied bool // the credential does not permit to ask
+	denied bool // the credential does not permit reading the status
 }
 
 // selects reports whether the object belongs to the service.
@@ -49,8 +49,7 @@ func (f *objectFilter) selects(ctx context.Context, object *webv1.LeaseEventObje
 	return true
 }
 
-// look asks the lease's status, unless it was asked a moment ago: services come and
-// go, though rarely.
+// look gets the lease's status, unless that was done a moment ago: services rarely change.
 func (f *objectFilter) look(ctx context.Context) {
 	if f.denied || !f.asked.IsZero() && time.Since(f.asked) < f.leaseInterval {
 		return
@@ -68,8 +67,8 @@ func (f *objectFilter) look(ctx context.Context) {
 // isHost reports whether objects of the kind are named after a host.
 func isHost(kind string) bool { return kind == "Ingress" || kind == "HTTPRoute" }
 
-// fits reports whether an object's name can be one of the service's: the service's
-// own, or that and a suffix. A volume claim's has the service's name in it twice:
+// fits reports whether an object's name can be of the service: the service's name,
+// optionally with a suffix. A volume claim's has the service's name twice:
 // <service>-<volume>-<service>-<n>.
 func fits(kind, name, service string) bool {
 	suffix, ok := strings.CutPrefix(name, service)
@@ -83,9 +82,8 @@ func fits(kind, name, service string) bool {
 	return len(claim) < len(suffix) && strings.HasSuffix(claim, "-"+service+"-")
 }
 
-// isUsual reports whether Kubernetes or a provider gives the suffix to the names of
-// a service's objects. It tells web's pods from those of a service web-api whose
-// name is not known.
+// isUsual reports whether Kubernetes or a provider uses the suffix in names of a service's
+// objects. It distinguishes web's pods from those of an unknown service web-api.
 func isUsual(kind, suffix string) bool {
 	parts := strings.Split(suffix, "-")[1:] // none where there is no suffix
 	switch kind {

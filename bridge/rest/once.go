@@ -11,9 +11,8 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// once sends a request that changes something, and never sends it again. sent reports
-// whether it was on its way: nobody can tell then whether it was heard, so an answer
-// that was lost must not look like something to try again.
+// once sends a request with side effects, and never repeats it. sent reports whether the
+// request was sent: then a lost response must not look like an error that can be retried.
 func (x *exchange) once(ctx context.Context, method string, r route, body []byte, limit int64) (answer []byte, sent bool, err error) {
 	var written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
@@ -21,13 +20,12 @@ func (x *exchange) once(ctx context.Context, method string, r route, body []byte
 	return answer, written.Load(), err
 }
 
-// abandoned are the texts of a 500 by which a gateway shows that it gave up waiting for
-// its own cluster, which may have done what was asked by now.
+// abandoned are the messages of a 500 after which a gateway may have done what was
+// requested: it gave up waiting for its cluster.
 var abandoned = []string{"context deadline exceeded", "context canceled"}
 
-// undecided tells why the request that ended with e may have had its effect all the
-// same, as part of a sentence; it is "" if the request had none. sent tells whether it
-// was on its way.
+// undecided says, as part of a sentence, why the request that ended with e may have taken
+// effect; "" if it did not. sent reports whether it was sent.
 func undecided(e *rpcerror.Error, sent bool) string {
 	switch status := statusOf(e); {
 	case status == http.StatusRequestTimeout, status == http.StatusBadGateway, status == http.StatusGatewayTimeout,

@@ -11,19 +11,19 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// maxFailedPolls is how many looks may fail in a row before a stream ends.
+// maxFailedPolls is how many polls may fail in a row before a stream ends.
 const maxFailedPolls = 3
 
-// poll paces repeated looks at a provider, so that many watchers of one do not
-// come at the same moment and one bad answer does not end a stream.
+// poll controls repeated requests to a provider, so that the requests of many streams are
+// spread out and one failure does not end a stream.
 type poll struct {
 	interval time.Duration
-	answered bool // there was a good answer
-	failed   int  // bad answers since
+	answered bool // a poll succeeded
+	failed   int  // failures since then
 }
 
-// result counts the outcome of a look and returns err if it is to end the
-// stream: the first look fails the call, later ones may fail a few times.
+// result counts the outcome of a poll and returns err if it should end the stream: if the
+// first poll fails, or several in a row.
 func (p *poll) result(err error) error {
 	if err == nil {
 		p.answered, p.failed = true, 0
@@ -36,7 +36,7 @@ func (p *poll) result(err error) error {
 	return nil
 }
 
-// isFinal reports whether the same question can only get the same answer.
+// isFinal reports whether a retry would fail with the same error.
 func isFinal(err error) bool {
 	var e *rpcerror.Error
 	if !errors.As(err, &e) {
@@ -49,10 +49,10 @@ func isFinal(err error) bool {
 	return false
 }
 
-// wait returns when it is time for the next look, or with ctx's error.
+// wait returns when it is time for the next poll, or with ctx's error.
 func (p *poll) wait(ctx context.Context) error { return sleep(ctx, jitter(p.interval)) }
 
-// jitter is d, up to a fifth shorter or longer.
+// jitter returns d, changed by up to a fifth.
 func jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
 }

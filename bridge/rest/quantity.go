@@ -10,28 +10,28 @@ import (
 	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
 )
 
-// maxDigits bounds a number's text; uint64 has twenty digits.
+// maxDigits is the maximum length of a number's text; a uint64 has twenty digits.
 const maxDigits = 40
 
-// amount is a number of a status, as exact as the provider wrote it. Its shapes
-// are a JSON number, a decimal string, and the nested ones of the first
-// providers: {"units":{"val":"100"}} and {"size":{"val":"1024"}}.
+// amount is a number in a status, with the provider's precision. It is a JSON number, a
+// decimal string, or nested as in the first providers: {"units":{"val":"100"}} or
+// {"size":{"val":"1024"}}.
 //
-// What is none of these leaves it unset and is remembered as strange, so that
-// one odd field does not cost the whole status.
+// Any other value leaves it unset and marks it as strange, so that one invalid field does
+// not fail the whole status.
 type amount struct {
 	n       *big.Int // nil if unset
 	strange bool
 }
 
-// UnmarshalJSON reads any of the shapes and never fails.
+// UnmarshalJSON decodes all of these forms and never fails.
 func (a *amount) UnmarshalJSON(data []byte) error {
 	*a = amount{}
 	if string(data) == "null" {
 		return nil
 	}
-	// Two levels of nesting are all there are; following what the text says
-	// instead would let a provider choose the depth.
+	// There are at most two levels of nesting. Following the text instead would let a
+	// provider choose the depth.
 	for range 2 {
 		if data[0] != '{' {
 			break
@@ -52,8 +52,8 @@ func (a *amount) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// parseInteger returns the number that a decimal text stands for, a fraction
-// rounded up as Kubernetes does, or nil.
+// parseInteger parses a decimal number, rounding a fraction up as Kubernetes does, or
+// returns nil.
 func parseInteger(text string) *big.Int {
 	if len(text) == 0 || len(text) > maxDigits {
 		return nil
@@ -61,8 +61,8 @@ func parseInteger(text string) *big.Int {
 	if n, ok := new(big.Int).SetString(text, 10); ok {
 		return n
 	}
-	// What big.Rat reads beyond decimals is not for numbers from outside, and a
-	// short text can name an exponent that fills the memory.
+	// Accept decimals only: big.Rat also parses exponents, which in a short text can fill
+	// the memory.
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	if strings.Trim(mantissa, "+-.0123456789") != "" || len(strings.TrimLeft(exponent, "+-0")) > 2 {
 		return nil
@@ -78,7 +78,7 @@ func parseInteger(text string) *big.Int {
 	return quotient
 }
 
-// value is the number, zero where it is unset.
+// value returns the number, or zero if unset.
 func (a amount) value() *big.Int {
 	if a.n == nil {
 		return new(big.Int)
@@ -86,7 +86,7 @@ func (a amount) value() *big.Int {
 	return a.n
 }
 
-// uint32 is the number as a count, held within its range.
+// uint32 returns the number as a count, clamped to its range.
 func (a amount) uint32() uint32 {
 	n := a.value()
 	if n.Sign() <= 0 {
@@ -98,8 +98,8 @@ func (a amount) uint32() uint32 {
 	return uint32(n.Uint64())
 }
 
-// whole is n, clamped at zero, as a Kubernetes quantity: a plain decimal
-// integer, which every reader of quantities takes.
+// whole returns n, at least zero, as a Kubernetes quantity: a plain decimal integer, which
+// every parser of quantities accepts.
 func whole(n *big.Int) *resource.Quantity {
 	if n.Sign() < 0 {
 		n = new(big.Int)
@@ -107,8 +107,8 @@ func whole(n *big.Int) *resource.Quantity {
 	return &resource.Quantity{String_: n.String()}
 }
 
-// milli is n thousandths, clamped at zero, as a Kubernetes quantity in its
-// canonical form: "63900m", or "64" where nothing is left over.
+// milli returns n thousandths, at least zero, as a Kubernetes quantity in canonical form:
+// "63900m", or "64" for a whole number.
 func milli(n *big.Int) *resource.Quantity {
 	units, rest := new(big.Int).DivMod(n, big.NewInt(1000), new(big.Int))
 	if n.Sign() <= 0 || rest.Sign() == 0 {
@@ -117,8 +117,8 @@ func milli(n *big.Int) *resource.Quantity {
 	return &resource.Quantity{String_: n.String() + "m"}
 }
 
-// elements calls f with each element of a JSON array, without holding them all;
-// a list of more than limit is cut. It reports whether data was such a list.
+// elements calls f with each element of a JSON array, without holding all of them, and
+// stops after limit elements. It reports whether data is an array.
 func elements(data []byte, limit int, f func(json.RawMessage)) bool {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {

@@ -15,11 +15,11 @@ import (
 	"akash-provider-web/bridge/trust"
 )
 
-// maxWords is how much of a provider's own text goes into an error, in bytes.
+// maxWords is the maximum size of a provider's message in an error, in bytes.
 const maxWords = 1 << 10
 
-// The texts by which a gateway's authentication is known (proto/akash-provider-api.md, section
-// 2.7); they are all there is to tell one failure from another.
+// The messages of a gateway's authentication (proto/akash-provider-api.md, section 2.7),
+// which are the only way to distinguish failures.
 const (
 	textUnauthorized  = "unauthorized access"
 	textInvalidHeader = "invalid authorization header"
@@ -31,8 +31,8 @@ const (
 	textNoRoute       = "404 page not found"
 )
 
-// refusal turns an answer that is not a success into an error: whose fault it
-// is, why, and what to do. scope is what the route asks of a token.
+// refusal returns the error for a response that is not a success, with the cause and what
+// to do. scope is the token scope of the route.
 func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *rpcerror.Error {
 	text := g.providerText(body)
 	if scope != scopeNone {
@@ -45,21 +45,20 @@ func (g *gateway) refusal(resp *http.Response, body []byte, scope string) *rpcer
 	return e
 }
 
-// httpStatus is the cause of an error that stands for an HTTP status.
+// httpStatus is the cause of an error that represents an HTTP status.
 type httpStatus int
 
 func (s httpStatus) Error() string { return fmt.Sprintf("HTTP status %d", int(s)) }
 
-// statusOf returns the HTTP status that err stands for, 0 if it is none.
+// statusOf returns the HTTP status that err represents, or 0.
 func statusOf(err error) int {
 	var s httpStatus
 	errors.As(err, &s)
 	return int(s)
 }
 
-// statusError is the error of an HTTP status that is not a success, which the
-// gateway or a proxy before it may have sent. A status of the caller's fault is never
-// INTERNAL.
+// statusError returns the error for an HTTP status that is not a success, from the gateway
+// or from a proxy in front of it. A 4xx status is never INTERNAL.
 func (g *gateway) statusError(status int, text, scope string) *rpcerror.Error {
 	refuses := func(code codes.Code) *rpcerror.Error {
 		return rpcerror.New(code, rpcerror.ReasonRequestRefused, "it refuses the request (HTTP %d)%s", status, said(text))
@@ -98,8 +97,7 @@ func (g *gateway) statusError(status int, text, scope string) *rpcerror.Error {
 	return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its REST gateway answered with HTTP %d%s", status, said(text))
 }
 
-// unauthenticated returns the error of an answer that is about the credential,
-// or nil if it is about something else.
+// unauthenticated returns the error for a response that is about the credential, or nil.
 func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpcerror.Error {
 	c := g.credential
 	switch status := resp.StatusCode; {
@@ -112,7 +110,7 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpce
 	case strings.Contains(text, textInvalidClaims), strings.Contains(text, textExpiredToken), strings.Contains(text, textTokenFailed):
 		return g.claimsRefused(resp, text)
 	case strings.Contains(text, textInvalidToken) && c.problem != "":
-		// Claims of the wrong type are as bad as a bad signature to it.
+		// The provider reports claims of the wrong type like a bad signature.
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", c.problem)
 	case strings.Contains(text, textInvalidToken):
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot verify the token's signature: sign it with the owner's key (ES256K or ES256KADR36), and with an account that has sent a transaction, so that the chain knows the key")
@@ -121,7 +119,7 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpce
 	case c.authorization == "" && c.certificate == nil:
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "the call needs a credential of the lease's owner: %s", g.credentials())
 	case c.authorization == "" && g.asked():
-		// Before v0.7.0 the certificate is judged here, and not in the handshake.
+		// Before v0.7.0 the certificate is checked here, not in the handshake.
 		return g.certificateRefused()
 	case c.authorization == "":
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonCredentialMissing, "it did not ask for the client certificate, as where it serves a certificate of a public authority: use %s", g.instead())
@@ -131,15 +129,15 @@ func (g *gateway) unauthenticated(resp *http.Response, text, scope string) *rpce
 	return g.scopeMissing(scope)
 }
 
-// claimsRefused tells why a provider refused what a token says of itself. The
-// provider's words are the same for an expired token, one that is not yet valid
-// and one that asks for an unknown scope, so the token's own dates decide.
+// claimsRefused returns the error for a token whose claims a provider refused. The
+// provider's message is the same for an expired token, one that is not yet valid and one
+// with an unknown scope, so the token's own dates decide.
 func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Error {
 	c := g.credential.claims
 	if c == nil {
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it cannot read the token: it is not a JWT")
 	}
-	// Its clock is the one that judged; ours stands in where it does not say.
+	// The provider's clock decided. Ours is used if the response has no date.
 	now := time.Now().UTC()
 	clock := "by the bridge's clock"
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -160,7 +158,7 @@ func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Erro
 	return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token's claims, and nothing is wrong with them that shows: a provider%s knows only the scopes of its time", g.named())
 }
 
-// scopeMissing tells which permission a token that was understood lacks.
+// scopeMissing returns the error for a valid token that lacks a permission.
 func (g *gateway) scopeMissing(scope string) *rpcerror.Error {
 	c := g.credential.claims
 	switch {
@@ -177,7 +175,7 @@ func (g *gateway) scopeMissing(scope string) *rpcerror.Error {
 	return rpcerror.New(codes.PermissionDenied, rpcerror.ReasonScopeMissing, "the token grants %q, but not on this lease: check the dseq it names, and that the lease is its issuer's", scope)
 }
 
-// certificateRefused tells why a provider refused the client certificate.
+// certificateRefused returns the error for a client certificate that the provider refused.
 func (g *gateway) certificateRefused() *rpcerror.Error {
 	if g.endpoint.Client == nil {
 		return trust.ClientRefusal(trust.ClientUnknown, g.credential.certificate)
@@ -185,11 +183,11 @@ func (g *gateway) certificateRefused() *rpcerror.Error {
 	return g.endpoint.Client.Refused()
 }
 
-// asked reports whether the provider asked for the client certificate, as all do
-// that are not known not to.
+// asked reports whether the provider requested the client certificate. All do, unless known
+// otherwise.
 func (g *gateway) asked() bool { return g.endpoint.Client == nil || g.endpoint.Client.Asked() }
 
-// instead says what to use where the provider asks for no client certificate.
+// instead says what to use if the provider requests no client certificate.
 func (g *gateway) instead() string {
 	if g.endpoint.KnowsTokens() {
 		return "a token"
@@ -197,7 +195,7 @@ func (g *gateway) instead() string {
 	return "the host of its record on the chain, not one behind a proxy"
 }
 
-// credentials says what a provider of this version takes.
+// credentials describes the credentials that a provider of this version accepts.
 func (g *gateway) credentials() string {
 	switch {
 	case !g.endpoint.KnowsTokens():
@@ -208,7 +206,7 @@ func (g *gateway) credentials() string {
 	return "a token or a client certificate"
 }
 
-// named is the provider's version as part of a sentence, or nothing.
+// named returns the provider's version as part of a sentence, or "".
 func (g *gateway) named() string {
 	if g.endpoint.Version == "" {
 		return ""
@@ -216,7 +214,7 @@ func (g *gateway) named() string {
 	return " (" + words([]byte(g.endpoint.Version)) + ")"
 }
 
-// said is a provider's own text as the end of a sentence, or nothing.
+// said returns a provider's message as the end of a sentence, or "".
 func said(text string) string {
 	if text == "" {
 		return ""
@@ -224,8 +222,8 @@ func said(text string) string {
 	return ": " + text
 }
 
-// providerText is what an error's body says: the message of a JSON object, or
-// the text itself; without the credential, should the provider have quoted it.
+// providerText returns the message in an error's body: of a JSON object, or the text
+// itself. The credential is removed from it.
 func (g *gateway) providerText(body []byte) string {
 	var object struct {
 		Message string `json:"message"`
@@ -237,8 +235,8 @@ func (g *gateway) providerText(body []byte) string {
 	return words([]byte(g.credential.scrub(text)))
 }
 
-// words makes a stranger's text fit for an error: one line of valid UTF-8, not
-// longer than maxWords.
+// words makes foreign text safe for an error: one line of valid UTF-8, at most maxWords
+// long.
 func words(text []byte) string {
 	if len(text) > maxWords {
 		text = text[:maxWords]

@@ -1,9 +1,8 @@
-// Package rest presents a provider's REST and WebSocket gateway as the gRPC
-// services ProviderRPC, LeaseRPC (AEP-37) and LeaseREST. It knows nothing of
-// browsers.
+// Package rest presents a provider's REST and WebSocket gateway as gRPC services:
+// ProviderRPC, LeaseRPC (AEP-37) and LeaseREST. It does not know browsers.
 //
-// No released provider serves logs, status or manifests of a lease over gRPC,
-// and none before v0.5.0 serves gRPC at all: this is how a page reaches them.
+// No released provider serves logs, status or manifests of a lease over AEP-37's gRPC, and
+// none before v0.5.0 serves gRPC at all. This package makes them available to pages.
 package rest
 
 import (
@@ -25,9 +24,9 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// Call is one gRPC call, to be answered from a provider's REST gateway.
+// A Call is one gRPC call that is answered from a provider's REST gateway.
 type Call struct {
-	// Endpoint is the provider, reached and verified; its Method is REST.
+	// Endpoint is the verified connection to the provider; its Method is REST.
 	Endpoint *provider.Endpoint
 	// Provider is its bech32 address.
 	Provider string
@@ -39,42 +38,39 @@ type Call struct {
 	// Next returns the next request message of a method whose requests are a stream,
 	// for which Message is not set; io.EOF after the last.
 	Next func(context.Context) ([]byte, error)
-	// Authorization is the value of the caller's authorization header, "" for
-	// none. It goes to routes that ask for an owner and to no other.
+	// Authorization is the value of the caller's authorization header, or "". It is sent
+	// only to routes that require an owner.
 	Authorization string
-	// ClientCertificate is the certificate that Endpoint.Transport presents, nil
-	// for none. It is looked at for its owner and dates, never sent from here.
+	// ClientCertificate is the certificate that Endpoint.Transport presents, or nil. Only
+	// its owner and dates are used here.
 	ClientCertificate *tls.Certificate
 	// Tail is how many lines of history ServiceLogs starts with, per pod.
 	// Negative asks for all.
 	Tail int
-	// Opened, if set, is called once when a stream stands that may be quiet for
-	// long, before its first message.
+	// Opened, if set, is called once when a stream that may be silent for long has been
+	// opened, before its first message.
 	Opened func()
 }
 
-// Options are the settings of an Adapter. The zero value of each field asks for
-// its default.
+// Options are the settings of an Adapter. A zero value selects the default.
 type Options struct {
-	// Logger gets what an operator wants to know and no caller can be told;
-	// by default nothing is logged.
+	// Logger gets messages for the operator. By default nothing is logged.
 	Logger *slog.Logger
-	// StatusInterval is the time between two looks at a provider's status while
-	// somebody streams it, 15 s by default.
+	// StatusInterval is the interval at which a provider's status is polled while it is
+	// streamed, 15 s by default.
 	StatusInterval time.Duration
-	// LeaseInterval is the time between two looks at a lease's status while
-	// somebody follows the lease, 5 s by default.
+	// LeaseInterval is the interval at which a lease's status is polled while the lease is
+	// followed, 5 s by default.
 	LeaseInterval time.Duration
-	// Patience is how long a provider may take for the answer to a request, and
-	// how long a WebSocket may be silent (a provider pings every 10 s), 45 s by
-	// default.
+	// Patience is the time limit of a request, and how long a WebSocket may be silent (a
+	// provider pings every 10 s), 45 s by default.
 	Patience time.Duration
-	// Skipped, if set, is called for each frame of a WebSocket that is not what was
-	// asked for, and is passed over. It may be called from several goroutines.
+	// Skipped, if set, is called for each frame of a WebSocket that is skipped because it
+	// is not of the expected kind. It may be called from several goroutines.
 	Skipped func(kind Frame)
 }
 
-// Frame is a kind of frame that a provider sends on a WebSocket.
+// A Frame is a kind of frame that a provider sends on a WebSocket.
 type Frame string
 
 // The kinds of frames.
@@ -84,11 +80,11 @@ const (
 	FrameShell   Frame = "shell"
 )
 
-// Frames are all kinds.
+// Frames lists all kinds.
 var Frames = []Frame{FrameEvent, FrameLogLine, FrameShell}
 
-// Adapter answers gRPC calls from the REST gateways of providers. It is safe for
-// concurrent use, and keeps nothing that no call is using.
+// An Adapter answers gRPC calls from the REST gateways of providers. It is safe for
+// concurrent use, and keeps nothing that no call uses.
 type Adapter struct {
 	log            *slog.Logger
 	statusInterval time.Duration
@@ -129,19 +125,19 @@ func positive(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// exchange is a call under way: what each method's implementation works with.
+// exchange is a call in progress, as the methods' implementations use it.
 type exchange struct {
 	*Adapter
 	*gateway
 	call *Call
-	// send hands one encoded message to the caller and returns when it is
-	// accepted; the slice may be reused then.
+	// send passes one encoded message to the caller and returns when it has been accepted.
+	// The slice may then be reused.
 	send func(message []byte) error
 
-	skipping sync.Once // logs the first frame that is skipped
+	skipping sync.Once // logs the first skipped frame
 }
 
-// methods are the calls that the adapter answers.
+// methods are the methods that the adapter implements.
 var methods = map[string]func(context.Context, *exchange) error{
 	providerv1.ProviderRPC_GetStatus_FullMethodName:                           getStatus,
 	providerv1.ProviderRPC_StreamStatus_FullMethodName:                        streamStatus,
@@ -165,12 +161,12 @@ func Serves(method string) bool {
 	return ok
 }
 
-// Serve answers call, handing each encoded response message to send, which is
-// called from this goroutine only, may block while the caller does not read, and
-// owns the message until it returns. Reading from the provider stops meanwhile.
+// Serve answers call and passes each encoded response message to send. It calls send from
+// this goroutine only. send may block while the caller does not read, and owns the message
+// until it returns. Reading from the provider stops meanwhile.
 //
-// Serve returns nil for a call that ended well, the error of send as it is, and
-// otherwise a *rpcerror.Error that names the provider. No credential outlives it.
+// Serve returns nil for a successful call, an error of send unchanged, and otherwise a
+// *rpcerror.Error that names the provider. Credentials are not kept after it returns.
 func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byte) error) error {
 	answer, ok := methods[call.Method]
 	if !ok {
@@ -197,7 +193,7 @@ func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byt
 	return rpcerror.About(call.Provider, codes.Internal, err)
 }
 
-// ended is the error of a call whose context is over.
+// ended returns the error of a call whose context has ended.
 func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return rpcerror.New(codes.DeadlineExceeded, "", "the call's deadline passed before the provider was done: %w", ctx.Err())
@@ -205,16 +201,15 @@ func ended(ctx context.Context) error {
 	return rpcerror.New(codes.Canceled, "", "the call was cancelled: %w", ctx.Err())
 }
 
-// opened tells the caller that the stream stands.
+// opened reports that the stream is open.
 func (x *exchange) opened() {
 	if x.call.Opened != nil {
 		x.call.Opened()
 	}
 }
 
-// skip passes over a frame that cannot be read as its kind: one bad frame is no
-// reason to end a stream. Each is counted, and a call's first is logged, without its
-// content, which is the tenant's.
+// skip skips a frame that cannot be decoded: one bad frame does not end a stream. Each is
+// counted, and a call's first one is logged without its content, which is the tenant's.
 func (x *exchange) skip(kind Frame, frame []byte) {
 	x.skipped(kind)
 	x.skipping.Do(func() {

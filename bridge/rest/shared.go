@@ -6,32 +6,30 @@ import (
 	"time"
 )
 
-// shared lets calls that watch the same thing look at it together: a provider is
-// asked as often for a hundred watchers as for one. Nothing is kept that nobody
-// watches.
+// shared lets calls that poll the same thing share the responses: a provider gets as many
+// requests for a hundred streams as for one. Nothing is kept without a watcher.
 type shared[T any] struct {
 	mu     sync.Mutex
 	topics map[topicKey]*topic[T]
 }
 
-// topicKey names what is watched. Only calls that reach the provider in the same
-// way, and so trust it for the same reason, and that show the same credential
-// see each other's answers.
+// topicKey identifies what is polled. Only calls with the same transport, and so the same
+// verified certificate, and the same credential share responses.
 type topicKey struct {
-	transport  any // which is the same only for the same decision about a certificate
+	transport  any // differs for each decision about a certificate
 	credential [32]byte
 	path       string
 }
 
-// topic is one thing that is watched.
+// topic is something that is polled.
 type topic[T any] struct {
 	watchers int           // guarded by shared.mu
-	turn     chan struct{} // holds a token while somebody asks
+	turn     chan struct{} // holds a token during a request
 	asked    time.Time
 	answer   T
 }
 
-// watch joins those who watch key. The caller leaves in the end.
+// watch adds a watcher of key. The caller must call leave.
 func (s *shared[T]) watch(key topicKey) (t *topic[T], leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,8 +51,8 @@ func (s *shared[T]) watch(key topicKey) (t *topic[T], leave func()) {
 	}
 }
 
-// look returns an answer that is not older than age, asking for one if there is
-// none. A failure is the asker's alone.
+// look returns a response that is not older than age, and makes a request if there is none.
+// An error is returned to its own caller only.
 func (t *topic[T]) look(ctx context.Context, age time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {

@@ -14,12 +14,12 @@ import (
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
-// maxSocketMessage bounds a WebSocket message. A gateway cuts log lines at 64
-// KiB, which JSON can make six times as long.
+// maxSocketMessage limits a WebSocket message. A gateway cuts log lines at 64 KiB, which
+// JSON can make six times as long.
 const maxSocketMessage = 512 << 10
 
-// socket is a WebSocket from a provider, which is only read. It answers pings
-// and ends when its context does, or when the provider is silent for too long.
+// socket is a WebSocket from a provider that is only read. It answers pings, and ends when
+// its context does or the provider is silent for too long.
 type socket struct {
 	gateway *gateway
 	ctx     context.Context
@@ -27,15 +27,14 @@ type socket struct {
 	frames  *frames
 	release func() bool
 
-	// A read under way is one that started, for the watch on silent providers.
+	// The start of a pending read, for detecting silent providers.
 	started, ended, pings atomic.Uint64
 	silent, done          atomic.Bool
-	unwatched             atomic.Bool // silence proves nothing any more
+	unwatched             atomic.Bool // silence is no longer an error
 	watch                 *time.Timer
 }
 
-// dial opens the WebSocket at r, as long as opening lasts. The socket ends with
-// ctx, and must be closed.
+// dial opens the WebSocket at r. The socket ends with ctx, and must be closed.
 func (g *gateway) dial(ctx, opening context.Context, r route) (*socket, error) {
 	opening, cancel := context.WithTimeoutCause(opening, g.patience, errPatience)
 	defer cancel()
@@ -68,9 +67,9 @@ func (g *gateway) dial(ctx, opening context.Context, r route) (*socket, error) {
 	return s, nil
 }
 
-// watcher returns the function that closes the socket if one read waits for
-// patience without as much as a ping. While nobody reads, because the page does
-// not, silence proves nothing.
+// watcher returns the function that closes the socket if one read waits for patience
+// without even a ping. While the socket is not read, because the page is not reading,
+// silence means nothing.
 func (s *socket) watcher() func() {
 	var lastStarted, lastPings uint64
 	quiet := 0
@@ -93,15 +92,15 @@ func (s *socket) watcher() func() {
 	}
 }
 
-// How a socket is found to be drained.
+// Parameters for detecting that a socket is drained.
 const (
 	drainedQuiet = 250 * time.Millisecond
 	drainedTries = 8
 )
 
-// drained reports whether everything that the provider sent so far has been
-// read: a read waited for drainedQuiet. Of a log that is written all the time it
-// may be false though it is.
+// drained reports whether everything that the provider has sent has been read: a read has
+// waited for drainedQuiet. For a log that is written continuously, it may be false although
+// it is drained.
 func (s *socket) drained(ctx context.Context) bool {
 	for range drainedTries {
 		started := s.started.Load()
@@ -115,8 +114,7 @@ func (s *socket) drained(ctx context.Context) bool {
 	return false
 }
 
-// close ends the socket. There is no closing handshake: a gateway that is not
-// listened to any more only needs to stop.
+// close ends the socket without a closing handshake, which a gateway does not need.
 func (s *socket) close() {
 	s.done.Store(true)
 	s.watch.Stop()
@@ -124,9 +122,9 @@ func (s *socket) close() {
 	_ = s.conn.Close()
 }
 
-// read returns the next message, which is valid until the next call. At the end
-// it returns a *closed if the provider said so, io.EOF if the connection just
-// ended, and otherwise the context's error or a *rpcerror.Error.
+// read returns the next message, which is valid until the next call. At the end it returns
+// a *closed for a close frame, io.EOF if the connection just ended, and otherwise the
+// context's error or a *rpcerror.Error.
 func (s *socket) read() ([]byte, error) {
 	s.started.Add(1)
 	message, err := s.frames.next()
@@ -137,7 +135,7 @@ func (s *socket) read() ([]byte, error) {
 	return message, nil
 }
 
-// end tells why a read failed.
+// end returns why a read failed.
 func (s *socket) end(err error) error {
 	var frame *closed
 	switch {
@@ -158,7 +156,7 @@ func (s *socket) end(err error) error {
 	return s.gateway.lost(s.ctx, err)
 }
 
-// closed tells what a close frame means for a lease's socket.
+// closed returns the error for a close frame on a lease's socket.
 func (x *exchange) closed(id *marketv1.LeaseID, frame *closed) error {
 	switch frame.code {
 	case closeInternal:
@@ -168,6 +166,6 @@ func (x *exchange) closed(id *marketv1.LeaseID, frame *closed) error {
 	case closeUnreachable:
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer")
 	}
-	// A gateway that shuts down says goodbye properly.
+	// A gateway that shuts down sends this code.
 	return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "it closed the connection (%d)%s", frame.code, said(frame.reason))
 }

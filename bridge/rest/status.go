@@ -22,7 +22,7 @@ import (
 	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
 )
 
-// Limits on the lists of a status; the largest clusters stay far below.
+// Limits of the lists in a status, far above the largest clusters.
 const (
 	maxNodes          = 10_000
 	maxReservations   = 100_000
@@ -38,8 +38,8 @@ func getStatus(ctx context.Context, x *exchange) error {
 	return x.reply(status)
 }
 
-// streamStatus answers ProviderRPC/StreamStatus: the status at once, and again
-// whenever a look at it finds more changed than the time.
+// streamStatus answers ProviderRPC/StreamStatus: it sends the status at once, and again
+// whenever a poll finds that more than the time has changed.
 func streamStatus(ctx context.Context, x *exchange) error {
 	topic, leave := x.statuses.watch(x.topic("/status", scopeNone))
 	defer leave()
@@ -62,12 +62,12 @@ func streamStatus(ctx context.Context, x *exchange) error {
 	}
 }
 
-// sameStatus reports whether two statuses differ in nothing but their time.
+// sameStatus reports whether two statuses are equal except for their time.
 func sameStatus(a, b *providerv1.Status) bool {
 	return proto.Equal(timeless(a), timeless(b))
 }
 
-// timeless is a shallow copy of s without its time.
+// timeless returns a shallow copy of s without its time.
 func timeless(s *providerv1.Status) *providerv1.Status {
 	return &providerv1.Status{
 		Errors:            s.GetErrors(),
@@ -79,7 +79,7 @@ func timeless(s *providerv1.Status) *providerv1.Status {
 	}
 }
 
-// status asks the provider's status now.
+// status gets the provider's current status.
 func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
 	body, err := x.get(ctx, route{path: "/status"}, maxStatusBody)
 	if err != nil {
@@ -93,7 +93,8 @@ func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
 	return status, nil
 }
 
-// statusBody is a /status answer of any provider (proto/akash-provider-api.md, section 2.3).
+// statusBody is a /status response of any provider (proto/akash-provider-api.md, section
+// 2.3).
 type statusBody struct {
 	Cluster *struct {
 		Leases    amount `json:"leases"`
@@ -115,24 +116,24 @@ type statusBody struct {
 	Address           string `json:"address"`
 }
 
-// decodeStatus turns a /status answer into the message that a provider with
-// gRPC would have sent. Quantities come out as there: processors in cores
-// ("63900m"), all else in bytes or whole devices. A resource that a node does
-// not mention is zero: providers that know no GPUs have none to lease.
+// decodeStatus converts a /status response to the message that a provider with gRPC would
+// have sent. Quantities have the same form: processors in cores ("63900m"), everything else
+// in bytes or whole devices. A resource that a node does not have is zero: providers
+// without GPU support have none to lease.
 //
-// Where only what is free is known, as of the nodes of a provider before v0.5.0
-// and of every storage class, allocatable is what is free and allocated is
-// absent. Free is allocatable less allocated either way, and an absent allocated
-// tells what is not known from what is not in use.
+// If only the free amount is known, as for nodes of a provider before v0.5.0 and for every
+// storage class, allocatable is the free amount and allocated is absent. In both cases,
+// free is allocatable minus allocated, and an absent allocated distinguishes unknown from
+// unused.
 //
-// A field that makes no sense is left out and named in Errors, and so is an amount
-// that cannot be, with the value that stands in for it. An inventory that is empty and
-// comes with an error is one that the provider does not know: it is left out, too.
+// An invalid field is left out and named in Errors. An impossible amount is named there,
+// too, with the value used instead. An empty inventory with an error is one that the
+// provider does not know, so it is left out.
 func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 	var b statusBody
 	var notes []string
 	if err := json.Unmarshal(body, &b); err != nil {
-		// A value of the wrong type is skipped and the rest decoded.
+		// A value of the wrong type is skipped, and the rest decoded.
 		var mismatch *json.UnmarshalTypeError
 		if !errors.As(err, &mismatch) || mismatch.Field == "" {
 			return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status is not a JSON object")
@@ -209,20 +210,20 @@ func decodeStatus(body []byte, provider string) (*providerv1.Status, error) {
 	return &s, nil
 }
 
-// strange is the note on a field that could not be read.
+// strange returns the message about a field that could not be decoded.
 func strange(field string) string {
 	return "bridge: " + words([]byte(field)) + " in the provider's status makes no sense"
 }
 
-// impossible is the note on an amount that cannot be, and on what it was taken as.
+// impossible returns the message about an impossible amount, with the value used instead.
 func impossible(what string, given amount, taken string) string {
 	return fmt.Sprintf("bridge: %s cannot be %s in the provider's status; taken as %s", words([]byte(what)), given.n, taken)
 }
 
-// maxRepairs bounds the notes on the amounts of one inventory.
+// maxRepairs limits the messages about the amounts of one inventory.
 const maxRepairs = 20
 
-// repairs are notes on amounts that cannot be.
+// repairs are messages about impossible amounts.
 type repairs struct {
 	notes []string
 	more  int
@@ -243,9 +244,9 @@ func (r *repairs) list() []string {
 	return append(r.notes, fmt.Sprintf("bridge: %d more amounts in the provider's status cannot be", r.more))
 }
 
-// bounded is an amount between 0 and most; without most, up to what a Kubernetes
-// quantity can hold. What is larger than that is a negative number that a provider
-// wrote as an unsigned one, as where more is in use than there is: 0.
+// bounded returns an amount between 0 and most; without most, up to the maximum of a
+// Kubernetes quantity. A larger value is a negative number that a provider wrote as an
+// unsigned one, for example because more is in use than exists: it becomes 0.
 func (r *repairs) bounded(what string, given amount, most *big.Int) *big.Int {
 	n := given.value()
 	switch {
@@ -260,8 +261,8 @@ func (r *repairs) bounded(what string, given amount, most *big.Int) *big.Int {
 	return n
 }
 
-// errorText is what an error says that a provider encoded as JSON: a text, or the
-// message of an object; "" where it says nothing, as most of Go's errors.
+// errorText returns the message of an error that a provider encoded as JSON: a string, or
+// the message of an object; "" if it has none, like most of Go's errors.
 func errorText(data json.RawMessage) string {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
@@ -292,7 +293,7 @@ type resources struct {
 	Storage storage `json:"storage"`
 }
 
-// ephemeral is the ephemeral storage, which the first providers called storage.
+// ephemeral returns the ephemeral storage, which the first providers called storage.
 func (r *resources) ephemeral() amount {
 	if r.Disk != nil {
 		return *r.Disk
@@ -300,7 +301,7 @@ func (r *resources) ephemeral() amount {
 	return r.Storage.single
 }
 
-// strange reports whether any amount made no sense.
+// strange reports whether any amount was invalid.
 func (r *resources) strange() bool {
 	return r.CPU.strange || r.GPU.strange || r.Memory.strange || r.ephemeral().strange || r.Storage.strange
 }
@@ -312,9 +313,9 @@ type storage struct {
 	strange bool
 }
 
-// UnmarshalJSON tells the two shapes apart and never fails. An object whose one
-// key is size is the single amount if its value is an object too:
-// {"size":{"val":"1"}}; otherwise it is a class of that name.
+// UnmarshalJSON decodes both forms and never fails. An object whose only key is size is the
+// single amount if its value is also an object, {"size":{"val":"1"}}; otherwise it is a
+// class of that name.
 func (s *storage) UnmarshalJSON(data []byte) error {
 	*s = storage{}
 	if data[0] != '{' {
@@ -333,8 +334,8 @@ func (s *storage) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// reservations sums a list of reservations as it is read, so that a long list
-// costs no memory.
+// reservations sums a list of reservations while it is decoded, so that a long list needs
+// no memory.
 type reservations struct {
 	count                  uint32
 	cpu, gpu, memory, disk big.Int
@@ -343,7 +344,7 @@ type reservations struct {
 	repairs                repairs
 }
 
-// UnmarshalJSON reads the list and never fails.
+// UnmarshalJSON decodes the list and never fails.
 func (r *reservations) UnmarshalJSON(data []byte) error {
 	*r = reservations{}
 	if string(data) == "null" {
@@ -381,8 +382,8 @@ func (r *reservations) add(element json.RawMessage) {
 	}
 }
 
-// sum adds one reservation's amount of a resource. There is nothing to bound it by but
-// that it is not negative.
+// sum adds one reservation's amount of a resource. The only limit is that it must not be
+// negative.
 func (r *reservations) sum(to *big.Int, resource string, a amount) {
 	n := a.value()
 	if n.Sign() < 0 {
@@ -428,7 +429,7 @@ type available struct {
 	repairs repairs
 }
 
-// UnmarshalJSON reads either shape and never fails.
+// UnmarshalJSON decodes both forms and never fails.
 func (a *available) UnmarshalJSON(data []byte) error {
 	*a = available{}
 	var parts struct {
@@ -454,8 +455,8 @@ func (a *available) UnmarshalJSON(data []byte) error {
 
 func isPresent(m json.RawMessage) bool { return len(m) > 0 && string(m) != "null" }
 
-// addNode adds a node of either shape: the amounts themselves, which are what is
-// free, or two sets of them.
+// addNode adds a node in either form: the free amounts themselves, or allocatable and
+// available amounts.
 func (a *available) addNode(element json.RawMessage) {
 	var n struct {
 		Name        string     `json:"name"`
@@ -477,7 +478,7 @@ func (a *available) addNode(element json.RawMessage) {
 	pair := func(name string, quantity func(*big.Int) *resource.Quantity, of func(*resources) amount) *inventoryv1.ResourcePair {
 		what := fmt.Sprintf("node %s: ", cmp.Or(n.Name, strconv.Itoa(len(a.nodes)+1)))
 		if free == nil {
-			// What is allocated is not known.
+			// The allocated amount is unknown.
 			return &inventoryv1.ResourcePair{Allocatable: quantity(a.repairs.bounded(what+"available "+name, of(total), nil))}
 		}
 		all := a.repairs.bounded(what+"allocatable "+name, of(total), nil)

@@ -9,7 +9,7 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A test may have any REST route answer what it likes.
+// A test can set the response of any REST route.
 func TestAnswers(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	control(t, s, http.MethodPost, "/answer?path=/status&status=503", `"a proxy's words"`, nil)

@@ -39,7 +39,7 @@ func token(t *testing.T, s *fake.Server, query, claims string) string {
 	return answer.Token
 }
 
-// get asks the REST gateway with an Authorization header.
+// get makes a REST request with an Authorization header.
 func get(t *testing.T, s *fake.Server, path, authorization string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.Ready().REST+path, nil)
@@ -66,7 +66,7 @@ func do(t *testing.T, c *http.Client, request *http.Request) (int, string) {
 // grants returns a claim "leases".
 func grants(leases string) string { return `{"leases":` + leases + `}` }
 
-// Every way to be let in, and every way not to be, with the gateway's own words.
+// Tokens are accepted or refused with the gateway's messages.
 func TestTokens(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	provider := s.Ready().Provider
@@ -127,7 +127,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// A bad credential is refused also where none is needed.
+// An invalid credential is refused even if none is needed.
 func TestTokenOnAPublicRoute(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	code, _ := get(t, s, "/status", "Bearer "+s.Ready().JWT)
@@ -138,7 +138,7 @@ func TestTokenOnAPublicRoute(t *testing.T) {
 	assert.Equal(t, 401, code)
 }
 
-// Older releases have other words, or none.
+// Older releases have other messages, or none.
 func TestTokensByVersion(t *testing.T) {
 	old := start(t, fake.Options{Seed: 7, ProviderVersion: "0.10.4"})
 	for _, header := range []string{"Bearer " + old.Ready().ExpiredJWT, "Bearer x.y.z", "nonsense"} {
@@ -160,7 +160,7 @@ func TestTokensByVersion(t *testing.T) {
 	assert.Empty(t, body)
 }
 
-// clientCertificate makes one for the tenant.
+// clientCertificate creates one for the tenant.
 func clientCertificate(t *testing.T, s *fake.Server, kind string) tls.Certificate {
 	t.Helper()
 	var answer struct{ CertPem, KeyPem string }
@@ -206,7 +206,7 @@ func TestClientCertificates(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
-// Before v0.7 the handshake takes any certificate, and the route refuses it.
+// Before v0.7 the handshake accepts any certificate, and the route refuses it.
 func TestOldClientCertificates(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, ProviderVersion: "0.6.4"})
 	request, err := http.NewRequest(http.MethodGet, "https://"+s.Ready().REST+leasePath(s)+"/status", nil)
@@ -217,7 +217,7 @@ func TestOldClientCertificates(t *testing.T) {
 	assert.Equal(t, 401, code)
 }
 
-// LeaseRPC asks for a credential, a token or a certificate.
+// LeaseRPC requires a token or a certificate.
 func TestLeaseRPCAuthentication(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogLines: 5})
 	client := leasev1.NewLeaseRPCClient(dial(t, s))
@@ -273,7 +273,7 @@ func TestUnaryInterceptor(t *testing.T) {
 	assert.Equal(t, "JWT is invalid", status.Convert(err).Message())
 }
 
-// The chain tells an account's public key, once the account has signed something.
+// The chain has an account's public key once the account has signed something.
 func TestAccounts(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	account := func(address string) *authv1beta1.BaseAccount {

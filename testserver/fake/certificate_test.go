@@ -52,7 +52,7 @@ func served(t *testing.T, address string) *x509.Certificate {
 	return conn.ConnectionState().PeerCertificates[0]
 }
 
-// The certificate has the shape of a real provider's, down to the bytes of its
+// The certificate has the form of a real provider's, including the bytes of its
 // extensions.
 func TestCertificateShape(t *testing.T) {
 	text, err := os.ReadFile("testdata/provider.cert.pem")
@@ -98,7 +98,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}
 }
 
-// REST negotiates no protocol even where one is offered; gRPC answers h2.
+// REST negotiates no protocol even if one is offered; gRPC negotiates h2.
 func TestALPN(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	negotiated := func(address string) string {
@@ -113,7 +113,7 @@ func TestALPN(t *testing.T) {
 	assert.Equal(t, "h2", negotiated(s.Ready().GRPC))
 }
 
-// A certificate can be swapped for one with something wrong, while running.
+// A certificate can be replaced by an invalid one at run time.
 func TestCertificateKinds(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	first := served(t, s.Ready().GRPC)

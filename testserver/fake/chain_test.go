@@ -72,7 +72,7 @@ func TestProviderRecord(t *testing.T) {
 	}
 }
 
-// The chain before v1.0 knows the same records under other paths.
+// The chain before v1.0 has the same records at other paths.
 func TestOldChain(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Faults: []string{"chain-v1beta3"}})
 	q := &providerv1beta4.QueryProviderRequest{Owner: s.Ready().Provider}
@@ -82,7 +82,7 @@ func TestOldChain(t *testing.T) {
 	assert.Zero(t, ask(t, s, "/akash.cert.v1beta3.Query/Certificates", c).Result.Response.Code)
 }
 
-// A query also goes as GET, with its strings quoted.
+// A query can also be a GET, with quoted strings.
 func TestQueryByGet(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	data, err := proto.Marshal(&providerv1beta4.QueryProviderRequest{Owner: s.Ready().Provider})
@@ -96,7 +96,7 @@ func TestQueryByGet(t *testing.T) {
 	assert.NotEmpty(t, answer.Result.Response.Value)
 }
 
-// A list comes in pages, which a key leads through.
+// A list is paginated by keys.
 func TestPages(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Providers: 5})
 	var owners []string
@@ -121,7 +121,7 @@ func TestPages(t *testing.T) {
 	assert.ElementsMatch(t, want, owners)
 }
 
-// The certificate being served is on the chain as PEM; once revoked it is so there.
+// The served certificate is on the chain as PEM, and is revoked there once it is revoked.
 func TestCertificateRecord(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	var state fake.State
@@ -148,7 +148,7 @@ func TestCertificateRecord(t *testing.T) {
 	assert.Empty(t, find(""))
 }
 
-// What chain nodes do on bad days.
+// Faults of chain nodes.
 func TestChainFaults(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	q := &providerv1beta4.QueryProviderRequest{Owner: s.Ready().Provider}
@@ -169,7 +169,7 @@ func TestChainFaults(t *testing.T) {
 	assert.Zero(t, ask(t, s, "/akash.provider.v1beta4.Query/Provider", q).Result.Response.Code)
 }
 
-// The chain's JSON has the shape of a real codec's, PEM in base64.
+// The chain's JSON has the form of the real codec, with PEM in base64.
 func TestPEMIsWhatTheChainKeeps(t *testing.T) {
 	var fixture struct {
 		Certificates []struct {

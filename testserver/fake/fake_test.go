@@ -33,7 +33,7 @@ func start(t *testing.T, o fake.Options) *fake.Server {
 	return s
 }
 
-// insecure accepts any certificate: what is right with it is tested elsewhere.
+// insecure accepts any certificate; certificates are tested elsewhere.
 func insecure() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 // dial returns a gRPC connection to the first provider.
@@ -52,7 +52,7 @@ func browser(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
 }
 
-// fetch returns the answer to a request and its body.
+// fetch returns the response to a request and its body.
 func fetch(t *testing.T, c *http.Client, method, url, body string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader([]byte(body)))
@@ -65,7 +65,7 @@ func fetch(t *testing.T, c *http.Client, method, url, body string) (*http.Respon
 	return response, string(text)
 }
 
-// control asks the API for tests.
+// control calls the control API.
 func control(t *testing.T, s *fake.Server, method, path, body string, into any) {
 	t.Helper()
 	c := browser(t)
@@ -81,7 +81,7 @@ func leaseID(s *fake.Server) *marketv1.LeaseID {
 	return &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq, Provider: l.Provider}
 }
 
-// eventually waits for something that another goroutine is about to do.
+// eventually waits for a condition that another goroutine will make true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	require.Eventually(t, done, 10*time.Second, 5*time.Millisecond, what)
@@ -92,7 +92,7 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// deadline is far longer than anything here takes.
+// deadline is much longer than any test takes.
 func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)

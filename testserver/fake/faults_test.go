@@ -22,8 +22,8 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A fault that nobody knows, or with a time where none belongs, is refused with the
-// list of those that there are.
+// An unknown fault, or one with a time that it does not accept, is refused with the
+// list of all faults.
 func TestUnknownFault(t *testing.T) {
 	_, err := fake.Start(t.Context(), fake.Options{Faults: []string{"flood"}})
 	require.ErrorContains(t, err, `unknown fault "flood"`)
@@ -34,7 +34,7 @@ func TestUnknownFault(t *testing.T) {
 	require.ErrorContains(t, err, "want a duration")
 }
 
-// getStatus asks once.
+// getStatus makes one call.
 func getStatus(t *testing.T, client providerv1.ProviderRPCClient, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -47,7 +47,7 @@ const (
 	short = 300 * time.Millisecond // reached by what hangs
 )
 
-// Each fault shows in a call to a provider that was well before and is well after.
+// Each fault affects a call, and calls before and after it succeed.
 func TestCallFaults(t *testing.T) {
 	for fault, c := range map[string]struct {
 		limit time.Duration
@@ -76,7 +76,7 @@ func TestCallFaults(t *testing.T) {
 	}
 }
 
-// A stream that is only waiting is broken, too.
+// An idle stream is broken, too.
 func TestGoAwayOnAQuietStream(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	stream, err := statusClient(t, s).StreamStatus(deadline(t), &emptypb.Empty{})
@@ -88,7 +88,7 @@ func TestGoAwayOnAQuietStream(t *testing.T) {
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 }
 
-// Faults of the handshake: nothing is answered, too late, or in an old TLS.
+// Faults of the handshake: no response, a late one, or an old TLS version.
 func TestHandshakeFaults(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	handshake := func(limit time.Duration) (uint16, error) {
@@ -126,14 +126,14 @@ func TestHandshakeFaults(t *testing.T) {
 	assert.Equal(t, "dial", refused.Op)
 }
 
-// With cert-swap no two connections see the same certificate.
+// With cert-swap every connection gets a different certificate.
 func TestCertificateSwap(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Faults: []string{"cert-swap"}})
 	assert.NotEqual(t, served(t, s.Ready().GRPC).Raw, served(t, s.Ready().GRPC).Raw)
 }
 
-// A certificate fault given at the start is in force from the first handshake on,
-// and gone when it is cleared.
+// A certificate fault given at the start applies from the first handshake on,
+// until it is cleared.
 func TestCertificateFault(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Faults: []string{"cert-expired"}})
 	assert.True(t, served(t, s.Ready().GRPC).NotAfter.Before(time.Now()))
@@ -154,7 +154,7 @@ func TestPartialStatus(t *testing.T) {
 	assert.NotNil(t, second.GetCluster())
 }
 
-// Of many providers one can be down, and the others stay up.
+// One of many providers can be down while the others are up.
 func TestManyProviders(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Providers: 6, ProviderVersion: "0.14.0,0.4.8"})
 	ready := s.Ready()
@@ -175,8 +175,8 @@ func TestManyProviders(t *testing.T) {
 	require.ErrorContains(t, s.SetFault("refuse", "akash1nobody"), "no provider")
 }
 
-// With CA, the REST port has a public certificate for who asks by name, and the
-// self-signed one for who does not; the gRPC port always has the latter.
+// With CA, the REST port serves a public certificate for its name, and the
+// self-signed one without SNI; the gRPC port always serves the latter.
 func TestAuthority(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, CA: true})
 	text, err := os.ReadFile(s.Ready().CAFile)

@@ -29,13 +29,13 @@ func newTestLogbook() *logbook {
 	return b
 }
 
-// whole is all that a journal holds.
+// whole returns the whole content of a logbook.
 func whole(j *journal) []byte {
 	var at cursor
 	return j.read(&at, nil, 1<<30)
 }
 
-// However a log is cut into messages, the pieces of each replica make up its log.
+// However a log is split into messages, the pieces of each replica are its whole log.
 func TestFeedIsComplete(t *testing.T) {
 	for _, chunk := range []int{0, 1, 500, 64 << 10} {
 		for seed := range uint64(5) {
@@ -62,7 +62,7 @@ func TestFeedIsComplete(t *testing.T) {
 	}
 }
 
-// A tail is the last lines, wherever it begins.
+// A tail is the last lines, wherever it starts.
 func TestTail(t *testing.T) {
 	b := newTestLogbook()
 	j := b.all()[0]
@@ -76,7 +76,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// The digest follows a log that grows.
+// The digest is updated as a log grows.
 func TestDigestFollows(t *testing.T) {
 	b := newTestLogbook()
 	j := b.all()[0]
@@ -110,7 +110,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// Lines written at a rate are shared out evenly over time.
+// Lines written at a rate are distributed evenly over time.
 func TestAdvance(t *testing.T) {
 	b := newLogbook(1, 0, DefaultLogBytes, newTexts(1, DefaultLogBytes))
 	for i := range 3 {
@@ -126,7 +126,7 @@ func TestAdvance(t *testing.T) {
 	assert.Equal(t, []int64{2, 2, 2}, counts)
 }
 
-// BenchmarkFeed is the cost of a line, without the network.
+// BenchmarkFeed measures the cost of a line, without the network.
 func BenchmarkFeed(b *testing.B) {
 	book := newLogbook(1, 0, DefaultLogBytes, newTexts(1, DefaultLogBytes))
 	book.add("web", 0, "")

@@ -37,7 +37,7 @@ func TestStatus(t *testing.T) {
 	assert.True(t, proto.Equal(&want, got))
 }
 
-// A stream of statuses begins at once and goes on with every change.
+// A status stream starts at once and continues with every change.
 func TestStatusStream(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	stream, err := providerv1.NewProviderRPCClient(dial(t, s)).StreamStatus(deadline(t), &emptypb.Empty{})
@@ -113,8 +113,8 @@ func TestLogsDependOnTheSeed(t *testing.T) {
 	assert.NotEqual(t, read(1), read(2))
 }
 
-// A follower of one replica gets what is written to it, and only that; when it
-// goes away, the provider notices.
+// A follower of one replica gets what is written to it, and nothing else. When it
+// disconnects, the provider notices.
 func TestFollow(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogLines: 10})
 	ctx, cancel := context.WithCancel(authorized(t, s))
@@ -142,7 +142,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// While somebody follows, lines go on being written at the rate asked for.
+// While a log is followed, lines are written at the given rate.
 func TestLogRate(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogRate: 50_000})
 	ctx, cancel := context.WithCancel(authorized(t, s))
@@ -154,7 +154,7 @@ func TestLogRate(t *testing.T) {
 	assert.True(t, strings.HasPrefix(want, string(got["web/2"])))
 }
 
-// A lease or service that is not there is said so.
+// An unknown lease or service is an error.
 func TestUnknownLease(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	client := leasev1.NewLeaseRPCClient(dial(t, s))
@@ -172,7 +172,7 @@ func TestUnknownLease(t *testing.T) {
 	}
 }
 
-// A restart is seen by who follows the status, and ends with every replica ready.
+// A restart is visible in a followed status, and ends with every replica ready.
 func TestRestart(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	client := leasev1.NewLeaseRPCClient(dial(t, s))
@@ -198,7 +198,7 @@ func TestRestart(t *testing.T) {
 	assert.EqualValues(t, 3, ready())
 }
 
-// BenchmarkServiceLogs is a line's way through gRPC and TLS, both ends in this
+// BenchmarkServiceLogs measures a line through gRPC and TLS, with both ends in this
 // process.
 func BenchmarkServiceLogs(b *testing.B) {
 	for _, chunk := range []int{0, 1, 2048, 16 << 10} {

@@ -13,7 +13,7 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// ask the REST gateway as the tenant.
+// ask makes a REST request as the tenant.
 func asTenant(t *testing.T, s *fake.Server, method, path, body string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, "https://"+s.Ready().REST+path, strings.NewReader(body))
@@ -27,7 +27,7 @@ func asTenant(t *testing.T, s *fake.Server, method, path, body string) (*http.Re
 	return response, string(text)
 }
 
-// A lease's status has the shape of a real one's, and a service's is a part of it.
+// A lease's status has the form of a real one, and a service's is part of it.
 func TestLeaseStatus(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Services: []fake.Service{
 		{Name: "api", Replicas: 1}, {Name: "db", Replicas: 1, Stateful: true}, {Name: "web", Replicas: 1},
@@ -44,7 +44,7 @@ func TestLeaseStatus(t *testing.T) {
 	assert.Equal(t, want["services"].(map[string]any)["db"], service)
 }
 
-// What is not there is said in the gateway's uneven ways.
+// Missing things are reported in the gateway's inconsistent ways.
 func TestLeaseNotFound(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	for path, c := range map[string]struct {
@@ -67,8 +67,8 @@ func TestLeaseNotFound(t *testing.T) {
 	assert.Contains(t, body, "kube api unreachable")
 }
 
-// A manifest can be read, sent again, and changed after the chain was told; what
-// does not fit is refused in the provider's words.
+// A manifest can be read, sent again, and changed after the chain expects it. A
+// manifest that does not match is refused with the provider's message.
 func TestManifest(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	deployment := strings.TrimSuffix(strings.Replace(leasePath(s), "/lease/", "/deployment/", 1), "/1/1") + "/manifest"
@@ -112,7 +112,7 @@ func TestManifest(t *testing.T) {
 	assert.Equal(t, "no lease for deployment\n", text)
 }
 
-// Before v0.11.2 every refusal of a manifest was an error of the server.
+// Before v0.11.2 every refusal of a manifest was a server error.
 func TestOldManifest(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, ProviderVersion: "0.10.0"})
 	response, text := asTenant(t, s, http.MethodPut, "/deployment/1/manifest", "[]")

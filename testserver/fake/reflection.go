@@ -12,8 +12,8 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// registerReflection serves grpc.reflection.v1 and nothing older. lease is the file
-// of LeaseRPC as the provider serves it; nil where it serves none.
+// registerReflection serves grpc.reflection.v1 and nothing older. lease is the file of the
+// LeaseRPC that the provider serves, or nil.
 func registerReflection(s *grpc.Server, lease protoreflect.FileDescriptor) {
 	reflectionv1.RegisterServerReflectionServer(s, reflection.NewServerV1(reflection.ServerOptions{
 		Services:           s,
@@ -21,12 +21,11 @@ func registerReflection(s *grpc.Server, lease protoreflect.FileDescriptor) {
 	}))
 }
 
-// resolver finds descriptors among those linked in, save that the package of
-// LeaseRPC holds what the provider serves: AEP-37's file is linked in whatever the
-// dialect.
+// resolver finds the linked descriptors, except that LeaseRPC's package is the one that the
+// provider serves: AEP-37's file is linked for every dialect.
 type resolver struct{ lease protoreflect.FileDescriptor }
 
-// leaseFile is AEP-37's file; the SDK has one of the same path and package.
+// leaseFile is the path of AEP-37's file. The SDK's has the same path and package.
 var leaseFile = leasev1.File_akash_provider_lease_v1_service_proto
 
 // FindFileByPath implements protodesc.Resolver.
@@ -54,7 +53,7 @@ func (r resolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect
 	if d := r.lease.Messages().ByName(name.Name()); d != nil {
 		return d, nil
 	}
-	// A method or a field leads to its file all the same.
+	// Methods and fields belong to the same file.
 	if parent := name.Parent(); parent != leaseFile.Package() {
 		return r.FindDescriptorByName(parent)
 	}

@@ -39,10 +39,10 @@ func outline(v any) map[string]string {
 	return paths
 }
 
-// quiet is a seed whose provider has no reservation pending, as the fixtures.
+// quiet is a seed whose provider has no pending reservation, as in the fixtures.
 const quiet = 3
 
-// The REST gateway's answers have the shape of a real one's.
+// The REST gateway's responses have the form of real ones.
 func TestRESTShapes(t *testing.T) {
 	s := start(t, fake.Options{Seed: quiet, ProviderVersion: "0.13.0"})
 	for route, fixture := range map[string]string{
@@ -59,7 +59,7 @@ func TestRESTShapes(t *testing.T) {
 	}
 }
 
-// No CORS: a preflight is a wrong method, and no answer allows an origin.
+// No CORS: a preflight is a wrong method, and no response allows an origin.
 func TestNoCORS(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	response, text := fetch(t, browser(t), http.MethodOptions, "https://"+s.Ready().REST+"/status", "")
@@ -73,7 +73,7 @@ func TestNoCORS(t *testing.T) {
 	assert.Equal(t, "404 page not found\n", text)
 }
 
-// A record is kept of which calls came with what.
+// Requests are recorded with their metadata.
 func TestRequestsAreRecorded(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	require.NoError(t, getStatus(t, statusClient(t, s), long))
@@ -96,7 +96,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 	assert.Contains(t, seen[1].Metadata, "authorization")
 }
 
-// So has the status over gRPC.
+// The status over gRPC has the form of a real one.
 func TestStatusShape(t *testing.T) {
 	wire, err := os.ReadFile("testdata/getstatus.pb")
 	require.NoError(t, err)

@@ -51,8 +51,8 @@ func TestSocketOfAStartingPod(t *testing.T) {
 	assert.Equal(t, []string{"here I am"}, got[pod.Pod])
 }
 
-// A pod that is replaced writes its last lines, and its log goes with it; what the
-// status says meanwhile is what a Deployment's does.
+// A pod that is replaced writes its last lines, and its log is removed with it. The
+// status in the meantime is that of a Deployment.
 func TestReplacedPod(t *testing.T) {
 	type counts struct {
 		Available, Total, Generation, Updated int

@@ -21,8 +21,7 @@ import (
 
 const leaseService = "akash.provider.lease.v1.LeaseRPC"
 
-// reflected asks the reflection service for the file of a symbol; nil where there is
-// none.
+// reflected returns the file of a symbol from the reflection service, or nil.
 func reflected(t *testing.T, conn *grpc.ClientConn, symbol string) *descriptorpb.FileDescriptorProto {
 	t.Helper()
 	stream, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(deadline(t))
@@ -43,7 +42,7 @@ func reflected(t *testing.T, conn *grpc.ClientConn, symbol string) *descriptorpb
 	return nil
 }
 
-// Reflection tells the dialects apart, by the fields of ServiceLogs and by whether
+// Reflection distinguishes the dialects by the fields of ServiceLogs and by whether
 // ServiceLogs is a stream.
 func TestReflection(t *testing.T) {
 	shape := func(dialect fake.Dialect) (field int32, stream bool) {
@@ -75,7 +74,7 @@ func TestReflection(t *testing.T) {
 	assert.Zero(t, field)
 }
 
-// The SDK's dialect is served in the SDK's bytes.
+// The SDK's dialect is served in the SDK's encoding.
 func TestSDKLogs(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogLines: 50, LeaseRPC: fake.DialectSDKFull})
 	conn := dial(t, s)

@@ -28,7 +28,7 @@ const (
 	shellResize  = 105
 )
 
-// What a gateway says of a process that it could not start.
+// The messages of a gateway for a process that could not be started.
 const (
 	execNotRunning = "remote command execute error: service with that name is not running"
 	execOutOfRange = "remote command execute error: pod index out of range"
@@ -37,11 +37,10 @@ const (
 	noReplicas     = "no active replicase for service"
 )
 
-// copySize is the size of the pieces in which output is sent, that of io.Copy, with
-// which Kubernetes' client copies it.
+// copySize is the size of output frames: that of io.Copy, which Kubernetes' client uses.
 const copySize = 32 << 10
 
-// shellParams are the query of a shell.
+// shellParams are the query parameters of a shell.
 type shellParams struct {
 	command    []string
 	tty, stdin bool
@@ -49,7 +48,7 @@ type shellParams struct {
 	pod        int
 }
 
-// parseShellParams reads them as the gateway does: all must be there, only "1" is yes,
+// parseShellParams parses them as the gateway does: all are required, only "1" means yes,
 // and the first empty part of the command ends it.
 func parseShellParams(r *http.Request) (s shellParams, ok bool) {
 	query := r.URL.Query()
@@ -67,10 +66,9 @@ func parseShellParams(r *http.Request) (s shellParams, ok bool) {
 	return s, len(s.command) > 0 && tty != "" && stdin != "" && s.service != "" && err == nil
 }
 
-// shell runs a process in a container of the lease. As at the gateway, a parameter
-// that is missing is a 400 without a word, nobody reads the socket of a process that
-// has no standard input, standard input never ends, and the socket is dropped after
-// the last frame.
+// shell runs a process in a container of the lease. As at the gateway, a missing parameter
+// is a 400 with an empty body, the socket of a process without standard input is not read,
+// standard input never ends, and the socket is dropped after the last frame.
 func (p *provider) shell(w http.ResponseWriter, r *http.Request, id Lease) {
 	params, ok := parseShellParams(r)
 	if !ok {
@@ -80,9 +78,9 @@ func (p *provider) shell(w http.ResponseWriter, r *http.Request, id Lease) {
 	upgrader := websocket.Upgrader{}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return // answered
+		return // the response was sent
 	}
-	ctx, cancel := context.WithCancel(r.Context()) // which lasts as long as the provider
+	ctx, cancel := context.WithCancel(r.Context()) // which ends with the provider
 	defer cancel()
 	defer p.counters.open(ctx, r.Pattern)()
 	s := &shellSocket{ws: ws, provider: p, over: make(chan struct{})}
@@ -110,25 +108,25 @@ type shellSocket struct {
 	provider *provider
 	writing  sync.Mutex
 
-	// What the client says; nil without standard input.
+	// Input from the client; nil without standard input.
 	fromClient *io.PipeReader
 	toProcess  *io.PipeWriter
-	sizes      chan pty.Winsize // nil without a terminal, too
-	inputs     sync.WaitGroup   // that hand it to the process
+	sizes      chan pty.Winsize // nil also without a terminal
+	inputs     sync.WaitGroup   // goroutines that pass it to the process
 
-	over chan struct{} // closed when the last frame was sent
+	over chan struct{} // closed after the last frame was sent
 }
 
-// send sends a frame. It waits while the client does not read.
+// send sends a frame. It blocks while the client does not read.
 func (s *shellSocket) send(code byte, payload []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return s.ws.WriteMessage(websocket.BinaryMessage, append([]byte{code}, payload...))
 }
 
-// read takes the client's frames until it goes away or sends what is not known. It
-// waits while the process does not read; when that takes longer than the last pong
-// allows, it reads no more.
+// read reads the client's frames until the client disconnects or sends an unknown one. It
+// blocks while the process does not read. If that takes longer than the pong timeout, it
+// reads no more.
 func (s *shellSocket) read() {
 	wait := pongWait * s.provider.server.options.PingInterval / DefaultPingInterval
 	s.ws.SetPongHandler(func(string) error { return s.ws.SetReadDeadline(time.Now().Add(wait)) })
@@ -164,11 +162,11 @@ func (s *shellSocket) read() {
 	}
 }
 
-// ended is how a process ended, or why there was none.
+// ended is the result of a process, or why there was none.
 type ended struct {
 	code    int
 	message string
-	failed  bool // for reasons that a provider keeps to itself
+	failed  bool // for a reason that a provider does not report
 }
 
 // run runs the process.
@@ -176,8 +174,8 @@ func (s *shellSocket) run(ctx context.Context, id Lease, params shellParams) end
 	p := s.provider
 	switch {
 	case p.faults.has(FaultKubeDown), id != p.work.lease:
-		// Neither is an error whose text may go to clients, and the gateway sends the
-		// result all the same (https://github.com/akash-network/support/issues/646).
+		// Neither error is reported to clients, and the gateway still sends the result
+		// (https://github.com/akash-network/support/issues/646).
 		return ended{}
 	case p.faults.has(FaultShellFailure):
 		return ended{failed: true}
@@ -229,7 +227,7 @@ func (s *shellSocket) tell(e ended) {
 		result, _ := json.Marshal(struct {
 			ExitCode int    `json:"exit_code"`
 			Message  string `json:"message,omitempty"`
-		}{e.code, e.message}) // which has no way to fail
+		}{e.code, e.message}) // which cannot fail
 		s.send(shellResult, append(result, '\n'))
 	}
 	if s.provider.faults.has(FaultShellLate) {
@@ -238,7 +236,7 @@ func (s *shellSocket) tell(e ended) {
 	}
 }
 
-// execute runs a program of this machine in the folder of the container.
+// execute runs a program of this machine in the container's folder.
 func (s *shellSocket) execute(ctx context.Context, params shellParams) ended {
 	box, err := s.provider.boxes.of(params.service, params.pod, s.provider.faults.has(FaultShellBare))
 	if err != nil {
@@ -262,7 +260,7 @@ func (s *shellSocket) execute(ctx context.Context, params shellParams) ended {
 	kill := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer kill()
 	outputs.Wait()
-	_ = cmd.Wait() // the state says more
+	_ = cmd.Wait() // the process state has the result
 	end()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return ended{code: 128 + int(status.Signal())}
@@ -270,15 +268,15 @@ func (s *shellSocket) execute(ctx context.Context, params shellParams) ended {
 	return ended{code: cmd.ProcessState.ExitCode()}
 }
 
-// startTerminal starts a process on a terminal of its own. The function that it
-// returns ends what is left when the process has ended.
+// startTerminal starts a process on its own terminal. The returned function ends what is
+// left after the process has ended.
 func (s *shellSocket) startTerminal(cmd *exec.Cmd, outputs *sync.WaitGroup) (end func(), err error) {
 	terminal, err := pty.Start(cmd)
 	if err != nil {
 		return nil, err
 	}
 	outputs.Go(func() { s.copy(shellStdout, terminal) })
-	var open sync.Mutex // held over every look at the terminal's descriptor
+	var open sync.Mutex // guards uses of the terminal's descriptor
 	over := false
 	if s.sizes != nil {
 		s.inputs.Go(func() {
@@ -337,7 +335,8 @@ func (s *shellSocket) startPipes(cmd *exec.Cmd, outputs *sync.WaitGroup) (end fu
 	}, nil
 }
 
-// copy sends output to its end. Where the client has gone, the process may write on.
+// copy sends output to its end. If the client has disconnected, the process may continue to
+// write.
 func (s *shellSocket) copy(code byte, output io.Reader) {
 	piece := make([]byte, copySize)
 	for gone := false; ; {

@@ -26,14 +26,14 @@ func shellQuery(tty, stdin string, command ...string) string {
 	return "/shell?" + query.Encode()
 }
 
-// shellOutput is what came over the socket of a process.
+// shellOutput is the output of a process on its socket.
 type shellOutput struct {
 	stdout, stderr bytes.Buffer
 	last           byte // the code of the last frame
 	result         string
 }
 
-// readShell reads frames until one is the last, or want has come on stdout.
+// readShell reads frames until the last one, or until want has arrived on stdout.
 func readShell(t *testing.T, ws *websocket.Conn, want string) *shellOutput {
 	t.Helper()
 	var o shellOutput
@@ -135,8 +135,8 @@ func TestShellThatCannotRun(t *testing.T) {
 	assert.ErrorContains(t, err, "loopback")
 }
 
-// A process that leaves its standard input unread for longer than a pong allows gets
-// no more of it, if the client answers pings.
+// A process that does not read its standard input for longer than the pong timeout
+// gets no more of it, if the client answers pings.
 func TestShellForgetsAPatientClient(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, Shell: true, PingInterval: 100 * time.Millisecond})
 	const size = 4 << 20

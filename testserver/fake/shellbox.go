@@ -10,25 +10,25 @@ import (
 	"sync/atomic"
 )
 
-// boxes are the containers of a lease: a folder each, in which programs of this
-// machine run. They keep nobody in: see Options.Shell.
+// boxes are the containers of a lease: folders in which programs of this machine run. They
+// are not confined to them: see Options.Shell.
 type boxes struct {
 	running atomic.Int64 // processes
 
 	mu     sync.Mutex
-	folder string // "" until there is one
+	folder string // "" until it is created
 }
 
 // box is the folder of one container.
 type box struct {
 	folder string
-	path   string // where its programs are, as $PATH has it
+	path   string // the $PATH of its programs
 }
 
 // hostPath is where the programs of this machine are.
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// of returns the box of a pod. A bare one has a shell and no other program.
+// of returns the box of a pod. A bare one has a shell and no other programs.
 func (b *boxes) of(service string, pod int, bare bool) (box, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *boxes) of(service string, pod int, bare bool) (box, error) {
 	return one, nil
 }
 
-// command makes a command of a program and its arguments.
+// command returns a command for a program and its arguments.
 func (b box) command(parts []string) (*exec.Cmd, error) {
 	program, err := b.find(parts[0])
 	if err != nil {
@@ -87,7 +87,7 @@ func (b box) find(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// remove removes the folders. No process may run.
+// remove removes the folders. No process may be running.
 func (b *boxes) remove() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

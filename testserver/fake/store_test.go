@@ -14,8 +14,8 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A provider that is started again in its folder is the same: addresses, keys,
-// certificates, what the chain has of them, replicas and logs.
+// A provider that is restarted with its folder has the same addresses, keys,
+// certificates, chain records, replicas and logs.
 func TestStateOutlivesTheProvider(t *testing.T) {
 	folder := t.TempDir()
 	options := fake.Options{Seed: 3, LogLines: 50, State: folder}
@@ -37,7 +37,7 @@ func TestStateOutlivesTheProvider(t *testing.T) {
 	require.NoError(t, first.Close())
 	c.CloseIdleConnections()
 
-	// What was being written when the provider died was seen by nobody.
+	// A line that was being written when the provider was killed was sent to nobody.
 	log, err := os.OpenFile(filepath.Join(folder, "log.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = log.WriteString(`{"service":"web","replica":0,"gener`)
@@ -61,7 +61,7 @@ func TestStateOutlivesTheProvider(t *testing.T) {
 	}
 }
 
-// A client certificate is good before and after.
+// A client certificate is valid before and after a restart.
 func TestStateKeepsClientCertificates(t *testing.T) {
 	options := fake.Options{State: t.TempDir()}
 	first, err := fake.Start(t.Context(), options)
@@ -76,7 +76,7 @@ func TestStateKeepsClientCertificates(t *testing.T) {
 	assert.Equal(t, certificate, same)
 }
 
-// A folder of another provider is left alone.
+// A folder of another provider is not changed.
 func TestStateOfAnother(t *testing.T) {
 	folder := t.TempDir()
 	first, err := fake.Start(t.Context(), fake.Options{Seed: 1, State: folder})
@@ -88,7 +88,7 @@ func TestStateOfAnother(t *testing.T) {
 	require.ErrorContains(t, err, "want one")
 }
 
-// The rate at which lines are written can be changed, also to none.
+// The rate at which lines are written can be changed, including to 0.
 func TestRate(t *testing.T) {
 	s := start(t, fake.Options{LogRate: 1000})
 	client := leasev1.NewLeaseRPCClient(dial(t, s))

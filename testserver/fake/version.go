@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// DefaultVersion is the default of Options.ProviderVersion: a release of the near
-// future. It serves LeaseRPC, which no release does yet, so it must also survive an
-// authorization header on a unary call (v0.16.0 and later).
+// DefaultVersion is the default of Options.ProviderVersion: a future release. It serves
+// LeaseRPC, which no release does yet, so it must also accept an authorization header on a
+// unary call (v0.16.0 and later).
 const DefaultVersion = "0.16.0"
 
-// version is a provider's release; it answers what that release does and does
-// not do. Pre-releases behave as the release that they lead to: every change that
-// matters here came with the first candidate.
+// version is a provider's release, with what that release does and does not do.
+// Pre-releases behave like the release that they precede: every relevant change came with
+// the first candidate.
 type version struct {
 	text string // as /version reports it, such as "v0.14.1"
 	core [3]int
@@ -68,19 +68,19 @@ func (v version) servesGRPC() bool { return v.atLeast(0, 5, 0) }
 // answers no ALPN on the gRPC port (proto/akash-provider-api.md, section 1.3).
 func (v version) negotiatesALPN() bool { return !v.atLeast(0, 7, 0) || v.atLeast(0, 9, 0) }
 
-// diesOfAuthorization: one authorization value on a unary gRPC call ends the
-// process from v0.7.0 until v0.16.0-rc0 (proto/akash-provider-api.md, section 1.4).
+// diesOfAuthorization: one authorization value on a unary gRPC call crashes the process
+// from v0.7.0 until v0.16.0-rc0 (proto/akash-provider-api.md, section 1.4).
 func (v version) diesOfAuthorization() bool { return v.atLeast(0, 7, 0) && !v.atLeast(0, 16, 0) }
 
-// authenticatesUnary: the interceptor of unary gRPC calls reads tokens rightly
-// since v0.16.0-rc0, on every method.
+// authenticatesUnary: the interceptor of unary gRPC calls checks tokens correctly since
+// v0.16.0-rc0, on every method.
 func (v version) authenticatesUnary() bool { return v.atLeast(0, 16, 0) }
 
 // readsTokens: JWT came with v0.7.0; client certificates moved into the TLS
 // handshake with it.
 func (v version) readsTokens() bool { return v.atLeast(0, 7, 0) }
 
-// readsADR36: tokens signed as ADR-036 messages are read since v0.10.0.
+// readsADR36: tokens signed as ADR-036 messages are accepted since v0.10.0.
 func (v version) readsADR36() bool { return v.atLeast(0, 10, 0) }
 
 // plainErrors: since v0.11.2 refusals and cluster errors have the status codes
@@ -91,9 +91,9 @@ func (v version) plainErrors() bool { return v.atLeast(0, 11, 2) }
 // v0.5.0; before, a flat list of what is available.
 func (v version) reportsNodeNames() bool { return v.atLeast(0, 5, 0) }
 
-// reportsPlainNumbers: before v0.4.0 /status spells amounts as the chain does,
-// {"units":{"val":"100"}}, and lists nodes without a word around them. Nothing but
-// console's tolerance tells of it; the version is a guess.
+// reportsPlainNumbers: before v0.4.0 /status has amounts in the chain's form,
+// {"units":{"val":"100"}}, and lists nodes directly. The only source is console's parser;
+// the version is a guess.
 func (v version) reportsPlainNumbers() bool { return v.atLeast(0, 4, 0) }
 
 // servesCA: a certificate of a public authority is served by name since v0.7.0.

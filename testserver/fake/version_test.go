@@ -23,7 +23,7 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A release has the ports and the TLS that it had.
+// A release has its real ports and TLS configuration.
 func TestVersions(t *testing.T) {
 	for _, c := range []struct {
 		version string
@@ -57,7 +57,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A version that is none is refused at the start.
+// An invalid version is refused at the start.
 func TestMalformedVersion(t *testing.T) {
 	for _, text := range []string{"new", "0.14", "0.x.1", "0.14.-1"} {
 		_, err := fake.Start(t.Context(), fake.Options{ProviderVersion: text})
@@ -83,7 +83,7 @@ func (unenforced) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (
 
 func (u unenforced) Clone() credentials.TransportCredentials { return u }
 
-// One authorization value on a unary call ends a provider between v0.7 and v0.15,
+// One authorization value on a unary call crashes a provider between v0.7 and v0.15,
 // REST included; a stream with it, and two values, are harmless.
 func TestCrashOnAuthorization(t *testing.T) {
 	for version, dies := range map[string]bool{"0.6.4": false, "0.8.4": true, "0.14.0": true, "0.16.0-rc3": false, "0.16.2": false} {
@@ -125,7 +125,7 @@ func TestCrashOnAuthorization(t *testing.T) {
 	}
 }
 
-// What no release answers is answered as grpc-go does.
+// Unknown methods are answered as grpc-go does.
 func TestUnknownMethods(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LeaseRPC: fake.DialectNone})
 	conn := dial(t, s)
@@ -141,7 +141,7 @@ func TestUnknownMethods(t *testing.T) {
 	}
 }
 
-// A client that pings without a stream open is told to calm down.
+// A client that pings without an open stream gets ENHANCE_YOUR_CALM.
 func TestTooManyPings(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	config := insecure()
@@ -167,7 +167,7 @@ func TestTooManyPings(t *testing.T) {
 	}
 }
 
-// A provider's age shows in its /status.
+// The form of /status depends on the version.
 func TestStatusByVersion(t *testing.T) {
 	type nodes []map[string]any
 	get := func(version string) (text string, available struct {

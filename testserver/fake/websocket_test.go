@@ -50,8 +50,8 @@ func lines(t *testing.T, ws *websocket.Conn, limit int) (got map[string][]string
 
 const allOf = 1 << 30
 
-// A log over WebSocket is the same as over gRPC, by pods instead of replicas, and
-// ends without a Close frame.
+// A log over WebSocket is the same as over gRPC, with pods instead of replicas, and
+// ends without a close frame.
 func TestSocketLogs(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogLines: 5000})
 	got, end := lines(t, socket(t, s, leasePath(s)+"/logs"), allOf)
@@ -72,7 +72,7 @@ func TestSocketLogs(t *testing.T) {
 	assert.Contains(t, got, "db-1")
 }
 
-// A line has the shape of a real gateway's.
+// A line has the form of a real gateway's.
 func TestSocketLineShape(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, LogLines: 5})
 	_, text, err := socket(t, s, leasePath(s)+"/logs").ReadMessage()
@@ -113,8 +113,8 @@ func TestSocketParameters(t *testing.T) {
 	}
 }
 
-// A follower gets what is written, from the pods there were when it came; when it
-// goes, the provider notices; when the pods go, it hangs up.
+// A follower gets what is written by the pods that existed when it connected. When
+// it disconnects, the provider notices; when the pods end, the provider closes the socket.
 func TestSocketFollow(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	ws := socket(t, s, leasePath(s)+"/logs?follow=true&service=db")
@@ -152,7 +152,7 @@ func TestSocketFollow(t *testing.T) {
 	assert.Equal(t, 1, seen.Cancelled[route])
 }
 
-// Bytes that are no UTF-8 arrive as the replacement character.
+// Invalid UTF-8 arrives as the replacement character.
 func TestSocketInvalidUTF8(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	control(t, s, http.MethodPost, "/write?service=db&replica=0", "a\xff\xfeb\r\n", nil)
@@ -160,7 +160,7 @@ func TestSocketInvalidUTF8(t *testing.T) {
 	assert.Equal(t, []string{"a\ufffd\ufffdb"}, got["db-0"])
 }
 
-// Each thing that is missing has its close code.
+// Each missing thing has its close code.
 func TestSocketCloseCodes(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	closed := func(path string) string {
@@ -178,7 +178,7 @@ func TestSocketCloseCodes(t *testing.T) {
 	assert.Equal(t, "4002", closed(leasePath(s)+"/logs"))
 }
 
-// What is refused before the upgrade.
+// Requests that are refused before the upgrade.
 func TestSocketRefusals(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	upgrade := func(path, authorization, origin string) (int, string) {
@@ -226,7 +226,7 @@ func TestSocketRefusals(t *testing.T) {
 	assert.Equal(t, "Bad Request\n", body)
 }
 
-// Pings are empty, and need no answer.
+// Pings are empty, and require no answer.
 func TestSocketPings(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7, PingInterval: 5 * time.Millisecond})
 	ws := socket(t, s, leasePath(s)+"/logs?follow=true")
@@ -244,8 +244,8 @@ func TestSocketPings(t *testing.T) {
 	assert.GreaterOrEqual(t, pings, 3)
 }
 
-// Events have the shape of a real gateway's; a list ends normally, a follower sees
-// what a restart does. Asked for one service's, a gateway has none.
+// Events have the form of a real gateway's. A list ends normally, and a follower sees
+// the events of a restart. With a service parameter, a gateway has none.
 func TestSocketEvents(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	ws := socket(t, s, leasePath(s)+"/kubeevents")

@@ -8,29 +8,28 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// How lines are held back while it is not known which replica they belong to,
-// or whether they were sent before.
+// Lines are held back while it is not known which replica they belong to, or whether they
+// were sent before.
 const (
-	// settleQuiet is how long no held line may come before all pods are taken to
-	// have spoken that will, so that their replicas are numbered.
+	// settleQuiet is how long no held line may arrive before all pods are assumed to have
+	// sent lines, so that their replicas are numbered.
 	settleQuiet = 250 * time.Millisecond
-	// settleLimit is how long that may take altogether.
+	// settleLimit is the maximum time for that.
 	settleLimit = 2 * time.Second
-	// absentQuiet and absentLimit are the same where the lease's status tells of more
-	// pods than have spoken: a provider that is busy may be slow to open their logs,
-	// and numbers once given stay.
+	// absentQuiet and absentLimit are the same if the lease's status has more pods than
+	// have sent lines: a busy provider may be slow to open their logs, and numbers do not
+	// change once assigned.
 	absentQuiet = time.Second
 	absentLimit = 5 * time.Second
-	// overlapQuiet and overlapLimit are the same for a log that was opened anew
-	// and in which nothing is recognised. It would be sent twice if the rest were
-	// only slow to come.
+	// overlapQuiet and overlapLimit are the same for a log that was reopened and in which
+	// no line is recognised. If the rest were only slow, it would be sent twice.
 	overlapQuiet = 2 * time.Second
 	overlapLimit = 30 * time.Second
-	// maxHeld bounds the held lines of a call, in bytes.
+	// maxHeld limits the held lines of a call, in bytes.
 	maxHeld = 1 << 20
 )
 
-// examine holds a line back, and finds out what can be found out with it.
+// examine holds a line back, and decides what it can.
 func (m *Merger) examine(p *pod, data, escaped []byte, usual bool) (err error) {
 	start := len(p.held)
 	if p.held, err = decode(p.held, data, escaped, usual); err != nil {
@@ -69,13 +68,13 @@ func (m *Merger) examine(p *pod, data, escaped []byte, usual bool) (err error) {
 	return nil
 }
 
-// judge tells by the next line of a log that was opened anew whether its held
-// lines were sent before.
+// judge decides with the next line of a reopened log whether its held lines were sent
+// before.
 func (m *Merger) judge(p *pod, line uint64) error {
 	o := p.overlap
 	switch o.next(line) {
 	case repeated:
-		o.blind = false // what was not kept is not missed
+		o.blind = false // the lines that were not kept are not needed
 		m.hold(p, 0)
 	case caughtUp:
 		m.hold(p, 0)
@@ -90,7 +89,7 @@ func (m *Merger) judge(p *pod, line uint64) error {
 	return nil
 }
 
-// startAnew takes a pod's held lines for the first of another log.
+// startAnew treats a pod's held lines as the start of a different log.
 func (m *Merger) startAnew(p *pod) error {
 	if p.overlap.blind && p.before != nil {
 		p.stays = true
@@ -106,7 +105,7 @@ func (m *Merger) startAnew(p *pod) error {
 	return nil
 }
 
-// arm sees to it that there will be a decision on the lines held back.
+// arm starts the timer for the decision about held lines.
 func (m *Merger) arm() {
 	m.lastHeld = time.Now()
 	if !m.armed {
@@ -115,7 +114,7 @@ func (m *Merger) arm() {
 	}
 }
 
-// hold leaves the first n of a pod's held lines.
+// hold keeps the first n of a pod's held lines.
 func (m *Merger) hold(p *pod, n int) {
 	end := 0
 	if n > 0 {
@@ -128,8 +127,7 @@ func (m *Merger) hold(p *pod, n int) {
 	}
 }
 
-// releaseIfKnown moves a pod's held lines to the batch once nothing about them
-// is open any more.
+// releaseIfKnown moves a pod's held lines to the batch if nothing about them is undecided.
 func (m *Merger) releaseIfKnown(p *pod) {
 	if !p.numbered || p.overlap != nil || len(p.lines) == 0 {
 		return
@@ -157,11 +155,11 @@ func (m *Merger) releaseIfKnown(p *pod) {
 	m.hold(p, 0)
 }
 
-// relieve makes room when too much is held back.
+// relieve makes room if too much is held back.
 func (m *Merger) relieve() {
 	for _, p := range m.pods {
 		if o := p.overlap; o != nil && !o.found {
-			// A log that repeats so much is most likely not a new one.
+			// A log with so many repeated lines is probably not a new one.
 			o.blind = true
 			m.hold(p, 0)
 			continue
@@ -176,7 +174,7 @@ func (m *Merger) relieve() {
 	}
 }
 
-// tick decides on held lines when it has become quiet, or late.
+// tick decides about held lines after an idle time, or at the time limit.
 func (m *Merger) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -185,7 +183,7 @@ func (m *Merger) tick() {
 	}
 	now := time.Now()
 	if m.roomWaits > 0 {
-		m.lastHeld = now // it is not the provider who is quiet
+		m.lastHeld = now // the page is slow, not the provider
 	}
 	quiet, since := now.Sub(m.lastHeld), now.Sub(m.since)
 	var err error
@@ -202,7 +200,7 @@ func (m *Merger) tick() {
 	}
 }
 
-// overlapping reports whether a pod that has spoken may still repeat itself.
+// overlapping reports whether a pod that has sent lines may still repeat some.
 func (m *Merger) overlapping() bool {
 	for _, p := range m.pods {
 		if p.overlap != nil {
@@ -212,9 +210,9 @@ func (m *Merger) overlapping() bool {
 	return false
 }
 
-// decide settles what is open about the held lines with what is known. Where
-// nothing was recognised it waits for more, unless that is over, too; and where
-// not all pods have spoken, unless it is late.
+// decide decides about the held lines with what is known. If no line was recognised it
+// waits for more, until the time limit; and if not all pods have sent lines, until the
+// numbering limit.
 func (m *Merger) decide(over, late bool) error {
 	for _, p := range m.pods {
 		if p.from == nil && len(p.lines) == 0 {
@@ -256,8 +254,8 @@ func (m *Merger) skip(p *pod, n int) {
 	}
 }
 
-// doubt asks whether a pod's held lines, the last of which came a while ago, are
-// another log's.
+// doubt requests a check of whether a pod's held lines, the last of which arrived a while
+// ago, are of a different log.
 func (m *Merger) doubt(p *pod) {
 	if p.doubtful || p.overlap.seen != p.overlap.looked {
 		p.overlap.looked = p.overlap.seen

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// replica names one by service and number.
+// replica identifies a replica by service and number.
 type replica struct {
 	service string
 	number  uint32
 }
 
-// number gives the pods of a service their replicas, if all have spoken that
-// should, or if now, since no more can be waited for.
+// number assigns replica numbers to the pods of a service if all expected ones have sent
+// lines, or if now, because the wait is over.
 func (m *Merger) number(service string, now bool) {
 	var pods []*pod
 	present := 0
@@ -30,7 +30,7 @@ func (m *Merger) number(service string, now bool) {
 	m.settled[service] = true
 	kept := make(map[uint32]bool)
 	if running, ok := m.running[service]; !ok || present < running {
-		// Who has not spoken yet may be one that has a number.
+		// A pod that has not sent lines yet may already have a number.
 		for name, n := range m.known {
 			if p := m.pods[name]; (p == nil || p.from == nil) && serviceOf(name, m.services) == service {
 				kept[n] = true
@@ -43,7 +43,7 @@ func (m *Merger) number(service string, now bool) {
 	}
 }
 
-// assign gives a pod its number.
+// assign sets a pod's number.
 func (m *Merger) assign(p *pod, n uint32) {
 	p.replica, p.numbered, p.wanted = n, true, m.wants(n)
 	m.known[p.name] = n
@@ -71,7 +71,7 @@ func (m *Merger) wants(replica uint32) bool {
 	return len(m.replicas) == 0 || slices.Contains(m.replicas, replica)
 }
 
-// awaits reports whether a service is said to have more pods than have spoken.
+// awaits reports whether a service should have more pods than have sent lines.
 func (m *Merger) awaits(service string) bool {
 	running, ok := m.running[service]
 	for _, p := range m.pods {

@@ -6,19 +6,18 @@ import (
 	"time"
 )
 
-// How log lines are gathered into messages.
+// Parameters for combining log lines into messages.
 const (
-	// flushBytes is how much makes a message worth sending at once.
+	// flushBytes is the size at which a message is sent at once.
 	flushBytes = 32 << 10
-	// flushDelay is how long a line waits for others after a message. The first
-	// line after a quiet spell does not wait.
+	// flushDelay is how long a line waits for others after a message. The first line after
+	// an idle time does not wait.
 	flushDelay = 5 * time.Millisecond
-	// maxPending is how much waits for a page that does not read before the
-	// provider is not read either.
+	// maxPending is the amount of unread data at which the provider is not read any more.
 	maxPending = 64 << 10
 )
 
-// announce wakes the taker where it may have something new to do.
+// announce wakes the taker if there may be something to do.
 func (m *Merger) announce(before int) {
 	if size := m.batch.size(); before == 0 && size > 0 || before < flushBytes && size >= flushBytes || m.ended {
 		m.wake()
@@ -33,9 +32,8 @@ func (m *Merger) wake() {
 	}
 }
 
-// Next returns the next message, an encoded ServiceLogsResponse, valid until the
-// Next call. After the last it returns the error that finish was given, io.EOF
-// for none.
+// Next returns the next message, an encoded ServiceLogsResponse, which is valid until the
+// next call of Next. After the last one it returns the error passed to Finish, or io.EOF.
 func (m *Merger) Next(ctx context.Context) ([]byte, error) {
 	for {
 		message, wait, err := m.take()
@@ -55,8 +53,8 @@ func (m *Merger) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// take returns a message if it is time for one, and otherwise how long to wait
-// for what there is, 0 if there is nothing.
+// take returns a message if it is due. Otherwise it returns how long to wait for the
+// pending lines, or 0 if there are none.
 func (m *Merger) take() (message []byte, wait time.Duration, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,30 +2,30 @@ package logs
 
 import "slices"
 
-// A gateway ends a pod's log on a socket without a word when it meets a line that is
-// too long, and does not add the pods that come while a socket is open. Both look
-// like a pod that has nothing to say. So now and then a quiet pod's last line is read
-// afresh and compared with the last one that came.
+// A gateway ends a pod's log on a socket without an error at a line that is too long, and
+// does not add pods that start while a socket is open. In both cases the pod seems to be
+// silent. So the last line of a silent pod is read from time to time over another socket,
+// and compared with the last one received.
 
-// How often a quiet pod is looked at, in calls of Quiet.
+// How often a silent pod is checked, in calls of Quiet.
 const (
-	// earlyQuiet is up to when it is looked at every quietStep.
+	// earlyQuiet is the time during which it is checked every quietStep.
 	earlyQuiet = 30
 	quietStep  = 4
-	// mostQuiet is the longest time between two looks.
+	// mostQuiet is the longest time between two checks.
 	mostQuiet = 150
 )
 
-// quiet paces the looks at something that may be silent.
+// quiet decides when to check something that may be silent.
 type quiet struct {
-	lines   int     // when last counted
-	run     int     // counts since there was a new one
-	next    int     // the run at which to look
+	lines   int     // at the last count
+	run     int     // counts without a new line
+	next    int     // the run at which to check
 	longest float64 // usual run
 }
 
-// count takes the number of lines so far and reports whether to look. Who is often
-// silent for a while is looked at only when that lasts longer than usual, and then
+// count records the number of lines so far and reports whether to check. A pod that is
+// often silent for a while is checked only if it is silent for longer than usual, and then
 // less and less often.
 func (q *quiet) count(lines int) bool {
 	if lines != q.lines || q.next == 0 {
@@ -46,14 +46,14 @@ func (q *quiet) count(lines int) bool {
 	return true
 }
 
-// Quiet returns the services of which a pod is quiet, or has not said anything yet, and
-// that it is time to look at. It is called about every two seconds.
+// Quiet returns the services with a pod that is silent, or has not sent anything yet, and
+// is due for a check. It is called about every two seconds.
 func (m *Merger) Quiet() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stalls != m.seenStalls || m.roomWaits > 0 {
 		m.seenStalls = m.stalls
-		return nil // it is the page that is slow
+		return nil // the page is slow, not the pod
 	}
 	var due []string
 	heard := make(map[string]int)
@@ -113,7 +113,7 @@ func (m *Merger) Compare(service string, last map[string]uint64, running int, id
 		}
 		p.gone = false
 		if p.suspect != p.history.lines && !idle {
-			// It may be on its way: the next look tells.
+			// It may still arrive: the next check decides.
 			p.suspect = p.history.lines
 			p.quiet.next = p.quiet.run + 1
 			continue
@@ -124,9 +124,9 @@ func (m *Merger) Compare(service string, last map[string]uint64, running int, id
 	return fresh, missing
 }
 
-// Doubtful returns the pods, by service, of which a new feed has brought lines that
-// end where none of them is known: they are another log's, or the feed has come to a
-// line that is too long. Resolve is to tell.
+// Doubtful returns the pods, by service, for which a new feed has sent lines that end and
+// are all unknown: they are of another log, or the feed has reached a line that is too
+// long. Resolve decides.
 func (m *Merger) Doubtful() map[string][]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -185,7 +185,7 @@ func (m *Merger) believe(p *pod) {
 	m.releaseIfKnown(p)
 }
 
-// Abandon says that the feed of a pod's lines brings no more of them.
+// Abandon reports that a pod's feed brings no more of its lines.
 func (m *Merger) Abandon(pod string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -194,8 +194,8 @@ func (m *Merger) Abandon(pod string) {
 	}
 }
 
-// Lose has the page told at once that lines of a pod are missing, since its last one
-// cannot be read. Those that come later are new.
+// Lose reports a gap to the page at once, since the pod's last line cannot be read. Later
+// lines are new.
 func (m *Merger) Lose(pod string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
