@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/edge/chainsdk"
 	"akash-provider-web/bridge/edge/connect"
 	"akash-provider-web/bridge/edge/native"
 	"akash-provider-web/bridge/grpcweb"
@@ -22,8 +23,23 @@ import (
 	"akash-provider-web/bridge/rpcerror"
 )
 
-// headerProvider names a call's provider, in canonical form.
-const headerProvider = "Akash-Provider"
+// Request headers, in canonical form.
+const (
+	// headerProvider names a call's provider.
+	headerProvider = "Akash-Provider"
+	// headerLease says which LeaseRPC the client speaks, since two have the same name:
+	// dialectAEP37, which is the default, or dialectSDK.
+	headerLease = "Akash-Lease-Rpc"
+)
+
+const (
+	dialectAEP37 = "aep37"
+	dialectSDK   = "sdk"
+)
+
+// sdkSegment follows the provider in the paths of clients that speak the SDK's
+// LeaseRPC.
+const sdkSegment = "/chain-sdk/"
 
 // Options configure Handler.
 type Options struct {
@@ -49,12 +65,20 @@ func Handler(next relay.Server, o Options) http.Handler {
 	if o.Method == nil {
 		o.Method = func(string) (m connect.Method, ok bool) { return m, false }
 	}
-	next = addressed{next}
+	next = &addressed{next: next, maxMessage: o.MaxRequest}
+	describe := func(r *http.Request) (connect.Method, bool) {
+		if t := targetOf(r); t.sdk || r.Header.Get(headerLease) == dialectSDK {
+			if input, output, streaming, ok := chainsdk.Describe(r.URL.Path); ok {
+				return connect.Method{Input: input, Output: output, Streaming: streaming}, true
+			}
+		}
+		return o.Method(r.URL.Path)
+	}
 	return &handler{
 		origins: o.Origins,
 		native:  native.Handler(next, native.Options{Arrival: o.Arrival}),
 		connect: connect.Handler(next, connect.Options{
-			Method:     o.Method,
+			Method:     describe,
 			MaxRequest: o.MaxRequest,
 			Arrival:    o.Arrival,
 		}),
@@ -109,16 +133,20 @@ func IsMethodPath(path string) bool {
 // target is what a call's path says.
 type target struct {
 	provider string // "" if the path names none
+	sdk      bool   // the client speaks the SDK's LeaseRPC
 	method   string // /package.Service/Method
 }
 
-// parse splits a path of the form /package.Service/Method or
-// /akash1…/package.Service/Method.
+// parse splits a path of the form /package.Service/Method,
+// /akash1…/package.Service/Method or /akash1…/chain-sdk/package.Service/Method.
 func parse(path string) (target, bool) {
 	t := target{method: path}
 	if strings.HasPrefix(path, "/"+addressPrefix) {
 		if i := strings.IndexByte(path[1:], '/'); i >= 0 {
 			t.provider, t.method = path[1:1+i], path[1+i:]
+			if rest, ok := strings.CutPrefix(t.method, sdkSegment); ok {
+				t.sdk, t.method = true, "/"+rest
+			}
 		}
 	}
 	service, method, ok := strings.Cut(strings.TrimPrefix(t.method, "/"), "/")
@@ -140,20 +168,50 @@ func (t target) of(r *http.Request) *http.Request {
 	return r
 }
 
-// addressed is a relay.Server that passes the provider of a call's path on as a header.
+// targetOf returns what the path of a call said, or nothing.
+func targetOf(r *http.Request) target {
+	t, _ := r.Context().Value(targetKey{}).(target)
+	return t
+}
+
+// addressed is a relay.Server that does what a call's path says: it passes the
+// provider on as a header, and converts the calls of SDK clients.
 type addressed struct {
-	next relay.Server
+	next       relay.Server
+	maxMessage int
 }
 
 // ServeRPC implements relay.Server.
-func (s addressed) ServeRPC(w relay.Response, r *http.Request) {
-	if t, ok := r.Context().Value(targetKey{}).(target); ok {
-		if named := r.Header[headerProvider]; slices.ContainsFunc(named, func(a string) bool { return a != t.provider }) {
+func (s *addressed) ServeRPC(w relay.Response, r *http.Request) {
+	t := targetOf(r)
+	if t.provider != "" {
+		if slices.ContainsFunc(r.Header[headerProvider], func(a string) bool { return a != t.provider }) {
 			relay.Refuse(w, rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata,
 				"header akash-provider names another provider than the path does: leave one of them out"))
 			return
 		}
 		r.Header[headerProvider] = []string{t.provider}
 	}
-	s.next.ServeRPC(w, r)
+	sdk, err := speaksSDK(t, r.Header[headerLease])
+	switch {
+	case err != nil:
+		relay.Refuse(w, err)
+	case sdk:
+		chainsdk.Serve(s.next, w, r, s.maxMessage)
+	default:
+		s.next.ServeRPC(w, r)
+	}
+}
+
+// speaksSDK reports whether a call is one of the SDK's LeaseRPC, by its path and the
+// values of headerLease.
+func speaksSDK(t target, dialects []string) (bool, error) {
+	switch {
+	case len(dialects) == 0, len(dialects) == 1 && dialects[0] == dialectAEP37 && !t.sdk:
+		return t.sdk, nil
+	case len(dialects) == 1 && dialects[0] == dialectSDK:
+		return true, nil
+	}
+	return false, rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata,
+		"header akash-lease-rpc is malformed: want aep37 or sdk, and sdk for a path with chain-sdk")
 }

@@ -45,8 +45,8 @@ type Method struct {
 
 // Options configure Handler.
 type Options struct {
-	// Method describes the method at a path; ok is false if there is none.
-	Method func(path string) (m Method, ok bool)
+	// Method describes the method that a request calls; ok is false if there is none.
+	Method func(r *http.Request) (m Method, ok bool)
 	// MaxRequest is the size limit of a request's message, in bytes.
 	MaxRequest int
 	// Arrival bounds the time that a request's body may take to arrive. For a call
@@ -66,7 +66,7 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	form, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	form = strings.TrimSpace(form)
-	method, known := h.options.Method(r.URL.Path)
+	method, known := h.options.Method(r)
 	streaming, json := form == typeStreamJSON || form == typeStreamProto, form == typeJSON || form == typeStreamJSON
 	writeHeaders(w, r)
 	if known && method.Streaming != streaming {

@@ -6,7 +6,8 @@
 
 // The LeaseRPC of the chain's SDK, with the same field numbers. There it is called
 // akash.provider.lease.v1.LeaseRPC, which AEP-37's is called as well, so it has a
-// package of its own here. Only the bridge uses it, towards providers.
+// package of its own here. The bridge uses it towards providers, and towards clients of
+// the SDK.
 
 package sdkv1
 

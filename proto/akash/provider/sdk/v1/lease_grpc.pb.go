@@ -6,7 +6,8 @@
 
 // The LeaseRPC of the chain's SDK, with the same field numbers. There it is called
 // akash.provider.lease.v1.LeaseRPC, which AEP-37's is called as well, so it has a
-// package of its own here. Only the bridge uses it, towards providers.
+// package of its own here. The bridge uses it towards providers, and towards clients of
+// the SDK.
 
 package sdkv1
 
@@ -35,7 +36,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeaseRPC is the SDK's service, without SendManifest: manifests go over REST.
+// LeaseRPC is the SDK's service, without SendManifest (manifest.proto), which no
+// provider is asked for: manifests go over REST.
 type LeaseRPCClient interface {
 	ServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (*v1.ServiceStatusResponse, error)
 	StreamServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[v1.ServiceStatusResponse], error)
@@ -124,7 +126,8 @@ func (c *leaseRPCClient) AttestationQuote(ctx context.Context, in *AttestationQu
 // All implementations must embed UnimplementedLeaseRPCServer
 // for forward compatibility.
 //
-// LeaseRPC is the SDK's service, without SendManifest: manifests go over REST.
+// LeaseRPC is the SDK's service, without SendManifest (manifest.proto), which no
+// provider is asked for: manifests go over REST.
 type LeaseRPCServer interface {
 	ServiceStatus(context.Context, *ServiceStatusRequest) (*v1.ServiceStatusResponse, error)
 	StreamServiceStatus(*ServiceStatusRequest, grpc.ServerStreamingServer[v1.ServiceStatusResponse]) error
