@@ -23,33 +23,47 @@ export interface QuoteRequest {
   tlsPublicKey?: Uint8Array | undefined;
 }
 
+/** mismatched makes the error of evidence for another nonce than the one that was sent. */
+export function mismatched(provider: string, says: string): ProviderError {
+  return new ProviderError({
+    code: "FAILED_PRECONDITION",
+    reason: "nonceMismatch",
+    message: `provider ${provider}: ${says}`,
+    provider,
+  });
+}
+
+/** unreadable makes the error of evidence that cannot be read, or contradicts itself. */
+export function unreadable(provider: string, says: string): ProviderError {
+  return new ProviderError({
+    code: "INTERNAL",
+    reason: "providerProtocol",
+    message: `provider ${provider}: ${says}`,
+    provider,
+  });
+}
+
 /** readQuote decodes and checks a quote, or throws a ProviderError. */
 export async function readQuote(raw: RawQuote, request: QuoteRequest): Promise<AttestationQuote> {
   const { provider, nonce, bindTls, tlsPublicKey } = request;
-  const refuse = (says: string, mismatch = true) =>
-    new ProviderError({
-      code: mismatch ? "FAILED_PRECONDITION" : "INTERNAL",
-      reason: mismatch ? "nonceMismatch" : "providerProtocol",
-      message: `provider ${provider}: ${says}`,
-      provider,
-    });
   let quote: AttestationQuote;
   try {
     quote = decode(raw, nonce);
   } catch {
-    throw refuse("its attestation quote is not base64", false);
+    throw unreadable(provider, "its attestation quote is not base64");
   }
   const { report, teePlatform, tlsBound } = quote;
   const start = reportDataAt(report, teePlatform);
   if (start === undefined) {
-    throw refuse(
+    throw unreadable(
+      provider,
       "its attestation report has a form that is not known, so it cannot be checked",
-      false,
     );
   }
   quote.reportData = report.slice(start, start + nonceSize);
   if (tlsBound !== bindTls) {
-    throw refuse(
+    throw mismatched(
+      provider,
       bindTls
         ? "its attestation report is not bound to a TLS key, though that was asked for"
         : "its attestation report is bound to a TLS key, which was not asked for, so the nonce cannot be checked",
@@ -58,7 +72,8 @@ export async function readQuote(raw: RawQuote, request: QuoteRequest): Promise<A
   const expected = bindTls ? await bound(tlsPublicKey, nonce) : nonce;
   if (!expected) return quote;
   if (!quote.reportData.every((byte, i) => byte === expected[i])) {
-    throw refuse(
+    throw mismatched(
+      provider,
       "its attestation report is not for the nonce that was sent: it may be an old one, or another machine's; do not trust it",
     );
   }

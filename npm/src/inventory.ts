@@ -1,6 +1,5 @@
 // Reads signed inventory snapshots (AEP-86).
-import { fromBase64 } from "./attestation.js";
-import { ProviderError } from "./errors.js";
+import { fromBase64, mismatched, unreadable } from "./attestation.js";
 import type { InventorySnapshot } from "./types.js";
 
 /** How long a nonce and a hash of a snapshot are, in bytes. */
@@ -22,25 +21,18 @@ export async function readSnapshot(
   nonce: Uint8Array | undefined,
   wanted: Uint8Array | undefined,
 ): Promise<InventorySnapshot> {
-  const refuse = (says: string, reason = "providerProtocol") =>
-    new ProviderError({
-      code: reason === "nonceMismatch" ? "FAILED_PRECONDITION" : "INTERNAL",
-      reason,
-      message: `provider ${provider}: ${says}`,
-      provider,
-    });
   const payload = fromBase64(raw.snapshotPayload);
   const fields = readFields(payload);
-  if (!fields) throw refuse("its inventory snapshot cannot be read");
+  if (!fields) throw unreadable(provider, "its inventory snapshot cannot be read");
   const text = (field: number) => new TextDecoder().decode(fields.bytes.get(field));
   if (raw.provider !== provider || text(2) !== provider) {
-    throw refuse("its inventory snapshot is another provider's");
+    throw unreadable(provider, "its inventory snapshot is another provider's");
   }
   const given = fields.bytes.get(4) ?? new Uint8Array();
   if (nonce && !same(given, nonce)) {
-    throw refuse(
+    throw mismatched(
+      provider,
       "its inventory snapshot is not for the nonce that was sent: it may be an old one",
-      "nonceMismatch",
     );
   }
   const told = raw.snapshotHash ? fromBase64(raw.snapshotHash) : undefined;
@@ -48,11 +40,11 @@ export async function readSnapshot(
     ? new Uint8Array(await crypto.subtle.digest("SHA-256", payload as Uint8Array<ArrayBuffer>))
     : undefined;
   if (told && computed && !same(told, computed)) {
-    throw refuse("its inventory snapshot does not have the hash that it tells");
+    throw unreadable(provider, "its inventory snapshot does not have the hash that it tells");
   }
   const hash = computed ?? told;
   if (wanted && hash && !same(hash, wanted)) {
-    throw refuse("its inventory snapshot is not the one that was asked for");
+    throw unreadable(provider, "its inventory snapshot is not the one that was asked for");
   }
   return {
     payload,
