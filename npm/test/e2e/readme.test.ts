@@ -38,7 +38,7 @@ let stage: Stage;
 let project: string;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await Stage.open({ fake: ["--tee", "snp"] });
   project = await mkdtemp(join(tmpdir(), "akash-readme-"));
   const installed = {
     "akash-provider-web": "npm",
@@ -213,6 +213,18 @@ test("the documented credentials are accepted", async () => {
     "success",
     expect.stringContaining("auth.certPem is a placeholder"),
   ]);
+});
+
+test("the documented evidence of a lease's environment comes as it stands", async () => {
+  const document = "npm/docs/attestation.md";
+  expect(await inPage(fill(example("ts", "gpuReports", document)))).toBe("snp: 1184 bytes, 0 GPUs");
+  const bound = `${fill(example("ts", "tlsPublicKey", document))}
+    import { createClient } from "akash-provider-web";
+    const client = await createClient({ bridgeUrl: "${stage.url}" });
+    const { provider, lease, auth } = ${JSON.stringify({ ...stage.fake.ready, auth: stage.fake.auth.jwt })};
+    const { error } = await quoteForKey(client, { provider, lease, auth }, new Uint8Array(8));
+    console.log(error?.reason);`;
+  expect(await inPage(bound)).toBe("nonceMismatch");
 });
 
 /** Builds a program for a page, and returns the first thing that it says there. */
