@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"testing"
@@ -11,8 +12,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	"akash-provider-web/testserver/fake"
 )
 
 // serviceStatusOf calls ServiceStatus and returns what arrives, until enough, if
@@ -63,6 +67,24 @@ func TestServiceStatus(t *testing.T) {
 	require.NoError(t, err)
 	ip := web[0].GetServices()[0].GetIps()[0]
 	assert.Equal(t, []any{uint32(80), uint32(8080), "TCP", "1.2.3.4"}, []any{ip.GetPort(), ip.GetExternalPort(), ip.GetProtocol(), ip.GetIp()})
+}
+
+// A gateway's status of one service listed the URIs of all of them.
+func TestFieldServiceStatusHasItsOwnURIs(t *testing.T) {
+	server := startFake(t, fake.Options{Services: []fake.Service{{Name: "api", Replicas: 1}, {Name: "web", Replicas: 1}}})
+	ready := server.Ready()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(transport.CloseIdleConnections)
+	call := callOf(t, &provider.Endpoint{HostURI: ready.HostURI, Transport: transport}, leasev1.LeaseRPC_ServiceStatus_FullMethodName, &leasev1.ServiceStatusRequest{
+		LeaseId: &marketv1.LeaseID{Owner: ready.Lease.Owner, Dseq: ready.Lease.DSeq, Gseq: ready.Lease.GSeq, Oseq: ready.Lease.OSeq},
+		Filter:  &leasev1.ServiceFilter{Name: "web"},
+	})
+	call.Authorization = "Bearer " + ready.JWT
+	var got received[leasev1.ServiceStatusResponse, *leasev1.ServiceStatusResponse]
+	require.NoError(t, testAdapter().Serve(testContext(t), call, got.take))
+	require.Len(t, got.messages, 1)
+	require.Len(t, got.messages[0].GetServices(), 1)
+	assert.Equal(t, []string{"web.provider.localhost"}, got.messages[0].GetServices()[0].GetStatus().GetUris())
 }
 
 // A status that is followed is sent when it changes, survives bad moments and

@@ -203,7 +203,7 @@ func (p *provider) leaseStatus(w http.ResponseWriter, _ *http.Request, id Lease)
 }
 
 // serviceStatus handles the status of a service. Like the gateway, it requires no
-// scope.
+// scope, and lists the URIs of all services if the service has any.
 func (p *provider) serviceStatus(w http.ResponseWriter, r *http.Request, id Lease) {
 	held, answered := p.hasLease(w, id)
 	if answered {
@@ -219,5 +219,13 @@ func (p *provider) serviceStatus(w http.ResponseWriter, r *http.Request, id Leas
 		p.writeClusterError(w, http.StatusNotFound, noService)
 		return
 	}
-	p.writeJSON(w, serviceJSON(services[0]))
+	answer := serviceJSON(services[0])
+	if len(answer.URIs) > 0 {
+		answer.URIs = nil
+		all, _ := p.work.status(func(Service) bool { return true })
+		for _, s := range all {
+			answer.URIs = append(answer.URIs, s.GetStatus().GetUris()...)
+		}
+	}
+	p.writeJSON(w, answer)
 }
