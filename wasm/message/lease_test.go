@@ -133,3 +133,40 @@ func TestMalformedPieces(t *testing.T) {
 		assert.ErrorIs(t, err, ErrMalformed, "%q", wire)
 	}
 }
+
+// A shell's start is what was asked for, whatever its parts hold.
+func TestShellStart(t *testing.T) {
+	request := LeaseRequest{
+		Lease:   LeaseID{Owner: "akash1owner", DSeq: 5, GSeq: 1, OSeq: 1},
+		Filter:  ServiceFilter{Name: "web", Replicas: []uint32{2}},
+		Command: "sh\x01-c\x01a\x02\x02b\x02\x03c\x01日本\x01",
+		TTY:     true, Stdin: true, Window: 262_144,
+	}
+	requireMessage(t, &webv1.ShellRequest{Request: &webv1.ShellRequest_Start{Start: &webv1.ShellStart{
+		LeaseId: &marketv1.LeaseID{Owner: "akash1owner", Dseq: 5, Gseq: 1, Oseq: 1}, Service: "web", PodIndex: 2,
+		Command: []string{"sh", "-c", "a\x01b\x02c", "日本"}, Tty: true, Stdin: true, Window: 262_144,
+	}}}, request.AppendShell(nil))
+}
+
+func TestShellResponses(t *testing.T) {
+	for _, one := range []struct {
+		response     *webv1.ShellResponse
+		kind, number uint32
+		text         string
+	}{
+		{&webv1.ShellResponse{Response: &webv1.ShellResponse_Stdout{Stdout: []byte("\xff\x00out")}}, ShellStdout, 0, "\xff\x00out"},
+		{&webv1.ShellResponse{Response: &webv1.ShellResponse_Stderr{Stderr: []byte("err")}}, ShellStderr, 0, "err"},
+		{&webv1.ShellResponse{Response: &webv1.ShellResponse_Taken{Taken: 65_536}}, ShellTaken, 65_536, ""},
+		{&webv1.ShellResponse{Response: &webv1.ShellResponse_Result{Result: &webv1.ShellResult{ExitCode: -1, Message: "why"}}}, ShellResult, 1<<32 - 1, "why"},
+		{&webv1.ShellResponse{Response: &webv1.ShellResponse_Result{Result: &webv1.ShellResult{}}}, ShellResult, 0, ""},
+		{&webv1.ShellResponse{}, 0, 0, ""},
+	} {
+		wire, err := proto.Marshal(one.response)
+		require.NoError(t, err)
+		kind, number, text, err := ReadShell(wire)
+		require.NoError(t, err)
+		assert.Equal(t, []any{one.kind, one.number, one.text}, []any{kind, number, string(text)})
+	}
+	_, _, _, err := ReadShell([]byte{3<<3 | 2, 2, 1<<3 | 0, 0xff})
+	assert.ErrorIs(t, err, ErrMalformed)
+}

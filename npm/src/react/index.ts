@@ -12,6 +12,7 @@ export {
   type UseLogsOptions,
   useLogs,
 } from "./logs.js";
+export { type ShellHookResult, type UseShellOptions, useShell } from "./shell.js";
 export {
   type StatusResult,
   type UseProviderStatusOptions,

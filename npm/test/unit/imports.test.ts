@@ -28,7 +28,7 @@ const rooms: Record<string, string[]> = {
   // A process in a container, and what is done with one.
   shell: ["engine"],
   api: ["transport", "engine", "worker", "shell"],
-  react: ["api"],
+  react: ["api", "shell"],
   testing: ["api"],
 };
 
