@@ -37,7 +37,7 @@ const (
 	// maxStdin bounds one piece of standard input, in bytes.
 	maxStdin = 64 << 10
 	// maxUntaken is how many bytes of standard input are held for the provider.
-	maxUntaken = 256 << 10
+	maxUntaken = 1 << 20
 	// takenStep is after how many bytes at most the caller is told that they are taken.
 	takenStep = 32 << 10
 	// maxStalled is how long output may wait for the caller before the provider's

@@ -52,7 +52,7 @@ import {
   writeScript,
 } from "./shell/files.js";
 import { joinCommand } from "./shell/messages.js";
-import { outputWindow, Shell } from "./shell/shell.js";
+import { fileWindow, outputWindow, Shell } from "./shell/shell.js";
 import { asyncDispose, Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
 import { maxCalls, usesWebSocket } from "./transport/transport.js";
@@ -521,7 +521,7 @@ export class Client {
     readFile(options);
     const { path, directory = false, onProgress, provider, signal } = options;
     const { command, word } = readScript(path, directory);
-    const process = { command, tty: false, stdin: false, window: outputWindow };
+    const process = { command, tty: false, stdin: false, window: fileWindow };
     const call = readShellCall(this.#settings, options, process);
     call.transport = "duplex";
     const transfer = { provider, path, directory, onProgress };

@@ -13,10 +13,16 @@ import { resizeMessage, stdinMessage, usedMessage } from "./messages.js";
 export const outputWindow = 256 * 1024;
 
 /**
+ * The same for a file, which a program reads: the window and the round trip limit its
+ * speed.
+ */
+export const fileWindow = 2 * 1024 * 1024;
+
+/**
  * The maximum of standard input in transit, in bytes. The bridge can buffer that much, so
  * that it always receives other messages (proto/akash/provider/web/v1/shell.proto).
  */
-const inputWindow = 256 * 1024;
+const inputWindow = 1024 * 1024;
 
 /** The largest piece of standard input that the bridge accepts, in bytes. */
 const maxPiece = 64 * 1024;
@@ -42,10 +48,10 @@ export interface ShellExit {
  * console.log((await shell.exit).code);
  * ```
  *
- * There is backpressure in both directions: at most 256 KiB are buffered each way. So read
- * both `stdout` and `stderr`, or cancel the one that is not needed. If the connection
- * breaks, everything fails with a {@link ProviderError} with the reason `shellBroken`. A
- * process cannot be resumed, and may still be running.
+ * There is backpressure in both directions: at most 256 KiB of output and 1 MiB of input
+ * are buffered. So read both `stdout` and `stderr`, or cancel the one that is not needed.
+ * If the connection breaks, everything fails with a {@link ProviderError} with the reason
+ * `shellBroken`. A process cannot be resumed, and may still be running.
  */
 export class Shell {
   /**
@@ -82,6 +88,7 @@ export class Shell {
    * window.
    */
   #unsaid: number | undefined;
+  readonly #window: number;
 
   /** @internal */
   constructor(
@@ -93,6 +100,7 @@ export class Shell {
     this.#provider = provider;
     this.#sized = tty && stdin;
     this.#onEnd = onEnd;
+    this.#window = window;
     if (window > 0) this.#unsaid = 0;
     this.stdout = this.#out.stream;
     this.stderr = this.#err.stream;
@@ -190,7 +198,7 @@ export class Shell {
   #used(bytes: number): void {
     if (this.#unsaid === undefined || this.#over) return;
     this.#unsaid += bytes;
-    if (this.#unsaid < outputWindow / 4) return;
+    if (this.#unsaid < this.#window / 4) return;
     this.#stream.send(usedMessage(this.#unsaid));
     this.#unsaid = 0;
   }

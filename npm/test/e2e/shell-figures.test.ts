@@ -1,6 +1,7 @@
 // What shells and files cost, beside the provider's own WebSocket. It runs where it is
 // asked for: FIGURES=1 npx vitest run --config test/e2e/vitest.config.ts shell-figures
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client, Shell } from "../../src/index.js";
 import { root, Stage } from "./harness.js";
@@ -26,9 +27,11 @@ const container = () => {
 function raw(): Record<"downSeconds" | "upSeconds" | "echoP50Ms" | "echoP99Ms", number> {
   const { rest, lease, jwt } = stage.fake.ready;
   const url = `wss://${rest}/lease/${lease.dseq}/1/1`;
-  const args = ["run", "./testserver/bench/rawshell", "-url", url, "-token", jwt];
+  const args = ["run", "./rawshell", "-url", url, "-token", jwt];
   args.push("-file", "big", "-size", `${size}`);
-  return JSON.parse(execFileSync("go", args, { cwd: root, encoding: "utf8" }));
+  return JSON.parse(
+    execFileSync("go", args, { cwd: join(root, "testserver/bench"), encoding: "utf8" }),
+  );
 }
 
 const percentile = (times: number[], p: number) =>

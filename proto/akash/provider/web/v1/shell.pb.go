@@ -123,7 +123,7 @@ type ShellRequest_Start struct {
 }
 
 type ShellRequest_Stdin struct {
-	// Bytes for its standard input, 64 KiB at most. The bridge holds 256 KiB that the
+	// Bytes for its standard input, 64 KiB at most. The bridge holds 1 MiB that the
 	// process has not read yet, and then reads no more requests: a caller that wants
 	// its resize and used heard keeps no more than that on the way (see taken).
 	Stdin []byte `protobuf:"bytes,2,opt,name=stdin,proto3,oneof"`
