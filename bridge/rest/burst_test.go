@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -212,7 +213,11 @@ func playProvider() {
 		}
 		defer conn.CloseNow()
 		start := time.Now()
-		for i := range log.lines {
+		first := 0
+		if tail, err := strconv.Atoi(r.URL.Query().Get("tail")); err == nil && tail >= 0 {
+			first = max(log.lines-tail*burstPods, 0) // the pods take turns
+		}
+		for i := first; i < log.lines; i++ {
 			if log.rate > 0 {
 				time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(log.rate))))
 			}

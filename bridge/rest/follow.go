@@ -47,6 +47,7 @@ type follower struct {
 	service string // the only one wanted, "" for all
 	follow  bool
 	merger  *logs.Merger
+	last    *lastRead // of a log that is not followed, nil if not wanted
 
 	// All that follows belongs to the goroutine that runs the follower.
 	ctx     context.Context
@@ -430,7 +431,7 @@ func (f *follower) split() bool {
 			f.later(name).failed++
 			continue
 		}
-		f.openAt([]string{name}, f.call.Tail)
+		f.openAt([]string{name}, f.call.Tail, false)
 	}
 	return true
 }

@@ -33,7 +33,8 @@ type leaseGateway struct {
 	// What each pod's log holds, which is what the last socket sent that had it.
 	written map[string][]string
 	writer  map[string]*stream
-	probes  []string // queries of reads beside a log that is followed
+	probes  []string         // queries of reads beside a log
+	look    http.HandlerFunc // answers those of a last line, if set
 }
 
 // newLeaseGateway starts a gateway whose lease has the given services.
@@ -55,6 +56,10 @@ func newLeaseGateway(t testing.TB, lease services) *leaseGateway {
 
 func (g *leaseGateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	assert.Empty(g.t, r.Header.Get("Origin"))
+	if g.look != nil && r.URL.Query().Get("tail") == "1" {
+		g.look(w, r)
+		return
+	}
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return
@@ -62,7 +67,7 @@ func (g *leaseGateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer conn.CloseNow()
 	s := &stream{g: g, conn: conn, done: make(chan struct{})}
 	g.mu.Lock()
-	if query := r.URL.Query(); query.Get("follow") == "false" && len(g.opened) > 0 && g.opened[0].URL.Query().Get("follow") == "true" {
+	if query := r.URL.Query(); query.Get("follow") == "false" && (query.Get("tail") == "1" || len(g.opened) > 0 && g.opened[0].URL.Query().Get("follow") == "true") {
 		g.probes = append(g.probes, r.URL.RawQuery)
 		g.mu.Unlock()
 		g.serveProbe(s, query)
@@ -90,7 +95,7 @@ func (g *leaseGateway) serveProbe(s *stream, query url.Values) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for pod, lines := range g.written {
-		if strings.HasPrefix(pod, query.Get("service")+"-") {
+		if query.Get("service") == "" || strings.HasPrefix(pod, query.Get("service")+"-") {
 			for _, line := range lines[max(len(lines)-tail, 0):] {
 				_ = s.conn.Write(context.Background(), websocket.MessageText, []byte(line))
 			}

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 
@@ -55,9 +54,13 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 	for _, k := range request.GetKnown() {
 		f.merger.Know(k.GetPod(), k.GetReplica())
 	}
+	if !f.follow && (x.call.Tail < 0 || x.call.Tail >= logs.LeastTail) {
+		f.last = f.readLast(ctx)
+	}
 	first, err := f.start(ctx)
 	if err != nil {
 		cancel()
+		f.tasks.Wait()
 		return err
 	}
 	if f.follow {
@@ -73,6 +76,7 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 		cancel()
 		f.merger.Finish(context.Canceled) // wakes a reader that waits for room
 		running.Wait()
+		f.tasks.Wait()
 	}()
 	for {
 		message, err := f.merger.Next(ctx)
@@ -86,21 +90,6 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 			return err
 		}
 	}
-}
-
-// history reads a log that is not followed to its end.
-func (f *follower) history(ctx context.Context, s *source) error {
-	s.feed = f.merger.Open(logs.Opening{Tail: s.tail})
-	err := f.move(s)
-	s.close()
-	var frame *closed
-	switch {
-	case errors.As(err, &frame) && frame.code != closeNormal:
-		return f.closed(ctx, frame)
-	case frame == nil && err != io.EOF:
-		return err
-	}
-	return f.ended(ctx, f.lease, false)
 }
 
 // closed returns the error of a close frame on a log that had not begun.

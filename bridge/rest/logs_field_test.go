@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,22 +35,28 @@ type fieldLog struct {
 	pods  map[string]string // by service and replica, the pod that it is
 	text  map[string]string // by pod, what came of it
 	named map[string]int    // by pod, how often its log was said to begin
+	cuts  map[string]string // by pod, what had come of it when that was said last
 	news  chan struct{}     // closed with the next message
 }
 
 // followFake follows the log of a fake's lease, with the adapter's usual intervals.
 func followFake(t *testing.T, server *fake.Server, tail int) *fieldLog {
+	return readFake(t, server, true, tail)
+}
+
+// readFake reads the log of a fake's lease, with the adapter's usual intervals.
+func readFake(t *testing.T, server *fake.Server, follow bool, tail int) *fieldLog {
 	ready := server.Ready()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	l := ready.Lease
 	call := callOf(t, &provider.Endpoint{HostURI: ready.HostURI, Transport: transport}, leasev1.LeaseRPC_ServiceLogs_FullMethodName, &leasev1.ServiceLogsRequest{
-		LeaseId: &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq}, Follow: true,
+		LeaseId: &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq}, Follow: follow,
 	})
 	call.Authorization, call.Tail = "Bearer "+ready.JWT, tail
 	ctx, leave := context.WithCancel(testContext(t))
 	f := &fieldLog{
 		t: t, server: server, result: make(chan error, 1), leave: leave,
-		pods: make(map[string]string), text: make(map[string]string), named: make(map[string]int), news: make(chan struct{}),
+		pods: make(map[string]string), text: make(map[string]string), named: make(map[string]int), cuts: make(map[string]string), news: make(chan struct{}),
 	}
 	done := make(chan struct{})
 	go func() {
@@ -84,12 +91,24 @@ func (f *fieldLog) take(message []byte) error {
 		if s.GetPod() != "" {
 			f.pods[replica] = s.GetPod()
 			f.named[s.GetPod()]++
+			f.cuts[s.GetPod()] = f.text[s.GetPod()]
 		}
 		f.text[f.pods[replica]] += string(s.GetLogs())
 	}
 	close(f.news)
 	f.news = make(chan struct{})
 	return nil
+}
+
+// end waits for the end of a log that is not followed.
+func (f *fieldLog) end() error {
+	select {
+	case err := <-f.result:
+		return err
+	case <-time.After(30 * time.Second):
+		require.FailNow(f.t, "the log did not end")
+		return nil
+	}
 }
 
 // until waits until what came is as wanted, for so long.
@@ -292,4 +311,177 @@ func TestFieldLogOfALeaseThatStarts(t *testing.T) {
 	f.post("/started?service=db&replica=1", "")
 	f.until(15*time.Second, "the service that was starting", f.ends(late, text("ready")))
 	assert.Zero(t, f.gaps(late))
+}
+
+// A pod whose very first line was too long came without a word of what was missing.
+func TestFieldLongFirstLine(t *testing.T) {
+	t.Parallel()
+	for _, replicas := range []int{1, 2} {
+		t.Run(fmt.Sprintf("of %d", replicas), func(t *testing.T) {
+			t.Parallel()
+			f := followFake(t, startFake(t, fake.Options{Services: web(replicas)}), -1)
+			f.write(0, strings.Repeat("x", tooLong), "two", "three")
+			if replicas == 2 {
+				f.write(1, "I am 1")
+			}
+			var pod string
+			f.until(30*time.Second, "the lines after the long one", func() bool {
+				for name, log := range f.text {
+					if log == text("two", "three") {
+						pod = name
+					}
+				}
+				return pod != ""
+			})
+			assert.Equal(t, 1, f.gaps(pod))
+			assert.Empty(t, f.cuts[pod])
+			f.write(0, "four")
+			f.until(10*time.Second, "later lines", f.ends(pod, text("two", "three", "four")))
+			assert.Equal(t, 1, f.gaps(pod))
+			assert.Empty(t, f.cuts[pod])
+		})
+	}
+}
+
+// A line over 64 KiB ended a log that was not followed, which looked complete.
+func TestFieldLongLineNotFollowed(t *testing.T) {
+	t.Parallel()
+	long, many := strings.Repeat("x", tooLong), slices.Repeat([]string{"tick"}, 300)
+	for name, test := range map[string]struct {
+		tail   int
+		log    []string
+		before []string // nil where no gap is told
+		after  []string
+	}{
+		"in the midst":       {-1, []string{"one", long, "two", "three"}, []string{"one"}, []string{"two", "three"}},
+		"at the end":         {-1, []string{"one", "two", long}, []string{"one", "two"}, nil},
+		"two at the end":     {-1, []string{"one", "two", long, long}, []string{"one", "two"}, nil},
+		"at the start":       {-1, []string{long, "two"}, []string{}, []string{"two"}},
+		"two of them":        {-1, []string{"one", long, "two", long, "three"}, []string{"one"}, []string{"three"}},
+		"among equal lines":  {-1, slices.Concat(many, []string{long}, many, []string{"tock"}), many, slices.Concat(many, []string{"tock"})},
+		"within the tail":    {5, []string{"one", "two", long, "three"}, []string{"one", "two"}, []string{"three"}},
+		"before the tail":    {2, []string{"one", long, "two", "three"}, nil, []string{"two", "three"}},
+		"nowhere":            {-1, []string{"one", "two", "three"}, nil, []string{"one", "two", "three"}},
+		"among no others":    {-1, slices.Repeat([]string{"tick"}, 20), nil, slices.Repeat([]string{"tick"}, 20)},
+		"in no line at all":  {-1, nil, nil, nil},
+		"without any memory": {0, []string{"one", long, "two"}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startFake(t, fake.Options{Services: web(2)})
+			write := &fieldLog{t: t, server: server}
+			if test.log != nil {
+				write.write(0, test.log...)
+			}
+			write.write(1, "another", "pod")
+			f := readFake(t, server, false, test.tail)
+			require.NoError(t, f.end())
+			pod := ""
+			for name, log := range f.text {
+				if !strings.HasPrefix(log, "another") {
+					pod = name
+				} else {
+					assert.Equal(t, 1, f.named[name])
+				}
+			}
+			want := ""
+			for _, line := range slices.Concat(test.before, test.after) {
+				want += line + "\n"
+			}
+			assert.Equal(t, want, f.text[pod])
+			switch {
+			case pod == "":
+			case test.before == nil:
+				assert.Zero(t, f.gaps(pod))
+			default:
+				assert.Equal(t, 1, f.gaps(pod))
+				before := ""
+				for _, line := range test.before {
+					before += line + "\n"
+				}
+				assert.Equal(t, before, f.cuts[pod], "where the gap is")
+			}
+		})
+	}
+}
+
+// A log that grows while it is read is not taken for one that lacks lines.
+func TestFieldGrowingLogNotFollowed(t *testing.T) {
+	t.Parallel()
+	server := startFake(t, fake.Options{Services: web(1)})
+	write := &fieldLog{t: t, server: server}
+	write.write(0, "line 0")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				write.write(0, fmt.Sprintf("line %d", i), "same", "same")
+			}
+		}
+	}()
+	for range 20 {
+		f := readFake(t, server, false, -1)
+		assert.NoError(t, f.end())
+		assert.Len(t, f.named, 1)
+		for pod := range f.named {
+			assert.Zero(t, f.gaps(pod))
+		}
+	}
+	close(stop)
+	<-stopped
+}
+
+// A provider that fails the second socket of a log which is not followed costs it
+// nothing, and nothing is told that is not known.
+func TestFieldSecondSocketFails(t *testing.T) {
+	for name, fail := range map[string]http.HandlerFunc{
+		"refused": says(http.StatusInternalServerError, "too many"),
+		"broken":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"stuck":   func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newLeaseGateway(t, services{"web": pods(1)})
+			g.look = fail
+			g.sockets = []func(*stream){func(s *stream) {
+				s.line("web-1-a", "one")
+				s.drop()
+			}}
+			book, err := g.listen(false).end()
+			require.NoError(t, err)
+			assert.Equal(t, logBook{"web/0": text("one")}, book)
+		})
+	}
+}
+
+// A token that does not permit the status has the rest of a log read all the same.
+func TestFieldLongLineWithoutStatus(t *testing.T) {
+	t.Parallel()
+	g := newLeaseGateway(t, services{"web": pods(1)})
+	g.answerStatus(says(http.StatusUnauthorized, `{"message":"unauthorized access"}`))
+	g.written["web-1-a"] = nil
+	for _, line := range []string{"one", "two"} {
+		g.written["web-1-a"] = append(g.written["web-1-a"], `{"name":"web-1-a","message":"`+line+`"}`+"\n")
+	}
+	rest := func(lines ...string) func(*stream) {
+		return func(s *stream) {
+			for _, line := range lines {
+				s.raw(`{"name":"web-1-a","message":"` + line + `"}` + "\n")
+			}
+			s.drop()
+		}
+	}
+	// The log, which ends at a long line; the last two lines, of which that is one; and
+	// what lies behind it.
+	g.sockets = []func(*stream){rest("one"), rest(), rest("two")}
+	book, err := g.listen(false, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Authorization = "Bearer a.b.c" }).end()
+	require.NoError(t, err)
+	assert.Equal(t, logBook{"web/0": text("one", "two")}, book)
+	for _, r := range g.opened[1:] {
+		assert.Empty(t, r.URL.Query().Get("service"), "which services there are is not known")
+	}
 }

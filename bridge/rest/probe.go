@@ -21,15 +21,18 @@ const (
 type probe map[string]probedPod
 
 type probedPod struct {
-	lines int
-	last  uint64 // fingerprint
+	lines  int
+	last   uint64   // fingerprint
+	prints []uint64 // of all lines, for the pod that was asked for
 }
 
-// probe reads the last lines of a service's log, without following it.
-func (f *follower) probe(ctx context.Context, service string, tail int) (probe, error) {
+// probe reads the last lines of the logs of some services, nil for all that are wanted,
+// without following them. The fingerprints of all lines are kept of one pod, "" for
+// none.
+func (f *follower) probe(ctx context.Context, services []string, tail int, pod string) (probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
 	defer cancel()
-	s, err := f.dial(ctx, ctx, f.route([]string{service}, false, tail))
+	s, err := f.dial(ctx, ctx, f.route(services, false, tail))
 	if err != nil {
 		return nil, err
 	}
@@ -45,11 +48,25 @@ func (f *follower) probe(ctx context.Context, service string, tail int) (probe, 
 			return nil, err
 		}
 		size += len(line)
-		if pod, print, ok := logs.ReadLine(line); ok {
-			p[pod] = probedPod{p[pod].lines + 1, print}
+		if name, print, ok := logs.ReadLine(line); ok {
+			now := p[name]
+			now.lines, now.last = now.lines+1, print
+			if name == pod {
+				now.prints = append(now.prints, print)
+			}
+			p[name] = now
 		}
 	}
 	return nil, io.ErrShortBuffer
+}
+
+// last are the fingerprints of each pod's last line.
+func (p probe) last() map[string]uint64 {
+	last := make(map[string]uint64, len(p))
+	for name, pod := range p {
+		last[name] = pod.last
+	}
+	return last
 }
 
 // lastLines reads the last line of each pod of a service, together with all who watch
@@ -58,7 +75,7 @@ func (f *follower) lastLines(ctx context.Context, service string, age time.Durat
 	r := f.route([]string{service}, false, 1)
 	topic, leave := f.probes.watch(f.topic(r.path+"?service="+service, scopeLogs))
 	defer leave()
-	return topic.look(ctx, age, func(ctx context.Context) (probe, error) { return f.probe(ctx, service, 1) })
+	return topic.look(ctx, age, func(ctx context.Context) (probe, error) { return f.probe(ctx, []string{service}, 1, "") })
 }
 
 // inspect compares the last lines of a service's pods with what came of them. idle
@@ -87,10 +104,7 @@ func (f *follower) inspected(service string, idle bool, p probe, err error) erro
 	case err != nil:
 		return nil
 	}
-	last := make(map[string]uint64, len(p))
-	for name, pod := range p {
-		last[name] = pod.last
-	}
+	last := p.last()
 	total := 0
 	if f.status != nil {
 		total = int(f.status.Services[service].Total)
@@ -113,7 +127,7 @@ func (f *follower) inspected(service string, idle bool, p probe, err error) erro
 	}
 	if idle && len(missing) == 0 && len(p) == 0 && total > 0 {
 		// All there is of it is a line that is too long.
-		f.openAt([]string{service}, 0)
+		f.openAt([]string{service}, 0, true)
 	}
 	return nil
 }
@@ -151,7 +165,9 @@ func (f *follower) readPast(service, pod string, last bool) {
 		s := &source{services: []string{service}, because: []string{service}, only: pod, status: f.status}
 		var err error
 		if last {
-			s.tail, err = f.reach(f.ctx, service, pod)
+			var r reach
+			r, err = f.reach(f.ctx, s.services, pod, nil)
+			s.tail, s.cut = r.lines, !r.whole
 		}
 		if err == nil {
 			s.socket, err = f.dial(f.ctx, f.ctx, f.route(s.services, true, s.tail))
@@ -183,32 +199,44 @@ func (f *follower) openedPast(s *source, err error) error {
 		f.merger.Lose(s.only)
 	}
 	f.merger.Abandon(s.only)
-	f.add(s, logs.Opening{Tail: s.tail, Only: s.only, Sure: true})
+	f.add(s, logs.Opening{Tail: s.tail, Only: s.only, Sure: true, Cut: s.cut})
 	return nil
 }
 
-// reach returns how many last lines of a pod's log can be read: all since the last
+// reach is how much of the end of a pod's log can be read.
+type reach struct {
+	lines  int  // of the end, at least 1
+	whole  bool // the log has no line that is too long, and no more than these
+	joined bool // these lines go on from those that were looked for
+}
+
+// reach finds how many last lines of a pod's log can be read: all since the last
 // one that is too long, or as many as are looked for. A read that asks for more ends at
-// that line; by how many lines come before it, it is told where it is.
-func (f *follower) reach(ctx context.Context, service, pod string) (int, error) {
+// that line; by how many lines come before it, it is told where it is. The search ends
+// where it comes to lines that end with end, if there are any.
+func (f *follower) reach(ctx context.Context, services []string, pod string, end []uint64) (reach, error) {
 	good := 0
 	for tail := 2; tail <= maxReach; tail *= 2 {
-		p, err := f.probe(ctx, service, tail)
+		p, err := f.probe(ctx, services, tail, pod)
 		if err != nil {
-			return 0, err
+			return reach{}, err
 		}
 		n := p[pod].lines
+		most := tail - n - 1
+		whole := n < tail && most < good
+		if (n == tail || whole) && logs.Joins(p[pod].prints, end) {
+			return reach{lines: tail, whole: whole, joined: true}, nil
+		}
 		if n == tail {
 			good = tail
 			continue
 		}
-		most := tail - n - 1
-		if most < good {
-			return tail, nil // there is no such line, and no more than these
+		if whole {
+			return reach{lines: tail, whole: true}, nil
 		}
 		for ask := most; good < ask; ask = (good + most + 1) / 2 {
-			if p, err = f.probe(ctx, service, ask); err != nil {
-				return 0, err
+			if p, err = f.probe(ctx, services, ask, pod); err != nil {
+				return reach{}, err
 			}
 			if n := p[pod].lines; n == ask {
 				good = ask
@@ -221,5 +249,5 @@ func (f *follower) reach(ctx context.Context, service, pod string) (int, error) 
 		}
 		break
 	}
-	return max(good, 1), nil
+	return reach{lines: max(good, 1)}, nil
 }

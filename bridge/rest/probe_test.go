@@ -40,14 +40,15 @@ func TestReach(t *testing.T) {
 		exchange: &exchange{Adapter: New(Options{}), gateway: gw, call: call},
 		lease:    &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq},
 	}
-	pods, err := follower.probe(testContext(t), "web", 1)
+	pods, err := follower.probe(testContext(t), []string{"web"}, 1, "")
 	require.NoError(t, err)
 	require.Len(t, pods, 4)
 	var got []int
 	for pod := range pods {
-		n, err := follower.reach(testContext(t), "web", pod)
+		r, err := follower.reach(testContext(t), []string{"web"}, pod, nil)
 		require.NoError(t, err)
-		got = append(got, n)
+		assert.Equal(t, r.lines == 32, r.whole)
+		got = append(got, r.lines)
 	}
 	// Of the log without such a line all is asked for, which is no more than 32.
 	assert.ElementsMatch(t, []int{37, 64, 32, 1}, got)

@@ -23,6 +23,7 @@ type source struct {
 	tail     int // lines of history that were asked for, negative for all
 	opened   time.Time
 	first    bool
+	cut      bool // lines are missing before the first of a pod
 	replaced bool // another one takes its place
 }
 
@@ -118,10 +119,10 @@ func (f *follower) move(s *source) error {
 
 // open opens a socket for services of which more may have come than the open ones
 // have.
-func (f *follower) open(services []string) { f.openAt(services, logs.ReopenTail) }
+func (f *follower) open(services []string) { f.openAt(services, logs.ReopenTail, false) }
 
-func (f *follower) openAt(services []string, tail int) {
-	s := &source{services: services, status: f.status, tail: tail}
+func (f *follower) openAt(services []string, tail int, cut bool) {
+	s := &source{services: services, status: f.status, tail: tail, cut: cut}
 	if slices.Equal(services, f.status.selected(f.service)) {
 		s.services = nil
 	}
@@ -176,6 +177,6 @@ func (f *follower) openedSource(s *source, services []string, err error) error {
 		f.seen[name] = s.status.Services[name]
 		delete(f.wants, name)
 	}
-	f.add(s, logs.Opening{Tail: s.tail})
+	f.add(s, logs.Opening{Tail: s.tail, Cut: s.cut})
 	return nil
 }

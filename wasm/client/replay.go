@@ -18,6 +18,11 @@ import "akash-provider-web/wasm/message"
 // sends the bridge their numbers, whichever bridge answers. Without names, a log that
 // differs from the one delivered under its number is also compared with the service's other
 // replicas.
+//
+// bridge/rest/logs/overlap.go recognises the lines that a provider repeats to a bridge. It
+// compares whole lines and holds undecided ones back; here a sum stands for all lines, so
+// that a log of any length can be recognised without being kept. Only the search (Knuth,
+// Morris and Pratt) is the same, too little code for a package of its own.
 
 const (
 	// windowLines is how many of a replica's last lines can be searched for. A lease has as

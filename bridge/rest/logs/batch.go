@@ -75,6 +75,11 @@ func (b *batch) encode() []byte {
 		if !p.named {
 			size += protowire.SizeTag(fieldPod) + protowire.SizeBytes(len(p.name))
 		}
+		if p.gap {
+			// A pod that is named twice has a gap there.
+			m = appendName(m, p)
+			p.gap = false
+		}
 		m = protowire.AppendTag(m, fieldServices, protowire.BytesType)
 		m = protowire.AppendVarint(m, uint64(size))
 		m = protowire.AppendTag(m, fieldName, protowire.BytesType)
@@ -95,7 +100,7 @@ func (b *batch) encode() []byte {
 		if !p.named {
 			m = protowire.AppendTag(m, fieldPod, protowire.BytesType)
 			m = protowire.AppendString(m, p.name)
-			p.named = true
+			p.named, p.told = true, true
 		}
 		p.size = 0
 	}
@@ -108,4 +113,18 @@ func (b *batch) encode() []byte {
 		b.text, b.message = nil, nil
 	}
 	return m
+}
+
+// appendName appends a piece of a pod's log that has the pod's name and no lines.
+func appendName(m []byte, p *pod) []byte {
+	piece := protowire.AppendTag(nil, fieldName, protowire.BytesType)
+	piece = protowire.AppendString(piece, p.service)
+	if p.replica != 0 {
+		piece = protowire.AppendTag(piece, fieldReplica, protowire.VarintType)
+		piece = protowire.AppendVarint(piece, uint64(p.replica))
+	}
+	piece = protowire.AppendTag(piece, fieldPod, protowire.BytesType)
+	piece = protowire.AppendString(piece, p.name)
+	m = protowire.AppendTag(m, fieldServices, protowire.BytesType)
+	return protowire.AppendBytes(m, piece)
 }

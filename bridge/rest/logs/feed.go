@@ -23,6 +23,9 @@ type Opening struct {
 	Only string
 	// Sure says that lines which cannot be recognised are new.
 	Sure bool
+	// Cut says that lines before the first one are missing. It is told of pods that
+	// have not been heard of yet, and of all where the log is not followed.
+	Cut bool
 }
 
 // A Feed is one socket's lines on their way into a Merger. Several may bring the
@@ -34,6 +37,7 @@ type Feed struct {
 	tail     int
 	only     string
 	sure     bool
+	cut      bool
 	again    bool // it is not the first one
 	opened   time.Time
 	replaces []*Feed
@@ -60,7 +64,7 @@ func (m *Merger) Open(o Opening) *Feed {
 	}
 	m.feeds++
 	f := &Feed{
-		m: m, n: m.feeds, tail: o.Tail, only: o.Only, sure: o.Sure,
+		m: m, n: m.feeds, tail: o.Tail, only: o.Only, sure: o.Sure, cut: o.Cut,
 		again: m.feeds > 1, opened: time.Now(), replaces: o.Replaces, rejected: make(map[*pod]bool),
 	}
 	if f.only == "" {
@@ -115,14 +119,20 @@ func (f *Feed) wait() {
 // while that is being decided. The lock is held.
 func (f *Feed) claim(p *pod) (bool, error) {
 	f.speak()
+	m := f.m
 	for {
 		switch {
-		case f.m.ended || f.closed:
+		case m.ended || f.closed:
 			return false, io.ErrClosedPipe
 		case p.from == f:
 			return true, nil
 		case f.only != "" && f.only != p.name, f.rejected[p]:
 			return false, nil
+		case f.cut && !m.follow && p.from != nil && !p.numbered:
+			m.number(p.service, true) // what the feed before brought comes first
+			continue
+		case f.cuts(p) && p.size > 0:
+			// Until the page has what came before.
 		case p.from == nil:
 			f.take(p)
 			return true, nil
@@ -177,11 +187,21 @@ func (f *Feed) take(p *pod) {
 	if p.lost && f.sure && f.tail == 0 {
 		*p.history = history{}
 	}
+	if f.cuts(p) {
+		p.gap, p.named = !p.told, false
+		*p.history = history{tail: f.tail}
+	}
 	if p.history != nil && p.history.lines > 0 {
 		p.overlap, p.early = newOverlap(p.history, f.tail), false
 		return
 	}
 	f.m.caughtUp(p)
+}
+
+// cuts reports whether the page is to be told that lines of a pod are missing before
+// those of this feed, whatever they are.
+func (f *Feed) cuts(p *pod) bool {
+	return f.cut && p.history != nil && (p.history.lines == 0 || !f.m.follow)
 }
 
 // caughtUp notes that the feed that a pod's lines come from has come to new ones.

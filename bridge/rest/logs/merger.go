@@ -24,7 +24,7 @@ const MaxPods = 1000
 type Merger struct {
 	services []string // known names, nil if none is known
 	replicas []uint32 // wanted, nil for all
-	follow   bool
+	follow   bool     // several feeds bring the same lines
 
 	mu     sync.Mutex
 	room   sync.Cond     // waits for what was added to be taken, or for a decision
@@ -119,9 +119,9 @@ func (m *Merger) meet(name []byte, f *Feed) (*pod, error) {
 		service: serviceOf(string(name), m.services),
 		prefix:  []byte(lineName + string(name) + lineMessage),
 	}
-	if m.follow {
+	if m.follow || f.cut || f.tail < 0 || f.tail >= LeastTail {
 		p.history = &history{tail: f.tail}
-		p.early = f.again && f.tail >= 0
+		p.early = m.follow && f.again && f.tail >= 0 && !f.cut
 	}
 	m.pods[p.name] = p
 	return p, nil

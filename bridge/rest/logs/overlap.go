@@ -9,6 +9,11 @@ import (
 // anew, it starts with a part that was sent before, and the only way to tell is
 // to recognise it: history remembers the last lines of a pod, and overlap finds
 // where they end in what comes again.
+//
+// wasm/client/replay.go recognises the lines that a bridge repeats to a page. It gets
+// lines in pieces and keeps a sum instead of them; here lines are whole, and undecided ones
+// are held back while another socket is read. Only the search (Knuth, Morris and Pratt) is
+// the same, too little code for a package of its own.
 
 // ReopenTail is how many lines of history to ask for, per pod, when a log is opened
 // again of which everything has been read: what a new pod may have written by then,

@@ -65,6 +65,11 @@ type pod struct {
 	numbered bool
 	// named says that the page was told whose log this is.
 	named bool
+	// told says that the page was told so at any time.
+	told bool
+	// gap says that lines before the first one are missing, which the page has not
+	// been told yet.
+	gap bool
 	// wanted says that the call's filter selects the replica.
 	wanted bool
 	// from is the feed that its lines come from, nil if none has it; before is the one
@@ -86,7 +91,7 @@ type pod struct {
 
 	held    []byte // lines held back until it is known what they are
 	lines   []heldLine
-	history *history // of a log that is followed
+	history *history // nil if nobody needs it
 	overlap *overlap // while a new feed may repeat what was sent already
 	// early says that there may be more history than was asked for.
 	early bool

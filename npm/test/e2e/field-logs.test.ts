@@ -33,12 +33,12 @@ afterEach(async () => {
   await stage.close();
 });
 
-/** Follows all logs of the lease in a page. */
-async function follow(): Promise<Page> {
+/** Reads all logs of the lease in a page, and follows them. */
+async function follow(follow = true): Promise<Page> {
   const page = await stage.page("module");
   const { provider, lease, jwt } = stage.fake.ready;
   await page.evaluate(
-    ([provider, lease, token]) => {
+    ([provider, lease, token, follow]) => {
       const seen: PageLogs = { entries: {}, states: [], gaps: [], ended: "" };
       globalThis.pageLogs = seen;
       const of = (replica: { service: string; replica: number }) => {
@@ -48,7 +48,7 @@ async function follow(): Promise<Page> {
       const stream = client.streamLogs({
         provider,
         lease,
-        follow: true,
+        follow,
         heartbeatMs: 1000,
         auth: { type: "jwt", token },
         onState: (state) => seen.states.push(state),
@@ -71,7 +71,7 @@ async function follow(): Promise<Page> {
         },
       );
     },
-    [provider, lease, jwt] as const,
+    [provider, lease, jwt, follow] as const,
   );
   return page;
 }
@@ -134,6 +134,31 @@ test("a line over 64 KiB at the end of a log is told, and later ones come", asyn
   await fake.write(web, "two\n");
   await has(page, "web/0", ["one", null, "two"]);
   expect(await told(page)).toMatchObject({ states: ["open"], ended: "" });
+});
+
+test("a line over 64 KiB ended a log that is not followed, which looked complete", async () => {
+  stage = await Stage.open({ fake: rest });
+  const { fake } = stage;
+  await fake.write(web, `one\n${tooLong}\ntwo\nthree\n`);
+  await fake.write({ service: "web", replica: 1 }, `one\n${tooLong}\n`);
+  await fake.write({ service: "web", replica: 2 }, `${tooLong}\ntwo\n`);
+  const page = await follow(false);
+  await until("the end", 20_000, async () => (await told(page)).ended !== "");
+  const { gaps, ended } = await told(page);
+  expect(ended).toBe("well");
+  expect(gaps).toHaveLength(3);
+  const logs = await page.evaluate(() =>
+    Object.values(pageLogs.entries).map((entries) => entries.map((entry) => entry?.text ?? null)),
+  );
+  expect(logs.map((log) => JSON.stringify(log)).sort()).toEqual(
+    [
+      ["one", null, "two", "three"],
+      ["one", null],
+      [null, "two"],
+    ]
+      .map((log) => JSON.stringify(log))
+      .sort(),
+  );
 });
 
 test("a line longer than 1 MiB comes in entries that say that they continue", async () => {
