@@ -6,7 +6,7 @@ const provider = "akash1provider";
 const nonce = Uint8Array.from({ length: 64 }, (_, i) => i + 1);
 const other = Uint8Array.from({ length: 64 }, () => 7);
 
-/** A report of so many bytes with numbers and the report data at their places. */
+/** A report of the given size, with numbers and the report data at their offsets. */
 function report(
   length: number,
   at: number,
@@ -30,7 +30,7 @@ const quote = (bytes: Uint8Array, teePlatform: string, more: Partial<RawQuote> =
   ...more,
 });
 
-/** The form of each kind of report, with the report data that is asked for. */
+/** The layout of each kind of report, with the given report data. */
 const forms: [string, string, (data: Uint8Array) => Uint8Array][] = [
   ["an SEV-SNP report", "snp", (data) => report(1184, 0x50, data, [[0, 2]])],
   ["an SEV-SNP report beside GPUs", "snp-gpu", (data) => report(1184, 0x50, data, [[0, 3]])],
@@ -66,7 +66,7 @@ const forms: [string, string, (data: Uint8Array) => Uint8Array][] = [
 ];
 
 describe.each(forms)("%s", (name, platform, make) => {
-  test("for the nonce is taken", async () => {
+  test("for the nonce is accepted", async () => {
     const result = await readQuote(quote(make(nonce), platform), {
       provider,
       nonce,
@@ -96,7 +96,7 @@ describe.each(forms)("%s", (name, platform, make) => {
   });
 });
 
-test("a report of a platform that is not known cannot be checked", async () => {
+test("a report of an unknown platform cannot be checked", async () => {
   const request = { provider, nonce, bindTls: false };
   const [, , make] = forms[0] as (typeof forms)[0];
   await expect(readQuote(quote(make(nonce), "cca"), request)).rejects.toThrow(
@@ -117,14 +117,14 @@ describe("bound to TLS", () => {
     await expect(readQuote(good, wrong)).rejects.toMatchObject({ reason: "nonceMismatch" });
   });
 
-  test("it is not without it, and says so", async () => {
+  test("without the key it is not checked, which the result says", async () => {
     const good = quote(make(hash), "snp", { tlsBound: 1 });
     const result = await readQuote(good, { provider, nonce, bindTls: true });
     expect(result.nonceVerified).toBe(false);
     expect(result.reportData).toEqual(hash);
   });
 
-  test("what was not asked for is refused, and so is what was and did not come", async () => {
+  test("a report with an unrequested binding is refused, and so is one without a requested binding", async () => {
     const bound = quote(make(hash), "snp", { tlsBound: 1 });
     const bare = quote(make(nonce), "snp");
     for (const [raw, bindTls] of [

@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 
-/** What a bridge got. */
+/** A request that the bridge received. */
 export interface BridgeRequest {
   url: string;
   headers: Headers;
@@ -8,10 +8,10 @@ export interface BridgeRequest {
   signal: AbortSignal;
 }
 
-/** What it answers: a response, or nothing until the request is aborted. */
+/** Its response, or nothing until the request is aborted. */
 export type Answer = (request: BridgeRequest) => Response | undefined;
 
-/** fakeBridge stands in for fetch, and answers requests with one answer after the other. */
+/** fakeBridge replaces fetch, and answers requests with the given answers in order. */
 export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } {
   const requests: BridgeRequest[] = [];
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
@@ -21,7 +21,7 @@ export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } 
       body: init.body as Uint8Array,
       signal: init.signal as AbortSignal,
     };
-    // A bridge of an older version, which knows no probes.
+    // Like an older bridge, which does not support probes.
     if (request.headers.has("akash-probe")) return new Response(null);
     const answer = answers[Math.min(requests.length, answers.length - 1)];
     requests.push(request);
@@ -34,7 +34,7 @@ export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } 
   return { requests };
 }
 
-/** frame makes a gRPC-Web frame. */
+/** frame returns a gRPC-Web frame. */
 export function frame(message: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(5 + message.length);
   bytes[0] = flags;
@@ -43,12 +43,12 @@ export function frame(message: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** trailers makes the frame that ends a response. */
+/** trailers returns the frame that ends a response. */
 export function trailers(text = "grpc-status: 0\r\n"): Uint8Array<ArrayBuffer> {
   return frame(new TextEncoder().encode(text), 0x80);
 }
 
-/** logs makes a message with a piece of a log, of fewer than 2^28 bytes. */
+/** logs returns a message with a piece of a log, of fewer than 2^28 bytes. */
 export function logs(service: string, replica: number, text: string | Uint8Array) {
   const encode = (value: string | Uint8Array) =>
     typeof value === "string" ? new TextEncoder().encode(value) : value;
@@ -64,7 +64,7 @@ export function logs(service: string, replica: number, text: string | Uint8Array
   return frame(Uint8Array.from(field(1, Uint8Array.from(piece))));
 }
 
-/** answer makes a gRPC-Web response of the frames; it ends with them unless open is set. */
+/** answer returns a gRPC-Web response of the frames, which ends unless open is set. */
 export function answer(
   frames: Uint8Array<ArrayBuffer>[],
   options: { headers?: Record<string, string>; open?: boolean; onCancel?: () => void } = {},
@@ -93,7 +93,7 @@ export function answer(
   };
 }
 
-/** refusal makes an answer without a body. */
+/** refusal returns a response without a body. */
 export function refusal(status: number, message: string, reason?: string): Answer {
   const headers: Record<string, string> = {
     "content-type": "application/grpc-web+proto",

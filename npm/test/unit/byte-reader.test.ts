@@ -4,7 +4,7 @@ import { SharedBody } from "../../src/transport/shared-body.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A stream of bytes that has whatever is asked of it, each byte the number of its read. */
+/** A byte stream that fills every read, each byte with the number of its read. */
 function bytes(most = Number.POSITIVE_INFINITY) {
   const asked: number[] = [];
   const stream = new ReadableStream({
@@ -21,14 +21,14 @@ function bytes(most = Number.POSITIVE_INFINITY) {
   return { asked, stream };
 }
 
-test("a body is read into the same memory again and again, once that is taken back", async () => {
+test("memory is reused for reads once it has been returned", async () => {
   const { asked, stream } = bytes();
   const reader = bodyReader(stream);
   let last: Bytes | undefined;
   for (let i = 1; i <= 5; i++) {
     const { value } = await reader.read();
     expect(value?.every((byte) => byte === i)).toBe(true);
-    // Memory that is read into is another buffer's from then on.
+    // A read transfers its memory to another buffer.
     if (i > 3) expect(last?.buffer.byteLength).toBe(0);
     last = value as Bytes;
     reader.recycle?.(last);
@@ -36,21 +36,21 @@ test("a body is read into the same memory again and again, once that is taken ba
   expect(asked).toEqual([4096, 16384, 65536, 65536, 65536]);
 });
 
-test("what is not taken back stays as it was", async () => {
+test("memory that is not returned is not changed", async () => {
   const reader = bodyReader(bytes().stream);
   const values = [];
   for (let i = 0; i < 4; i++) values.push((await reader.read()).value as Bytes);
   expect(values.map((value) => value[0])).toEqual([1, 2, 3, 4]);
 });
 
-test("a stream that is quiet has little room", async () => {
+test("an idle stream has a small buffer", async () => {
   const { asked, stream } = bytes(100);
   const reader = bodyReader(stream);
   for (let i = 0; i < 3; i++) await reader.read();
   expect(asked).toEqual([4096, 4096, 4096]);
 });
 
-test("a body that is no stream of bytes is read as it comes, to its end", async () => {
+test("a body that is not a byte stream is read to its end", async () => {
   const reader = bodyReader(
     new ReadableStream<Bytes>({
       start(out) {
@@ -63,7 +63,7 @@ test("a body that is no stream of bytes is read as it comes, to its end", async 
   expect(await reader.read()).toEqual({ done: true, value: undefined });
 });
 
-test("the end of a stream of bytes is an end, and so is that of one that is cancelled", async () => {
+test("a byte stream ends at its end, and when it is cancelled", async () => {
   const response = new Response(new Uint8Array(10));
   const reader = bodyReader(response.body as ReadableStream<Bytes>);
   expect((await reader.read()).value?.length).toBe(10);
@@ -83,7 +83,7 @@ test("the end of a stream of bytes is an end, and so is that of one that is canc
   expect(cancelled).toBe(true);
 });
 
-test("a piece that waits holds no more memory than it is long", async () => {
+test("a buffered piece takes no more memory than its length", async () => {
   const shared = new SharedBody(bodyReader(bytes(100).stream));
   await new Promise((resolve) => setTimeout(resolve, 5));
   const { value } = await shared.read();

@@ -33,7 +33,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe("getProviderStatus", () => {
-  test("gives a real provider's status as an object", async () => {
+  test("returns a real provider's status as an object", async () => {
     const { requests } = fakeBridge(
       answer([status, trailers()], {
         headers: {
@@ -72,7 +72,7 @@ describe("getProviderStatus", () => {
     });
   });
 
-  test("gives an error that names its cause", async () => {
+  test("returns an error that names its cause", async () => {
     fakeBridge(refusal(9, `provider ${provider}: its certificate is revoked`, "revoked"));
     const result = await client.getProviderStatus(provider);
     expect(result.status).toBe("error");
@@ -88,7 +88,7 @@ describe("getProviderStatus", () => {
     expect(result.error.message).toBe(`provider ${provider}: its certificate is revoked`);
   });
 
-  test("says what to do where the bridge cannot be reached", async () => {
+  test("says what to do if the bridge cannot be reached", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
     const result = await client.getProviderStatus(provider, { retries: 1 });
     expect(result).toMatchObject({ status: "error", attempts: 2 });
@@ -97,7 +97,7 @@ describe("getProviderStatus", () => {
     );
   });
 
-  test("is over when its time is", async () => {
+  test("times out", async () => {
     const { requests } = fakeBridge(() => undefined);
     const result = await client.getProviderStatus(provider, { timeoutMs: 30 });
     expect(result).toMatchObject({ status: "error", error: { code: "DEADLINE_EXCEEDED" } });
@@ -125,13 +125,13 @@ describe("getProviderStatus", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("tells a signal's timeout from a cancellation", async () => {
+  test("distinguishes a signal's timeout from a cancellation", async () => {
     fakeBridge(() => undefined);
     const result = await client.getProviderStatus(provider, { signal: AbortSignal.timeout(10) });
     expect(result).toMatchObject({ status: "error", error: { code: "DEADLINE_EXCEEDED" } });
   });
 
-  test("is tried again as often as it may be", async () => {
+  test("is retried as often as retries allows", async () => {
     const { requests } = fakeBridge(refusal(14, "starting"), answer([status, trailers()]));
     vi.spyOn(Math, "random").mockReturnValue(0);
     const result = await client.getProviderStatus(provider, { retries: 1 });
@@ -141,7 +141,7 @@ describe("getProviderStatus", () => {
 });
 
 describe("streamLogs", () => {
-  test("gives lines one at a time", async () => {
+  test("yields lines one at a time", async () => {
     const { requests } = fakeBridge(
       answer([
         logs("web", 0, "one\ntw"),
@@ -172,7 +172,7 @@ describe("streamLogs", () => {
       seed = (seed * 48271) % 2147483647;
       return seed;
     };
-    // Bytes that are often the beginning or the middle of a character.
+    // Bytes that are often the start or the middle of a character.
     const bytes = [
       0x61, 0xc2, 0xe0, 0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbb,
       0xbf, 0xff,
@@ -195,7 +195,7 @@ describe("streamLogs", () => {
     );
   });
 
-  test("gives all of many lines, in batches", async () => {
+  test("yields all of many lines, in batches", async () => {
     const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i} ${i % 7 ? "" : "é漢😀"}`);
     const frames = [];
     for (let i = 0; i < lines.length; i += 1000) {
@@ -215,7 +215,7 @@ describe("streamLogs", () => {
     expect((entries[0]?.message ?? "") + entries[1]?.message).toBe(line);
   });
 
-  test("delivers what came before it throws", async () => {
+  test("delivers the received lines before it throws", async () => {
     fakeBridge(
       answer([
         logs("web", 0, "one\ntw"),
@@ -246,7 +246,7 @@ describe("streamLogs", () => {
     expect(await client.cleanupConnections()).toEqual({ status: "success", closedChannels: 0 });
   });
 
-  test("stops at its signal, lines that wait included", async () => {
+  test("stops at its signal, without delivering buffered lines", async () => {
     fakeBridge(answer([logs("web", 0, "one\ntwo\n")], { open: true }));
     const abort = new AbortController();
     const entries = client
@@ -258,7 +258,7 @@ describe("streamLogs", () => {
     expect(await entries.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("asks for nothing before it is read, and for no more than is read or may wait", async () => {
+  test("sends no request before it is read, and reads no more than is read or may be buffered", async () => {
     const pulled: number[] = [];
     const { requests } = fakeBridge(({ signal }) => {
       let i = 0;
@@ -284,7 +284,7 @@ describe("streamLogs", () => {
     await entries.return?.();
   });
 
-  test.each(["line by line", "in batches"])("lets the page breathe, read %s", async (style) => {
+  test.each(["line by line", "in batches"])("yields to the page, read %s", async (style) => {
     const chunk = logs("web", 0, "a line\n".repeat(1000));
     fakeBridge(() => {
       const body = new ReadableStream({ pull: (controller) => controller.enqueue(chunk.slice()) });
@@ -295,12 +295,12 @@ describe("streamLogs", () => {
       fired = true;
     });
     const stream = client.streamLogs({ provider, lease, follow: true });
-    // The stream has no end: this loop ends because the timer gets its turn.
+    // The stream does not end: this loop ends because the timer runs.
     for await (const _ of style === "in batches" ? stream.batches() : stream) if (fired) break;
     expect(fired).toBe(true);
   });
 
-  test("answers calls of next in their order", async () => {
+  test("resolves concurrent calls of next in order", async () => {
     fakeBridge(answer([logs("web", 0, "1\n"), logs("web", 0, "2\n3\n"), trailers()]));
     const entries = client.streamLogs({ provider, lease })[Symbol.asyncIterator]();
     const results = await Promise.all(Array.from({ length: 5 }, () => entries.next()));
@@ -314,7 +314,7 @@ describe("streamLogs", () => {
   });
 
   test.each(["line by line", "in batches"])(
-    "ends for a read that waits when it is left, read %s",
+    "resolves a pending read with the end when it is left, read %s",
     async (style) => {
       const cancelled = vi.fn();
       fakeBridge(answer([logs("web", 0, "one\n")], { open: true, onCancel: cancelled }));
@@ -329,7 +329,7 @@ describe("streamLogs", () => {
     },
   );
 
-  test("does not abort a request whose answer has come whole", async () => {
+  test("does not abort a request whose response is complete", async () => {
     const { requests } = fakeBridge(answer([logs("web", 0, "one\n"), trailers()]));
     await all(client.streamLogs({ provider, lease }));
     expect(requests[0]?.signal.aborted).toBe(false);
@@ -358,7 +358,7 @@ describe("streamLogs", () => {
     }
   });
 
-  test("is read once", async () => {
+  test("can be read only once", async () => {
     fakeBridge(answer([trailers()]));
     const stream = client.streamLogs({ provider, lease });
     await all(stream);
@@ -367,10 +367,10 @@ describe("streamLogs", () => {
 });
 
 describe("the other streams", () => {
-  test("streamProviderStatus gives every status, and opens again what broke", async () => {
+  test("streamProviderStatus yields every status, and reconnects", async () => {
     const { requests } = fakeBridge(
       answer([status, status]),
-      // What was true before is not told again.
+      // A status that was delivered before is not repeated.
       answer([status, status, trailers()]),
       refusal(5, "gone"),
     );
@@ -386,7 +386,7 @@ describe("the other streams", () => {
     expect(requests).toHaveLength(3);
   });
 
-  test("streamServiceStatus gives the services", async () => {
+  test("streamServiceStatus yields the services", async () => {
     // One service, "web", of which 2 of 3 are available.
     const message = [0x0a, 0x0b, 0x0a, 3, 0x77, 0x65, 0x62, 0x12, 4, 0x08, 2, 0x10, 3];
     fakeBridge(answer([frame(Uint8Array.from(message)), trailers()]));
@@ -396,7 +396,7 @@ describe("the other streams", () => {
     ]);
   });
 
-  test("restartServices tells what became of each replica", async () => {
+  test("restartServices returns the result for each replica", async () => {
     const message = [0x0a, 0x0a, 0x0a, 3, 0x77, 0x65, 0x62, 0x12, 1, 0x30, 0x18, 1];
     fakeBridge(answer([frame(Uint8Array.from(message)), trailers()]));
     const result = await client.restartServices({ provider, lease, timeoutMs: 5000 });
@@ -406,7 +406,7 @@ describe("the other streams", () => {
     });
   });
 
-  test("a restart is never tried twice", async () => {
+  test("a restart is not retried", async () => {
     const { requests } = fakeBridge(refusal(14, "gone"));
     await client.restartServices({ provider, lease, retries: 3 });
     expect(requests).toHaveLength(1);
@@ -414,7 +414,7 @@ describe("the other streams", () => {
 });
 
 describe("discoverProviders", () => {
-  test("yields each result as it comes, a few at a time", async () => {
+  test("yields each result as it arrives, with limited concurrency", async () => {
     let open = 0;
     let most = 0;
     let others = 4;
@@ -441,7 +441,7 @@ describe("discoverProviders", () => {
     expect(most).toBe(2);
   });
 
-  test("stops asking when its loop is left", async () => {
+  test("makes no more calls when its loop is left", async () => {
     const { requests } = fakeBridge(answer([status, trailers()]), () => undefined);
     for await (const { provider } of client.discoverProviders(["a", "b", "c"], {
       concurrency: 2,
@@ -455,7 +455,7 @@ describe("discoverProviders", () => {
 });
 
 describe("the end of a client", () => {
-  test("cleanupConnections ends what goes on, and says how much it was", async () => {
+  test("cleanupConnections ends open calls and streams, and returns their number", async () => {
     const cancelled = vi.fn();
     const { requests } = fakeBridge(
       answer([logs("web", 0, "one\n")], { open: true, onCancel: cancelled }),
@@ -474,7 +474,7 @@ describe("the end of a client", () => {
     expect(await client.cleanupConnections()).toEqual({ status: "success", closedChannels: 0 });
   });
 
-  test("disposal is the end", async () => {
+  test("disposal closes the client", async () => {
     fakeBridge(answer([status, trailers()]));
     {
       await using scoped = client;
@@ -491,7 +491,7 @@ describe("the end of a client", () => {
 });
 
 describe("getToken", () => {
-  /** Tokens that live so long, one after the other, and how often one was asked for. */
+  /** Tokens with the given lifetimes, in order, and the number of calls. */
   function wallet(lifeMs?: number) {
     const tokens: string[] = [];
     const getToken = async () => {
@@ -505,7 +505,7 @@ describe("getToken", () => {
   const shown = (requests: { headers: Headers }[]) =>
     requests.map(({ headers }) => headers.get("authorization")?.replace("Bearer ", ""));
 
-  test("is asked once for calls and attempts that share it", async () => {
+  test("is called once for calls and attempts that share it", async () => {
     const { requests } = fakeBridge(
       refusal(14, "down", "providerUnreachable"),
       answer([trailers()]),
@@ -519,7 +519,7 @@ describe("getToken", () => {
     expect(shown(requests)).toEqual(Array(5).fill(tokens[0]));
   });
 
-  test("is asked again from 60 s before the token's end on", async () => {
+  test("is called again from 60 s before the token expires", async () => {
     const { requests } = fakeBridge(answer([trailers()]));
     for (const [lifeMs, times] of [
       [59_000, 2],
@@ -533,11 +533,11 @@ describe("getToken", () => {
     }
   });
 
-  test("is asked once more where the provider refuses the token", async () => {
+  test("is called once more if the provider refuses the token", async () => {
     const no = refusal(16, "expired", "tokenExpired");
     const { requests } = fakeBridge(no, no, answer([trailers()]));
     const { tokens, auth } = wallet();
-    // Both were shown the first token; one is asked for in its place.
+    // Both calls sent the first token; it is replaced by a single call.
     await Promise.all([
       all(client.streamLogs({ provider, lease, auth })),
       all(client.streamLogs({ provider, lease, auth })),
@@ -546,7 +546,7 @@ describe("getToken", () => {
     expect(shown(requests)).toEqual([tokens[0], tokens[0], tokens[1], tokens[1]]);
   });
 
-  test("is asked no third time", async () => {
+  test("is not called a third time", async () => {
     const { requests } = fakeBridge(refusal(16, "expired", "tokenExpired"));
     const { tokens, auth } = wallet();
     await expect(all(client.streamLogs({ provider, lease, auth }))).rejects.toMatchObject({
@@ -557,7 +557,7 @@ describe("getToken", () => {
     expect(tokens).toHaveLength(2);
   });
 
-  test("is asked again after it failed", async () => {
+  test("is called again after it failed", async () => {
     fakeBridge(answer([trailers()]));
     let locked = true;
     const getToken = () => {
@@ -592,7 +592,7 @@ describe("getToken", () => {
 });
 
 describe("a token", () => {
-  test("that is sure to be refused stays in the page", async () => {
+  test("that is certain to be refused is not sent", async () => {
     const { requests } = fakeBridge(answer([trailers()]));
     for (const [token, code, reason] of [
       ["secret", "UNAUTHENTICATED", "tokenInvalid"],
@@ -612,7 +612,7 @@ describe("a token", () => {
     expect(requests).toHaveLength(0);
   });
 
-  test("of full access is warned of, once", async () => {
+  test("with full access causes one warning", async () => {
     fakeBridge(answer([trailers()]));
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const token = makeToken(60_000, { access: "full" });
@@ -627,7 +627,7 @@ describe("a token", () => {
 describe("manifests", () => {
   const manifest = [{ name: "dcloud", services: [] }];
 
-  test("are sent as they are given", async () => {
+  test("are sent unchanged", async () => {
     const { requests } = fakeBridge(answer([frame(new Uint8Array()), trailers()]));
     for (const given of [manifest, JSON.stringify(manifest, null, 2)]) {
       expect(await client.sendManifest({ provider, dseq: "1234", manifest: given })).toMatchObject({
@@ -644,7 +644,7 @@ describe("manifests", () => {
     expect(requests[0]?.headers.get("grpc-timeout")).toBe("150000m");
   });
 
-  test("are sent once, and what became of them is told", async () => {
+  test("are sent once, and the error says what is known of the outcome", async () => {
     const { requests } = fakeBridge(refusal(14, "gone", "providerGone"));
     const result = await client.sendManifest({ provider, lease, manifest, timeoutMs: 5_000 });
     expect(result).toMatchObject({

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** started returns a module of its own, and the instances of it that are started. */
+/** started returns a separate module, and the instances of it that are started. */
 function started(): { wasmModule: WebAssembly.Module; instances: Instance[] } {
   const wasmModule = compile();
   const instances: Instance[] = [];
@@ -26,7 +26,7 @@ function started(): { wasmModule: WebAssembly.Module; instances: Instance[] } {
   return { wasmModule, instances };
 }
 
-/** crash makes an instance panic, with what no caller of it can do. */
+/** crash makes an instance panic, which no caller can do. */
 function crash(instance: Instance | undefined) {
   expect(() => instance?.feed(12345, new Uint8Array(1))).toThrow(/has crashed/);
 }
@@ -36,7 +36,7 @@ const provider = "akash1provider";
 const lease = { owner: "akash1owner", dseq: 1 };
 const status = answer([frame(new Uint8Array()), trailers()]);
 
-test("a panic fails what goes on, clearly; the next call starts a fresh instance", async () => {
+test("a panic fails open calls and streams; the next call starts a new instance", async () => {
   const { wasmModule, instances } = started();
   const { requests } = fakeBridge(
     answer([logs("web", 0, "one\n")], { open: true }),
@@ -78,7 +78,7 @@ test("a stream that waits for its body fails with the panic", async () => {
   await failed;
 });
 
-test("what is over waits for no crash any more", async () => {
+test("ended calls and streams do not wait for a crash", async () => {
   const waiting = new Set<unknown>();
   const onCrash = Instance.prototype.onCrash;
   vi.spyOn(Instance.prototype, "onCrash").mockImplementation(function (this: Instance, f) {

@@ -10,7 +10,7 @@ const files = [
   "testing/provider",
 ];
 
-/** Every optional member of what callers pass, with its doc comment. */
+/** Every optional member of the options, with its doc comment. */
 function* options(file: string) {
   const source = readFileSync(new URL(`../../src/${file}.ts`, import.meta.url), "utf8");
   const declarations =
@@ -24,7 +24,7 @@ function* options(file: string) {
   }
 }
 
-test("every option says its default, and has an example", () => {
+test("every option's doc comment has its default and an example", () => {
   const all = files.flatMap((file) => [...options(file)]);
   expect(all.length).toBeGreaterThan(40);
   for (const { name, comment } of all) {

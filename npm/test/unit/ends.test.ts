@@ -1,4 +1,4 @@
-// What streams leave behind, however they end. STREAMS=1000 is the long form.
+// Streams release all resources, however they end. STREAMS=1000 makes a longer test.
 
 import { afterEach, expect, test, vi } from "vitest";
 import type { Functions } from "../../src/engine/instance.js";
@@ -7,9 +7,9 @@ import { compile } from "./module.js";
 
 const streams = Number(process.env.STREAMS ?? 60);
 
-/** What there is to see of a program that runs. */
+/** The observable state of a running program. */
 interface Program {
-  /** How many values of JavaScript it holds; functions that it made are among them. */
+  /** The number of JavaScript values that it holds, including functions. */
   values: () => number;
   functions: () => Functions;
 }
@@ -36,7 +36,7 @@ afterEach(() => void vi.unstubAllGlobals());
 
 const request = { provider: "akash1provider", lease: { owner: "akash1owner", dseq: 1 } };
 
-/** A signal that knows who listens. */
+/** A signal that counts its listeners. */
 class CountedSignal extends AbortController {
   listeners = 0;
 
@@ -55,14 +55,14 @@ class CountedSignal extends AbortController {
   }
 }
 
-test("streams leave nothing behind in the page and its module, however they end", async () => {
+test("streams release everything in the page and its module, however they end", async () => {
   const { createClient } = await import("../../src/index.js");
   const client = await createClient({ bridgeUrl: "https://bridge.example", wasmModule: compile() });
   const program = programs[0] as Program;
   const page = new CountedSignal();
   const signals: AbortSignal[] = [];
 
-  /** Opens a stream whose provider goes on, or ends, after a line. */
+  /** Opens a stream whose provider continues, or ends, after a line. */
   const open = (goesOn: boolean, signal = page.signal) => {
     const { requests } = fakeBridge(
       answer([frame(logs("web", 0, "one\n").subarray(5)), ...(goesOn ? [] : [trailers()])], {
@@ -110,7 +110,7 @@ test("streams leave nothing behind in the page and its module, however they end"
     },
   };
 
-  /** Has Go collect its garbage, which is when it lets go of values, and counts them. */
+  /** Runs Go's garbage collector, which releases values, and counts the rest. */
   const collected = async () => {
     const status = frame(new Uint8Array(2 ** 20).fill(0x7a));
     for (let i = 0; i < 8; i++) {

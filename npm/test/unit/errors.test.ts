@@ -11,7 +11,7 @@ const sources = (path: string) =>
     .map((name) => read(`${path}/${name}`))
     .join("\n");
 
-test("the types know every reason that the bridge, the module and the package give", () => {
+test("the type ErrorReason has every reason of the bridge, the module and the package", () => {
   const [, union = ""] = /export type ErrorReason =(.*?);/s.exec(read("npm/src/errors.ts")) ?? [];
   const known = [...union.matchAll(/"(\w+)"/g)].map(([, reason]) => reason);
   const given = [

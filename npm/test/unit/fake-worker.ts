@@ -1,8 +1,8 @@
 import { serve } from "../../src/worker/worker-service.js";
 
-/** Stands in for Worker, and does in this thread what one does in its own. */
+/** Replaces Worker, and runs its code in this thread. */
 export class FakeWorker implements Pick<Worker, "postMessage" | "terminate"> {
-  /** Those that run. */
+  /** The running workers. */
   static readonly running = new Set<FakeWorker>();
 
   readonly url: string;

@@ -1,4 +1,4 @@
-// What was seen in the field, where the package without a browser shows it.
+// Faults seen in the field that can be reproduced without a browser.
 
 import { afterEach, expect, test, vi } from "vitest";
 import { createClient } from "../../src/index.js";

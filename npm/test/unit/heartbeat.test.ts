@@ -24,7 +24,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A stream that goes on with what the test pushes. */
+/** A stream of what the test pushes. */
 function pushed() {
   let push: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -37,10 +37,10 @@ function pushed() {
   return { begin, push: (bytes: Uint8Array<ArrayBuffer>) => push(bytes) };
 }
 
-/** Lets what is under way settle. */
+/** Waits for pending promises. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-test("a stream on which nothing comes is given up within two intervals", async () => {
+test("a stream that receives nothing is closed within two intervals", async () => {
   const { requests } = fakeBridge(answer([logs("web", 0, "one\n")], { open: true }));
   const stream = client.streamLogs({ ...options, reconnect: false });
   const entries = stream[Symbol.asyncIterator]();
@@ -58,7 +58,7 @@ test("a stream on which nothing comes is given up within two intervals", async (
   expect(requests[0]?.signal.aborted).toBe(true);
 });
 
-test("a quiet stream that has heartbeats goes on", async () => {
+test("an idle stream with heartbeats stays open", async () => {
   const { begin, push } = pushed();
   fakeBridge(begin);
   const next = client.streamLogs(options)[Symbol.asyncIterator]().next();
@@ -72,7 +72,7 @@ test("a quiet stream that has heartbeats goes on", async () => {
   expect(await next).toMatchObject({ value: { message: "at last" } });
 });
 
-test("a page that does not read is not taken for a dead stream", async () => {
+test("a page that does not read is not mistaken for a dead stream", async () => {
   fakeBridge(answer([logs("web", 0, "one\n"), logs("web", 0, "two\n"), trailers()]));
   const entries = client.streamLogs(options)[Symbol.asyncIterator]();
   expect(await entries.next()).toMatchObject({ value: { message: "one" } });
@@ -82,7 +82,7 @@ test("a page that does not read is not taken for a dead stream", async () => {
   expect(await entries.next()).toMatchObject({ done: true });
 });
 
-test.each([[0], [false]] as const)("%s asks for no heartbeats, and waits", async (heartbeatMs) => {
+test.each([[0], [false]] as const)("%s disables heartbeats", async (heartbeatMs) => {
   const { requests } = fakeBridge(answer([], { open: true }));
   const entries = client.streamLogs({ ...options, heartbeatMs })[Symbol.asyncIterator]();
   const next: Promise<IteratorResult<LogEntry>> = entries.next();

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const src = join(import.meta.dirname, "../../src");
 
-/** The files below src/, and which of each other they import. */
+/** The files below src/, and their imports of each other. */
 const imports = new Map<string, string[]>();
 for (const name of readdirSync(src, { recursive: true, encoding: "utf8" })) {
   if (!/(?<!\.d)\.ts$/.test(name)) continue;
@@ -15,16 +15,16 @@ for (const name of readdirSync(src, { recursive: true, encoding: "utf8" })) {
   imports.set(name, files);
 }
 
-/** What everything may import: it imports nothing but itself. */
+/** What every file may import; it imports nothing else. */
 const common = ["errors.ts", "placeholder.ts", "token.ts", "types.ts"];
 
-/** Which rooms a room may import, besides itself and what is common. */
+/** Which directories a directory may import, besides itself and the common files. */
 const rooms: Record<string, string[]> = {
   common: [],
   transport: [],
   engine: ["transport"],
   worker: ["engine"],
-  // The files of src/ itself: the API, and the package's entries.
+  // The files of src/ itself: the API and the package's entry points.
   // A process in a container, and what is done with one.
   shell: ["engine"],
   api: ["transport", "engine", "worker", "shell"],
@@ -37,7 +37,7 @@ function roomOf(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : "api";
 }
 
-/** Returns the files of a cycle that a walk from file finds, undefined if there is none. */
+/** Returns the files of an import cycle reachable from file, or undefined. */
 function cycle(file: string, path: string[], clear: Set<string>): string[] | undefined {
   if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
   if (clear.has(file)) return undefined;
@@ -55,12 +55,12 @@ test("the imports are those of the sources", () => {
   for (const file of [...imports.values()].flat()) expect(imports.has(file), file).toBe(true);
 });
 
-test("no file imports itself by way of others", () => {
+test("there are no import cycles", () => {
   const clear = new Set<string>();
   for (const file of imports.keys()) expect(cycle(file, [], clear)).toBeUndefined();
 });
 
-test("rooms import one way", () => {
+test("directories import in one direction", () => {
   const wrong = [...imports].flatMap(([file, files]) => {
     const room = roomOf(file);
     expect(Object.keys(rooms)).toContain(room);

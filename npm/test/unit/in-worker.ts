@@ -1,4 +1,4 @@
-// Has the tests make their clients in workers.
+// Makes the tests create their clients in workers.
 import { vi } from "vitest";
 import type { ClientOptions } from "../../src/index.js";
 import { FakeWorker } from "./fake-worker.js";

@@ -32,14 +32,14 @@ test("the module is loaded once for all clients", async () => {
   expect(fetch.mock.calls[0]?.[0].href).toBe(wasmUrl);
 });
 
-test("a wrong MIME type is told, and does not matter", async () => {
+test("a wrong MIME type causes a warning only", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   serve(wasm("application/octet-stream"));
   await createClient({ bridgeUrl, wasmUrl: "https://page.example/type.wasm" });
   expect(warn.mock.calls[0]?.[0]).toContain("Content-Type: application/wasm");
 });
 
-test("progress is told to everyone who waits, and its end to those who come later", async () => {
+test("progress is reported to all waiting callers, and its end to later ones", async () => {
   const fetch = serve(wasm("application/wasm"));
   const wasmUrl = "https://page.example/progress.wasm";
   const [first, second, late] = [vi.fn(), vi.fn(), vi.fn()];
@@ -58,7 +58,7 @@ test("progress is told to everyone who waits, and its end to those who come late
   expect(fetch).toHaveBeenCalledOnce();
 });
 
-test("loading is tried again after a failure", async () => {
+test("loading is retried after a failure", async () => {
   const wasmUrl = "https://page.example/flaky.wasm";
   const error = { name: "ProviderError", code: "UNAVAILABLE" };
   const fetch = serve();
@@ -76,7 +76,7 @@ test("wasmModule must be a module", async () => {
   await expect(createClient({ bridgeUrl, wasmModule: bytes as never })).rejects.toThrow(TypeError);
 });
 
-test("nothing is loaded for options of the wrong type", async () => {
+test("nothing is loaded if an option has the wrong type", async () => {
   const fetch = serve();
   await expect(createClient({ bridgeUrl, retries: -1 })).rejects.toThrow(TypeError);
   expect(fetch).not.toHaveBeenCalled();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** compile compiles the module that the build has made. */
+/** compile compiles the built module. */
 export function compile(): WebAssembly.Module {
   return new WebAssembly.Module(
     readFileSync(new URL("../../dist/akash-provider-web.wasm", import.meta.url)),

@@ -81,7 +81,7 @@ describe("bridgeUrl in a page", () => {
   });
 
   test.each(["bridge.example.com", "127.0.0.1:8080", "bridge/"])(
-    "%s is refused, not taken for a path of the page",
+    "%s is refused, not treated as a path of the page",
     (bridgeUrl) => {
       vi.stubGlobal("location", { href, origin: "https://app.example" });
       expect(() => readClientOptions({ bridgeUrl })).toThrow(/must begin with http:\/\/ or/);
@@ -94,7 +94,7 @@ describe("bridgeUrl in a page", () => {
   });
 });
 
-describe("an option that there is not", () => {
+describe("an unknown option", () => {
   const bridgeUrl = "https://bridge.example";
   const refused = (make: () => unknown) => {
     try {
@@ -152,7 +152,7 @@ describe("an option that there is not", () => {
     }
   });
 
-  test("of another call is let be: calls are often given one object", () => {
+  test("of another call is accepted, since one object is often used for several calls", () => {
     const shared = { provider, lease, follow: true, tail: 5, concurrency: 3, service: "web" };
     expect(readCall(settings, provider, shared as CallOptions).provider).toBe(provider);
   });
@@ -216,7 +216,7 @@ describe("a placeholder of an example", () => {
       /getToken gave a placeholder: have it give a token that the tenant has signed/,
     ],
   ] satisfies [string, LeaseId, Auth | undefined, string | RegExp][])(
-    "%s, %j, %j is an error that says so",
+    "%s, %j, %j is reported",
     async (provider, lease, auth, says) => {
       const client = await createClient({ bridgeUrl: "https://bridge.example", wasmModule });
       const call = { provider, lease, ...(auth && { auth }) };
@@ -235,7 +235,7 @@ describe("a placeholder of an example", () => {
 describe("transport", () => {
   const bridgeUrl = "https://bridge.example";
 
-  test.each(["auto", "fetch", "websocket"] as const)("%s is taken", (transport) => {
+  test.each(["auto", "fetch", "websocket"] as const)("%s is accepted", (transport) => {
     expect(readClientOptions({ bridgeUrl, transport }).transport).toBe(transport);
   });
 
@@ -284,7 +284,7 @@ describe("dseq", () => {
   });
 });
 
-test("a call has the client's settings where it has none of its own", () => {
+test("a call without its own settings has the client's", () => {
   expect(readCall(settings, provider)).toEqual({
     bridge: "https://bridge.example",
     provider,
@@ -391,14 +391,14 @@ describe("arguments of the wrong type are a TypeError", () => {
   });
 });
 
-test("an error about a secret does not show it", () => {
+test("an error about a secret does not contain it", () => {
   const auth = { type: "mtls", certPem: "secret certificate", keyPem: 12345 } as never;
   expect(() => readLeaseCall(settings, { provider, lease, auth })).toThrow(
     new TypeError("auth.keyPem must be a string, not number"),
   );
 });
 
-test("a credential is one of three, by its type", () => {
+test("a credential is of one of three types", () => {
   const token = "t";
   const pair = { certPem: "c", keyPem: "k" };
   const both: Auth[] = [

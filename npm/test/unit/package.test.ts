@@ -1,4 +1,4 @@
-// What is in dist/, as the build left it.
+// The built files in dist/.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const dist = new URL("../../dist/", import.meta.url);
 const scripts = readdirSync(dist).filter((name) => name.endsWith(".js"));
 
-// Deletes all that the platform adds to the language, freezes what is left, and imports.
+// Deletes all globals of the platform, freezes the rest, and imports.
 const bare = (url: string) => `
   import { runInNewContext } from "node:vm";
   const language = new Set(runInNewContext("Object.getOwnPropertyNames(globalThis)"));
@@ -19,7 +19,7 @@ const bare = (url: string) => `
   console.log(typeof createClient, names.includes("fetch"), typeof fetch, typeof process);
 `;
 
-test.each(["index.js", "node.js"])("importing %s touches nothing of the platform", (name) => {
+test.each(["index.js", "node.js"])("importing %s uses no globals of the platform", (name) => {
   const program = bare(new URL(name, dist).href);
   const output = execFileSync(process.execPath, ["--input-type=module", "--eval", program]);
   expect(`${output}`).toBe("function true undefined undefined\n");
@@ -36,7 +36,7 @@ test("the hashes are those of the files", () => {
   }
 });
 
-test.each(scripts)("the source map of %s leads to the sources", (name) => {
+test.each(scripts)("the source map of %s refers to the sources", (name) => {
   const url = new URL(name, dist);
   const [, map = ""] = /\/\/# sourceMappingURL=(.*)\n$/.exec(readFileSync(url, "utf8")) ?? [];
   expect(map).toBe(`${name}.map`);
@@ -53,7 +53,7 @@ test.each(scripts)("%s evaluates no text", (name) => {
   expect(text).not.toMatch(/\beval\(|\bnew Function\b|\bFunction\(/);
 });
 
-test("the worker, which bundlers copy as it is, is minified", () => {
+test("the worker, which bundlers copy unchanged, is minified", () => {
   const text = readFileSync(new URL("worker.js", dist), "utf8");
   expect(text.split("\n").length).toBeLessThan(20);
 });

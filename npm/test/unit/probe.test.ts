@@ -11,7 +11,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A bridge whose probes come in parts that are so far apart, in milliseconds. */
+/** A bridge whose probe parts arrive with the given delays, in milliseconds. */
 function answering(...apart: number[]) {
   const fetched = vi.fn(async (_url: string, init: RequestInit) => {
     expect(new Headers(init.headers).get("akash-probe")).toBe("1");
@@ -28,14 +28,14 @@ function answering(...apart: number[]) {
   return fetched;
 }
 
-/** Waits for a finding, while time passes. */
+/** Returns a finding, while time passes. */
 async function found(url: string): Promise<boolean> {
   const finding = isBuffered(url);
   await vi.advanceTimersByTimeAsync(4_000);
   return finding;
 }
 
-test("an answer that comes in two parts passes, and that is known for minutes", async () => {
+test("a response in two parts is not buffered, which is cached for minutes", async () => {
   const fetched = answering(1_000);
   expect(await found("https://passes.example/a.B/C")).toBe(false);
   expect(await found("https://passes.example/a.B/D")).toBe(false);
@@ -43,13 +43,13 @@ test("an answer that comes in two parts passes, and that is known for minutes", 
   expect(wasBuffered("https://passes.example/a.B/C", "lately")).toBe(false);
 });
 
-test("an answer that comes all at once, twice, is held back", async () => {
+test("two responses that arrive all at once are buffered", async () => {
   const fetched = answering(10);
   expect(await found("https://held.example/a.B/C")).toBe(true);
   expect(fetched).toHaveBeenCalledTimes(2);
   expect(wasBuffered("https://held.example/a.B/D", "now")).toBe(true);
   await vi.advanceTimersByTimeAsync(20_000);
-  // A proxy may be mended: another stream has it probed again.
+  // The proxy's configuration may change: another stream probes again.
   expect(wasBuffered("https://held.example/a.B/D", "now")).toBe(false);
   expect(wasBuffered("https://held.example/a.B/D", "lately")).toBe(true);
   answering(1_000);
@@ -57,7 +57,7 @@ test("an answer that comes all at once, twice, is held back", async () => {
   expect(wasBuffered("https://held.example/a.B/D", "lately")).toBe(false);
 });
 
-test("one answer that comes all at once is chance", async () => {
+test("a single response that arrives all at once is ignored", async () => {
   const fetched = answering(10, 1_000);
   expect(await found("https://chance.example/a.B/C")).toBe(false);
   expect(fetched).toHaveBeenCalledTimes(2);

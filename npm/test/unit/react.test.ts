@@ -1,4 +1,4 @@
-// What the hooks stand on, without React.
+// The stores behind the hooks, without React.
 import { expect, test, vi } from "vitest";
 import type { Client } from "../../src/client.js";
 import { ProviderError } from "../../src/errors.js";
@@ -7,7 +7,7 @@ import { Source } from "../../src/react/source.js";
 import { Stream } from "../../src/stream.js";
 import type { LogEntry, LogGap } from "../../src/types.js";
 
-/** A stream whose items the test gives. */
+/** A stream of the test's items. */
 function made() {
   const waiting: ((entries: LogEntry[] | undefined) => void)[] = [];
   let fail: (error: Error) => void = () => {};
@@ -72,7 +72,7 @@ test("a store keeps the latest lines, and gaps for as long as the lines around t
   stop();
 });
 
-test("a snapshot is another one only where something changed", async () => {
+test("a snapshot is a new one only if something changed", async () => {
   const { stream, give } = made();
   const store = new LogStore(source, () => stream);
   const stop = store.subscribe(() => {});
@@ -86,7 +86,7 @@ test("a snapshot is another one only where something changed", async () => {
   stop();
 });
 
-test("a store that is listened to again at once goes on; one that is left closes its stream", async () => {
+test("a store that gets a listener again at once continues; one without listeners closes its stream", async () => {
   const { stream, close, give } = made();
   const open = vi.fn(() => stream);
   const store = new LogStore(source, open);
@@ -100,7 +100,7 @@ test("a store that is listened to again at once goes on; one that is left closes
   await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
 });
 
-test("a store that is not listened to opens nothing, and while it is paused it reads nothing", async () => {
+test("a store without listeners opens no stream, and a paused one does not read", async () => {
   const { stream, reads, give } = made();
   const open = vi.fn(() => stream);
   const store = new LogStore(source, open);
@@ -121,7 +121,7 @@ test("a store that is not listened to opens nothing, and while it is paused it r
   stop();
 });
 
-test("a client that could not be made is made anew by restart", async () => {
+test("restart creates a client again that could not be created", async () => {
   const error = new ProviderError({ code: "UNAVAILABLE", message: "cannot load the module" });
   const make = vi.fn().mockRejectedValueOnce(error).mockResolvedValue(client);
   const { stream, give } = made();

@@ -25,7 +25,7 @@ afterEach(() => {
 
 const messages = (entries: LogEntry[]) => entries.map(({ message }) => message);
 
-test("a stream goes on where its connection broke, and tells what it is doing", async () => {
+test("a stream resumes after its connection broke, and reports its state", async () => {
   const { requests } = fakeBridge(
     answer([logs("web", 0, "one\ntwo\nthr")]),
     () => {
@@ -47,7 +47,7 @@ test("a stream goes on where its connection broke, and tells what it is doing", 
   expect(requests).toHaveLength(3);
 });
 
-test("a gap is told before the lines that follow it", async () => {
+test("a gap is reported before the lines that follow it", async () => {
   fakeBridge(
     answer([logs("web", 3, "one\ntwo\n")]),
     answer([logs("web", 3, "another\nlog\n"), trailers()]),
@@ -64,7 +64,7 @@ test("a gap is told before the lines that follow it", async () => {
   ]);
 });
 
-test("a listener that is taken away hears no more, and one that throws does no harm", async () => {
+test("a removed listener is not called, and one that throws has no effect", async () => {
   const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
   const others = process.listeners("uncaughtException").slice(0, -1);
   for (const other of others) process.off("uncaughtException", other as () => void);
@@ -86,7 +86,7 @@ test("a listener that is taken away hears no more, and one that throws does no h
   }
 });
 
-test("without reconnecting a break is the end", async () => {
+test("without reconnect, a broken connection ends the stream", async () => {
   const { requests } = fakeBridge(answer([logs("web", 0, "one\n")]));
   const stream = client.streamLogs({ ...options, reconnect: false });
   const entries: LogEntry[] = [];

@@ -3,7 +3,7 @@ import { SharedBody } from "../../src/transport/shared-body.js";
 
 const kilobytes = (n: number) => new Uint8Array(n * 1024);
 
-/** A body of so many pieces, and how many of them were read. */
+/** A body of the given number of pieces, and how many of them were read. */
 function body(pieces: number, end: "ends" | "breaks" | "waits" = "waits") {
   const state = { read: 0, cancelled: false };
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
@@ -25,10 +25,10 @@ function body(pieces: number, end: "ends" | "breaks" | "waits" = "waits") {
   return { state, shared: new SharedBody(stream.getReader()) };
 }
 
-/** Lets what is under way settle. */
+/** Waits for pending promises. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-/** Has time pass in which nothing is read. */
+/** Advances the time without reads. */
 async function pass(ms: number): Promise<void> {
   await settle();
   vi.advanceTimersByTime(ms);
@@ -38,7 +38,7 @@ async function pass(ms: number): Promise<void> {
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
 
-test("a body is read ahead of the page, but not far", async () => {
+test("a body is read ahead of the page, within a limit", async () => {
   const { state, shared } = body(100);
   await settle();
   expect(state.read).toBe(4);
@@ -60,7 +60,7 @@ test.each(["ends", "breaks"] as const)(
   },
 );
 
-test("of bodies that are not read all but one are moved", async () => {
+test("all unread bodies but one are moved", async () => {
   const bodies = Array.from({ length: 4 }, () => body(100));
   await pass(500);
   expect(bodies.some(({ shared }) => shared.moved)).toBe(false);
@@ -73,7 +73,7 @@ test("of bodies that are not read all but one are moved", async () => {
   bodies[3]?.shared.leave("over");
 });
 
-test("bodies that are read, or bring little, stay", async () => {
+test("bodies that are read, or have little data, stay", async () => {
   const fast = body(1000);
   const quiet = body(3);
   const waiting = body(0);

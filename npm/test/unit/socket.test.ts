@@ -4,7 +4,7 @@ import { type Init, send, usesWebSocket } from "../../src/transport/transport.js
 import { logs, trailers } from "./bridge.js";
 import { wasmModule } from "./module.js";
 
-/** A WebSocket whose other end is the test. */
+/** A WebSocket that is connected to the test. */
 class FakeSocket extends EventTarget {
   static all: FakeSocket[] = [];
   binaryType = "";
@@ -57,7 +57,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-/** How many sockets the test has had. */
+/** The number of sockets so far. */
 let had = 0;
 
 beforeEach(() => {
@@ -82,7 +82,7 @@ const call = (url: string, options: Partial<Init> = {}) =>
     ...options,
   });
 
-/** Waits for something that comes within a few turns of the event loop. */
+/** Waits for something that happens within a few turns of the event loop. */
 const soon = <T>(check: () => T) => vi.waitUntil(check, { interval: 1 });
 
 /** Opens the next socket and returns it, when the request has been sent. */
@@ -94,7 +94,7 @@ async function opened(messages = 3): Promise<FakeSocket> {
   return socket;
 }
 
-/** Begins a stream and returns its socket and the reader of its body. */
+/** Opens a stream and returns its socket and the reader of its body. */
 async function begun(url: string, options: Partial<Init> = {}) {
   const answer = call(url, { streams: true, ...options });
   const socket = await opened(2);
@@ -103,7 +103,7 @@ async function begun(url: string, options: Partial<Init> = {}) {
   return { socket, reader: (body as ReadableStream<Uint8Array>).getReader() };
 }
 
-/** Has sockets to an origin fail; the bridge answers requests with what is given. */
+/** Makes sockets to an origin fail; the bridge answers requests with the given response. */
 function bar(origin: string, answer: () => Response) {
   const fetched = vi.fn(async (url: string, _: RequestInit) => {
     if (!url.startsWith(origin)) throw new TypeError("no such host");
@@ -126,7 +126,7 @@ const grpcWeb = (body: string | null = null) =>
   new Response(body, { headers: { "content-type": "application/grpc-web+proto" } });
 
 describe("a call over a WebSocket", () => {
-  test("sends headers, message and end, and reads the answer however it is cut", async () => {
+  test("sends headers, message and end, and reads the response however it is split", async () => {
     const answer = call("http://bridge.example/a.B/C");
     const socket = await opened();
     expect(socket.url).toBe("ws://bridge.example/a.B/C");
@@ -144,7 +144,7 @@ describe("a call over a WebSocket", () => {
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
   });
 
-  test("goes to a bridge over https as to one over http, where that is asked for", async () => {
+  test("works over https as over http, if requested", async () => {
     const answer = call("https://bridge.example/a.B/C", { transport: "websocket" });
     const socket = await opened();
     expect(socket.url).toBe("wss://bridge.example/a.B/C");
@@ -168,7 +168,7 @@ describe("a call over a WebSocket", () => {
     }
   });
 
-  test("fails where the bridge closes without an answer, or says something else", async () => {
+  test("fails if the bridge closes without a response, or sends something else", async () => {
     const silent = call("http://bridge.example/a.B/C");
     (await opened()).close();
     await expect(silent).rejects.toThrow(TypeError);
@@ -180,7 +180,7 @@ describe("a call over a WebSocket", () => {
     await expect(endless).rejects.toThrow(TypeError);
   });
 
-  test("waits for others to connect, so that the browser does not slow the page down", async () => {
+  test("waits while others connect, so that the browser does not slow the page down", async () => {
     const calls = Array.from({ length: 10 }, () => call("http://bridge.example/a.B/C"));
     await soon(() => FakeSocket.all.length === 4);
     for (let i = 0; i < calls.length; i++) {
@@ -193,8 +193,8 @@ describe("a call over a WebSocket", () => {
   });
 });
 
-describe("where WebSockets do not get through", () => {
-  test("calls go over fetch, from then on", async () => {
+describe("if WebSockets are blocked", () => {
+  test("calls use fetch from then on", async () => {
     const url = "http://barred.example/a.B/C";
     const fetched = bar("http://barred.example", () => grpcWeb("fetched"));
     expect(usesWebSocket(url, "auto")).toBe(true);
@@ -208,7 +208,7 @@ describe("where WebSockets do not get through", () => {
     expect(FakeSocket.all.length).toBe(tried);
   });
 
-  test("a socket of which there is only an error, as Chromium has it, is no socket", async () => {
+  test("a socket that only dispatches an error, as in Chromium, has failed", async () => {
     const url = "http://forbidden.example/a.B/C";
     vi.stubGlobal("fetch", async () => grpcWeb("fetched"));
     const answer = call(url);
@@ -216,7 +216,7 @@ describe("where WebSockets do not get through", () => {
     expect(await (await answer).text()).toBe("fetched");
   });
 
-  test("a stream that must go over them says so, and what to do", async () => {
+  test("a stream that requires them fails with an error that says what to do", async () => {
     bar("http://forced.example", grpcWeb);
     const client = await createClient({
       bridgeUrl: "http://forced.example",
@@ -231,7 +231,7 @@ describe("where WebSockets do not get through", () => {
     });
   });
 
-  test("a stream on a platform without any says so, and all others go over fetch", async () => {
+  test("without WebSocket on the platform, such a stream fails, and all others use fetch", async () => {
     vi.stubGlobal("WebSocket", undefined);
     vi.stubGlobal("fetch", async () => new Response("fetched"));
     const url = "http://bridge.example/a.B/C";
@@ -241,7 +241,7 @@ describe("where WebSockets do not get through", () => {
     expect(headers.get("grpc-message")).toContain("Node");
   });
 
-  test("it is the bridge that is away if they once did, or if something else answers, or nothing", async () => {
+  test("the bridge is considered down if they worked before, or something else answers, or nothing", async () => {
     const answer = call("http://away.example/a.B/C");
     const socket = await opened();
     socket.sayText(0x80, "x: y\r\n");
@@ -252,7 +252,7 @@ describe("where WebSockets do not get through", () => {
     expect(fetched).not.toHaveBeenCalled();
 
     bar("http://down.example", () => new Response("Bad Gateway", { status: 502 }));
-    // What a proxy or another server says in its place is for the module to explain.
+    // The module explains the response of a proxy or another server.
     expect((await call("http://down.example/a.B/C")).status).toBe(502);
     expect(usesWebSocket("http://down.example", "auto")).toBe(true);
 
@@ -262,7 +262,7 @@ describe("where WebSockets do not get through", () => {
     await expect(call("http://nothing.example/a.B/C")).rejects.toThrow(TypeError);
   });
 
-  test("one that nobody answers is waited for 10 seconds", async () => {
+  test("connecting times out after 10 seconds", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     vi.stubGlobal("fetch", async () => grpcWeb("fetched"));
     const answer = call("http://swallowed.example/a.B/C");
@@ -277,7 +277,7 @@ describe("where WebSockets do not get through", () => {
 describe("a stream over a WebSocket", () => {
   const kilobytes = (n: number) => new Uint8Array(n * 1024);
 
-  test("names a window, and tells what was read of it", async () => {
+  test("sends its window, and acknowledges what was read", async () => {
     const { socket, reader } = await begun("http://window.example/a.B/C");
     expect(socket.said(0)).toBe("a: b\r\nc: d\r\nakash-window: 262144\r\n");
     expect([...(socket.sent[1] as Uint8Array)]).toEqual([0, 7, 8]);
@@ -293,7 +293,7 @@ describe("a stream over a WebSocket", () => {
     await soon(() => socket.sent.length === 4);
   });
 
-  test("is read piece by piece as it comes, and many small ones at once", async () => {
+  test("is read in pieces as they arrive, with small ones combined", async () => {
     const { socket, reader } = await begun("http://window.example/a.B/C");
     const first = reader.read();
     socket.say(1);
@@ -308,7 +308,7 @@ describe("a stream over a WebSocket", () => {
     expect(await reader.read()).toEqual({ done: true, value: undefined });
   });
 
-  test("is given up where the bridge sends on and on, and the next goes over fetch", async () => {
+  test("is closed if the bridge exceeds the window, and the next one uses fetch", async () => {
     const url = "http://overrun.example/a.B/C";
     const { socket, reader } = await begun(url);
     let sent = 0;
@@ -329,7 +329,7 @@ describe("a stream over a WebSocket", () => {
     socket.say(1); // of no effect
   });
 
-  test("is refused where 220 are open, until one of them is given up", async () => {
+  test("is refused if 220 are open, until one of them is closed", async () => {
     const url = "http://many.example/a.B/C";
     const ends: AbortController[] = [];
     for (let i = 0; i < 220; i++) {
@@ -344,7 +344,7 @@ describe("a stream over a WebSocket", () => {
     await begun(url);
   });
 
-  test("brings lines through the module, and ends as over fetch", async () => {
+  test("delivers lines through the module, and ends as over fetch", async () => {
     const client = await createClient({ bridgeUrl: "http://lines.example", wasmModule });
     const lines: string[] = [];
     const read = (async () => {
@@ -365,7 +365,7 @@ describe("a stream over a WebSocket", () => {
   });
 });
 
-test("only pages that share six connections take WebSockets by themselves", () => {
+test("only pages that share six connections use WebSockets by default", () => {
   expect(usesWebSocket("http://bridge.example:8080", "auto")).toBe(true);
   expect(usesWebSocket("https://bridge.example", "auto")).toBe(false);
   expect(usesWebSocket("http://bridge.example", "fetch")).toBe(false);

@@ -19,7 +19,7 @@ afterEach(() => {
 const name = "akash-provider-testserver";
 const find = (directory?: string) => findProgram(name, directory, project);
 
-/** Makes a program in the project. */
+/** Creates a program in the project. */
 function program(path: string): string {
   const file = join(project, path);
   mkdirSync(join(file, ".."), { recursive: true });
@@ -28,7 +28,7 @@ function program(path: string): string {
   return file;
 }
 
-/** Installs the program's package, as npm/programs makes it. */
+/** Installs the program's package, in the form of npm/programs. */
 function install(index: string): void {
   const dir = join(project, "node_modules", name);
   mkdirSync(dir, { recursive: true });
@@ -37,7 +37,7 @@ function install(index: string): void {
   writeFileSync(join(dir, "index.js"), index);
 }
 
-test("a program is where the option says, or the environment, or in its package", async () => {
+test("a program is found by the option, the environment, or in its package", async () => {
   const packed = program("packed/program");
   install(`export const programPath = () => ${JSON.stringify(packed)};`);
   expect(await find()).toBe(packed);
@@ -48,12 +48,12 @@ test("a program is where the option says, or the environment, or in its package"
   expect(await find(join(project, "bin"))).toBe(built);
 });
 
-test("what is wrong with a package is told in its own words", async () => {
+test("a package's own error is passed on", async () => {
   install(`export function programPath() { throw new Error("not for this platform"); }`);
   await expect(find()).rejects.toThrow("not for this platform");
 });
 
-test("a program that is not there is an error that says how to get it", async () => {
+test("a missing program is an error that says how to get it", async () => {
   await expect(find(project)).rejects.toThrow(/no akash-provider-testserver in .*option bin/);
   vi.stubEnv("AKASH_TESTSERVER_BINARY", join(project, "absent"));
   await expect(find()).rejects.toThrow(/value of AKASH_TESTSERVER_BINARY/);

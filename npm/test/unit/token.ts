@@ -1,7 +1,7 @@
 const encode = (text: string) =>
   btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 
-/** makeToken makes a token that ends in so many milliseconds, but for its signature. */
+/** makeToken returns a token, without a valid signature, that expires after the given time in milliseconds. */
 export function makeToken(lifeMs = 900_000, leases: object = { access: "scoped", scope: all }) {
   const now = Math.floor(Date.now() / 1000);
   const claims = {

@@ -18,12 +18,12 @@ function batch(ascii: string, utf8: string): Batch {
   };
 }
 
-/** What a parcel has on the page's side. */
+/** The content of a parcel, as the page reads it. */
 function arrived(parcel: Parcel): Batch {
   return unpack(structuredClone(parcel, { transfer: [parcel.data] }), ["web"]);
 }
 
-test("parcels come in what earlier ones came in, without their remains", () => {
+test("parcels reuse earlier buffers, without their old content", () => {
   const rooms = new Rooms();
   const room = new ArrayBuffer(4096);
   rooms.give(room);
@@ -43,7 +43,7 @@ test("parcels come in what earlier ones came in, without their remains", () => {
   }
 });
 
-test("a parcel that is larger gets a larger room, and a stream that is quiet keeps no large one", () => {
+test("a larger parcel gets a larger buffer, and an idle stream keeps no large one", () => {
   const rooms = new Rooms();
   const size = (length: number) => {
     const { ascii, ...rest } = arrived(pack(batch("x".repeat(length), ""), 1, rooms));

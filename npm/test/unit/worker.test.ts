@@ -42,7 +42,7 @@ describe("a worker", () => {
     expect(FakeWorker.running.size).toBe(0);
   });
 
-  test("ends when what is under way has been ended, and not before", async () => {
+  test("ends when all calls and streams have ended, and not before", async () => {
     const { requests } = fakeBridge(() => undefined);
     const client = await createClient(options);
     const call = client.getProviderStatus(provider);
@@ -56,7 +56,7 @@ describe("a worker", () => {
     await read;
   });
 
-  test("is not left behind by a client that cannot be made", async () => {
+  test("does not remain if a client cannot be created", async () => {
     const wasmUrl = "https://page.example/nothing.wasm";
     vi.stubGlobal("fetch", async () => new Response("", { status: 404 }));
     const { wasmModule: _, ...rest } = options;
@@ -64,7 +64,7 @@ describe("a worker", () => {
     await vi.waitFor(() => expect(FakeWorker.running.size).toBe(0));
   });
 
-  test("that crashes fails what goes on, after what had come; the next call starts another", async () => {
+  test("that crashes fails open streams after their received lines; the next call starts another", async () => {
     const { requests } = fakeBridge(
       answer([logs("web", 0, "one\n"), logs("web", 0, "two\n")], { open: true }),
       () => undefined,
@@ -90,7 +90,7 @@ describe("a worker", () => {
     expect(FakeWorker.running.size).toBe(1);
   });
 
-  test("tells events between the batches that they came between", async () => {
+  test("reports events between the right batches", async () => {
     fakeBridge(
       answer([logs("web", 0, "one\n"), logs("web", 0, "two\n")]),
       answer([logs("web", 0, "other\n"), trailers()]),
@@ -106,7 +106,7 @@ describe("a worker", () => {
     });
     for await (const { message } of stream) {
       seen.push(message);
-      // Everything has come while the page does something else.
+      // Everything has arrived while the page does something else.
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (message === "other") break;
     }
@@ -122,7 +122,7 @@ describe("a worker", () => {
     ]);
   });
 
-  test("reads no further than its window while the page does not read, and loses nothing", async () => {
+  test("reads no more than its window while the page does not read, and loses nothing", async () => {
     const count = 40;
     let pulled = 0;
     fakeBridge(() => {
@@ -152,7 +152,7 @@ describe("a worker", () => {
 });
 
 describe("createClient", () => {
-  /** started returns with what a worker was made of. */
+  /** started returns the script of the created worker. */
   async function started(more: object = {}): Promise<FakeWorker> {
     const client = await createClient({ ...options, ...more });
     const [worker] = FakeWorker.running;
@@ -168,7 +168,7 @@ describe("createClient", () => {
     expect((await started({ workerUrl: "/w.js" })).url).toBe("https://page.example/w.js");
   });
 
-  test("starts one from the path that Next.js has for a URL", async () => {
+  test("starts one from a path, which Next.js uses for URLs", async () => {
     const url = { toString: () => "/media/worker.js" } as URL;
     const worker = () => ({ url, type: "module" as const });
     const { workerUrl: _, ...rest } = options;
@@ -179,12 +179,12 @@ describe("createClient", () => {
     await client.cleanupConnections();
   });
 
-  test("starts one of its own that loads a script of another origin", async () => {
+  test("starts one of its own origin that loads a script of another origin", async () => {
     const { url } = await started({ workerUrl: "https://cdn.example/worker.js" });
     expect(url).toMatch(/^blob:/);
   });
 
-  test("says so where there are no workers", async () => {
+  test("fails with an error if there are no workers", async () => {
     vi.stubGlobal("Worker", undefined);
     await expect(createClient(options)).rejects.toMatchObject({
       name: "ProviderError",
