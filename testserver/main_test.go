@@ -70,7 +70,7 @@ func TestMalformedFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"--fault", "flood"}, `unknown fault "flood"`},
-		{[]string{"--lease-rpc", "grpc"}, "want aep37, none or sdk"},
+		{[]string{"--lease-rpc", "grpc"}, "want aep37, none, sdk or sdk-full"},
 		{[]string{"--log-lines", "-1"}, "log lines -1"},
 		{[]string{"--providers", "-1"}, "providers -1"},
 		{[]string{"serve"}, `unexpected argument "serve"`},

@@ -1,10 +1,10 @@
-// "make dev": a fake provider and chain, a bridge and its dashboard, as "make run", and
-// built and started again when a source changes. Open pages load themselves again.
+// "make dev": a fake provider and chain, a bridge and its dashboard, like "make run", but
+// rebuilt and restarted when a source changes. Open pages are reloaded.
 //
 //   node web/dev.mjs [--listen ADDRESS:PORT]
 //
-// make decides what a change concerns. Only a program that has changed is restarted; the
-// fake provider keeps its addresses, certificates and logs. Ctrl-C ends all of it.
+// make decides what to rebuild. Only a program that has changed is restarted; the fake
+// provider keeps its addresses, certificates and logs. Ctrl-C ends everything.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,10 +18,10 @@ import { bin, dashboard, listenAddress, root } from "./stage.mjs";
 
 const { values } = parseArgs({ options: { listen: { type: "string" } } });
 
-/** The folders whose files the programs are made of; those that do not exist are skipped. */
+/** The folders with the programs' sources; those that do not exist are skipped. */
 const folders = [
   ...["bridge", "wasm", "proto", "npm/src", "web/src", "web/build", "testserver/fake"],
-  ...["web", "testserver"].map((name) => `${name}/.`), // their own files only
+  ...["web", "testserver"].map((name) => `${name}/.`), // only the files in these folders
 ];
 
 /** How long to wait for more files after one has changed, in milliseconds. */
@@ -39,7 +39,7 @@ function matters(name) {
   return /\.(go|ts|tsx|js|css|html|svg|proto)$/.test(name) && !/(_test\.go|\.test\.ts)$/.test(name);
 }
 
-/** Runs make build; its output is shown. Returns whether it went well. */
+/** Runs make build and shows its output. Returns whether it succeeded. */
 async function build() {
   const make = spawn("make", ["--silent", "build"], { cwd: root, stdio: ["ignore", 2, 2] });
   const [code] = await once(make, "exit");
@@ -52,7 +52,7 @@ function builds() {
   return { testserver: time("testserver"), bridge: time("akash-provider-bridge") };
 }
 
-/** Starts what has changed since it was started. */
+/** Restarts the programs that have changed. */
 async function restart() {
   const now = builds();
   if (now.testserver !== built.testserver) {
@@ -80,7 +80,7 @@ let changed = new Set();
 let timer;
 let working;
 
-/** Notes a change, and builds once no more come. */
+/** Records a change, and builds when no more follow. */
 function note(name) {
   changed.add(name);
   clearTimeout(timer);
@@ -106,7 +106,7 @@ async function update() {
   }
 }
 
-/** Watches a folder and those below it; of a name that ends in /. its own files only. */
+/** Watches a folder and those below it; for a name that ends in /. only its own files. */
 function watchFolder(folder) {
   const path = join(root, folder);
   const recursive = !folder.endsWith("/.");

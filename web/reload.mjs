@@ -1,5 +1,5 @@
-// A proxy before a bridge, for "make dev": its address stays while the bridge is
-// restarted, and the pages that it serves load themselves again when told to.
+// A proxy in front of a bridge, for "make dev": its address does not change when the
+// bridge is restarted, and it can reload the pages that it serves.
 
 import { once } from "node:events";
 import { createServer, request as send } from "node:http";
@@ -8,7 +8,7 @@ import { connect } from "node:net";
 const script = "/.dev/reload.js";
 const events = "/.dev/events";
 
-// The server is gone for a moment while it is restarted itself, too.
+// The server is also down for a moment while it is restarted itself.
 const source = `
 let known;
 new EventSource("${events}").onmessage = ({ data }) => {
@@ -49,7 +49,7 @@ export async function serve(address, target) {
     const isPage = (request.headers.accept ?? "").includes("text/html");
     const headers = { ...request.headers };
     if (isPage) {
-      // A page is changed on its way, so it is asked for as it is.
+      // The page is modified here, so it is requested uncompressed.
       for (const name of ["accept-encoding", "if-none-match"]) delete headers[name];
     }
     const { hostname: host, port } = bridge;
@@ -76,7 +76,7 @@ export async function serve(address, target) {
     response.end("The bridge is being built. Try again in a moment.\n");
   }
 
-  // WebSockets: the bytes go on as they are.
+  // WebSockets: the bytes are passed on unchanged.
   server.on("upgrade", (request, socket, head) => {
     const bridge = target();
     if (!bridge) return socket.destroy();
@@ -102,7 +102,7 @@ export async function serve(address, target) {
   await once(server, "listening");
   return {
     url: `http://${host}:${server.address().port}`,
-    /** Has every page load itself again. */
+    /** Reloads every page. */
     reload() {
       reloads++;
       for (const page of pages) page.write(`data: ${since}-${reloads}\n\n`);

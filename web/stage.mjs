@@ -1,5 +1,5 @@
-// What "make run" and "make dev" share: where the programs are, where the dashboard is
-// served, and its address.
+// Shared by "make run" and "make dev": the paths of the programs, the port of the
+// dashboard, and its address.
 
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 /** The repository. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Where make puts the programs. */
+/** The directory of the built programs. */
 export const bin = join(root, "bin");
 
 const usual = "127.0.0.1:8080";
 
-/** Returns whether the usual address can be listened on. */
+/** Returns whether the default address is free. */
 async function isFree(address) {
   const [host, port] = address.split(":");
   const probe = createServer().listen({ host, port: Number(port) });
@@ -28,7 +28,7 @@ async function isFree(address) {
   }
 }
 
-/** Returns where to listen: as asked for, else at the usual port, or at a free one if that is taken. */
+/** Returns the address to listen on: the requested one, the default one, or a free port if that is taken. */
 export async function listenAddress(asked, target) {
   if (asked) return asked;
   if (await isFree(usual)) return usual;
@@ -38,7 +38,7 @@ export async function listenAddress(asked, target) {
   return "127.0.0.1:0";
 }
 
-/** Returns the dashboard's address, with what it needs in the fragment. */
+/** Returns the dashboard's address, with its parameters in the fragment. */
 export function dashboard(url, fake) {
   const { owner, dseq, gseq, oseq } = fake.lease;
   const fields = new URLSearchParams({

@@ -1,5 +1,5 @@
-// A page that stops reading a log that is larger than what anything on its way may
-// hold. LOG_MB=1024 makes it a gigabyte.
+// A page stops reading a log that is larger than all buffers on its path. LOG_MB=1024
+// makes it a gigabyte.
 
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -15,41 +15,41 @@ const megabyte = 1024 * 1024;
 const long = process.env.LOG_MB !== undefined;
 const size = Number(process.env.LOG_MB ?? 64) * megabyte;
 
-/** The length of a line in bytes, about. */
+/** The approximate length of a line, in bytes. */
 const line = 120;
 
-/** What not reading may cost, in bytes. */
+/** The memory that not reading may cost, in bytes. */
 const pageBudget = 8 * megabyte;
 const bridgeBudget = megabyte; // a stream
-/** What the bridge may take besides, until its garbage is collected. */
+/** The additional memory of the bridge until its garbage is collected. */
 const noise = 4 * megabyte;
 
-/** How many more streams there are for the bridge, where a browser makes that many. */
+/** The number of additional streams, if a browser allows that many. */
 const others = 20;
 
-/** For how long nothing is read, in milliseconds. */
+/** How long nothing is read, in milliseconds. */
 const pause = long ? 15_000 : 2_000;
 
-/** The lines of a replica, in number and as an FNV-1a hash of their bytes in order. */
+/** The number of lines of a replica, and the FNV-1a hash of their bytes in order. */
 interface Sum {
   lines: number;
   hash: number;
 }
 
 declare global {
-  /** The client as a bridge serves it. */
+  /** The client that the bridge serves. */
   var AkashProvider: typeof import("../../src/index.js");
-  /** The memory of the module that the page runs, unless a worker does. */
+  /** The memory of the page's module, unless a worker runs it. */
   var moduleMemory: WebAssembly.Memory | undefined;
-  /** The log that the page reads, as far as it has. */
+  /** What the page has read of its log. */
   var log: { batches: Batches<LogEntry>; sums: Record<string, Sum> };
-  /** Other logs, as far as the page has read them. */
+  /** What the page has read of other logs. */
   var stalled: { batches: Batches<LogEntry>; states: string[]; lines: number }[];
   /** Adds entries to the sums. */
   var take: (entries: readonly LogEntry[] | undefined) => void;
 }
 
-/** Runs in a page before its own scripts: gets hold of the module's memory. */
+/** Runs in a page before its own scripts, and captures the module's memory. */
 function spy(): void {
   const { instantiate } = WebAssembly;
   WebAssembly.instantiate = (async (...args: Parameters<typeof instantiate>) => {
@@ -71,11 +71,11 @@ function spy(): void {
   };
 }
 
-/** How many bytes of memory there are. */
+/** Memory in bytes. */
 interface Usage {
-  /** Of the page: JavaScript's objects and buffers, and the module's. */
+  /** Of the page: JavaScript objects, buffers and the module. */
   page: number;
-  /** Of all of the browser's processes, as the system counts it. */
+  /** Of all of the browser's processes, as counted by the system. */
   browser: number;
 }
 
@@ -102,7 +102,7 @@ async function resident(page: Page): Promise<number> {
   return kilobytes * 1024;
 }
 
-/** What the provider has written, as the page sums it up. */
+/** What the provider has written, summarised as in the page. */
 async function written({ fake }: Stage): Promise<Record<string, Sum>> {
   const sums: Record<string, Sum> = {};
   for (const { service, replica, lines } of await fake.logs()) {
@@ -117,10 +117,10 @@ async function written({ fake }: Stage): Promise<Record<string, Sum>> {
   return sums;
 }
 
-/** Has a bridge speak HTTP/2. */
+/** The flags for a bridge with HTTP/2. */
 const tls = () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")];
 
-/** Opens a bridge's dashboard, and makes a client of the test's own there. */
+/** Opens a bridge's dashboard, and creates a client for the test there. */
 async function open(url: string, transport: Transport, worker = false): Promise<Page> {
   const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
   await page.addInitScript(spy);
@@ -169,17 +169,17 @@ const ways: Way[] = [
 if (long) ways.push(["fetch", "HTTP/1.1", "page", 4, () => []]);
 
 describe.each(ways)("over %s and %s, in a %s", (transport, protocol, where, others, flags) => {
-  test("a page that stops reading a log holds little of it, as does the bridge, and gets every line in the end", {
+  test("if a page stops reading a log, it and the bridge buffer little, and it gets every line in the end", {
     timeout: 600_000,
   }, async () => {
-    // What the bridge holds is asked, not how much garbage Go lets lie beside it.
+    // Measure what the bridge holds, not uncollected garbage.
     vi.stubEnv("GOGC", "20");
     await using fresh = await stage.withNewBridge(...flags());
     vi.unstubAllEnvs();
     const page = await open(fresh.url, transport, where === "worker");
     const { provider, lease } = stage.fake;
     const options = { provider, lease, auth: stage.fake.auth.jwt };
-    // What every call takes, whatever its size, is not counted.
+    // The fixed memory of a call is not counted.
     await page.evaluate(async (options) => {
       const open = () => client.streamLogs({ ...options, follow: false }).batches();
       for (let i = 0; i < 3; i++) {
@@ -250,7 +250,7 @@ describe.each(ways)("over %s and %s, in a %s", (transport, protocol, where, othe
   });
 });
 
-test("over HTTP/2 logs that are not read hold up nothing else, and all of their lines come", async () => {
+test("over HTTP/2 unread logs do not block other calls, and all of their lines arrive", async () => {
   await using fresh = await stage.withNewBridge(...tls());
   const page = await open(fresh.url, "auto");
   const { provider, lease } = stage.fake;

@@ -11,10 +11,10 @@ beforeAll(async () => {
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
 
-// An address that is well formed, and nobody's.
+// A valid address without a provider.
 const stranger = "akash1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq7cdc78";
 
-/** What goes wrong, and what a page has to be told of it. */
+/** Faults, and the errors that a page must get. */
 interface Case {
   what: string;
   address?: () => string;
@@ -130,7 +130,7 @@ describe.each(cases)("$what", ({ address, fault, certificate, code, reason, says
     const asked = address?.() ?? stage.fake.ready.provider;
     if (fault) await stage.fake.setFault(fault);
     if (certificate) await stage.fake.setCertificate(certificate);
-    // A bridge of its own: what another has learned must not stand in the way.
+    // A separate bridge, since another one may have cached something.
     await using other = await stage.withNewBridge();
     try {
       const page = await other.dashboard({ provider: asked });
@@ -187,7 +187,7 @@ test("garbage in a gRPC message is an error that names provider and cause", asyn
   }
 });
 
-test("a gRPC port that speaks something else does not stand in REST's way", async () => {
+test("a gRPC port with another protocol does not prevent calls over REST", async () => {
   await stage.fake.setFault("garbage-frames");
   await using other = await stage.withNewBridge();
   try {
@@ -202,7 +202,7 @@ test("a gRPC port that speaks something else does not stand in REST's way", asyn
 describe.each<Fault>(["hang-accept", "hang-headers", "chain-slow=1m"])(
   "a %s that would last for ever",
   (fault) => {
-    test("ends when the call's time is up", async () => {
+    test("ends when the call times out", async () => {
       const timeoutMs = 1_000;
       await stage.fake.setFault(fault);
       await using other = await stage.withNewBridge();

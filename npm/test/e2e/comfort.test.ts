@@ -1,4 +1,4 @@
-// What a developer is told whose page, server or bridge is not set up right.
+// Errors and warnings for a developer whose page, server or bridge is misconfigured.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request as httpRequest, type RequestListener, type Server } from "node:http";
@@ -22,7 +22,7 @@ const html = `<!doctype html><link rel="icon" href="data:,"><script type="module
   globalThis.createClient = createClient;
 </script>`;
 
-/** A web app's server, set up in more ways than one. */
+/** A web app's server, in several configurations. */
 const serve: RequestListener = (request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://host");
   const send = (body: string | Buffer, headers: Record<string, string>, status = 200) => {
@@ -66,7 +66,7 @@ let stage: Stage;
 let server: Server;
 let site: string;
 let page: Page;
-/** What the console said. */
+/** The console's output. */
 let told: string[];
 
 beforeAll(async () => {
@@ -89,7 +89,7 @@ async function open(policy = "", url = site): Promise<void> {
   await page.waitForFunction("globalThis.createClient");
 }
 
-/** Makes a client and asks for a status; "" where that succeeds, or else why not. */
+/** Creates a client and gets a status; returns the error, or "". */
 function ask(options: ClientOptions): Promise<Failure | ""> {
   return page.evaluate(
     async ([options, provider]) => {
@@ -108,7 +108,7 @@ function ask(options: ClientOptions): Promise<Failure | ""> {
   );
 }
 
-/** The site under another origin, whose answers pages of the first may not read. */
+/** The site at another origin, whose responses pages of the first may not read. */
 const elsewhere = () => site.replace("127.0.0.1", "localhost");
 
 const loading = (wasmUrl: string) => ask({ bridgeUrl: stage.url, wasmUrl });
@@ -137,7 +137,7 @@ describe("the module", () => {
     },
   );
 
-  test("loads with a wrong MIME type, and the console says how to mend it", async () => {
+  test("loads with a wrong MIME type, and the console says how to fix it", async () => {
     await open();
     expect(await loading("/octets.wasm")).toBe("");
     expect(told).toEqual([expect.stringMatching(/^warning: .*Content-Type: application\/wasm/)]);
@@ -154,11 +154,11 @@ describe("the module", () => {
       code: "UNAVAILABLE",
       message: expect.stringMatching(says),
     });
-    // The next try begins afresh.
+    // The next call tries again.
     expect(await loading("/right.wasm")).toBe("");
   });
 
-  test("of another origin needs that server's leave", async () => {
+  test("of another origin needs that server's permission", async () => {
     await open("", site.replace("127.0.0.1", "localhost"));
     expect(await loading(`${site}/right.wasm`)).toMatchObject({
       message: expect.stringContaining("Access-Control-Allow-Origin"),
@@ -174,7 +174,7 @@ describe("the module", () => {
 });
 
 describe("a bridge", () => {
-  test("that is away is said to be", async () => {
+  test("that is down is reported as such", async () => {
     await open();
     await using bridge = await stage.fake.startBridge();
     await bridge.kill();
@@ -186,7 +186,7 @@ describe("a bridge", () => {
     });
   });
 
-  test("whose own page lost it is not advised to allow that page", async () => {
+  test("whose own page lost the connection does not suggest allowing that page", async () => {
     await using bridge = await stage.fake.startBridge();
     page = await stage.browser.newPage();
     await page.goto(bridge.url);
@@ -239,13 +239,13 @@ describe("a bridge", () => {
     },
   );
 
-  test("that is away behind a proxy is tried again, also at first", async () => {
+  test("that is down behind a proxy is retried, even at first", async () => {
     await open();
     let away = true;
     const proxy = createServer((request, response) => {
       if (away) {
         response.writeHead(503).end("<h1>No server is available</h1>");
-        // The page has had its failure, and looks why.
+        // The page's call has failed, and it looks for the cause.
         if (request.url === "/sri.json") away = false;
         return;
       }
@@ -314,7 +314,7 @@ describe("a bridge", () => {
     });
   });
 
-  test("over http is out of reach for pages over https, and the console says so at once", async () => {
+  test("over http cannot be called by pages over https, and the console says so at once", async () => {
     const folder = mkdtempSync(join(tmpdir(), "akash-comfort-"));
     execFileSync(
       "openssl",

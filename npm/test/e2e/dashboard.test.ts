@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage?.close());
 
-/** Opens the dashboard as somebody who was given a link to a lease. */
+/** Opens the dashboard with a link to a lease. */
 async function open(fields: Record<string, string | number> = {}, at = stage): Promise<void> {
   page = await at.dashboard(fields);
   trouble = [];
@@ -20,7 +20,7 @@ async function open(fields: Record<string, string | number> = {}, at = stage): P
 }
 
 afterEach(async () => {
-  // The policy of the page forbids what it does not need; nothing may need more.
+  // The page's policy forbids what it does not need, so there must be no violation.
   expect(trouble).toEqual([]);
   await page.close();
 });
@@ -32,7 +32,7 @@ function link({ fake } = stage): Record<string, string | number> {
   return { provider, owner, dseq, gseq, oseq, token: jwt };
 }
 
-test("shows the status of the provider that is typed", async () => {
+test("shows the status of the entered provider", async () => {
   await open();
   await page.getByLabel("Provider address").fill(stage.fake.ready.provider);
   await page.getByRole("button", { name: "Show" }).click();
@@ -74,7 +74,7 @@ test("follows a status that changes, while it is live", async () => {
   await until("the status is followed no longer", 5_000, async () => (await followed()) === 0);
 });
 
-test("remembers the provider, and offers it the next time", async () => {
+test("remembers the provider, and suggests it the next time", async () => {
   await open({ provider: stage.fake.ready.provider });
   await page.locator(".card").first().waitFor();
   await page.goto("about:blank");
@@ -85,7 +85,7 @@ test("remembers the provider, and offers it the next time", async () => {
   expect(offered).toContain(stage.fake.ready.provider);
 });
 
-test("takes a token from its address, and keeps it nowhere", async () => {
+test("reads a token from its address, and does not store it", async () => {
   await open(link());
   await page.locator(".card").first().waitFor();
   expect(await page.getByLabel("Token").inputValue()).toBe(stage.fake.ready.jwt);
@@ -97,11 +97,11 @@ test("takes a token from its address, and keeps it nowhere", async () => {
   expect(kept).not.toContain(stage.fake.ready.jwt);
 });
 
-test("follows the logs of a lease, finds in them, and stops", async () => {
+test("follows the logs of a lease, searches them, and stops", async () => {
   await open(link());
   await page.getByRole("button", { name: "Start" }).click();
 
-  // More lines than are kept: the latest are, and they are told apart.
+  // More lines than are kept: the latest ones are shown, by replica.
   const logs = await stage.fake.logs();
   const total = logs.reduce((sum, log) => sum + log.lines, 0);
   const count = page.locator("#count");
@@ -133,8 +133,8 @@ test("follows the logs of a lease, finds in them, and stops", async () => {
   expect(await page.locator("#logs-line").textContent()).toMatch(/^Stopped · /);
 });
 
-test("shows why logs cannot be had", async () => {
-  // Only a REST gateway looks at tokens.
+test("shows why logs are not available", async () => {
+  // Only a REST gateway checks tokens.
   const old = await Stage.open({ fake: ["--lease-rpc", "none"] });
   try {
     const { provider, expiredJwt } = old.fake.ready;

@@ -5,8 +5,8 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { launch, root } from "./harness.js";
 
-// What "make run" does after building.
-test("the demo says where its dashboard is, which shows the fake provider; Ctrl-C ends it", async () => {
+// The part of "make run" after the build.
+test("the demo prints the address of its dashboard, which shows the fake provider; Ctrl-C ends it", async () => {
   const demo = spawn(process.execPath, [join(root, "web/demo.mjs"), "--listen", "127.0.0.1:0"], {
     stdio: ["ignore", "pipe", "pipe"],
   });

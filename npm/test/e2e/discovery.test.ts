@@ -7,11 +7,11 @@ import type { Fault } from "../../src/testing/index.js";
 import { Stage } from "./harness.js";
 import "./page.js";
 
-/** How many providers there are, and how long each may take, in milliseconds. */
+/** The number of providers, and the time limit for each, in milliseconds. */
 const providers = 200;
 const timeoutMs = 5_000;
 
-/** What ails a fifth of them, in turns. */
+/** The faults of a fifth of them, in turn. */
 const ailments: Fault[] = ["refuse", "hang-accept", "slow-connect=1m", "hang-headers"];
 
 let folder: string;
@@ -49,7 +49,7 @@ describe.each([
   ["HTTP/2", () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")]],
   ["HTTP/1.1", () => []],
 ] as const)("over %s", (protocol, flags) => {
-  test("200 providers, a fifth of them dead, take no longer than one dead one may", async () => {
+  test("200 providers, a fifth of them dead, take no longer than a single dead one", async () => {
     await using fresh = await stage.withNewBridge(...flags());
     const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(fresh.url);
@@ -87,7 +87,7 @@ describe.each([
       return [results.find((r) => r.provider === provider)];
     });
     expect(wrong).toEqual([]);
-    // All are asked at once; what it takes to ask them, on a busy machine, comes on top.
+    // All are called at once. On a busy machine, making the calls takes additional time.
     expect(took).toBeLessThan(1.5 * timeoutMs);
   });
 });

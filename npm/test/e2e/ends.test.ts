@@ -1,5 +1,5 @@
-// What streams leave behind in the bridge and at the provider, however they end.
-// STREAMS=1000 is the long form.
+// Streams release all resources of the bridge and the provider, however they end.
+// STREAMS=1000 makes a longer test.
 
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ const ways: Way[] = [
   "a closed tab",
 ];
 
-/** What a bridge has more of than goroutines and sockets of streams, at rest or not. */
+/** The goroutines and sockets of a bridge that are not those of streams. */
 const noise = { goroutines: 12, sockets: 6 };
 
 let stage: Stage;
@@ -60,7 +60,7 @@ function run(page: Page, way: Way, count: number): Promise<void> {
   );
 }
 
-/** What the bridge has open, when nothing of a stream is left at the provider. */
+/** The bridge's open resources, once the provider has no open stream. */
 async function rest(): Promise<{ goroutines: number; sockets: number }> {
   await until("no stream is left at the provider", 1_000, async () => {
     return (await stage.fake.open(serviceLogs)) === 0;

@@ -1,21 +1,21 @@
-// Field: streams that follow a lease had no pause where a provider repeated itself, and
-// no patience where it had nothing to say yet.
+// Field: streams that follow a lease retried without a pause if a provider repeated
+// itself, and gave up if it had nothing to send yet.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { LogOptions } from "../../src/index.js";
 import type { Fault } from "../../src/testing/index.js";
 import { metricsOf, Stage, until } from "./harness.js";
 
-/** What a page was told by a stream. */
+/** What a page received from a stream. */
 interface Told {
   items: string[];
-  /** The states, each with the reason for it where it has one. */
+  /** The states, each with its reason if it has one. */
   states: string[];
   ended: string;
 }
 
 declare global {
-  /** What the page's stream has told so far. */
+  /** What the page's stream has delivered so far. */
   var told: Told;
 }
 
@@ -55,7 +55,7 @@ async function follow(method: "streamLogs" | "streamLeaseEvents", options: objec
   return { page, told: () => page.evaluate(() => told) };
 }
 
-/** How many WebSockets of a kind the provider was asked for. */
+/** The number of WebSockets of a kind that were opened at the provider. */
 async function sockets(route: string): Promise<number> {
   const requests = await stage.fake.requests();
   return requests.filter(({ method }) => method.endsWith(`/${route}`)).length;
@@ -101,7 +101,7 @@ describe.each(["close-1011", "close-1013", "kube-down"] as const)(
   },
 );
 
-test("a log that is opened while its pod starts has the lines when it does", async () => {
+test("a log that is opened while its pod starts gets the lines once it has started", async () => {
   const web = { service: "web", replica: 3 };
   await stage.fake.grow("web", true);
   const { told } = await follow("streamLogs", { filter: { name: "web" }, retries: 0 });
@@ -115,7 +115,7 @@ test("a log that is opened while its pod starts has the lines when it does", asy
   expect(ended).toBe("");
 });
 
-test("a log that is opened before there is a pod has the lines when there is", async () => {
+test("a log that is opened before there is a pod gets the lines once there is one", async () => {
   const { told } = await during("no-pods", async () => {
     const followed = await follow("streamLogs", { filter: { name: "db" }, retries: 0 });
     await until("it waits", 10_000, async () => (await followed.told()).states.length > 0);

@@ -18,28 +18,28 @@ import { metricsOf, root, Stage, serviceLogs, until } from "./harness.js";
 
 const getStatus = "/akash.provider.v1.ProviderRPC/GetStatus";
 
-/** How a stream is left. */
+/** How a stream is ended. */
 type Way = "abort" | "close" | "return" | "break";
 
-/** What became of the loop or the call, and how long after it was left, in milliseconds. */
+/** How the loop or the call ended, and how long after it was left, in milliseconds. */
 interface Left {
   outcome: string;
   took: number;
 }
 
 declare global {
-  /** What the functions below keep between them: a client, and how to leave what goes on. */
+  /** State shared by the functions below: a client, and how to end its stream. */
   var going: { client: Client; leave: (way: Way) => Promise<unknown> };
   var AkashProvider: typeof import("../../src/index.js");
 }
 
-// These run in the page, or in the other process, and so use nothing of this module.
+// These run in the page, or in the other process, so they must not use this module.
 
 async function connect(options: ClientOptions): Promise<void> {
   globalThis.going = { client: await AkashProvider.createClient(options), leave: async () => {} };
 }
 
-/** Follows a log, reads its first line where it has one, and goes on to the next. */
+/** Follows a log, reads its first line if it has one, and waits for the next. */
 async function follow(request: LogOptions, reads: boolean, way: Way): Promise<void> {
   const abort = new AbortController();
   const stream = going.client.streamLogs({ ...request, signal: abort.signal });
@@ -80,7 +80,7 @@ async function follow(request: LogOptions, reads: boolean, way: Way): Promise<vo
   if (reads) await first;
 }
 
-/** Asks for the status of a provider that does not answer. */
+/** Gets the status of a provider that does not answer. */
 async function ask(provider: string, options: CallOptions): Promise<void> {
   const abort = new AbortController();
   const result = going.client.getProviderStatus(provider, { ...options, signal: abort.signal });
@@ -103,7 +103,7 @@ async function leave(way: Way): Promise<Left> {
   return { outcome, took: performance.now() - start };
 }
 
-/** Where a client runs whose garbage can be collected at will. */
+/** An environment for a client in which garbage can be collected on demand. */
 interface Place {
   options: ClientOptions;
   /** Runs a function there, with arguments that JSON can hold. */
@@ -112,7 +112,7 @@ interface Place {
   close(): Promise<void>;
 }
 
-/** Another process of some version of Node, with the built package. */
+/** A process of another version of Node, with the built package. */
 async function inNode(executable: string): Promise<Place> {
   const program = `
     import { createInterface } from "node:readline";
@@ -159,7 +159,7 @@ async function inPage(options: ClientOptions): Promise<Place> {
   };
 }
 
-/** Collects garbage, and lets what waits for that run. */
+/** Collects garbage, and runs finalizers. */
 async function collect(): Promise<void> {
   for (let i = 0; i < 5; i++) {
     (globalThis as unknown as { gc(): void }).gc();
@@ -207,7 +207,7 @@ describe.each<[string, () => Promise<Place>]>([
   };
   const request = (): LogOptions => {
     const { provider, lease, auth } = akash;
-    // A heartbeat a minute: none ends a read that waits.
+    // One heartbeat per minute, so that none ends a pending read.
     return { provider, lease, auth: auth.jwt, follow: true, tail: 1, heartbeatMs: 60_000 };
   };
 
@@ -225,7 +225,7 @@ describe.each<[string, () => Promise<Place>]>([
     });
   });
 
-  test("a signal ends a call that has no answer yet", async () => {
+  test("a signal ends a call without a response", async () => {
     await akash.setFault("hang-headers");
     try {
       await place.run(ask, akash.provider, { retries: 0 });
@@ -245,7 +245,7 @@ describe.each<[string, () => Promise<Place>]>([
     ["abort", "CANCELLED"],
     ["close", "CANCELLED"],
   ])("%s gives up a stream that has no answer yet", async (way, outcome) => {
-    // A bridge without a connection to the provider, to which none can be made.
+    // A bridge without a connection to the provider, which cannot be reached.
     await using bridge = await akash.startBridge();
     await akash.setFault("slow-connect=1m");
     try {
@@ -260,7 +260,7 @@ describe.each<[string, () => Promise<Place>]>([
   });
 });
 
-/** How many streams of logs a bridge has. */
+/** The number of a bridge's log streams. */
 async function calls(bridge: TestBridge): Promise<number> {
   const name = `akash_bridge_open_calls{method="${serviceLogs}"}`;
   return (await metricsOf(bridge.url))(name, 0);

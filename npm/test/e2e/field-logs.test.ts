@@ -1,5 +1,4 @@
-// Seen in the field: what a page has of the logs of pods that come, go, and write too
-// much at once.
+// Seen in the field: logs of pods that start, end, and write very long lines.
 
 import type { Page } from "playwright-core";
 import { afterEach, expect, test } from "vitest";
@@ -8,11 +7,11 @@ import type { TestBridge } from "../../src/testing/index.js";
 import { Stage, until } from "./harness.js";
 
 interface PageLogs {
-  /** The entries of each replica, in their order; a gap is null. */
+  /** The entries of each replica in order; a gap is null. */
   entries: Record<string, ({ text: string; continues: boolean } | null)[]>;
   states: string[];
   gaps: LogGap[];
-  /** How the stream ended; "" while it goes on. */
+  /** How the stream ended; "" while it is open. */
   ended: string;
 }
 
@@ -94,7 +93,7 @@ async function has(page: Page, replica: string, want: (string | null)[], patienc
 const told = (page: Page) =>
   page.evaluate(() => ({ states: pageLogs.states, gaps: pageLogs.gaps, ended: pageLogs.ended }));
 
-test("a line over 64 KiB silenced a replica for good, and the page was told nothing", async () => {
+test("a line over 64 KiB silenced a replica permanently, without an error", async () => {
   stage = await Stage.open({ fake: rest });
   const page = await follow();
   const { fake } = stage;
@@ -110,7 +109,7 @@ test("a line over 64 KiB silenced a replica for good, and the page was told noth
     ended: "",
   });
 
-  // Another bridge reads over the same line again; nothing is told twice.
+  // Another bridge skips the same line again; nothing is reported twice.
   await stage.bridge.kill();
   await fake.write(web, "five\n");
   await until("the stream notices", 10_000, async () =>
@@ -123,7 +122,7 @@ test("a line over 64 KiB silenced a replica for good, and the page was told noth
   expect(await told(page)).toMatchObject({ states: ["open", "reconnecting", "open"], ended: "" });
 }, 120_000);
 
-test("a line over 64 KiB at the end of a log is told, and later ones come", async () => {
+test("a line over 64 KiB at the end of a log is reported, and later ones arrive", async () => {
   stage = await Stage.open({ fake: rest });
   const page = await follow();
   const { fake } = stage;
@@ -161,7 +160,7 @@ test("a line over 64 KiB ended a log that is not followed, which looked complete
   );
 });
 
-test("a line longer than 1 MiB comes in entries that say that they continue", async () => {
+test("a line longer than 1 MiB arrives in entries that are marked as continued", async () => {
   stage = await Stage.open({ fake: ["--log-lines", "0"] });
   const page = await follow();
   await stage.fake.write(web, `${"ä".repeat(900_000)}\nnext\n`);

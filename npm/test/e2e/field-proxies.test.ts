@@ -13,7 +13,7 @@ import {
   startNginx,
 } from "./proxies.js";
 
-/** What a page has of its stream, and when it began, in milliseconds. */
+/** What a page has received of its stream, and when it started, in milliseconds. */
 interface Proxied {
   messages: string[];
   states: StreamState[];
@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
 
-/** How many WebSockets the page has opened. */
+/** The number of WebSockets that the page has opened. */
 let sockets = 0;
 
 /** Follows the log of a replica in a page. */
@@ -81,7 +81,7 @@ async function follow(proxy: RunningProxy, options: ClientOptions, more: Partial
 
 const seen = (page: Page) => page.evaluate(() => proxied);
 
-/** Waits for the first line, and how long the page waited for it. */
+/** Waits for the first line, and returns how long the page waited for it. */
 const first = (page: Page, within: number) =>
   until("there is a first line, or an error", within, async () => (await seen(page)).took);
 
@@ -93,7 +93,7 @@ async function log(): Promise<string[]> {
 
 let written = 0;
 
-/** Has the log go on, and waits for the line in the page. */
+/** Appends a line to the log, and waits for it in the page. */
 async function goOn(page: Page): Promise<void> {
   const line = `line ${++written}`;
   await stage.fake.write({ service: stage.fake.services[0], replica: 0 }, `${line}\n`);
@@ -132,7 +132,7 @@ describe.each<[string, () => Promise<RunningProxy>]>([
   );
 });
 
-describe("behind an nginx that holds answers back", () => {
+describe("behind an nginx that buffers responses", () => {
   test.each<[string, ClientOptions, ProxyOptions?]>([
     ["with transport fetch", { transport: "fetch" }],
     ["where WebSockets do not pass either", { transport: "auto" }],
@@ -153,7 +153,7 @@ describe("behind an nginx that holds answers back", () => {
     });
   });
 
-  test("a stream goes over a WebSocket where that passes, and the next one at once", async () => {
+  test("a stream uses a WebSocket if possible, and the next one does so at once", async () => {
     const lines = [...ignoring, ...gzipping, ...nginxSockets];
     await using proxy = await startNginx(stage.url, { lines, tls: true });
     const page = await follow(proxy, { transport: "auto" });
@@ -176,7 +176,7 @@ describe("behind an nginx that holds answers back", () => {
     expect(sockets).toBe(2);
   });
 
-  test("a log that ends comes whole, over fetch", async () => {
+  test("a log that ends arrives completely, over fetch", async () => {
     await using proxy = await startNginx(stage.url, { lines: ignoring });
     const page = await follow(proxy, { transport: "fetch" }, { follow: false });
     await first(page, 10_000);
@@ -186,7 +186,7 @@ describe("behind an nginx that holds answers back", () => {
   });
 });
 
-test("a provider that is slow to reach is not taken for a proxy that holds back", async () => {
+test("a slow provider is not mistaken for a proxy that buffers", async () => {
   await using stage2 = await stage.withNewBridge();
   await using proxy = await startNginx(stage2.url);
   await stage.fake.setFault("slow-connect=6s");
@@ -201,7 +201,7 @@ test("a provider that is slow to reach is not taken for a proxy that holds back"
   }
 });
 
-test("a quiet log goes on behind a proxy_read_timeout of 10 s, without a break", async () => {
+test("a quiet log stays open behind a proxy_read_timeout of 10 s", async () => {
   await using proxy = await startNginx(stage.url, { lines: ["proxy_read_timeout 10s;"] });
   const page = await follow(proxy, {});
   await first(page, 10_000);
@@ -213,7 +213,7 @@ test("a quiet log goes on behind a proxy_read_timeout of 10 s, without a break",
   expect(gaps).toBe(0);
 });
 
-test("a proxy that cuts sooner than heartbeats come is met with more of them", async () => {
+test("heartbeats become more frequent behind a proxy that closes connections before they come", async () => {
   await using proxy = await startNginx(stage.url, { lines: ["proxy_read_timeout 3s;"] });
   const page = await follow(proxy, {});
   await first(page, 10_000);

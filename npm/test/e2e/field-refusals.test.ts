@@ -1,5 +1,5 @@
-// Field: what was wrong with a client certificate, a token, a manifest or a status was
-// told wrongly or not at all.
+// Field: problems of a client certificate, a token, a manifest or a status were
+// reported wrongly or not at all.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ProviderStatus } from "../../src/index.js";
@@ -9,7 +9,7 @@ import { getProviderStatus } from "./page.js";
 
 type Refusal = { status: string; error?: { code: string; reason: string; message: string } };
 
-/** Makes a call of a lease in a page. */
+/** Makes a call about a lease in a page. */
 async function call(stage: Stage, method: "getManifest" | "sendManifest", request: object) {
   const page = await stage.page("module", { retries: 0 });
   return (await page.evaluate(
@@ -23,8 +23,8 @@ async function call(stage: Stage, method: "getManifest" | "sendManifest", reques
   )) as Refusal;
 }
 
-// Provider 0.6.4 refused a certificate that it had asked for, and the page read that it
-// had not, and should use a token, which that provider does not know.
+// Provider 0.6.4 refused a certificate that it had requested. The error said that it had
+// not, and suggested a token, which that provider does not support.
 describe.each(["0.6.4", "0.14.0"])("a client certificate that provider %s refuses", (version) => {
   let stage: Stage;
   beforeAll(async () => {
@@ -56,7 +56,7 @@ describe.each(["0.6.4", "0.14.0"])("a client certificate that provider %s refuse
     expect(error?.reason).toBe("wrongTenant");
   });
 
-  test("and one that it takes", async () => {
+  test("and one that it accepts", async () => {
     const { provider, lease } = stage.fake;
     const auth = await stage.fake.clientCertificate();
     expect(await call(stage, "getManifest", { provider, lease, auth })).toEqual({
@@ -65,7 +65,7 @@ describe.each(["0.6.4", "0.14.0"])("a client certificate that provider %s refuse
   });
 });
 
-describe("what a provider says over REST", () => {
+describe("a provider's responses over REST", () => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await Stage.open({ fake: ["--provider-version", "0.4.8", "--lease-rpc", "none"] });
@@ -81,7 +81,7 @@ describe("what a provider says over REST", () => {
   };
 
   // A 403 and a 408 for a manifest were INTERNAL.
-  test("a refused manifest has the provider's words", async () => {
+  test("a refused manifest has the provider's message", async () => {
     await stage.fake.setAnswer("/manifest", 403, "hostname not allowed");
     const error = await sent();
     expect(error).toMatchObject({ code: "PERMISSION_DENIED", reason: "manifestRefused" });
@@ -103,7 +103,7 @@ describe("what a provider says over REST", () => {
   };
 
   // Storage of -275152609037 bytes became 0, and 2^64 free bytes of memory all free.
-  test("amounts that cannot be are bounded, and told", async () => {
+  test("impossible amounts are limited, and reported", async () => {
     const { errors, cluster } = await status({
       available: {
         nodes: [{ name: "n1", allocatable: { memory: 1000 }, available: { memory: 2 ** 64 } }],
@@ -119,8 +119,8 @@ describe("what a provider says over REST", () => {
     expect(memory?.allocated?.value).toBe(1000);
   });
 
-  // A provider that had yet to look at its cluster was shown as one without nodes.
-  test("an inventory that is not known is absent, and told", async () => {
+  // A provider that had not yet inspected its cluster was shown as one without nodes.
+  test("an unknown inventory is absent, and reported", async () => {
     const { errors, cluster } = await status({ available: {}, error: {} });
     expect(errors.join()).toMatch(/inventory is not known/);
     expect(cluster?.leases?.active).toBe(2);
@@ -128,7 +128,7 @@ describe("what a provider says over REST", () => {
   });
 });
 
-// A port that accepted connections and said nothing cost the first call 8.1 seconds.
+// A port that accepted connections and never answered cost the first call 8.1 seconds.
 test("a silent gRPC port costs little", async () => {
   const stage = await Stage.open({ fake: ["--fault", "grpc-hang-accept"] });
   try {
@@ -142,8 +142,8 @@ test("a silent gRPC port costs little", async () => {
   }
 });
 
-// A token without a deployment's services was refused, and the claim not named.
-test("a claim that is missing is named before the token is sent", async () => {
+// A token without a deployment's services was refused without naming the claim.
+test("a missing claim is named before the token is sent", async () => {
   const stage = await Stage.open({ fake: ["--lease-rpc", "none"] });
   try {
     const { provider, lease } = stage.fake;

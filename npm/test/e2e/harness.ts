@@ -1,5 +1,5 @@
-// The whole product as its users have it: the built testserver and bridge, and
-// Chromium with the built package in it.
+// The whole product as users run it: the built testserver and bridge, and Chromium with
+// the built package.
 
 import { readFile } from "node:fs/promises";
 import http, { createServer, type Server } from "node:http";
@@ -73,7 +73,7 @@ const pages = (options: ClientOptions & { bridgeUrl: string }): Record<string, s
     </script>`,
 });
 
-/** Ways by which a page gets the client. */
+/** The ways in which a page loads the client. */
 export type Flavour = "script" | "module";
 
 /** Options of a stage: flags of its programs. */
@@ -83,7 +83,7 @@ export interface StageOptions {
   chromium?: string[];
 }
 
-/** A fake provider, a bridge before it, and a browser before that. */
+/** A fake provider, a bridge in front of it, and a browser. */
 export class Stage {
   readonly fake: TestProvider;
   readonly bridge: TestBridge;
@@ -126,7 +126,7 @@ export class Stage {
     return page;
   }
 
-  /** Opens the bridge's dashboard, and makes a client of the test's own there. */
+  /** Opens the bridge's dashboard, and creates a client for the test there. */
   async dashboard(fields: Record<string, string | number> = {}): Promise<Page> {
     const page = await this.browser.newPage();
     const fragment = new URLSearchParams(
@@ -139,17 +139,17 @@ export class Stage {
     return page;
   }
 
-  /** Closes all pages, so that one test's streams do not go on in the next. */
+  /** Closes all pages, so that one test's streams do not continue in the next. */
   async closePages(): Promise<void> {
     await Promise.all(this.browser.contexts().map((context) => context.close()));
   }
 
-  /** What the programs wrote to stderr, for the report of a failed test. */
+  /** The programs' output to stderr, for the report of a failed test. */
   errors(): string {
     return this.fake.errors();
   }
 
-  /** Returns this stage with a bridge that remembers nothing. */
+  /** Returns this stage with a new bridge without caches. */
   async withNewBridge(...args: string[]): Promise<Stage & AsyncDisposable> {
     const bridge = await this.fake.startBridge(...args);
     const stage = new Stage(this.fake, bridge, this.browser, this.#site);
@@ -163,7 +163,7 @@ export class Stage {
   }
 }
 
-/** Starts Debian's Chromium, with further flags, so that it talks to nobody but the tests. */
+/** Starts Debian's Chromium, with additional flags, so that it only connects to the tests. */
 export function launch(...further: string[]): Promise<Browser> {
   return chromium.launch(launchOptions(...further));
 }
@@ -175,7 +175,7 @@ export function launch(...further: string[]): Promise<Browser> {
 export async function metricsOf(
   bridgeUrl: string,
 ): Promise<(name: string, absent?: number) => number> {
-  // Not fetch: Node would keep the connection, which the bridge counts.
+  // Not fetch: Node would keep the connection open, which the bridge counts.
   const text = await new Promise<string>((resolve, reject) => {
     const url = `${bridgeUrl}/metrics`;
     const options = { agent: false, rejectUnauthorized: false };
@@ -193,7 +193,7 @@ export async function metricsOf(
   };
 }
 
-/** Waits until check returns something else than undefined or false. */
+/** Waits until check returns something other than undefined or false. */
 export async function until<T>(
   what: string,
   timeoutMs: number,

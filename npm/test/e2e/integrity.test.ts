@@ -1,4 +1,4 @@
-// Pages that hold what they load from a bridge to its hash.
+// Pages that verify the hash of what they load from a bridge.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -46,7 +46,7 @@ test("a page with the script's hash and a strict policy works", async () => {
   expect(await page.evaluate(ask, [stage.url, stage.fake.ready.provider] as const)).toBe("success");
 });
 
-test("its hash stands for the module, too: another module is refused", async () => {
+test("its hash also covers the module: another module is refused", async () => {
   const page = await stage.browser.newPage();
   const other = Buffer.from("\0asm\x01\0\0\0", "latin1");
   await page.route("**/*.wasm", (route) =>
@@ -62,7 +62,7 @@ test("its hash stands for the module, too: another module is refused", async () 
   );
 });
 
-test("another script is not run", async () => {
+test("another script does not run", async () => {
   const page = await stage.browser.newPage();
   await page.route("**/*.js", (route) =>
     route.fulfill({ body: "AkashProvider = 1", headers: { "Access-Control-Allow-Origin": "*" } }),

@@ -1,5 +1,5 @@
-// What a page does with a lease, with the same code whichever way its provider is
-// spoken to and whichever credential is shown.
+// A page's calls about a lease, with the same code for every protocol of the provider
+// and every credential.
 
 import { createHash } from "node:crypto";
 import type { Page } from "playwright-core";
@@ -10,11 +10,11 @@ import { Stage, until } from "./harness.js";
 import type { Failure } from "./page.js";
 
 declare global {
-  /** What the page's stream has given so far, by its own count. */
+  /** What the page's stream has delivered so far. */
   var seen: number;
 }
 
-/** Options of a call that cross to the page. */
+/** Options of a call that are passed to the page. */
 interface Request {
   auth?: Auth | undefined;
   lease?: object;
@@ -26,7 +26,7 @@ interface Request {
   reconnect?: boolean;
 }
 
-/** What a page has made of a stream. */
+/** What a page received from a stream. */
 interface Outcome<T> {
   items: T[];
   error?: Failure;
@@ -35,7 +35,7 @@ interface Outcome<T> {
 /** A replica's log: its hash is over all lines, each with a newline. */
 type Gathered = Pick<ReplicaLog, "service" | "replica" | "lines" | "sha256">;
 
-/** Reads logs in the page until they end, or so many lines have come. */
+/** Reads logs in the page until they end, or the given number of lines has arrived. */
 function streamLogs(page: Page, request: object, lines = Infinity): Promise<Outcome<Gathered>> {
   return page.evaluate(
     async ([request, lines]) => {
@@ -71,7 +71,7 @@ function streamLogs(page: Page, request: object, lines = Infinity): Promise<Outc
   );
 }
 
-/** Reads another stream in the page until it ends, or so many items have come. */
+/** Reads another stream in the page until it ends, or the given number of items has arrived. */
 function stream<T>(
   page: Page,
   method: "streamServiceStatus" | "streamLeaseEvents",
@@ -97,7 +97,7 @@ function stream<T>(
   ) as Promise<Outcome<T>>;
 }
 
-/** Makes a call with one answer in the page. */
+/** Makes a unary call in the page. */
 function call(
   page: Page,
   method: "restartServices" | "sendManifest" | "getManifest",
@@ -114,7 +114,7 @@ function call(
   );
 }
 
-/** Waits until the page's stream has given so many items. */
+/** Waits until the page's stream has delivered the given number of items. */
 const given = (page: Page, count: number) =>
   until(
     `${count} items in the page`,
@@ -155,7 +155,7 @@ describe.each([
 ] as const)("over $dialect", ({ flags, over, transport, history }) => {
   let stage: Stage;
   let page: Page;
-  /** Everything that a page, or whoever looks at its console, gets to see. */
+  /** Everything that is visible in a page or its console. */
   const told: string[] = [];
   const secrets: string[] = [];
 
@@ -187,14 +187,14 @@ describe.each([
     return { provider, lease, ...options };
   };
 
-  /** What the fake's replicas have written, but for those that have written nothing. */
+  /** What the fake provider's replicas have written, without those that have written nothing. */
   const written = async (): Promise<Gathered[]> =>
     (await stage.fake.logs())
       .filter(({ lines }) => lines > 0)
       .map(({ bytes: _, ...log }) => log)
       .sort(byReplica);
 
-  /** Reads logs that end well. */
+  /** Reads logs that end without an error. */
   async function logs(options: Request, lines?: number): Promise<Gathered[]> {
     const { items, error } = await streamLogs(page, request(options), lines);
     expect(error, stage.errors()).toBeUndefined();
@@ -208,13 +208,13 @@ describe.each([
       auth = credential === "mTLS" ? await byCertificate() : byToken(stage.fake.ready.jwt);
     });
 
-    test("the whole history comes, in order and byte by byte", async () => {
+    test("the whole history arrives, in order and byte by byte", async () => {
       const want = await written();
       expect(total(want)).toBeGreaterThanOrEqual(history);
       expect(await logs({ auth })).toEqual(want);
     });
 
-    test("what is written comes to those who follow", async () => {
+    test("followers get what is written", async () => {
       const before = await written();
       const following = logs({ auth, follow: true }, total(before) + 2 * before.length);
       await given(page, total(before));
@@ -232,7 +232,7 @@ describe.each([
       expect(await logs({ auth, filter: { name: "db" } })).toEqual(db);
     });
 
-    test("a tail is the last lines, where the provider can be told", async () => {
+    test("a tail is the last lines, if the provider supports it", async () => {
       const want = await Promise.all(
         (await written()).map(async (log) => {
           if (over === "grpc") return log; // AEP-37 has no tail
@@ -243,7 +243,7 @@ describe.each([
       expect(await logs({ auth, tail: 7 })).toEqual(want);
     });
 
-    test("a service's status comes, and its changes to those who follow", async () => {
+    test("a service's status arrives, and followers get its changes", async () => {
       const replicas = (services: Services) =>
         services.find(({ name }) => name === "db")?.status.total;
       const { items, error } = await stream<Services>(
@@ -269,7 +269,7 @@ describe.each([
       expect(followed.items.map(replicas)).toEqual([before, before + 1]);
     });
 
-    test("events come, and new ones to those who follow", async () => {
+    test("events arrive, and followers get new ones", async () => {
       const all = await stream<Event>(page, "streamLeaseEvents", request({ auth }));
       expect(all.error, stage.errors()).toBeUndefined();
       expect(all.items[0]).toMatchObject({
@@ -295,7 +295,7 @@ describe.each([
       });
     });
 
-    test("a manifest is got and sent, and refused in the provider's words", async () => {
+    test("a manifest is read and sent, and refused with the provider's message", async () => {
       const got = await call(page, "getManifest", request({ auth }));
       expect(got, stage.errors()).toMatchObject({ status: "success", method: "rest" });
       const manifest = await stage.fake.manifest();
@@ -338,7 +338,7 @@ describe.each([
       );
     });
 
-    test("a restart tells of each replica, where the provider can", async () => {
+    test("a restart returns the result of each replica, if the provider supports it", async () => {
       const web = { auth, filter: { name: "web" }, timeoutMs: 5_000 };
       if (over === "rest") {
         const result = await call(page, "restartServices", request(web));
@@ -379,7 +379,7 @@ describe.each([
     });
   });
 
-  /** Reads logs that end badly, and returns how. */
+  /** Reads logs that end with an error, and returns it. */
   async function failure(options: Request, on = page): Promise<Failure> {
     const { items, error } = await streamLogs(on, request({ retries: 0, ...options }));
     expect(items).toEqual([]);
@@ -397,7 +397,7 @@ describe.each([
     },
   });
 
-  test("a token signed by a wallet (ADR-036) that permits logs alone gets them", async () => {
+  test("a token signed by a wallet (ADR-036) that only permits logs gets them", async () => {
     const token = await stage.fake.token({ alg: "ES256KADR36", claims: granting(["logs"]) });
     expect(await logs({ auth: byToken(token), filter: { name: "db" } })).toEqual(
       (await written()).filter(({ service }) => service === "db"),
@@ -517,7 +517,7 @@ describe.each([
     },
   );
 
-  test("getToken is asked again where the provider refuses its token", async () => {
+  test("getToken is called again if the provider refuses its token", async () => {
     const forged = await stage.fake.token({ key: "forged" });
     const { jwt } = stage.fake.ready;
     secrets.push(forged);
@@ -538,7 +538,7 @@ describe.each([
     expect(result, stage.errors()).toEqual({ status: "success", attempts: 2, asked: 2 });
   });
 
-  test("a provider that dies ends a stream that may not reconnect, and is there again when it is", async () => {
+  test("a crash of the provider ends a stream that may not reconnect, and calls work again after its restart", async () => {
     const auth = byToken(stage.fake.ready.jwt);
     const following = streamLogs(
       page,
@@ -558,13 +558,13 @@ describe.each([
     });
   });
 
-  test("no token and no key is in a log, a metric, an error or the console", async () => {
+  test("no log, metric, error or console output contains a token or key", async () => {
     const metrics = await (await fetch(`${stage.url}/metrics`)).text();
     expect(metrics).toContain("ServiceLogs");
     const log = stage.bridge.errors();
     expect(log).toContain("ServiceLogs");
     expect(told.length).toBeGreaterThan(10);
-    // The first part of a token, its header, is the same in all, and no secret.
+    // The first part of a token, its header, is always the same, and not secret.
     const kept = secrets.filter((secret) => secret.length > 20 && secret !== secrets[1]);
     expect(kept.length).toBeGreaterThan(10);
     for (const secret of kept) {

@@ -12,11 +12,11 @@ interface Source {
 }
 
 declare global {
-  /** What a page knows of the logs that it follows. */
+  /** What a page has received of the logs that it follows. */
   var state: {
     logs: Map<string, Source & { lines: number; text: string[] }>;
     lines: number;
-    /** How the stream ended; "" while it goes on. */
+    /** How the stream ended; "" while it is open. */
     ended: string;
   };
 }
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
 
-/** How a page takes lines. */
+/** How a page reads lines. */
 type Style = "line by line" | "in batches";
 
 /**
@@ -78,7 +78,7 @@ function follow(page: Page, { ready }: TestProvider, style: Style): Promise<void
   );
 }
 
-/** Waits until the page has seen so many lines. */
+/** Waits until the page has received the given number of lines. */
 async function seen(page: Page, want: number): Promise<void> {
   await until(`${want} lines in the page`, 30_000, async () => {
     const { lines, ended } = await page.evaluate(() => ({
@@ -109,15 +109,15 @@ const byReplica = (a: Source, b: Source) =>
 
 const sum = (logs: { lines: number }[]) => logs.reduce((lines, log) => lines + log.lines, 0);
 
-/** Returns what the provider has written, as gathered returns what a page has read. */
+/** Returns what the provider has written, in the form of gathered. */
 async function written(fake: TestProvider) {
   return (await fake.logs()).map(({ bytes: _, ...log }) => log).sort(byReplica);
 }
 
-/** Returns how many log streams the provider has open. */
+/** Returns the number of the provider's open log streams. */
 const open = () => stage.fake.open(serviceLogs);
 
-test("the provider's messages hold parts of lines, which the tests below rely on", async () => {
+test("the provider's messages contain parts of lines, which the tests below rely on", async () => {
   const { provider, lease, jwt } = stage.fake.ready;
   const response = await fetch(stage.url + serviceLogs, {
     method: "POST",
@@ -217,7 +217,7 @@ describe.each<[Flavour, ClientOptions]>([
   });
 });
 
-test("text is as it was written, of every script and of any length, and made without a decoder", async () => {
+test("text of every script and any length is unchanged, and created without a decoder", async () => {
   const other = await Stage.open({ fake: ["--log-lines", "0"] });
   try {
     let scripts = "";
@@ -262,7 +262,7 @@ test("text is as it was written, of every script and of any length, and made wit
   }
 });
 
-test("a provider that has only REST gives the same, in order and byte by byte", async () => {
+test("a provider with REST only returns the same, in order and byte by byte", async () => {
   const other = await Stage.open({ fake: ["--lease-rpc", "none", "--log-lines", "20000"] });
   try {
     const logs = await other.fake.logs();

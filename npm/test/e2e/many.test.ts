@@ -1,17 +1,17 @@
-// More streams than a browser makes requests to a host over HTTP/1.1, which is six.
+// More streams than the six requests to a host that a browser makes over HTTP/1.1.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Stage, serviceLogs, until } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
-/** How many streams one page holds. */
+/** The number of streams in one page. */
 const streams = 200;
 
-/** How many lines of history each of them gets, of all replicas together. */
+/** The number of history lines that each of them gets, of all replicas together. */
 const history = 300;
 
 declare global {
-  /** What each stream of the page has given so far. */
+  /** What each stream of the page has delivered so far. */
   var many: { lines: number; ended: string }[];
 }
 
@@ -55,7 +55,7 @@ test(`${streams} logs are followed in one page over HTTP/1.1, and calls stay qui
     expect(result.error).toBeUndefined();
     calls.push(result.took);
   };
-  /** Waits until every stream has so many lines, and calls the provider meanwhile. */
+  /** Waits until every stream has the given number of lines, and calls the provider meanwhile. */
   const seen = async (want: number) => {
     await until(`${want} lines in each of ${streams} streams`, 40_000, async () => {
       await ask();
@@ -90,7 +90,7 @@ test(`${streams} logs are followed in one page over HTTP/1.1, and calls stay qui
   await until("no stream is left", 1_000, async () => (await fake.open(serviceLogs)) === 0);
 });
 
-test("where the page's Content-Security-Policy bars WebSockets, streams go by fetch, or say why they cannot", async () => {
+test("if the page's Content-Security-Policy blocks WebSockets, streams use fetch, or fail with the reason", async () => {
   const { provider, lease, auth } = stage.fake;
   const page = await stage.page("module");
   const first = await page.evaluate(

@@ -8,7 +8,7 @@ declare global {
   var client: Client;
 }
 
-/** An error as it crosses from the page to the test. */
+/** An error as it is passed from the page to the test. */
 export interface Failure {
   name: string;
   code: string;
@@ -18,7 +18,7 @@ export interface Failure {
   attempts?: number | undefined;
 }
 
-/** A result of a call as it crosses from the page to the test. */
+/** A result of a call as it is passed from the page to the test. */
 export interface Result {
   status: "success" | "error";
   response?: unknown;

@@ -1,5 +1,5 @@
-// What a page should get for a message, made from its protojson without any of
-// the product's code.
+// The expected form of a message in a page, made from its protojson without the
+// product's code.
 
 // Powers of ten, as exponents: 63900e-3 is read exactly, 63900 * 1e-3 is not.
 const decimal: Record<string, number> = {

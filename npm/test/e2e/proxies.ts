@@ -1,5 +1,5 @@
-// Proxies before a bridge: Debian's nginx and HAProxy, each with a configuration of the
-// test's own.
+// Proxies in front of a bridge: Debian's nginx and HAProxy, with the test's
+// configurations.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,28 +10,28 @@ import { join } from "node:path";
 import { freePorts } from "../../../testserver/chaos/ports.mjs";
 import { until } from "./harness.js";
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface RunningProxy extends AsyncDisposable {
   /** Its URL, for `bridgeUrl`. */
   url: string;
 }
 
-/** How a proxy is to be. */
+/** The options of a proxy. */
 export interface ProxyOptions {
-  /** Further lines, of nginx's location, or of HAProxy's defaults. */
+  /** Additional lines for nginx's location, or for HAProxy's defaults. */
   lines?: string[];
-  /** Whether it speaks TLS and HTTP/2 with pages. */
+  /** Whether it serves TLS and HTTP/2. */
   tls?: boolean;
 }
 
-/** The lines with which nginx passes WebSockets on. */
+/** The lines with which nginx passes on WebSockets. */
 export const nginxSockets = [
   "proxy_http_version 1.1;",
   "proxy_set_header Upgrade $http_upgrade;",
   "proxy_set_header Connection $http_connection;",
 ];
 
-/** Starts nginx with nothing but proxy_pass and the lines given. */
+/** Starts nginx with only proxy_pass and the given lines. */
 export function startNginx(bridgeUrl: string, { lines = [], tls }: ProxyOptions = {}) {
   return startProxy("nginx", tls, (port, folder) => ({
     args: ["-p", folder, "-c", "proxy.conf", "-e", "stderr"],
@@ -60,7 +60,7 @@ export function startNginx(bridgeUrl: string, { lines = [], tls }: ProxyOptions 
   }));
 }
 
-/** Starts HAProxy with the timeouts that it wants and the lines given. */
+/** Starts HAProxy with the timeouts that it requires and the given lines. */
 export function startHAProxy(bridgeUrl: string, { lines = [], tls }: ProxyOptions = {}) {
   return startProxy("haproxy", tls, (port, folder) => ({
     args: ["-f", join(folder, "proxy.conf"), "-db", "-q"],
@@ -92,7 +92,7 @@ async function startProxy(
   const port = await freePorts();
   const { config, args } = made(port, folder);
   await writeFile(join(folder, "proxy.conf"), config);
-  // Debian has them where not everybody's path leads.
+  // Debian installs them in a directory that is not in every PATH.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
   const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env });
   let errors = "";
@@ -122,7 +122,7 @@ async function startProxy(
   return { url: `${tls ? "https" : "http"}://127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
 }
 
-/** Makes a certificate and its key, in one file, as both proxies take it. */
+/** Creates a certificate and its key in one file, as both proxies require. */
 async function makeCertificate(folder: string): Promise<void> {
   const args =
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
@@ -131,7 +131,7 @@ async function makeCertificate(folder: string): Promise<void> {
   await writeFile(cert, (await readFile(cert, "utf8")) + (await readFile(key, "utf8")));
 }
 
-/** Reports whether somebody listens on a port. */
+/** Reports whether a port accepts connections. */
 async function listens(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {

@@ -28,7 +28,7 @@ describe.each([
   ["18", join(root, "npm/test/react-18/node_modules")],
   ["19", join(root, "npm/node_modules")],
 ])("React %s", (major, modules) => {
-  /** Builds a file of this directory as a user's bundler does. */
+  /** Builds a file of this directory as a user's bundler would. */
   async function bundle(entry: string, format: "iife" | "cjs"): Promise<string> {
     const outfile = join(folder, `${entry}-${major}.${format === "cjs" ? "cjs" : "js"}`);
     await build({
@@ -78,7 +78,7 @@ describe.each([
     return { provider, lease, auth: auth.jwt, ...more };
   };
 
-  test("shows a log's latest lines, rendering once a frame and not once a line, and ends with its component", async () => {
+  test("shows a log's latest lines, renders once per frame, and ends with its component", async () => {
     await open();
     const before = (await stage.fake.streams()).total[serviceLogs] ?? 0;
     const written = (await stage.fake.logs()).reduce((sum, { lines }) => sum + lines, 0);
@@ -107,7 +107,7 @@ describe.each([
     expect(lines.map(({ id }) => id)).toEqual(
       Array.from({ length: 1000 }, (_, i) => written - 1000 + i),
     );
-    // Strict Mode renders twice; the first renders are of no frame of the stream's.
+    // Strict Mode renders twice, and the first renders are not for a frame of the stream.
     expect(renders).toBeLessThanOrEqual(2 * (frames + 3));
     expect(functions).toBe(4);
     // Strict Mode also mounts twice.
@@ -121,7 +121,7 @@ describe.each([
     expect(told).toEqual([]);
   });
 
-  test("holds still while it is paused, and misses nothing", async () => {
+  test("does not change while it is paused, and loses nothing", async () => {
     await open();
     const [log] = await stage.fake.logs();
     if (!log) throw new Error("no logs");
@@ -149,14 +149,14 @@ describe.each([
     await shows("#logs", /open: 1 lines/);
     await page.evaluate(() => app.logs.restart());
     await shows("#logs", new RegExp(`open: ${log.lines + 4} lines`));
-    // To leave while it is paused leaves nothing behind.
+    // Unmounting while paused leaves no stream open.
     await page.evaluate(() => app.logs.pause());
     await unmount();
     await closes(serviceLogs);
     expect(told).toEqual([]);
   });
 
-  test("tells why a stream ended, and goes on with options that mean something else", async () => {
+  test("returns why a stream ended, and restarts when the options' content changes", async () => {
     await open();
     await render({ logs: logs({ auth: stage.fake.auth.expired }) });
     await shows("#logs", /ended: 0 lines/);
@@ -167,14 +167,14 @@ describe.each([
     expect(told).toEqual([]);
   });
 
-  test("throws what is wrong with the program, for an error boundary", async () => {
+  test("throws errors of the program, for an error boundary", async () => {
     await open();
     await render({ logs: logs({ provider: 7 }) });
     await shows("main", /failed/);
     expect(await page.evaluate(() => app.caught)).toMatch(/^TypeError: provider must be a string/);
   });
 
-  test("shows a provider's status as it changes, by one stream for all components", async () => {
+  test("shows a provider's status as it changes, with one stream for all components", async () => {
     await open();
     const before = (await stage.fake.streams()).total[streamStatus] ?? 0;
     const { provider } = stage.fake;
@@ -188,7 +188,7 @@ describe.each([
       const texts = await page.locator(".status").allInnerTexts();
       return texts.length === 5 && texts.every((text) => text === `open: ${active + 100} leases`);
     });
-    // Those that leave do not end the others'.
+    // Unmounting some components does not end the stream of the others.
     await render({ provider, watchers: 1 });
     await page.locator(".status").nth(1).waitFor({ state: "detached" });
     expect(await stage.fake.open(streamStatus)).toBe(1);
@@ -210,7 +210,7 @@ describe.each([
     expect(told).toEqual([]);
   });
 
-  test("renders on a server, and goes on from there in the page", async () => {
+  test("renders on a server, and hydrates in the page", async () => {
     const server = await import(pathToFileURL(await bundle("react-server.tsx", "cjs")).href);
     const props = { provider: stage.fake.provider, logs: logs({ maxLines: 10 }) };
     const html: string = (server.default ?? server).render(props);

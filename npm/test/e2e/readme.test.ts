@@ -1,4 +1,4 @@
-// Everything that users copy out of the documents, pasted and run.
+// Runs everything that users copy from the documents.
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { executablePath } from "../../../testserver/chromium.mjs";
 import type * as Package from "../../src/node.js";
 import { root, Stage, until } from "./harness.js";
 
-/** Where users copy code from. */
+/** The documents from which users copy code. */
 const documents = ["README.md", "npm/README.md", ...markdown("npm/docs")];
 
 /** An example in one of them. */
@@ -27,10 +27,10 @@ const snippets: Snippet[] = documents.flatMap((document) => {
   return [...fences].map(([, language = "", code = ""]) => ({ document, language, code }));
 });
 
-/** What is code of a page or a program; the rest is for shells. */
+/** The examples for pages and programs; the others are for shells. */
 const programs = snippets.filter(({ language }) => /^([jt]sx?|html)$/.test(language));
 
-/** The examples that a test has asked for. */
+/** The examples that a test has used. */
 const tested = new Set<Snippet>();
 
 let stage: Stage;
@@ -77,7 +77,7 @@ function example(language: string, text: string, document = "README.md"): string
   return snippet.code;
 }
 
-/** Puts what a user knows where an example has a placeholder. */
+/** Replaces an example's placeholders by a user's values. */
 function fill(code: string): string {
   const { provider, lease, auth } = stage.fake;
   return code
@@ -88,16 +88,16 @@ function fill(code: string): string {
     .replaceAll("eyJ…", auth.jwt.token);
 }
 
-/** Has a bundle import the package from the site that serves it, with its module. */
+/** Makes a bundle import the package from the site that serves it, with its module. */
 function leavePackage({ onResolve }: PluginBuild): void {
   onResolve({ filter: /^akash-provider-web$/ }, () => ({ path: "/dist/index.js", external: true }));
 }
 
-/** Runs a program of npm's in the project; it throws what the program wrote if that fails. */
+/** Runs a program of npm in the project. If it fails, it throws the program's output. */
 async function run(program: string, ...args: string[]): Promise<string> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: project,
-    // Not this test's own run.
+    // Not the variables of this test's own run.
     env: { PATH: process.env.PATH, HOME: project, CHROMIUM: executablePath },
   });
   let output = "";
@@ -111,11 +111,11 @@ async function run(program: string, ...args: string[]): Promise<string> {
   return output;
 }
 
-/** Where the templates of `npm create vite` and `npx create-next-app` are. */
+/** The directory of the templates of `npm create vite` and `npx create-next-app`. */
 const vite = "npm/test/readme/node_modules/create-vite";
 const next = "npm/test/readme/node_modules/create-next-app/dist/templates";
 
-/** Stock projects: their settings, where their code lies, and the TypeScript they ask for. */
+/** Template projects: their settings, the place of their code, and their TypeScript version. */
 const stock = [
   {
     name: "Vite, vanilla-ts",
@@ -155,7 +155,7 @@ describe.each(stock)("in a new project of $name", ({ name, tsconfig, code, types
   });
 });
 
-test("a mistake in an example would be found", async () => {
+test("a mistake in an example is found", async () => {
   const dir = join(project, "wrong");
   await mkdir(join(dir, "src"), { recursive: true });
   await cp(join(root, vite, "template-vanilla-ts/tsconfig.json"), join(dir, "tsconfig.json"));
@@ -176,7 +176,7 @@ describe.each([
     );
   });
 
-  test("says what a placeholder is, where that is left", async () => {
+  test("names a placeholder that was not replaced", async () => {
     const code = example("ts", text, document).replaceAll("http://127.0.0.1:8080", stage.url);
     expect(await inPage(code)).toBe(
       'provider is the placeholder "akash1…": put a provider\'s address in its place',
@@ -215,7 +215,7 @@ test("the documented credentials are accepted", async () => {
   ]);
 });
 
-test("the documented evidence of a lease's environment comes as it stands", async () => {
+test("the documented attestation works as it stands", async () => {
   const document = "npm/docs/attestation.md";
   expect(await inPage(fill(example("ts", "gpuReports", document)))).toBe("snp: 1184 bytes, 0 GPUs");
   const bound = `${fill(example("ts", "tlsPublicKey", document))}
@@ -227,7 +227,7 @@ test("the documented evidence of a lease's environment comes as it stands", asyn
   expect(await inPage(bound)).toBe("nonceMismatch");
 });
 
-/** Builds a program for a page, and returns the first thing that it says there. */
+/** Builds a program for a page, and returns its first output there. */
 async function inPage(code: string): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents: code, loader: "ts", resolveDir: project },
@@ -275,7 +275,7 @@ test("the documented script tag with a hash works", async () => {
 test("the documented React component is the App of Vite's template as it stands", async () => {
   const dir = join(project, "vite-app");
   await cp(join(root, vite, "template-react-ts"), dir, { recursive: true });
-  // Of its plugin this needs nothing: Vite itself reads JSX.
+  // Its plugin is not needed: Vite itself compiles JSX.
   await rm(join(dir, "vite.config.ts"));
   await writeFile(join(dir, "src/App.tsx"), fill(example("tsx", "useLogs", "npm/docs/react.md")));
   await run(join(root, "npm/node_modules/vite/bin/vite.js"), "build", dir, "--logLevel=warn");
@@ -319,7 +319,7 @@ test("the documented test with Playwright works as it stands", async () => {
   expect(await run(cli, "test")).toMatch(/1 passed/);
 });
 
-/** Serves a user's page, which tells how the provider is that its address names. */
+/** Serves a user's page, which shows the status of the provider in its address. */
 async function serveApp() {
   const page = `<!doctype html><link rel="icon" href="data:,"><p>…</p>
     <script>
@@ -360,7 +360,7 @@ async function serveFiles(directory: string) {
   return listening(server);
 }
 
-/** Listens at a port of the system's choice. */
+/** Listens on a free port. */
 async function listening(server: Server) {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -373,7 +373,7 @@ async function listening(server: Server) {
   };
 }
 
-// Last, when the others have asked for theirs.
+// Last, after the others have used theirs.
 test("every example is tested", () => {
   const left = programs.filter((snippet) => !tested.has(snippet));
   expect(left.map(({ document, code }) => `${document}:\n${code}`)).toEqual([]);

@@ -4,13 +4,13 @@ import type { StreamOptions } from "../../src/index.js";
 import type { ReplicaLog, TestBridge, TestProvider } from "../../src/testing/index.js";
 import { Stage, until } from "./harness.js";
 
-/** What a page has of the logs that it follows. */
+/** What a page has received of the logs that it follows. */
 interface Followed {
   text: Map<string, string[]>;
   lines: number;
   states: string[];
   gaps: number;
-  /** How the stream ended; "" while it goes on. */
+  /** How the stream ended; "" while it is open. */
   ended: string;
 }
 
@@ -29,7 +29,7 @@ afterEach(async () => {
   await stage.close();
 });
 
-/** Follows all logs in the page, slowly enough for something to happen meanwhile. */
+/** Follows all logs in the page, slowly enough that faults occur while it reads. */
 function follow(page: Page, { ready }: TestProvider, options: StreamOptions = {}): Promise<void> {
   const { provider, lease, jwt } = ready;
   return page.evaluate(
@@ -76,7 +76,7 @@ const progress = (page: Page) =>
     return { lines, states, gaps, ended };
   });
 
-/** Waits until the page has so many lines. */
+/** Waits until the page has the given number of lines. */
 async function seen(page: Page, want: number): Promise<void> {
   await until(`${want} lines in the page`, 60_000, async () => {
     const { lines, ended } = await progress(page);
@@ -85,7 +85,7 @@ async function seen(page: Page, want: number): Promise<void> {
   });
 }
 
-/** What the page has, as the testserver describes what it wrote. */
+/** What the page has received, in the form of the testserver's logs. */
 async function gathered(page: Page) {
   const logs = await page.evaluate(() =>
     Promise.all(
@@ -112,7 +112,7 @@ async function written(fake: TestProvider) {
 
 const total = (logs: ReplicaLog[]) => logs.reduce((sum, { lines }) => sum + lines, 0);
 
-/** Has something written to every log, the same twice in a row. */
+/** Appends the same lines to every log, twice in a row. */
 async function write(fake: TestProvider): Promise<void> {
   for (const log of await fake.logs()) await fake.write(log, "tick\ntick\nlast é漢😀\n");
 }
@@ -130,7 +130,7 @@ describe.each([
       return stage.page("module", { transport, worker: where === "worker" });
     };
 
-    test("goes on when the bridge is stopped or killed and started again, and loses and doubles nothing", async () => {
+    test("resumes when the bridge is stopped or killed and restarted, without losing or repeating lines", async () => {
       const page = await open();
       const { fake, bridge } = stage;
       await follow(page, fake, { heartbeatMs: 1000 });
@@ -155,7 +155,7 @@ describe.each([
       });
     });
 
-    test("goes on when the provider's connections are cut in the middle of its history", async () => {
+    test("resumes when the provider's connections break in the middle of its history", async () => {
       const page = await open();
       const { fake } = stage;
       await follow(page, fake);
@@ -170,11 +170,11 @@ describe.each([
       expect(await gathered(page)).toEqual(await written(fake));
       const { states, gaps, ended } = await progress(page);
       expect({ gaps, ended }).toEqual({ gaps: 0, ended: "" });
-      // Over REST it is the bridge that connects again.
+      // Over REST the bridge reconnects.
       if (dialect === "gRPC") expect(states).toContain("reconnecting");
     });
 
-    test("ends where it was told not to reconnect", async () => {
+    test("ends without reconnect", async () => {
       const page = await open();
       const { fake } = stage;
       await follow(page, fake, { reconnect: false });
@@ -188,7 +188,7 @@ describe.each([
   },
 );
 
-/** Kills the bridge, has something happen meanwhile, and starts another in its place. */
+/** Kills the bridge, changes something, and starts another bridge at the same address. */
 async function replaceBridge(page: Page, happen: () => Promise<void>): Promise<void> {
   const { fake, bridge } = stage;
   await bridge.kill();
@@ -199,14 +199,14 @@ async function replaceBridge(page: Page, happen: () => Promise<void>): Promise<v
   second = await fake.startBridge("--listen", new URL(bridge.url).host);
 }
 
-test("replicas keep their numbers at another bridge, whichever pods there are by then", async () => {
+test("replicas keep their numbers at another bridge, even if the pods have changed", async () => {
   stage = await Stage.open({ fake: ["--log-lines", "500", "--lease-rpc", "none"] });
   const page = await stage.page("module");
   const { fake } = stage;
   await follow(page, fake);
   await seen(page, 500);
   await replaceBridge(page, async () => {
-    // By the names of its pods alone the others would move up.
+    // Numbered only by the names of the pods, the others would get lower numbers.
     await fake.end({ service: "web", replica: 0 });
     await fake.grow("web");
     for (const log of await fake.logs()) {
@@ -219,7 +219,7 @@ test("replicas keep their numbers at another bridge, whichever pods there are by
   expect(await progress(page)).toMatchObject({ gaps: 0, ended: "" });
 });
 
-test("events go on at another bridge, and none is told twice", async () => {
+test("events resume at another bridge, and none is repeated", async () => {
   stage = await Stage.open({ fake: ["--lease-rpc", "none"] });
   const page = await stage.page("module");
   const { fake } = stage;

@@ -32,7 +32,7 @@ async function raw(path: string, encoding: string): Promise<{ headers: Headers; 
   });
 }
 
-test("the module comes compressed, as WebAssembly, and is the built one", async () => {
+test("the module is served compressed, as WebAssembly, and is the built one", async () => {
   const built = await readFile(join(root, "npm/dist/akash-provider-web.wasm"));
   for (const [encoding, decode] of [
     ["br", brotliDecompressSync],
@@ -47,7 +47,7 @@ test("the module comes compressed, as WebAssembly, and is the built one", async 
   expect((await raw("/akash-provider-web.wasm", "identity")).body.equals(built)).toBe(true);
 });
 
-test("every file that the page names is served, and kept for ever", async () => {
+test("every file that the page refers to is served, and cached for ever", async () => {
   const page = await (await fetch(`${akash.bridgeUrl}/`)).text();
   const named = [...page.matchAll(/(?:href|src)="(\/[^"]+\?v=([0-9a-f]+))"/g)];
   expect(named.length).toBeGreaterThan(5);
@@ -62,7 +62,7 @@ test("every file that the page names is served, and kept for ever", async () => 
   }
 });
 
-test("the fixed names are asked for again only if they changed", async () => {
+test("files with fixed names are downloaded again only if they changed", async () => {
   for (const path of ["/", "/akash-provider-web.min.js", "/akash-provider-web.wasm"]) {
     const first = await raw(path, "br");
     expect(first.headers.get("cache-control")).toBe("no-cache");
@@ -73,6 +73,6 @@ test("the fixed names are asked for again only if they changed", async () => {
   }
 });
 
-test("the bridge tells that it is well", async () => {
+test("the bridge's health checks succeed", async () => {
   expect((await fetch(`${akash.bridgeUrl}/healthz`)).status).toBe(200);
 });

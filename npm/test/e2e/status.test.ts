@@ -18,7 +18,7 @@ describe.each<[Flavour, boolean]>([
   ["script", true],
   ["module", true],
 ])("a page that loads the client as a %s, worker: %s", (flavour, worker) => {
-  test("gets a provider's status, equal field by field to what the provider holds", async () => {
+  test("gets a provider's status, equal to the provider's field by field", async () => {
     const page = await stage.page(flavour, { worker });
     const result = await getProviderStatus(page, stage.fake.ready.provider);
 
@@ -32,7 +32,7 @@ describe.each<[Flavour, boolean]>([
     });
     expect(result.providerVersion).toMatch(/^v?\d+\.\d+\.\d+/);
 
-    // The time of the answer is its own; everything else is what is held.
+    // The time is that of the response; everything else is equal.
     const held = await stage.fake.status();
     const { timestamp, ...response } = result.response as Record<string, unknown>;
     expect(Number.isNaN(Date.parse(String(timestamp)))).toBe(false);
@@ -40,7 +40,7 @@ describe.each<[Flavour, boolean]>([
     expect(withoutDefaults(response)).toEqual(withoutDefaults(expected(held)));
   });
 
-  test("gets statuses of many calls at once", async () => {
+  test("gets statuses with many concurrent calls", async () => {
     const page = await stage.page(flavour, { worker });
     const results = await Promise.all(
       Array.from({ length: 20 }, () => getProviderStatus(page, stage.fake.ready.provider)),
@@ -49,7 +49,7 @@ describe.each<[Flavour, boolean]>([
   });
 });
 
-test("the browser asks once whether the page may call, not for each call", async () => {
+test("the browser sends one preflight, not one for each call", async () => {
   const page = await stage.page("module");
   const session = await page.context().newCDPSession(page);
   await session.send("Network.enable");
@@ -64,7 +64,7 @@ test("the browser asks once whether the page may call, not for each call", async
   expect(asked.sort()).toEqual(["OPTIONS", "POST", "POST", "POST"]);
 });
 
-test("a status that nobody vouches for says so", async () => {
+test("an unverified status says so", async () => {
   await stage.fake.setCertificate("expired");
   await using other = await stage.withNewBridge("--allow-insecure");
   try {
@@ -77,8 +77,8 @@ test("a status that nobody vouches for says so", async () => {
   }
 });
 
-// bridge/protocol_test.go has the whole table, over a plain gRPC-Web client.
-describe("providers of every age", () => {
+// bridge/protocol_test.go has the whole table, with a plain gRPC-Web client.
+describe("providers of every version", () => {
   const versions = ["v0.4.8", "v0.6.4", "v0.8.4", "v0.14.0", "v0.16.0-rc3", "v0.16.2"];
   const kinds: CertificateKind[] = ["valid", "expired", "revoked"];
   let many: Stage;

@@ -1,5 +1,5 @@
-// What else a tenant does at a provider: moves hostnames and addresses between
-// deployments, has a lease attest itself, and gets a signed inventory.
+// Other calls of a tenant: moving hostnames and addresses between deployments,
+// attestation of a lease, and a signed inventory.
 
 import { createHash } from "node:crypto";
 import type { Page } from "playwright-core";
@@ -10,7 +10,7 @@ import type { Failure } from "./page.js";
 
 type Method = "hostnameMigrate" | "endpointMigrate" | "sendManifest" | "attestationQuote";
 
-/** Makes a call with one answer in the page. */
+/** Makes a unary call in the page. */
 function call(page: Page, method: Method, request: object) {
   return page.evaluate(
     async ([method, request]) => {
@@ -95,7 +95,7 @@ describe("a tenant's calls over REST", () => {
       await call(page, "sendManifest", { provider, lease, auth, manifest: ordered });
     });
 
-    test("a migration whose answer is lost is not sent again", async () => {
+    test("a migration whose response is lost is not sent again", async () => {
       const { provider, lease } = stage.fake.ready;
       const route = "POST /hostname/migrate";
       const count = async () =>
@@ -198,7 +198,7 @@ describe.each([
     expect(error).toMatchObject({ code: "FAILED_PRECONDITION", reason: "nonceMismatch" });
   });
 
-  test("one that is bound to TLS can be checked by who has the key", async () => {
+  test("one that is bound to TLS can be checked with the key", async () => {
     const call = { ...request(), auth: stage.fake.auth.jwt, bindTls: true };
     const [open, wrong] = await page.evaluate(async (call) => {
       const open = await client.attestationQuote(call as never);
@@ -219,7 +219,7 @@ describe.each([
   });
 });
 
-test("a provider that cannot attest leases is told from a lease that cannot", async () => {
+test("a provider without attestation is distinguished from a lease without it", async () => {
   for (const [version, code] of [
     ["0.14.0", "UNIMPLEMENTED"],
     ["0.16.2", "FAILED_PRECONDITION"],

@@ -3,12 +3,12 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    // Each file runs a browser and programs of its own; two at once fight for
-    // the processor and prove nothing more.
+    // Each file runs its own browser and programs. Two at once would only compete for
+    // the processor.
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // What takes a browser is slow; only what is slower than that is news.
+    // Tests with a browser are slow, so only slower ones are reported.
     slowTestThreshold: 15_000,
   },
 });

@@ -1,5 +1,5 @@
-// Just enough protobuf and gRPC-Web to see how logs come over the wire, without
-// any of the product's code.
+// The parts of protobuf and gRPC-Web that are needed to check how logs are sent,
+// without the product's code.
 
 import type { TestLease } from "../../src/testing/index.js";
 
@@ -38,7 +38,7 @@ function* fields(message: Uint8Array): Generator<{ field: number; bytes: Uint8Ar
   }
 }
 
-/** Pieces of logs: what ServiceLogs messages hold. */
+/** Pieces of logs, the content of ServiceLogs messages. */
 export const pieces = {
   /** The body of a ServiceLogs request for all logs of a lease. */
   request(lease: TestLease): Uint8Array<ArrayBuffer> {
@@ -51,7 +51,7 @@ export const pieces = {
     return Uint8Array.from([0, 0, 0, 0, message.length, ...message]);
   },
 
-  /** The bytes of every piece in the body of an answer, in order. */
+  /** The bytes of every piece in the body of a response, in order. */
   read(body: Uint8Array): Uint8Array[] {
     const found: Uint8Array[] = [];
     const view = new DataView(body.buffer, body.byteOffset);

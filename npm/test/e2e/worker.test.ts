@@ -1,5 +1,5 @@
-// What a worker adds: its start, its end, and its ways to fail. That it does all else
-// as a page does is shown where the other tests have it in their flavours.
+// The start, end and failures of a worker. Other tests run in a page and in a worker,
+// and so check that both behave the same.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
@@ -21,14 +21,14 @@ afterAll(() => stage?.close());
 const status = async (page: Page) =>
   (await getProviderStatus(page, stage.fake.provider, { retries: 0 })).status;
 
-/** Waits until the page has so many workers. */
+/** Waits until the page has the given number of workers. */
 const workers = (page: Page, count: number) =>
   until(`${count} workers`, 5_000, async () => page.workers().length === count);
 
 declare global {
   var AkashProvider: typeof import("../../src/index.js");
   var second: Client;
-  /** How the page's stream failed, "" while it goes on. */
+  /** How the page's stream failed; "" while it is open. */
   var failed: string;
 }
 
@@ -51,7 +51,7 @@ async function follow(page: Page): Promise<void> {
 }
 
 describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => {
-  test("is one for all clients, ends with the last of them, and starts again when it is needed", async () => {
+  test("is shared by all clients, ends with the last of them, and starts again when needed", async () => {
     const page = await stage.page(flavour, { worker: true });
     await workers(page, 1);
     await page.evaluate(async (bridgeUrl) => {
@@ -100,7 +100,7 @@ describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => 
   });
 });
 
-test("a page gets its turn between the batches of a long log", async () => {
+test("a page can run between the batches of a long log", async () => {
   const page = await stage.page("module", { worker: true });
   const { provider, lease, jwt } = stage.fake.ready;
   const { lines, batches, turns } = await page.evaluate(
@@ -146,7 +146,7 @@ describe("a page", () => {
   });
   afterAll(() => void server?.close());
 
-  /** What becomes of a client in a page with the policy. */
+  /** The result of creating a client in a page with the policy. */
   async function outcome(directive: string, options: ClientOptions = {}): Promise<string> {
     policy = `default-src 'none'; script-src ${stage.url} 'wasm-unsafe-eval'; connect-src ${stage.url}${directive}`;
     const page = await stage.browser.newPage();
@@ -161,7 +161,7 @@ describe("a page", () => {
     );
   }
 
-  test("needs leave for workers, and is told so", async () => {
+  test("needs permission for workers, and the error says so", async () => {
     integrity = "";
     const refused = await outcome("");
     expect(refused).toMatch(/^UNAVAILABLE: cannot start a worker .*worker-src blob:/);
@@ -169,13 +169,13 @@ describe("a page", () => {
     expect(await outcome("; worker-src blob:")).toBe("success");
   });
 
-  test("with the script's hash has its worker checked, too", async () => {
+  test("with the script's hash also verifies its worker", async () => {
     const hashes = await (await fetch(`${stage.url}/sri.json`)).json();
     integrity = hashes["akash-provider-web.min.js"];
     expect(await outcome("; worker-src blob:")).toBe("success");
   });
 
-  test("is told where a worker was looked for in vain", async () => {
+  test("gets an error with the URL of a missing worker", async () => {
     integrity = "";
     const workerUrl = `${stage.url}/nowhere.js`;
     const failed = await outcome(`; worker-src blob: ${stage.url}`, { workerUrl });
