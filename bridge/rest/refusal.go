@@ -78,7 +78,7 @@ func (g *gateway) statusError(status int, text, scope string) *rpcerror.Error {
 	case http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
 		return rpcerror.New(codes.Unimplemented, rpcerror.ReasonNotImplemented, "its REST gateway%s cannot do this (HTTP %d)%s", g.named(), status, said(text))
 	case http.StatusRequestTimeout, http.StatusTooEarly:
-		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderFailed, "it gave the request up (HTTP %d)%s; try again", status, said(text))
+		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderFailed, "it gave the request up (HTTP %d)%s", status, said(text))
 	case http.StatusConflict:
 		return refuses(codes.Aborted)
 	case http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusFailedDependency, http.StatusLocked:

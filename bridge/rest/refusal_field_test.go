@@ -114,6 +114,7 @@ func TestFieldAManifestIsRefusedInTheProvidersWords(t *testing.T) {
 			assert.Equal(t, tt.code, e.Code)
 			assert.Equal(t, tt.reason, e.Reason)
 			assert.Contains(t, e.Error(), tt.words)
+			assert.NotContains(t, e.Error(), "try again")
 			assert.Equal(t, 1, sent, "it is not sent again")
 		})
 	}
