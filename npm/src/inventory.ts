@@ -2,10 +2,10 @@
 import { fromBase64, mismatched, unreadable } from "./attestation.js";
 import type { InventorySnapshot } from "./types.js";
 
-/** How long a nonce and a hash of a snapshot are, in bytes. */
+/** The size of a nonce and of a snapshot's hash, in bytes. */
 export const snapshotSize = 32;
 
-/** A snapshot as the module gives it; bytes are in base64. */
+/** A snapshot as the module returns it; binary fields are in base64. */
 export interface RawSnapshot {
   snapshotPayload: string;
   signature: string;

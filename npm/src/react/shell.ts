@@ -5,12 +5,12 @@ import type { Shell, ShellExit } from "../shell/shell.js";
 import { type ClientOption, useSource } from "./context.js";
 import { keyOf } from "./key.js";
 
-/** The process to start. */
+/** The options of {@link useShell}. */
 export interface UseShellOptions extends Omit<ShellOptions, "signal">, ClientOption {}
 
 /** The result of {@link useShell}. */
 export interface ShellHookResult {
-  /** The process; undefined until the client is there. It is a new one after a restart. */
+  /** The process; undefined until the client has been created. A restart creates a new one. */
   readonly shell: Shell | undefined;
   /**
    * `idle` without options, `starting` until there is a shell, `open` until the process
@@ -22,20 +22,20 @@ export interface ShellHookResult {
   readonly exit: ShellExit | undefined;
   /** Why it failed; undefined if it did not. */
   readonly error: ProviderError | undefined;
-  /** Leaves the process, and starts another. The function never changes. */
+  /** Closes the process, and starts another one. The function never changes. */
   readonly restart: () => void;
 }
 
 type State = Omit<ShellHookResult, "restart"> & {
-  /** An argument of the wrong type, which is for an error boundary. */
+  /** An error of the program, such as an invalid option. The hook throws it. */
   fault?: unknown;
 };
 
 const idle: State = { shell: undefined, state: "idle", exit: undefined, error: undefined };
 
 /**
- * Starts a process in a container, and leaves it when the component unmounts or the
- * content of the options changes. It is not started again by itself.
+ * Starts a process in a container, and closes it when the component unmounts or the content
+ * of the options changes. It is not restarted automatically.
  *
  * ```tsx
  * const { shell, error } = useShell({ provider: "akash1…", lease, service: "web", auth });
@@ -77,8 +77,8 @@ export function useShell(options: UseShellOptions | undefined): ShellHookResult 
       }
     };
     show({ ...idle, state: "starting" });
-    // Not at once: in strict mode React mounts, unmounts and mounts again, and each would
-    // start a process.
+    // Delayed: in Strict Mode React mounts, unmounts and mounts again, and each mount
+    // would start a process.
     const timer = setTimeout(() => void run());
     return () => {
       left = true;
