@@ -82,7 +82,7 @@ test("what the documentation shows is what was tested", async () => {
       readFile(join(root, name), "utf8"),
     ),
   );
-  const shown = /```ts\n(function attach[\s\S]*?\n}\n)```/.exec(doc ?? "")?.[1];
+  const shown = /```typescript\n(function attach[\s\S]*?\n}\n)```/.exec(doc ?? "")?.[1];
   expect(shown).toBeDefined();
   expect(app).toContain(shown);
 });
