@@ -120,8 +120,8 @@ func setHeartbeat(args browser.Arguments) any {
 	return nil
 }
 
-// finish(id, broke, stalled) tells a stream that its connection's body has ended:
-// properly, with the error text broke, or because no more data arrived. It returns
+// finish(id, broke, stalled) reports that the body of a stream's connection has ended:
+// completely, with the error text broke, or because no more data arrived. It returns
 // JSON:
 // {"status":"again"} to connect again, {"status":"end"}, or an error.
 func finish(args browser.Arguments) any {

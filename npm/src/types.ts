@@ -168,9 +168,9 @@ export interface ProviderStatus {
   /** When the provider created this status, as RFC 3339 text in UTC. */
   timestamp?: string;
   /**
-   * How long services go on running after the provider has begun to reclaim their lease
-   * (AEP-82): the lease is `reclaiming` on the chain then, and its status and logs are
-   * as before. Absent where the provider offers none, and before v0.14.0.
+   * How long services continue to run after the provider has begun to reclaim their lease
+   * (AEP-82). In that time the lease is `reclaiming` on the chain, and its status and logs
+   * are unchanged. Absent if the provider offers no such time, and before v0.14.0.
    */
   reclamationWindow?: Duration;
 }

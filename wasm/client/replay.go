@@ -45,8 +45,8 @@ const (
 	// maxKnown is the maximum number of pods sent to a bridge.
 	maxKnown = 1000
 	// reviewInterval is the time between two reviews of undecided logs, in milliseconds.
-	// resumeHeartbeat is the heartbeat asked for meanwhile, a little longer, so that each
-	// interval has one.
+	// resumeHeartbeat is the heartbeat interval asked for meanwhile. It is slightly longer,
+	// so that a review is due whenever a heartbeat arrives.
 	reviewInterval  = 9500
 	resumeHeartbeat = 10_000
 )
