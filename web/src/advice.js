@@ -2,6 +2,9 @@
 // says what to try.
 
 const byReason = {
+  shellBroken: "The command may still run. Start another shell, and look.",
+  commandNotFound: "The container’s image has no such program.",
+
   malformedAddress: "An address starts with akash1 and has 44 characters. Copy it whole.",
   malformedMetadata: "The page and the bridge do not fit together. Reload the page.",
   notAllowed: "This bridge does not allow it. Its operator can.",
