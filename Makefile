@@ -140,12 +140,14 @@ lint-package: $(NPM) $(PACKAGE_MODULES)
 
 # What starts goroutines runs under the race detector, which needs a C compiler;
 # the rest, much slower under it and with nothing to race, does not. Package browser
-# runs in Node, with a server beside it.
+# runs in Node, with a server beside it. The programs are packed for Windows, too.
 .PHONY: test-go
 test-go: $(NODE_MODULES) ## Run the Go tests
 	@.ci/need gcc=gcc,libc6-dev curl=curl
 	go test -race ./bridge/... ./testserver/... ./wasm/...
 	go test ./proto/... ./web/...
+	GOOS=windows go build -o /dev/null ./bridge
+	GOOS=windows go build -o /dev/null ./testserver
 	GOOS=js GOARCH=wasm go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./wasm/browser
 
 .PHONY: test-npm

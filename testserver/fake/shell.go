@@ -257,7 +257,7 @@ func (s *shellSocket) execute(ctx context.Context, params shellParams) ended {
 	if err != nil {
 		return ended{message: execFailed}
 	}
-	kill := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	kill := context.AfterFunc(ctx, func() { killSession(cmd) })
 	defer kill()
 	outputs.Wait()
 	_ = cmd.Wait() // the process state has the result
@@ -305,7 +305,7 @@ func (s *shellSocket) startTerminal(cmd *exec.Cmd, outputs *sync.WaitGroup) (end
 
 // startPipes starts a process without a terminal.
 func (s *shellSocket) startPipes(cmd *exec.Cmd, outputs *sync.WaitGroup) (end func(), err error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	newSession(cmd)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
