@@ -37,6 +37,7 @@ PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
 TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
+GRPCURL := $(TOOLS)/grpcurl@v1.9.4/grpcurl
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
 # What is built, in the order of dependencies: the module, the npm package around it,
@@ -48,6 +49,7 @@ PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
+CLIENTS_MODULES := npm/test/clients/node_modules/.package-lock.json
 DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
 BENCH_MODULES := testserver/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
@@ -161,7 +163,7 @@ test-web: ## Run the dashboard's tests outside a browser
 # Headless Chromium without a window's components takes half the time. The tests of
 # packages, conformance and chaos use the full one, so that both are tested.
 .PHONY: test-e2e
-test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) ## Run the end-to-end tests in headless Chromium
+test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS_MODULES) $(GRPCURL) $(BUF) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell nginx=nginx-light haproxy=haproxy openssl=openssl
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
@@ -231,7 +233,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{nodes,package,react-18,readme}/node_modules
+	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{clients,nodes,package,react-18,readme}/node_modules
 	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
@@ -255,6 +257,10 @@ $(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lo
 
 $(NODES_MODULES): npm/test/nodes/package.json npm/test/nodes/package-lock.json
 	cd npm/test/nodes && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CLIENTS_MODULES): npm/test/clients/package.json npm/test/clients/package-lock.json
+	cd npm/test/clients && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(README_MODULES): npm/test/readme/package.json npm/test/readme/package-lock.json
@@ -306,6 +312,9 @@ $(STATICCHECK):
 
 $(TOXIPROXY):
 	$(call go_install,github.com/Shopify/toxiproxy/v2/cmd/server)
+
+$(GRPCURL):
+	$(call go_install,github.com/fullstorydev/grpcurl/cmd/grpcurl)
 
 $(GRPCWEBPROXY):
 	$(call go_install,github.com/improbable-eng/grpc-web/go/grpcwebproxy)

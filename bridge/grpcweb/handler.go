@@ -131,11 +131,17 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 		h.probe(w, r, contentType)
 		return
 	}
-	body := &timedbody.Body{ReadCloser: r.Body, Begin: func() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.Arrival))
-	}, End: func() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	}}
+	begin := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.Arrival)) }
+	end := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
+	if !text && r.ProtoMajor >= 2 {
+		// Clients other than browsers can send requests while the call is answered.
+		body := &timedbody.Live{Body: timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}}
+		defer body.Close()
+		r.Body = body
+		h.binary(w, r, contentType)
+		return
+	}
+	body := &timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}
 	if text {
 		h.wrapped.ServeText(w, r, contentType, body)
 		return

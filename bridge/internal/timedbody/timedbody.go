@@ -33,42 +33,37 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 // Live is the body of a request whose messages may go on while the call is being
-// answered, which HTTP/2 allows. Until the call has what it needs to start, its time
-// is limited.
+// answered, which HTTP/2 allows. The timeout of Body is for what the call needs to
+// start.
 type Live struct {
-	body    Body
+	Body    Body
 	reading sync.Mutex // held while a read is in progress
 }
 
 // NewLive returns r's body, to be read from in goroutines of the call. Until Arrived is
 // called, reads fail after limit.
 func NewLive(w http.ResponseWriter, r *http.Request, limit time.Duration) *Live {
-	return &Live{body: Limit(w, r, limit)}
-}
-
-// Limit returns r's body, whose reads fail when it has not arrived within limit.
-func Limit(w http.ResponseWriter, r *http.Request, limit time.Duration) Body {
 	c := http.NewResponseController(w)
-	return Body{
+	return &Live{Body: Body{
 		ReadCloser: r.Body,
 		Begin:      func() { _ = c.SetReadDeadline(time.Now().Add(limit)) },
 		End:        func() { _ = c.SetReadDeadline(time.Time{}) },
-	}
+	}}
 }
 
 // Arrived ends the limit on the request's time.
-func (l *Live) Arrived() { l.body.End() }
+func (l *Live) Arrived() { l.Body.End() }
 
 // Read implements io.Reader.
 func (l *Live) Read(p []byte) (int, error) {
 	l.reading.Lock()
 	defer l.reading.Unlock()
-	return l.body.Read(p)
+	return l.Body.Read(p)
 }
 
 // Close ends a read that is in progress, and waits for it. Later reads fail.
 func (l *Live) Close() error {
-	err := l.body.Close()
+	err := l.Body.Close()
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	return err
