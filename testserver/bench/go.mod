@@ -8,6 +8,7 @@ require (
 	akash-provider-web v0.0.0
 	connectrpc.com/vanguard v0.4.0
 	github.com/btcsuite/btcd/btcutil v1.2.0
+	github.com/gorilla/websocket v1.4.1
 	golang.org/x/net v0.62.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -15,7 +16,6 @@ require (
 
 require (
 	connectrpc.com/connect v1.19.1 // indirect
-	github.com/gorilla/websocket v1.4.1 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260817212433-ac3dfec99bb1 // indirect

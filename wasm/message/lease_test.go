@@ -167,6 +167,6 @@ func TestShellResponses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []any{one.kind, one.number, one.text}, []any{kind, number, string(text)})
 	}
-	_, _, _, err := ReadShell([]byte{3<<3 | 2, 2, 1<<3 | 0, 0xff})
+	_, _, _, err := ReadShell([]byte{3<<3 | 2, 2, 1 << 3, 0xff})
 	assert.ErrorIs(t, err, ErrMalformed)
 }
