@@ -31,6 +31,7 @@ type config struct {
 	allowHostOverride    bool
 	allowPrivateNetworks bool
 	forwardHeaders       []string
+	consoleProxy         bool
 
 	maxStreams int
 	logFormat  string
@@ -108,6 +109,7 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		_, err := guard.NewMetadata([]string{v})
 		return err
 	})
+	flags.BoolVar(&c.consoleProxy, "console-proxy", true, "serve the protocol of Akash Console's provider proxy to the same pages, at / and\n/provider-proxy; --console-proxy=false turns it off")
 	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain to serve HTTPS and HTTP/2 with")
 	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `FILE` with its key")
 	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")

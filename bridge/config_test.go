@@ -26,6 +26,7 @@ func TestDefaults(t *testing.T) {
 	assert.Empty(t, rest)
 	assert.False(t, chosen)
 	assert.False(t, c.allowInsecure || c.allowHostOverride || c.allowPrivateNetworks)
+	assert.True(t, c.consoleProxy)
 }
 
 const someProvider = "akash1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq7cdc78"
@@ -42,6 +43,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_ALLOW_PRIVATE_NETWORKS": "true",
 		"AKASH_BRIDGE_GRPC_PORT":              "8444,9444",
 		"AKASH_BRIDGE_FORWARD_HEADER":         "x-a,x-b-*",
+		"AKASH_BRIDGE_CONSOLE_PROXY":          "false",
 		"AKASH_BRIDGE_TLS_CERT":               "c.pem",
 		"AKASH_BRIDGE_TLS_KEY":                "k.pem",
 		"AKASH_BRIDGE_MAX_STREAMS":            "7",
@@ -84,7 +86,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header", "console-proxy"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }

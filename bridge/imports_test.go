@@ -32,6 +32,7 @@ var rooms = []room{
 	{"bridge", []string{"bridge/...", "web", "proto/..."}, "main wires the bridge's packages, and nothing of the test server belongs in it"},
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
 	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
+	{"bridge/consoleproxy", []string{"bridge/guard", "bridge/provider", "bridge/rest", "bridge/rpcerror", "bridge/internal/..."}, "it speaks the protocol of Console's provider proxy, and knows no gRPC"},
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/edge/...", []string{"bridge/edge/...", "bridge/grpcweb", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it receives calls in each protocol, and knows no providers"},
 	{"bridge/reflection", []string{"bridge/relay", "bridge/rpcerror"}, "it describes services, and calls none"},

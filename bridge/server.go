@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"akash-provider-web/bridge/consoleproxy"
 	"akash-provider-web/bridge/edge"
 	"akash-provider-web/bridge/edge/connect"
 	"akash-provider-web/bridge/fanout"
@@ -55,6 +56,7 @@ type server struct {
 	statuses *fanout.Hub
 	origins  *guard.Origins
 	call     http.Handler
+	console  *consoleproxy.Handler // nil if it is off
 	web      http.Handler
 }
 
@@ -98,6 +100,18 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		&relay.Handler{Accept: g.Accept, Stopping: stopping},
 		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
+	if c.consoleProxy {
+		s.console = consoleproxy.New(consoleproxy.Options{
+			Reacher:           d.reacher,
+			Origins:           origins,
+			Metadata:          metadata,
+			AllowHostOverride: c.allowHostOverride,
+			Admit:             g.Admit,
+			Observe:           metrics.Console,
+			Stopping:          stopping,
+			Logger:            log,
+		})
+	}
 	return s, nil
 }
 
@@ -105,6 +119,10 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 // metrics, Prometheus.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case s.console != nil && s.console.Serves(r):
+		s.calls.Add(1)
+		defer s.calls.Done()
+		s.console.ServeHTTP(w, r)
 	case r.Method == http.MethodPost, r.Method == http.MethodOptions, edge.IsMethodPath(r.URL.Path):
 		s.calls.Add(1)
 		defer s.calls.Done()

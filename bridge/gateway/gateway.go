@@ -114,6 +114,15 @@ func (g *Gateway) acceptOwn(r *http.Request, own relay.Duplex) (*relay.Call, err
 	}, nil
 }
 
+// Admit counts a call of another protocol as open, together with the gateway's own, until
+// release is called. It returns an error if too many are open.
+func (g *Gateway) Admit() (release func(), err error) {
+	if err := g.admit(""); err != nil {
+		return nil, err
+	}
+	return func() { g.open.Add(-1) }, nil
+}
+
 // admit counts a call as open, or refuses it if too many are.
 func (g *Gateway) admit(address string) error {
 	if g.open.Add(1) <= int64(g.options.MaxStreams) {

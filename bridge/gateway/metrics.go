@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,6 +21,7 @@ type Metrics struct {
 	bytes    *prometheus.CounterVec   // by direction: received, sent
 	reach    *prometheus.HistogramVec // by outcome: grpc, rest, failed
 	skipped  *prometheus.CounterVec   // by kind: event, logLine, shell
+	console  *prometheus.CounterVec   // by kind: request, socket; and by status
 }
 
 // NewMetrics returns Metrics in a registry of their own.
@@ -52,8 +54,12 @@ func NewMetrics() *Metrics {
 			Name: "akash_bridge_skipped_frames_total",
 			Help: "WebSocket frames of providers that could not be read and were skipped, by what was expected: event, logLine or shell.",
 		}, []string{"kind"}),
+		console: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_console_proxy_total",
+			Help: "Requests and WebSockets in the protocol of Console's provider proxy, by kind and HTTP status.",
+		}, []string{"kind", "status"}),
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped,
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for path := range methods {
 		m.open.WithLabelValues(path) // present at 0 from the start
@@ -71,3 +77,13 @@ func (m *Metrics) Handler() http.Handler {
 
 // Skipped counts a frame of a provider that could not be read.
 func (m *Metrics) Skipped(kind rest.Frame) { m.skipped.WithLabelValues(string(kind)).Inc() }
+
+// Console counts a request or a WebSocket in the protocol of Console's provider proxy.
+// A provider may answer with any status, so those that HTTP does not define count as one.
+func (m *Metrics) Console(kind string, status int) {
+	label := "other"
+	if status == 495 || status == 499 || http.StatusText(status) != "" {
+		label = strconv.Itoa(status)
+	}
+	m.console.WithLabelValues(kind, label).Inc()
+}

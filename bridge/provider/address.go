@@ -9,11 +9,13 @@ import (
 )
 
 const (
-	addressPrefix   = "akash"
-	bech32Alphabet  = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-	bech32Checksum  = 6
-	accountSymbols  = 32 // of 5 bits: an account key's hash, 20 bytes
-	contractSymbols = 52 // a module's or contract's address, 32 bytes
+	addressPrefix  = "akash"
+	bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+	bech32Checksum = 6
+	accountSymbols = 32 // of 5 bits: an account key's hash, 20 bytes
+	// maxAddress is the longest address that the chain takes, in bytes. Nearly all are of
+	// accounts and have 20; those of modules and contracts have 32.
+	maxAddress = 255
 )
 
 // CheckAddress validates an address as bech32 (BIP 173), so that a mistyped address is
@@ -23,9 +25,10 @@ func CheckAddress(address string) error {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "no provider address was given")
 	}
 	prefix, data, ok := strings.Cut(address, "1")
-	payload := len(data) - bech32Checksum
+	usual := len(data) == accountSymbols+bech32Checksum
+	valid := ok && prefix == addressPrefix && wholeBytes(len(data)-bech32Checksum) && isBech32(data)
 	switch {
-	case !ok || prefix != addressPrefix || payload != accountSymbols && payload != contractSymbols || !isBech32(data):
+	case !valid, !usual && !validChecksum(prefix, data):
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress,
 			"%q is not an Akash address; one looks like akash1… and has 44 characters", clip(address, 80))
 	case !validChecksum(prefix, data):
@@ -33,6 +36,13 @@ func CheckAddress(address string) error {
 			"%q is not an Akash address: its checksum is wrong, so a character of it is mistyped", address)
 	}
 	return nil
+}
+
+// wholeBytes reports whether a number of symbols of 5 bits is that of 1 to maxAddress
+// bytes, with less than a symbol of padding.
+func wholeBytes(symbols int) bool {
+	bits := 5 * symbols
+	return bits >= 8 && bits/8 <= maxAddress && bits%8 < 5
 }
 
 // isBech32 reports whether data consists of BIP 173's lower-case alphabet. Upper case,

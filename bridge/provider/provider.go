@@ -44,6 +44,9 @@ type Request struct {
 	// SDKMethod is the method of the SDK's LeaseRPC, such as AttestationQuote, that
 	// answers the call at a provider which has it; "" if none does.
 	SDKMethod string
+	// RESTOnly says that the call uses the REST gateway, whatever its version. Reach then
+	// opens no connection, which the endpoint's Transport does.
+	RESTOnly bool
 	// GRPCOnly says that the call cannot use the REST gateway, so a slow gRPC port is
 	// waited for.
 	GRPCOnly bool

@@ -371,7 +371,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	for _, good := range []string{someone, "akash1rk090a6mq9gvm0h6ljf8kz8mrxglwwxsk4srxh"} {
+	for _, good := range []string{someone, "akash1rk090a6mq9gvm0h6ljf8kz8mrxglwwxsk4srxh", "akash1w3jhxap3rltrmq"} {
 		assert.NoError(t, provider.CheckAddress(good))
 	}
 	for _, bad := range []string{

@@ -130,6 +130,9 @@ func (p *peer) idle() bool { return p.grpc.open() == 0 }
 
 // reach chooses the protocol.
 func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
+	if r.RESTOnly {
+		return p.overREST(versionAnswer{}), nil
+	}
 	if r.Service == leaseShellService || r.Service == leaseRESTService && r.SDKMethod == "" {
 		return p.reachREST(ctx, nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"akash-provider-web/bridge/provider"
 )
@@ -95,6 +96,31 @@ func claimsProblem(payload []byte) string {
 		return accessProblem("leases.access", leases.Access)
 	}
 	return ""
+}
+
+// Token is what a token (AEP-64) says of itself, unverified.
+type Token struct {
+	NotBefore, Expires time.Time
+	// Problem names the first claim that providers refuse, and says what they want; it
+	// is "" if they refuse none, the dates aside.
+	Problem string
+}
+
+// ParseToken reads a token's claims. It reports false if they cannot be read.
+func ParseToken(token string) (Token, bool) {
+	payload := readPayload("Bearer " + token)
+	claims := readClaims(payload)
+	if payload == nil || claims == nil {
+		return Token{}, false
+	}
+	t := Token{Problem: claimsProblem(payload)}
+	if claims.NotBefore != nil {
+		t.NotBefore = claims.NotBefore.Time
+	}
+	if claims.Expires != nil {
+		t.Expires = claims.Expires.Time
+	}
+	return t, true
 }
 
 func permissionsProblem(permissions []tokenPermission) string {
