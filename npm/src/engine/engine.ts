@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.js";
 import type { ProviderError } from "../errors.js";
 import type { Transport } from "../transport/transport.js";
 import type { LogGap, Route, StreamState } from "../types.js";
@@ -135,7 +136,7 @@ export interface EngineStream<T> {
   /** Returns the next items, or undefined at the end. Throws a ProviderError. */
   read(): Promise<T[] | undefined>;
   /** Sends a message after the request, once that has been sent, on a stream that can. */
-  send(message: Uint8Array<ArrayBuffer>): void;
+  send(message: Bytes): void;
   /** Ends the stream. A pending read throws the error. */
   close(error: ProviderError): void;
 }

@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.js";
 import { ProviderError } from "../errors.js";
 import type { Shell, ShellExit } from "./shell.js";
 
@@ -53,7 +54,7 @@ export function textOf(bytes: Uint8Array, truncated: boolean): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: truncated });
 }
 
-export function joined(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function joined(pieces: Uint8Array[]): Bytes {
   const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

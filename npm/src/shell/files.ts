@@ -4,6 +4,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import type { Bytes } from "../bytes.js";
 import { asProviderError, type ErrorCode, ProviderError } from "../errors.js";
 import { missingTool } from "./exec.js";
 import type { Shell } from "./shell.js";
@@ -19,7 +20,7 @@ export interface FileProgress {
 /** A file that is being downloaded. */
 export interface FileDownload {
   /** The content. It fails with a {@link ProviderError} if it is incomplete. */
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  stream: ReadableStream<Bytes>;
   /**
    * The size in bytes; undefined for a directory, and for anything that is not a regular
    * file.
@@ -266,7 +267,7 @@ export async function download(
   const { provider, path, onProgress } = transfer;
   const words = new Words(shell.stderr, word);
   const reader = shell.stdout.getReader();
-  let head = new Uint8Array(0) as Uint8Array<ArrayBuffer>;
+  let head = new Uint8Array(0) as Bytes;
   let end = -1;
   try {
     while (end < 0) {
@@ -288,7 +289,7 @@ export async function download(
   }
   const told = new TextDecoder().decode(head.subarray(0, end));
   const size = told === "-" ? undefined : Number(told);
-  let first: Uint8Array<ArrayBuffer> | undefined = head.subarray(end + 1);
+  let first: Bytes | undefined = head.subarray(end + 1);
   let settle!: (summary: FileSummary) => void;
   let refuse!: (error: unknown) => void;
   const done = new Promise<FileSummary>((resolve, reject) => {
@@ -320,12 +321,12 @@ export async function download(
     }
     return { size: transferred, sha256: sum, verified: Boolean(theirs) };
   };
-  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+  const stream = new ReadableStream<Bytes>(
     {
       async pull(out) {
         try {
           for (;;) {
-            let piece: Uint8Array<ArrayBuffer> | undefined = first;
+            let piece: Bytes | undefined = first;
             first = undefined;
             piece ??= (await reader.read()).value;
             if (!piece) {

@@ -1,6 +1,8 @@
 // The messages that follow the start of a shell: ShellRequest in
 // proto/akash/provider/web/v1/shell.proto, framed as gRPC has it.
 
+import type { Bytes } from "../bytes.js";
+
 /** Fields of ShellRequest. */
 const stdinField = 2;
 const resizeField = 3;
@@ -9,8 +11,6 @@ const usedField = 4;
 /** Types of fields, as protobuf encodes them. */
 const varint = 0;
 const bytes = 2;
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** stdinMessage encodes a piece of standard input. */
 export function stdinMessage(piece: Uint8Array): Bytes {

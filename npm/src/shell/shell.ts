@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.js";
 import {
   type ShellPiece,
   shellResult,
@@ -61,9 +62,9 @@ export class Shell {
    */
   readonly stdin: WritableStream<Uint8Array | string>;
   /** Its standard output. With a terminal, it includes standard error. */
-  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stdout: ReadableStream<Bytes>;
   /** Its standard error; empty with a terminal. */
-  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Bytes>;
   /**
    * How it ended. Rejects with a {@link ProviderError} if it could not be started, the
    * connection broke, or it was closed.
@@ -264,10 +265,10 @@ export interface ShellCall {
 
 /** One of the outputs of a process, with its unread data. */
 class Output {
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stream: ReadableStream<Bytes>;
   readonly #onUsed: (bytes: number) => void;
-  #out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-  #pieces: Uint8Array<ArrayBuffer>[] = [];
+  #out!: ReadableStreamDefaultController<Bytes>;
+  #pieces: Bytes[] = [];
   /** Whether a read is pending. */
   #wanted = false;
   /** Ends the stream when all data has been read; undefined while more may arrive. */
@@ -295,7 +296,7 @@ class Output {
     );
   }
 
-  take(piece: Uint8Array<ArrayBuffer>): void {
+  take(piece: Bytes): void {
     if (this.#over) {
       this.#onUsed(piece.length);
       return;

@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.js";
 import type {
   CallMethod,
   Engine,
@@ -163,7 +164,7 @@ class WorkerStream<T> implements EngineStream<T> {
   /** Received batches and events in order. */
   readonly #reports: Report[] = [];
   /** What is to be sent once the worker is there. */
-  #unsent: Uint8Array<ArrayBuffer>[] = [];
+  #unsent: Bytes[] = [];
   #link: WorkerLink | undefined;
   #id = 0;
   #stopped: ProviderError | undefined;
@@ -254,7 +255,7 @@ class WorkerStream<T> implements EngineStream<T> {
     }
   }
 
-  send(message: Uint8Array<ArrayBuffer>): void {
+  send(message: Bytes): void {
     if (this.#link) this.#link.send({ do: "send", id: this.#id, message }, [message.buffer]);
     else if (!this.#stopped && this.#id === 0) this.#unsent.push(message);
   }

@@ -1,6 +1,7 @@
 // The messages between a page and its worker, sent over one port. Calls and streams
 // have numbers, which the page assigns.
 
+import type { Bytes } from "../bytes.js";
 import type {
   Batch,
   CallMethod,
@@ -45,7 +46,7 @@ export type Order =
   /** Open a stream, and report its batches and events. */
   | { do: "open"; id: number; module: number; method: StreamMethod; call: WorkerCall }
   /** Send a message after a stream's request. */
-  | { do: "send"; id: number; message: Uint8Array<ArrayBuffer> }
+  | { do: "send"; id: number; message: Bytes }
   /**
    * Another batch of a stream may be sent: one has been read, whose buffer is returned.
    */

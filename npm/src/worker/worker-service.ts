@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.js";
 import type { Batch, EngineCall, EngineStream, Stop } from "../engine/engine.js";
 import { WasmEngine } from "../engine/wasm-engine.js";
 import { asProviderError, detailsOf, ProviderError } from "../errors.js";
@@ -55,7 +56,7 @@ interface Going {
   /** Allows another batch to be sent. */
   more?(room: ArrayBuffer): void;
   /** Sends a message after the request. */
-  send?(message: Uint8Array<ArrayBuffer>): void;
+  send?(message: Bytes): void;
 }
 
 class Service {
