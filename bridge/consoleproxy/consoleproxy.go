@@ -79,7 +79,7 @@ func (h *Handler) Serves(r *http.Request) bool {
 	path, prefixed := route(r)
 	switch path {
 	case "/":
-		return prefixed || r.Method == http.MethodPost || r.Method == http.MethodOptions || isUpgrade(r)
+		return prefixed || r.Method == http.MethodPost && !isGRPC(r) || r.Method == http.MethodOptions || isUpgrade(r)
 	case "/ws":
 		return prefixed || isUpgrade(r)
 	case "/status":
@@ -99,6 +99,12 @@ func route(r *http.Request) (path string, prefixed bool) {
 
 func isUpgrade(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// isGRPC reports whether a request is a call of gRPC or gRPC-Web, whose clients need an
+// answer in their protocol even at a path that has no method.
+func isGRPC(r *http.Request) bool {
+	return strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/grpc")
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
