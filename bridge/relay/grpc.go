@@ -116,7 +116,8 @@ func (g *GRPC) trailers(x *exchange, h http.Header, only bool) (http.Header, err
 	if err != nil {
 		return nil, protocolError("the provider ended its answer with a malformed status")
 	}
-	if codes.Code(code) == codes.Canceled && x.expired() {
+	if c := codes.Code(code); (c == codes.Canceled || c == codes.DeadlineExceeded) && x.expired() {
+		// The provider has the same deadline. Its status may be a moment earlier, and says less.
 		return nil, errDeadline
 	}
 	if codes.Code(code) != codes.OK && g.Explain != nil {
