@@ -8,6 +8,8 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A browser on a busy CI machine can miss a time limit. A second failure is a failure.
+    retry: process.env.CI ? 1 : 0,
     // Tests with a browser are slow, so only slower ones are reported.
     slowTestThreshold: 15_000,
   },
