@@ -14,8 +14,8 @@ import (
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
-// maxNoPods is how often in a row a log that is followed may turn out to have no
-// pods, though the lease's status has some. The status lags behind by seconds.
+// maxNoPods is how many times in a row a followed log may have no pods although the
+// lease's status has some. The status lags by seconds.
 const maxNoPods = 5
 
 // maxFailures is how often in a row a gateway may fail to open the log of a service
@@ -25,10 +25,9 @@ const maxFailures = 3
 const (
 	// quietInterval is the time between two counts of what pods have written.
 	quietInterval = 2 * time.Second
-	// proofTime is how long a socket that brings nothing must have been open to be
-	// taken for good.
+	// proofTime is how long a socket without lines must stay open to count as working.
 	proofTime = 3 * time.Second
-	// drainInterval is the time between two looks at a socket that is to be closed.
+	// drainInterval is how often a socket that is about to be closed is checked.
 	drainInterval = 250 * time.Millisecond
 )
 
@@ -78,7 +77,7 @@ type want struct {
 	idle   bool // the last one ended and had brought nothing new
 }
 
-// errOver says that a log that was followed has come to its end.
+// errOver is returned when a followed log has ended.
 var errOver = errors.New("the log is over")
 
 // run follows the logs from the first source on until they end, well or not.
@@ -321,7 +320,7 @@ func (f *follower) try(topic *topic[*leaseStatus]) error {
 	return nil
 }
 
-// over returns errOver if nothing is followed any more, and will not be.
+// over returns errOver if nothing is followed and nothing will be.
 func (f *follower) over() error {
 	if len(f.sources) == 0 && f.opening == 0 && len(f.past) == 0 && len(f.probing) == 0 && (len(f.wants) == 0 || f.blind) {
 		return errOver

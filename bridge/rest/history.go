@@ -9,14 +9,13 @@ import (
 	"akash-provider-web/bridge/rest/logs"
 )
 
-// A gateway ends a pod's log without a word at a line over 64 KiB, so one that is not
-// followed may look complete and is not. Each pod's last line tells: it is read
-// together with the log, on a second socket, and compared with the last one that came.
-// What cannot be found out, because the provider fails the second socket or is slow
-// with it, is not told.
+// A gateway silently ends a pod's log at a line over 64 KiB, so a log that is not
+// followed can look complete although it is not. To find out, the last line of each pod
+// is read on a second socket, beside the log, and compared with the last line received.
+// If the second socket fails or is slow, nothing is reported.
 //
-// Two lines of the same text look the same: where the log goes on after the long line
-// with nothing but what it ended with before, that is not noticed.
+// Lines are compared by their text. If the lines after the long one end with the same
+// text as the lines before it, the loss is not noticed.
 
 // history reads a log that is not followed to its end.
 func (f *follower) history(ctx context.Context, s *source) error {
@@ -59,8 +58,8 @@ func (f *follower) readLast(ctx context.Context) *lastRead {
 	return l
 }
 
-// complete finds the pods whose logs have ended before their last lines, has the page
-// told, and reads what lies behind the lines that are too long.
+// complete finds the pods whose logs ended before their last lines, reports a gap to the
+// page, and reads the lines after the ones that are too long.
 func (f *follower) complete(ctx context.Context, s *source) error {
 	if f.last == nil {
 		return nil
@@ -100,8 +99,8 @@ func (f *follower) servicesOf(s *source, short logs.Short) []string {
 	return []string{short.Service}
 }
 
-// checkEnd has the page told of a gap where a pod's last line cannot be read though the
-// pod is still there.
+// checkEnd reports a gap to the page if a pod's last line cannot be read although the pod
+// still exists.
 func (f *follower) checkEnd(ctx context.Context, s *source, short logs.Short) {
 	tail := s.tail
 	if tail < 0 || tail > maxReach {

@@ -210,10 +210,10 @@ type reach struct {
 	joined bool // these lines go on from those that were looked for
 }
 
-// reach finds how many last lines of a pod's log can be read: all since the last
-// one that is too long, or as many as are looked for. A read that asks for more ends at
-// that line; by how many lines come before it, it is told where it is. The search ends
-// where it comes to lines that end with end, if there are any.
+// reach finds how many of the last lines of a pod's log can be read: all lines after the
+// last one that is too long, up to a limit. A read that asks for more lines stops at the
+// long one, and the number of lines before it shows its position. The search stops when
+// it finds lines that end with end, if end is not empty.
 func (f *follower) reach(ctx context.Context, services []string, pod string, end []uint64) (reach, error) {
 	good := 0
 	for tail := 2; tail <= maxReach; tail *= 2 {

@@ -54,7 +54,7 @@ func (b *batch) extend(p *pod, start int) {
 	b.segments = append(b.segments, segment{start: int32(start), end: int32(end)})
 }
 
-// mark has the page told that a pod's log begins here, even if no line of it comes.
+// mark tells the page that a pod's log begins here, even if it has no lines.
 func (b *batch) mark(p *pod) { b.marks = append(b.marks, p) }
 
 // encode returns the batch as a ServiceLogsResponse, valid until the next call,

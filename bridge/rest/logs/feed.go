@@ -16,15 +16,15 @@ type Opening struct {
 	Tail int
 	// Running is how many pods each service should have, nil if that is not known.
 	Running map[string]int
-	// Replaces are the feeds that this one takes the place of once it has proved
-	// good. What they still bring of pods that this one does not have is taken, too.
+	// Replaces are the feeds that this one replaces once it is known to work. Lines
+	// that they still deliver of pods which this one does not have are taken, too.
 	Replaces []*Feed
 	// Only, if set, is the one pod whose lines are taken.
 	Only string
 	// Sure says that lines which cannot be recognised are new.
 	Sure bool
-	// Cut says that lines before the first one are missing. It is told of pods that
-	// have not been heard of yet, and of all where the log is not followed.
+	// Cut says that lines before the first one are missing. The gap is reported for
+	// pods without earlier lines, and for all pods if the log is not followed.
 	Cut bool
 }
 
@@ -118,7 +118,7 @@ func (f *Feed) wait() {
 // claim reports whether the pod's lines are to be taken from this feed. It waits
 // while that is being decided. The lock is held.
 func (f *Feed) claim(p *pod) (bool, error) {
-	f.speak()
+	f.markWorking()
 	m := f.m
 	for {
 		switch {
@@ -132,7 +132,7 @@ func (f *Feed) claim(p *pod) (bool, error) {
 			m.number(p.service, true) // what the feed before brought comes first
 			continue
 		case f.cuts(p) && p.size > 0:
-			// Until the page has what came before.
+			// Wait until the page has the earlier lines.
 		case p.from == nil:
 			f.take(p)
 			return true, nil
@@ -146,8 +146,8 @@ func (f *Feed) claim(p *pod) (bool, error) {
 	}
 }
 
-// speak notes that the feed has brought a line, which proves it good.
-func (f *Feed) speak() {
+// markWorking notes that the feed has delivered a line, which shows that it works.
+func (f *Feed) markWorking() {
 	if f.spoke {
 		return
 	}
@@ -161,7 +161,7 @@ func (f *Feed) speak() {
 func (f *Feed) Prove() {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	f.speak()
+	f.markWorking()
 }
 
 // Proved reports whether the feed has brought a line, or was said to be good.
@@ -198,8 +198,7 @@ func (f *Feed) take(p *pod) {
 	f.m.caughtUp(p)
 }
 
-// cuts reports whether the page is to be told that lines of a pod are missing before
-// those of this feed, whatever they are.
+// cuts reports whether a gap is reported before the lines of a pod in this feed.
 func (f *Feed) cuts(p *pod) bool {
 	return f.cut && p.history != nil && (p.history.lines == 0 || !f.m.follow)
 }

@@ -163,8 +163,8 @@ func (m *Merger) append(p *pod, data, escaped []byte, usual bool) (err error) {
 	return nil
 }
 
-// checkStart has the page told of a gap where a pod that came since the log is
-// followed wrote as much as was asked for before it was heard: there may be more.
+// checkStart reports a gap for a pod that started while the log was followed, if its
+// first read delivered as many lines as were asked for: there may have been more.
 func (m *Merger) checkStart(p *pod) {
 	if p.history.lines >= p.history.tail {
 		p.early = false

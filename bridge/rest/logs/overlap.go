@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// A gateway's log lines carry neither time nor number. When a log is opened
-// anew, it starts with a part that was sent before, and the only way to tell is
-// to recognise it: history remembers the last lines of a pod, and overlap finds
-// where they end in what comes again.
+// A gateway's log lines have neither a time nor a number. A log that is opened again
+// starts with lines that were sent before, which can only be recognised by their text:
+// history remembers the last lines of a pod, and overlap finds where they end in the
+// repeated ones.
 //
 // wasm/client/replay.go recognises the lines that a bridge repeats to a page. It gets
 // lines in pieces and keeps a sum instead of them; here lines are whole, and undecided ones
@@ -73,22 +73,21 @@ func (h *history) last() []uint64 {
 	return slices.Concat(h.ring[at:], h.ring[:at])
 }
 
-// verdict is what a line says of a log that was opened anew.
+// verdict is what the lines so far say about a log that was opened again.
 type verdict int
 
 const (
-	// unsure: it cannot be told yet.
+	// unsure: more lines are needed.
 	unsure verdict = iota
-	// repeated: all lines so far were sent before, and a later one may say so of
-	// more.
+	// repeated: all lines so far were sent before, and later ones may have been, too.
 	repeated
 	// caughtUp: all lines so far were sent before, and all later ones are new.
 	caughtUp
-	// different: it is another log, as of a container that was started anew.
+	// different: it is another log, for example after a restart of the container.
 	different
 )
 
-// overlap looks for the end of a history in a log that was opened anew.
+// overlap searches a log that was opened again for the end of a history.
 //
 // Where the log was read from its first line on and is short enough to be
 // repeated whole, each line has its place, and the end is where the count says,

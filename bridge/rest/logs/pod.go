@@ -63,12 +63,12 @@ type pod struct {
 	// numbered says that replica is settled; until then its
 	// lines are held back.
 	numbered bool
-	// named says that the page was told whose log this is.
+	// named says that the page knows which pod this log is from.
 	named bool
-	// told says that the page was told so at any time.
+	// told says that the page knew it at some time.
 	told bool
-	// gap says that lines before the first one are missing, which the page has not
-	// been told yet.
+	// gap says that lines before the first one are missing, and that this has not been
+	// reported to the page yet.
 	gap bool
 	// wanted says that the call's filter selects the replica.
 	wanted bool
@@ -77,11 +77,11 @@ type pod struct {
 	from, before *Feed
 	// stays says that newer feeds than from do not get to the pod's new lines.
 	stays bool
-	// doubtful says that nobody can tell by the held lines what they are.
+	// doubtful says that the held lines do not show whether they are new.
 	doubtful bool
-	// gone says that the pod is not there any more.
+	// gone says that the pod no longer exists.
 	gone bool
-	// lost says that the page was told of a gap after the last line that came.
+	// lost says that a gap was reported after the last line.
 	lost bool
 	// suspect is how many lines there were when a later one was seen elsewhere.
 	suspect int
