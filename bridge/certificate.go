@@ -53,6 +53,14 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.cert, nil
 }
 
+// check reloads the files now if they have changed.
+func (c *certificate) check() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.checked = c.now()
+	c.reload()
+}
+
 // reload loads the files if they have changed. If they cannot be used, for example
 // because only one has been written yet, the old certificate stays in use until a
 // later check succeeds. The caller holds c.mu.

@@ -6,16 +6,25 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/internal/settings"
 	"akash-provider-web/bridge/provider"
 )
 
-// config has the settings of the command line and the environment.
+// config has the settings of the command line, the environment and the file.
 type config struct {
+	flags       *settings.Set
+	file        string
+	checkOnly   bool
+	healthcheck bool
+	showVersion bool
+
 	listen        string
 	metricsListen string
 	tlsCert       string
@@ -44,39 +53,61 @@ const defaultMaxStreams = 10_000
 // defaultChainRPC are public nodes, used by default.
 var defaultChainRPC = []string{"https://rpc.akashnet.net:443", "https://akash-rpc.polkachu.com:443"}
 
-const envPrefix = "AKASH_BRIDGE_"
+const (
+	program   = "akash-provider-bridge"
+	envPrefix = "AKASH_BRIDGE_"
+)
 
 const usageHead = `Usage: akash-provider-bridge [flags]
 
 Lets web pages call Akash providers: accepts gRPC-Web calls, looks the provider up on
 the chain, verifies its certificate and relays the call over the provider's protocol.
 
-Flags (each can also be set as an environment variable, such as
-AKASH_BRIDGE_ALLOW_ORIGIN for --allow-origin, with commas between repeated values):
+Examples:
+  For pages on your own machine:
+    akash-provider-bridge
+  For the pages of an app, with its own certificate:
+    akash-provider-bridge --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \
+      --allow-origin https://app.example.com
+  With a file of settings, checked first:
+    akash-provider-bridge --config bridge.yaml --check && akash-provider-bridge --config bridge.yaml
+
+Each flag is also an environment variable, such as AKASH_BRIDGE_ALLOW_ORIGIN for
+--allow-origin, with commas between repeated values, and a key in the file of --config:
+
+  allow-origin:
+    - https://app.example.com
+    - https://*.preview.example.com
+  max-streams: 5000
+
+A flag overrides the environment, which overrides the file. The file is read again when
+it changes and on SIGHUP.
 
 `
 
-// usageError is an error in the command line.
+// usageError is an error in the settings.
 type usageError struct{ error }
 
-// parseConfig parses the command line, and the environment for flags that are not on
-// it. It returns flag.ErrHelp after printing help to stdout.
-func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*config, error) {
-	c := &config{providers: map[string]string{}}
-	flags := flag.NewFlagSet("akash-provider-bridge", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+// define defines the settings. A new one is also described in bridge/README.md.
+func (c *config) define(flags *settings.Set) {
+	flags.Group("Listening")
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to serve on; port 0 picks a free one")
-	list(flags, "chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain to serve HTTPS and HTTP/2 with; a file that\nchanges is loaded again")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `FILE` with its key")
+	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`ADDRESS` to serve /metrics on, instead of --listen")
+
+	flags.Group("Chain and providers")
+	flags.List("chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
 		c.chainRPC = append(c.chainRPC, v)
 		_, err := chain.New(chain.Options{Nodes: []string{v}})
 		return err
 	})
-	list(flags, "chain-rest", "Cosmos REST API `URL` of a chain node; repeatable, asked after those of --chain-rpc", func(v string) error {
+	flags.List("chain-rest", "Cosmos REST API `URL` of a chain node; repeatable, asked after those of --chain-rpc", func(v string) error {
 		c.chainREST = append(c.chainREST, v)
 		_, err := chain.New(chain.Options{RESTNodes: []string{v}})
 		return err
 	})
-	list(flags, "provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
+	flags.List("provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
 		address, uri, ok := strings.Cut(v, "=")
 		if !ok {
 			return errors.New("want ADDRESS=HOST_URI, such as akash1…=https://provider.example:8443")
@@ -88,7 +119,7 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		_, err := guard.ParseHostURI(uri)
 		return err
 	})
-	list(flags, "grpc-port", "`PORT` of providers' gRPC service; repeatable, the first is tried first\n(default 8444, the host URI's own, 8443, the host URI's own + 1)", func(v string) error {
+	flags.List("grpc-port", "`PORT` of providers' gRPC service; repeatable, the first is tried first\n(default 8444, the host URI's own, 8443, the host URI's own + 1)", func(v string) error {
 		port, err := strconv.ParseUint(v, 10, 16)
 		if err != nil || port == 0 {
 			return errors.New("want a port number, 1 to 65535")
@@ -96,37 +127,59 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 		c.grpcPorts = append(c.grpcPorts, uint16(port))
 		return nil
 	})
-	list(flags, "allow-origin", "`ORIGIN` of pages that may call, such as https://app.example, or * for all;\nrepeatable; the bridge's own pages always may (default pages on localhost)", func(v string) error {
+	flags.BoolVar(&c.allowPrivateNetworks, "allow-private-networks", false, "connect to providers on loopback, private and link-local addresses")
+
+	flags.Group("Callers")
+	flags.List("allow-origin", "`ORIGIN` of pages that may call, such as https://app.example, https://*.app.example\nfor the subdomains, or * for all; repeatable; the bridge's own pages always may\n(default pages on localhost)", func(v string) error {
 		c.allowOrigins = append(c.allowOrigins, v)
 		_, err := guard.NewOrigins([]string{v})
 		return err
 	})
 	flags.BoolVar(&c.allowInsecure, "allow-insecure", false, "let callers skip the verification of a provider's certificate (akash-tls: insecure)")
 	flags.BoolVar(&c.allowHostOverride, "allow-host-override", false, "let callers choose a provider's host (akash-host-uri)")
-	flags.BoolVar(&c.allowPrivateNetworks, "allow-private-networks", false, "connect to providers on loopback, private and link-local addresses")
-	list(flags, "forward-header", "`NAME` of a request header to forward to providers, or PREFIX*, such as x-tenant-*;\nrepeatable; headers of gRPC, tracing headers and names ending in -bin always are", func(v string) error {
+	flags.List("forward-header", "`NAME` of a request header to forward to providers, or PREFIX*, such as x-tenant-*;\nrepeatable; headers of gRPC, tracing headers and names ending in -bin always are", func(v string) error {
 		c.forwardHeaders = append(c.forwardHeaders, v)
 		_, err := guard.NewMetadata([]string{v})
 		return err
 	})
 	flags.BoolVar(&c.consoleProxy, "console-proxy", true, "serve the protocol of Akash Console's provider proxy to the same pages, at / and\n/provider-proxy; --console-proxy=false turns it off")
-	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain to serve HTTPS and HTTP/2 with")
-	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `FILE` with its key")
+
+	flags.Group("Limits")
 	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")
-	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`ADDRESS` to serve /metrics on, instead of --listen")
+
+	flags.Group("Log")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			printHelp(stdout, flags)
-			return nil, flag.ErrHelp
-		}
+	flags.Group("Settings")
+	flags.File(&c.file, "config", "YAML `FILE` with settings, whose keys are the names of these flags")
+	flags.Command(&c.checkOnly, "check", "check the settings and the files that they name, print them without secrets, and exit")
+	flags.Command(&c.healthcheck, "healthcheck", "ask the bridge that listens on --listen whether it is alive, and exit with 0 or 1")
+	flags.Command(&c.showVersion, "version", "print the version and exit")
+
+	flags.Secret(redactURL, "chain-rpc", "chain-rest")
+	// What reloads.apply changes.
+	flags.Reloadable("chain-rpc", "chain-rest", "allow-origin", "max-streams")
+}
+
+// parseConfig reads the settings from the command line, the environment, which has the
+// form of os.Environ, and the file that they name. It returns flag.ErrHelp after printing
+// help to stdout. Its error names everything that is wrong.
+func parseConfig(args, environ []string, stdout io.Writer) (*config, error) {
+	c := &config{providers: map[string]string{}}
+	c.flags = settings.New(program, envPrefix)
+	c.define(c.flags)
+	err := c.flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usageHead)
+		c.flags.Help(stdout)
+		return nil, err
+	case err != nil:
 		return nil, usageError{err}
+	case c.showVersion:
+		return c, nil
 	}
-	if flags.NArg() > 0 {
-		return nil, usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
-	}
-	if err := fromEnvironment(flags, getenv); err != nil {
+	if err := c.flags.Load(environ); err != nil {
 		return nil, usageError{err}
 	}
 	if err := c.check(); err != nil {
@@ -135,21 +188,16 @@ func parseConfig(args []string, getenv func(string) string, stdout io.Writer) (*
 	return c, nil
 }
 
-// printHelp prints the flags in the form --name.
-func printHelp(w io.Writer, flags *flag.FlagSet) {
-	fmt.Fprint(w, usageHead)
-	flags.VisitAll(func(f *flag.Flag) {
-		value, usage := flag.UnquoteUsage(f)
-		fmt.Fprintf(w, "  --%s", f.Name)
-		if value != "" {
-			fmt.Fprintf(w, " %s", value)
-		}
-		fmt.Fprintf(w, "\n        %s", strings.ReplaceAll(usage, "\n", "\n        "))
-		if f.DefValue != "" && f.DefValue != "false" {
-			fmt.Fprintf(w, " (default %s)", f.DefValue)
-		}
-		fmt.Fprintln(w)
-	})
+// redactURL returns a URL without the parts that may be secret.
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "…"
+	}
+	if plain := u.Scheme + "://" + u.Host; strings.TrimSuffix(text, "/") != plain {
+		return plain + "/…"
+	}
+	return text
 }
 
 // nodes returns the chain nodes, by RPC and by REST, and whether the operator chose
@@ -163,55 +211,63 @@ func (c *config) nodes() (rpc, rest []string, chosen bool) {
 
 // check validates what the flags' own parsers do not.
 func (c *config) check() error {
-	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return errors.New("--tls-cert and --tls-key must be used together")
+	var wrong []error
+	refuse := func(name, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%s%s", c.flags.Where(name), fmt.Sprintf(format, args...)))
+	}
+	switch {
+	case c.tlsCert != "" && c.tlsKey == "":
+		refuse("tls-cert", ": want --tls-key, too")
+	case c.tlsCert == "" && c.tlsKey != "":
+		refuse("tls-key", ": want --tls-cert, too")
 	}
 	if c.maxStreams < 1 {
-		return fmt.Errorf("--max-streams is %d: want at least 1", c.maxStreams)
+		refuse("max-streams", " is %d: want at least 1", c.maxStreams)
 	}
 	if c.logFormat != "text" && c.logFormat != "json" {
-		return fmt.Errorf("--log-format is %q: want text or json", c.logFormat)
+		refuse("log-format", " is %q: want text or json", c.logFormat)
 	}
-	for name, address := range map[string]string{"listen": c.listen, "metrics-listen": c.metricsListen} {
-		if name == "metrics-listen" && address == "" {
-			continue
-		}
-		if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
-			return fmt.Errorf("--%s is %q: want host:port, such as 127.0.0.1:8080", name, address)
-		}
+	if !isAddress(c.listen) {
+		refuse("listen", " is %q: want host:port, such as 127.0.0.1:8080", c.listen)
 	}
-	return nil
+	if c.metricsListen != "" && !isAddress(c.metricsListen) {
+		refuse("metrics-listen", " is %q: want host:port, such as 127.0.0.1:8080", c.metricsListen)
+	}
+	return errors.Join(wrong...)
 }
 
-// list defines a repeatable flag, whose values may also be separated by commas.
-func list(flags *flag.FlagSet, name, usage string, add func(string) error) {
-	flags.Func(name, usage, func(values string) error {
-		for value := range strings.SplitSeq(values, ",") {
-			if value = strings.TrimSpace(value); value == "" {
-				return errors.New("a value is empty")
-			}
-			if err := add(value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// isAddress reports whether a text has the form of an address to listen on. It does not
+// look up names.
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port) // of a number, or in /etc/services
+	return err == nil && port != ""
 }
 
-// fromEnvironment sets flags that the command line does not set.
-func fromEnvironment(flags *flag.FlagSet, getenv func(string) string) error {
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	var failed error
-	flags.VisitAll(func(f *flag.Flag) {
-		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value := getenv(name)
-		if value == "" || given[f.Name] || failed != nil {
-			return
+// warnings returns what is allowed but rarely meant.
+func (c *config) warnings() []string {
+	var warnings []string
+	warn := func(names string, text string) {
+		warnings = append(warnings, names+": "+text)
+	}
+	if slices.Contains(c.allowOrigins, "*") {
+		if c.allowInsecure {
+			warn("--allow-insecure with --allow-origin *", "any web page can have the bridge send credentials to a provider whose certificate is not verified; name the origins")
 		}
-		if err := flags.Set(f.Name, value); err != nil {
-			failed = fmt.Errorf("invalid value %q for %s: %w", value, name, err)
+		if c.allowHostOverride {
+			warn("--allow-host-override with --allow-origin *", "any web page can have the bridge connect to hosts of its choice; name the origins")
 		}
-	})
-	return failed
+	}
+	if c.allowHostOverride && c.allowPrivateNetworks {
+		warn("--allow-host-override with --allow-private-networks", "callers can have the bridge connect to this machine and its network")
+	}
+	for _, origin := range c.allowOrigins {
+		if suffix, ok := guard.SharedSuffix(origin); ok {
+			warn("--allow-origin "+origin, "anybody can get a subdomain of "+suffix+", and its pages may then call")
+		}
+	}
+	return warnings
 }

@@ -2,19 +2,28 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func environment(values map[string]string) func(string) string {
-	return func(name string) string { return values[name] }
+// environment returns variables in the form of os.Environ.
+func environment(values map[string]string) []string {
+	variables := []string{"PATH=/bin"}
+	for name, value := range values {
+		variables = append(variables, name+"="+value)
+	}
+	return variables
 }
 
 func TestDefaults(t *testing.T) {
@@ -51,6 +60,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_LOG_FORMAT":             "json",
 	}), io.Discard)
 	require.NoError(t, err)
+	c.flags = nil
 	assert.Equal(t, &config{
 		listen: "127.0.0.1:1", metricsListen: "127.0.0.1:2", tlsCert: "c.pem", tlsKey: "k.pem",
 		chainRPC:     []string{"http://a:1", "http://b:2"},
@@ -86,7 +96,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header", "console-proxy"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }
@@ -125,6 +135,132 @@ func TestErrorsNameTheFlag(t *testing.T) {
 	}
 }
 
+func TestMistakesAreFound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("listen: 8080\nallow-origin:\n  - https://*.co.uk\nmax-stream: 5\n"), 0o600))
+	_, err := parseConfig(nil, environment(map[string]string{"AKASH_BRIDGE_CONFIG": file, "AKASH_BRIDGE_ALLOW_ORIGINS": "*"}), io.Discard)
+	require.Error(t, err)
+	assert.Equal(t, []string{
+		"unknown environment variable AKASH_BRIDGE_ALLOW_ORIGINS; did you mean AKASH_BRIDGE_ALLOW_ORIGIN?",
+		file + `:3: allow-origin: "https://*.co.uk" would allow everybody who registers a domain below co.uk; want a domain of your own, such as https://*.app.example`,
+		file + `:4: unknown setting "max-stream"; did you mean max-streams?`,
+	}, strings.Split(err.Error(), "\n"))
+
+	require.NoError(t, os.WriteFile(file, []byte("listen: 8080\nlog-format: xml\n"), 0o600))
+	_, err = parseConfig(nil, environment(map[string]string{"AKASH_BRIDGE_CONFIG": file, "AKASH_BRIDGE_MAX_STREAMS": "0"}), io.Discard)
+	require.Error(t, err)
+	for _, text := range []string{
+		"AKASH_BRIDGE_MAX_STREAMS is 0: want at least 1",
+		file + `:1: listen is "8080": want host:port`,
+		file + `:2: log-format is "xml": want text or json`,
+	} {
+		assert.Contains(t, err.Error(), text, "all mistakes are reported together")
+	}
+}
+
+func TestWhatIsRarelyMeantIsWarnedAbout(t *testing.T) {
+	for args, want := range map[string]string{
+		"--allow-insecure":                                                        "",
+		"--allow-origin * --allow-private-networks":                               "",
+		"--allow-origin https://*.app.example":                                    "",
+		"--allow-origin * --allow-insecure":                                       "--allow-insecure with --allow-origin *",
+		"--allow-origin https://a.example --allow-origin * --allow-host-override": "--allow-host-override with --allow-origin *",
+		"--allow-host-override --allow-private-networks":                          "--allow-host-override with --allow-private-networks",
+		"--allow-origin https://*.vercel.app":                                     "anybody can get a subdomain of vercel.app",
+	} {
+		c, err := parseConfig(strings.Fields(args), nil, io.Discard)
+		require.NoError(t, err, args)
+		if want == "" {
+			assert.Empty(t, c.warnings(), args)
+			continue
+		}
+		if assert.Len(t, c.warnings(), 1, args) {
+			assert.Contains(t, c.warnings()[0], want)
+		}
+	}
+}
+
+// checkOnly runs the bridge with --check.
+func checkOnly(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	err = run(t.Context(), append([]string{"--check"}, args...), nil, &out, &errOut)
+	return out.String(), errOut.String(), err
+}
+
+func TestCheckPrintsWhatWouldBeUsedWithoutSecrets(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, "bridge.example", certFile, keyFile)
+	file := filepath.Join(dir, "bridge.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("allow-origin: ['*']\nchain-rpc: ['https://user:password@node.example/key']\n"), 0o600))
+	stdout, stderr, err := checkOnly(t, "--config", file, "--tls-cert", certFile, "--tls-key", keyFile, "--allow-insecure")
+	require.NoError(t, err)
+	assert.Contains(t, stderr, "warning: --allow-insecure with --allow-origin *")
+	assert.Contains(t, stdout, "listen: 127.0.0.1:8080 # default\n")
+	assert.Contains(t, stdout, "allow-origin: # "+file+":1\n")
+	assert.Contains(t, stdout, "- https://node.example/…\n")
+	assert.NotContains(t, stdout, "password")
+	assert.NotContains(t, stdout, "key\"")
+
+	require.NoError(t, os.WriteFile(file, []byte(stdout), 0o600))
+	again, _, err := checkOnly(t, "--config", file)
+	require.NoError(t, err, "what it prints is a file of settings")
+	assert.Contains(t, again, "allow-insecure: true # "+file)
+}
+
+func TestCheckReadsTheCertificate(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile, otherKey := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "other.pem")
+	writeCertificate(t, "a.example", certFile, otherKey)
+	writeCertificate(t, "a.example", certFile, keyFile)
+	var usage usageError
+	_, _, err := checkOnly(t, "--tls-cert", certFile, "--tls-key", otherKey)
+	require.ErrorAs(t, err, &usage)
+	assert.ErrorContains(t, err, "private key does not match public key")
+	_, _, err = checkOnly(t, "--tls-cert", certFile, "--tls-key", filepath.Join(dir, "nowhere.pem"))
+	require.ErrorAs(t, err, &usage)
+	assert.ErrorContains(t, err, "nowhere.pem")
+}
+
+func TestAHealthCheckAsksTheBridge(t *testing.T) {
+	certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	writeCertificate(t, "bridge.example", certFile, keyFile)
+	for _, tls := range [][]string{nil, {"--tls-cert", certFile, "--tls-key", keyFile}} {
+		p := start(t, tls...)
+		_, address, _ := strings.Cut(p.URL, "://")
+		args := append([]string{"--healthcheck", "--listen", address}, tls...)
+		assert.NoError(t, run(t.Context(), args, nil, io.Discard, io.Discard))
+		_, port, _ := strings.Cut(address, ":")
+		args[2] = "0.0.0.0:" + port
+		assert.NoError(t, run(t.Context(), args, nil, io.Discard, io.Discard))
+		p.end(t)
+		assert.ErrorContains(t, run(t.Context(), args, nil, io.Discard, io.Discard), "not alive")
+	}
+	assert.ErrorContains(t, run(t.Context(), []string{"--healthcheck", "--listen", "127.0.0.1:0"}, nil, io.Discard, io.Discard), "needs a port")
+}
+
+func TestVersion(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"--version"}, []string{"AKASH_BRIDGE_UNKNOWN=1"}, &out, io.Discard))
+	assert.Regexp(t, `^akash-provider-bridge \d+\.\d+\.\d+ \(commit .+, go1\..+, \w+/\w+\)\n$`, out.String())
+
+	manifest, err := os.ReadFile("../npm/package.json")
+	require.NoError(t, err)
+	var of struct{ Version string }
+	require.NoError(t, json.Unmarshal(manifest, &of))
+	assert.Equal(t, of.Version, version)
+}
+
+func TestDurationsAreLoggedInMilliseconds(t *testing.T) {
+	var logged bytes.Buffer
+	newLog(&logged, "json").Info("x", "duration", 1500*time.Microsecond)
+	assert.Contains(t, logged.String(), `"durationMs":1.5}`)
+	logged.Reset()
+	newLog(&logged, "text").Info("x", slog.Duration("duration", 2*time.Second))
+	assert.Contains(t, logged.String(), "durationMs=2000\n")
+}
+
 func TestExitCodeOfAUsageError(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command")
@@ -139,6 +275,15 @@ func TestExitCodeOfAUsageError(t *testing.T) {
 		assert.Equal(t, exitUsage, exit.ExitCode(), string(out))
 		assert.Contains(t, string(out), "--help")
 	}
+	check := exec.Command(binary, "--check")
+	check.Env = append(os.Environ(), "AKASH_BRIDGE_TLS_CRET=c.pem")
+	out, err = check.CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, exitUsage, exit.ExitCode(), string(out))
+	assert.Contains(t, string(out), "did you mean AKASH_BRIDGE_TLS_CERT?")
+	out, err = exec.Command(binary, "--check").CombinedOutput()
+	assert.NoError(t, err, string(out))
 	out, err = exec.Command(binary, "--help").CombinedOutput()
 	assert.NoError(t, err, string(out))
 }

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc/grpclog"
 )
@@ -36,7 +37,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if err == nil {
 		return
 	}
@@ -49,16 +50,26 @@ func main() {
 	os.Exit(exitFailed)
 }
 
-// run serves until ctx is canceled.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	c, err := parseConfig(args, getenv, stdout)
-	if errors.Is(err, flag.ErrHelp) {
+// run serves until ctx is canceled, or does what a flag such as --check asks for instead.
+// environ has the form of os.Environ.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	c, err := parseConfig(args, environ, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case c.showVersion:
+		return printVersion(stdout)
+	case c.checkOnly:
+		return checkConfig(c, stdout, stderr)
+	case c.healthcheck:
+		return checkHealth(ctx, c)
 	}
 	log := newLog(stderr, c.logFormat)
+	for _, warning := range c.warnings() {
+		log.Warn(warning)
+	}
 	d, err := c.connect(log)
 	if err != nil {
 		return err
@@ -68,12 +79,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
+	s.reread = func() (*config, error) { return parseConfig(args, environ, io.Discard) }
 	return s.run(stdout)
 }
 
 func newLog(w io.Writer, format string) *slog.Logger {
+	options := &slog.HandlerOptions{ReplaceAttr: inMilliseconds}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	return slog.New(slog.NewTextHandler(w, nil))
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// inMilliseconds has durations logged as milliseconds, with the unit in the key, such as
+// durationMs. In JSON they would otherwise be nanoseconds without a unit.
+func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration().Round(time.Microsecond)
+	return slog.Float64(a.Key+"Ms", float64(d)/float64(time.Millisecond))
 }

@@ -68,7 +68,7 @@ func start(t *testing.T, args ...string) *process {
 	p := &process{stderr: &buffer{}, stop: stop, ended: make(chan error, 1)}
 	args = append([]string{"--listen", "127.0.0.1:0"}, args...)
 	go func() {
-		p.ended <- run(ctx, args, func(string) string { return "" }, out, p.stderr)
+		p.ended <- run(ctx, args, nil, out, p.stderr)
 		out.CloseWithError(io.ErrUnexpectedEOF)
 	}()
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')

@@ -50,14 +50,19 @@ type server struct {
 	log     *slog.Logger
 	metrics *gateway.Metrics
 	ready   func(context.Context) error // nil means always ready
+	chain   *chainNodes                 // nil means that there is no chain to reload
 
 	stopping context.Context // canceled when the bridge must stop
 	calls    sync.WaitGroup  // open calls, including those on hijacked connections
 	statuses *fanout.Hub
 	origins  *guard.Origins
+	gateway  *gateway.Gateway
 	call     http.Handler
 	console  *consoleproxy.Handler // nil if it is off
 	web      http.Handler
+
+	// reread reads the settings again; nil means that they cannot change.
+	reread func() (*config, error)
 }
 
 // dependencies are what a server is built from.
@@ -66,6 +71,8 @@ type dependencies struct {
 	// ready returns an error if calls cannot be expected to succeed; nil means always
 	// ready.
 	ready func(context.Context) error
+	// chain are the chain's nodes, which can be replaced; nil if the reacher needs none.
+	chain *chainNodes
 	// web serves the dashboard and the files for script tags; nil serves none.
 	web http.Handler
 	// close releases the other dependencies' resources.
@@ -82,7 +89,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		return nil, err
 	}
 	metrics := gateway.NewMetrics()
-	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, stopping: stopping, web: d.web, origins: origins,
+	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, stopping: stopping, web: d.web, origins: origins,
 		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
 		Reacher:           d.reacher,
@@ -96,6 +103,7 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		Logger:            log,
 		Metrics:           metrics,
 	})
+	s.gateway = g
 	s.call = edge.Handler(
 		&relay.Handler{Accept: g.Accept, Stopping: stopping},
 		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
@@ -237,6 +245,8 @@ func (s *server) run(stdout io.Writer) error {
 		ready.MetricsURL = "http://" + dialable(listener.Addr()) + "/metrics"
 	}
 
+	reloads := s.startReloads(certificate)
+	defer reloads.stop()
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
 		go func() { failed <- serve(server, listeners[i]) }()

@@ -17,11 +17,11 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 		Destinations: guard.Destinations{AllowPrivate: c.allowPrivateNetworks},
 		Logger:       log,
 	}
-	rpc, rest, chosen := c.nodes()
-	nodes, err := chain.New(chain.Options{Nodes: rpc, RESTNodes: rest, Logger: log})
+	client, err := c.newChain(log)
 	if err != nil {
 		return dependencies{}, usageError{err}
 	}
+	nodes := newChainNodes(client)
 	options.Chain = nodes
 	pool, err := provider.New(options)
 	if err != nil {
@@ -30,11 +30,18 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 	}
 	d := dependencies{
 		reacher: pool,
+		chain:   nodes,
 		web:     web.Handler(),
 		close:   func() { pool.Close(); nodes.Close() },
 	}
-	if chosen || len(c.providers) == 0 {
+	if _, _, chosen := c.nodes(); chosen || len(c.providers) == 0 {
 		d.ready = nodes.Ready // otherwise the bridge may run without a chain
 	}
 	return d, nil
+}
+
+// newChain returns a client for the chain as configured. It sends no requests yet.
+func (c *config) newChain(log *slog.Logger) (*chain.Client, error) {
+	rpc, rest, _ := c.nodes()
+	return chain.New(chain.Options{Nodes: rpc, RESTNodes: rest, Logger: log})
 }

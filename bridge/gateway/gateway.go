@@ -59,10 +59,19 @@ type Options struct {
 type Gateway struct {
 	options Options
 	open    atomic.Int64
+	max     atomic.Int64 // of open
 }
 
 // New returns a Gateway.
-func New(o Options) *Gateway { return &Gateway{options: o} }
+func New(o Options) *Gateway {
+	g := &Gateway{options: o}
+	g.SetMaxStreams(o.MaxStreams)
+	return g
+}
+
+// SetMaxStreams changes the number of calls that may be open at once. Calls that are open
+// stay open.
+func (g *Gateway) SetMaxStreams(n int) { g.max.Store(int64(n)) }
 
 // Accept decides about a call before its body is read.
 func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
@@ -125,12 +134,13 @@ func (g *Gateway) Admit() (release func(), err error) {
 
 // admit counts a call as open, or refuses it if too many are.
 func (g *Gateway) admit(address string) error {
-	if g.open.Add(1) <= int64(g.options.MaxStreams) {
+	limit := g.max.Load()
+	if g.open.Add(1) <= limit {
 		return nil
 	}
 	g.open.Add(-1)
 	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
-		"this bridge already has %d calls open, its limit (--max-streams); try again later", g.options.MaxStreams))
+		"this bridge already has %d calls open, its limit (--max-streams); try again later", limit))
 }
 
 // done ends a call. endpoint is nil if none was connected.

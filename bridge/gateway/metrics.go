@@ -22,6 +22,7 @@ type Metrics struct {
 	reach    *prometheus.HistogramVec // by outcome: grpc, rest, failed
 	skipped  *prometheus.CounterVec   // by kind: event, logLine, shell
 	console  *prometheus.CounterVec   // by kind: request, socket; and by status
+	reloads  *prometheus.CounterVec   // by outcome: applied, refused
 }
 
 // NewMetrics returns Metrics in a registry of their own.
@@ -59,7 +60,14 @@ func NewMetrics() *Metrics {
 			Help: "Requests and WebSockets in the protocol of Console's provider proxy, by kind and HTTP status.",
 		}, []string{"kind", "status"}),
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console,
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "akash_bridge_config_reloads_total",
+		Help: "Reloads of the settings, by outcome: applied or refused.",
+	}, []string{"outcome"})
+	for _, outcome := range []string{"applied", "refused"} {
+		m.reloads.WithLabelValues(outcome)
+	}
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.reloads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for path := range methods {
 		m.open.WithLabelValues(path) // present at 0 from the start
@@ -77,6 +85,15 @@ func (m *Metrics) Handler() http.Handler {
 
 // Skipped counts a frame of a provider that could not be read.
 func (m *Metrics) Skipped(kind rest.Frame) { m.skipped.WithLabelValues(string(kind)).Inc() }
+
+// Reloaded counts a reload of the settings.
+func (m *Metrics) Reloaded(applied bool) {
+	outcome := "applied"
+	if !applied {
+		outcome = "refused"
+	}
+	m.reloads.WithLabelValues(outcome).Inc()
+}
 
 // Console counts a request or a WebSocket in the protocol of Console's provider proxy.
 // A provider may answer with any status, so those that HTTP does not define count as one.

@@ -5,54 +5,90 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Origins decides which web pages may call the bridge. Pages of the bridge's own
 // origin always may.
 type Origins struct {
+	rules atomic.Pointer[originRules]
+}
+
+// originRules are the origins that are allowed.
+type originRules struct {
 	any       bool
 	localhost bool
 	exact     map[string]bool
+	wildcards []wildcard
 }
 
 // NewOrigins returns Origins that allow the listed ones, each in the form of the
 // Origin header (RFC 6454, section 6.2): "https://app.example",
 // "http://localhost:5173", "null" for pages with an opaque origin, or "*" for every
-// page. An empty list allows pages served from localhost on any port.
+// page. In "https://*.app.example" the * stands for exactly one label. An empty list
+// allows pages served from localhost on any port.
 func NewOrigins(allowed []string) (*Origins, error) {
-	o := &Origins{localhost: len(allowed) == 0, exact: map[string]bool{}}
+	o := &Origins{}
+	return o, o.Set(allowed)
+}
+
+// Set replaces the list of those that are allowed, as for [NewOrigins]. If it returns an
+// error, the old list stays in use. It may be called concurrently with the other methods.
+func (o *Origins) Set(allowed []string) error {
+	rules := &originRules{localhost: len(allowed) == 0, exact: map[string]bool{}}
 	for _, text := range allowed {
-		switch text {
-		case "*":
-			o.any = true
-			continue
-		case "null":
-			o.exact[text] = true
-			continue
+		switch {
+		case text == "*":
+			rules.any = true
+		case text == "null":
+			rules.exact[text] = true
+		case strings.Contains(text, "*"):
+			w, err := newWildcard(text)
+			if err != nil {
+				return err
+			}
+			rules.wildcards = append(rules.wildcards, w)
+		default:
+			u, err := parseOrigin(text)
+			if err != nil {
+				return err
+			}
+			rules.exact[serialize(u)] = true
 		}
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") ||
-			strings.TrimSuffix(text, "/") != u.Scheme+"://"+u.Host {
-			return nil, fmt.Errorf("%q is not an origin: want scheme://host[:port], such as https://app.example", text)
-		}
-		o.exact[serialize(u)] = true
 	}
-	return o, nil
+	o.rules.Store(rules)
+	return nil
+}
+
+// parseOrigin parses an origin that an operator allows.
+func parseOrigin(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") ||
+		strings.TrimSuffix(text, "/") != u.Scheme+"://"+u.Host {
+		return nil, fmt.Errorf("%q is not an origin: want scheme://host[:port], such as https://app.example", text)
+	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }) {
+		return nil, fmt.Errorf("%q is not an origin as browsers send it: want its name in ASCII, such as https://xn--bcher-kva.example", text)
+	}
+	return u, nil
 }
 
 // Allows reports whether r may call. A request without an Origin header is allowed: it
 // comes from no web page, since browsers send the header with every POST and every
 // WebSocket.
 func (o *Origins) Allows(r *http.Request) bool {
+	rules := o.rules.Load()
 	values := r.Header.Values("Origin")
-	if len(values) == 0 || o.any {
+	if len(values) == 0 || rules.any {
 		return true
 	}
 	if len(values) > 1 {
 		return false
 	}
-	if o.exact[strings.ToLower(values[0])] {
+	origin := strings.ToLower(values[0])
+	if rules.exact[origin] || slices.ContainsFunc(rules.wildcards, func(w wildcard) bool { return w.matches(origin) }) {
 		return true
 	}
 	u, err := url.Parse(values[0])
@@ -64,7 +100,7 @@ func (o *Origins) Allows(r *http.Request) bool {
 	if strings.EqualFold(u.Host, r.Host) {
 		return true
 	}
-	return o.localhost && isLocalhost(u.Hostname())
+	return rules.localhost && isLocalhost(u.Hostname())
 }
 
 // Check reports whether r may call, as Allows does. It answers a call that may not.
