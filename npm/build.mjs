@@ -55,6 +55,7 @@ const modules = {
   worker: { footer: { js: "export {};" }, minify: true },
   // Server components of Next.js may hold what its hooks are in, and not call them.
   "react/index": { external: ["react"], banner: { js: '"use client";' } },
+  "chain-sdk/index": { external: ["@akashnetwork/chain-sdk"] },
   "testing/index": { platform: "node" },
 };
 

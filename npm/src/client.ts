@@ -1,5 +1,6 @@
 import { type RawQuote, readQuote } from "./attestation.js";
 import { kind, maxTimeout, readCount } from "./checks.js";
+import { asyncDispose } from "./dispose.js";
 import { jsonItems, logEntries, type ShellPiece, shellPieces } from "./engine/batch-items.js";
 import type {
   CallMethod,
@@ -53,7 +54,7 @@ import {
 } from "./shell/files.js";
 import { joinCommand } from "./shell/messages.js";
 import { fileWindow, outputWindow, Shell } from "./shell/shell.js";
-import { asyncDispose, Stream } from "./stream.js";
+import { Stream } from "./stream.js";
 import { mixedContent } from "./transport/diagnosis.js";
 import { maxCalls, usesWebSocket } from "./transport/transport.js";
 import type {

@@ -1,26 +1,8 @@
+import { asyncDispose } from "./dispose.js";
 import type { EngineStream, StreamEvents } from "./engine/engine.js";
 import { sliceIsOver, yieldToPage } from "./engine/yielding.js";
 import { ProviderError } from "./errors.js";
 import type { LogGap, StateListener, StreamState } from "./types.js";
-
-declare global {
-  // The types that `await using` needs. TypeScript's library has them since 5.2, but
-  // only with esnext.disposable, which default settings do not include.
-  interface SymbolConstructor {
-    readonly dispose: unique symbol;
-    readonly asyncDispose: unique symbol;
-  }
-  interface Disposable {
-    [Symbol.dispose](): void;
-  }
-  interface AsyncDisposable {
-    [Symbol.asyncDispose](): PromiseLike<void>;
-  }
-}
-
-/** Symbol.asyncDispose, or a replacement on platforms that lack it. */
-export const asyncDispose: typeof Symbol.asyncDispose = (Symbol.asyncDispose ??
-  Symbol.for("Symbol.asyncDispose")) as typeof Symbol.asyncDispose;
 
 /** How many items are yielded between two checks of the time slice. */
 const itemsPerLook = 16;

@@ -1,6 +1,6 @@
 import { type Program, start } from "../../../web/program.mjs";
+import { asyncDispose } from "../dispose.js";
 import type { CertificateAuth, TokenAuth } from "../options.js";
-import { asyncDispose } from "../stream.js";
 import type { ManifestGroup } from "../types.js";
 import {
   type CertificateKind,

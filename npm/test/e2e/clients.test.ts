@@ -145,10 +145,120 @@ test("connect-web and grpc-web, in a page of another origin", async () => {
   });
 });
 
+describe("createProviderWebSDK", () => {
+  /** What its program is given. */
+  async function given() {
+    // The manifest is what the SDK makes of a description, and its hash is on the chain.
+    const { expected, sending } = await import(join(clients, "manifest.mjs")).then((m) =>
+      m.manifestOf(),
+    );
+    await stage.fake.expectManifest(expected);
+    const { provider, lease, jwt, expiredJwt } = stage.fake.ready;
+    const ours = { bridgeUrl: stage.url, provider, leaseId: lease };
+    return { ...ours, sending, token: jwt, expired: expiredJwt };
+  }
+
+  const error = (code: string, reason: string | undefined, message: RegExp) => ({
+    code,
+    reason,
+    message: expect.stringMatching(message),
+  });
+
+  const expected = () => ({
+    GetStatus: active,
+    StreamStatus: active,
+    ServiceStatus: ["web"],
+    version: ["v0.16.0"],
+    StreamServiceStatus: 1,
+    ServiceLogs: expect.stringMatching(/^web: ./),
+    StreamServiceLogs: expect.stringMatching(/^web: ./),
+    SendManifest: {},
+    asked: 2,
+    errors: {
+      expired: error("Unauthenticated", "tokenExpired", /the token expired at/),
+      manifest: error("InvalidArgument", "manifestRefused", /manifest version validation failed/),
+      unknown: error("NotFound", "unknownProvider", /^\[not_found\] .*akash1/),
+      missing: error("Unauthenticated", "credentialMissing", /needs a credential/),
+      aborted: error("Canceled", undefined, /StreamServiceLogs was aborted/),
+      // By the transport or by the bridge, whose clocks run at the same time.
+      late: error("DeadlineExceeded", undefined, /within 300 ms|deadline passed/),
+      ended: error("Canceled", undefined, /disposed/),
+      unreachable: error("Unavailable", "bridgeUnreachable", /http:\/\/127\.0\.0\.1:1\b/),
+    },
+  });
+
+  test("in Node", async () => {
+    const manifest = await stage.fake.manifest();
+    const { callProvider } = await import(join(clients, "chain-sdk-web.mjs"));
+    expect(await callProvider(await given())).toEqual(expected());
+    await stage.fake.expectManifest(manifest);
+  });
+
+  test.each(["a page", "a worker"])("in %s of another origin", async (where) => {
+    const { outputFiles } = await build({
+      entryPoints: [join(clients, "chain-sdk-web.mjs")],
+      bundle: true,
+      write: false,
+      format: "iife",
+    });
+    const [{ text } = { text: "" }] = outputFiles;
+    expect(text.includes("akash-provider-web.wasm")).toBe(false);
+    const manifest = await stage.fake.manifest();
+    const page = await stage.page("module");
+    const got = await page.evaluate(
+      async ([script, given, inWorker]) => {
+        const source = `${script}; onmessage = async ({ data }) => {
+          try { postMessage(await callProvider(data)); } catch (error) { postMessage(String(error)); }
+        };`;
+        if (!inWorker) return new Function("given", `${script}; return callProvider(given)`)(given);
+        const worker = new Worker(URL.createObjectURL(new Blob([source])));
+        worker.postMessage(given);
+        return new Promise((resolve) => {
+          worker.onmessage = ({ data }) => resolve(data);
+        });
+      },
+      [text, await given(), where === "a worker"] as const,
+    );
+    expect(got).toEqual(expected());
+    await stage.fake.expectManifest(manifest);
+    await page.close();
+  });
+
+  test("a page that the bridge refuses is told what to change", async () => {
+    await using other = await stage.withNewBridge("--allow-origin", "https://app.example.com");
+    const page = await stage.page("module");
+    const { outputFiles } = await build({
+      stdin: {
+        contents: `import { createProviderWebSDK, reasonOf } from "./chain-sdk/index.js";
+          globalThis.reason = (options) => createProviderWebSDK(options)
+            .akash.provider.v1.getStatus({}).catch(reasonOf);`,
+        resolveDir: join(root, "npm/dist"),
+      },
+      bundle: true,
+      write: false,
+      format: "iife",
+      nodePaths: [join(root, "npm/node_modules")],
+    });
+    await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+    const { provider } = stage.fake;
+    const reason = await page.evaluate(
+      (options) =>
+        (globalThis as unknown as { reason(options: object): Promise<string> }).reason(options),
+      { bridgeUrl: other.url, provider },
+    );
+    expect(reason).toBe("originRefused");
+    await page.close();
+  });
+});
+
 // The table in the bridge's documentation names the versions that were tested.
 test("the documentation names the versions of these clients", async () => {
   const text = await readFile(join(root, "bridge/README.md"), "utf8");
-  const { dependencies } = JSON.parse(await readFile(join(clients, "package.json"), "utf8"));
+  const dependencies: Record<string, string> = {};
+  for (const path of ["npm/package.json", "npm/test/clients/package.json"]) {
+    const manifest = JSON.parse(await readFile(join(root, path), "utf8"));
+    Object.assign(dependencies, manifest.devDependencies, manifest.dependencies);
+  }
   const tools = await readFile(join(root, "Makefile"), "utf8");
   for (const [, name = "", version] of text.matchAll(/^\| `([^`]+)` \| ([\d.]+\S*) \|/gm)) {
     const pinned =

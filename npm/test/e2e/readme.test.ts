@@ -42,6 +42,7 @@ beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "akash-readme-"));
   const installed = {
     "akash-provider-web": "npm",
+    "@akashnetwork": "npm/node_modules/@akashnetwork",
     "@types": "npm/node_modules/@types",
     "@playwright": "npm/test/readme/node_modules/@playwright",
     react: "npm/node_modules/react",
@@ -225,6 +226,12 @@ test("the documented attestation works as it stands", async () => {
     const { error } = await quoteForKey(client, { provider, lease, auth }, new Uint8Array(8));
     console.log(error?.reason);`;
   expect(await inPage(bound)).toBe("nonceMismatch");
+});
+
+test("the documented use of the chain's SDK works as it stands", async () => {
+  const { active } = (await stage.fake.status()).cluster.leases;
+  const code = fill(example("ts", "createProviderWebSDK", "npm/docs/chain-sdk.md"));
+  expect(await inPage(code)).toBe(`${active} leases, ${stage.fake.services}`);
 });
 
 /** Builds a program for a page, and returns its first output there. */

@@ -36,23 +36,28 @@ try {
   mkdirSync(installed, { recursive: true });
   run("tar", "-xzf", tarball, "-C", installed, "--strip-components=1");
   writeFileSync(join(dir, "package.json"), '{ "type": "module" }');
-  for (const name of ["consumer.ts", "extras.ts"]) cpSync(join(here, name), join(dir, name));
+  for (const name of ["consumer.ts", "extras.ts", "chain-sdk.ts"])
+    cpSync(join(here, name), join(dir, name));
   const compilers = readdirSync(tools).filter((name) => name.startsWith("typescript-"));
   for (const name of compilers) check(name, "nodenext", "nodenext");
   // What runs in Node or with React has their types, from the package's own tools.
-  for (const name of ["@types", "undici-types", "csstype"]) {
+  for (const name of ["@types", "undici-types", "csstype", "@akashnetwork", "@connectrpc"]) {
     symlinkSync(join(here, "../../node_modules", name), join(dir, "node_modules", name));
   }
+  // The SDK's own types are not for all of them.
+  const sdk = ["chain-sdk.ts", ["node"], { skipLibCheck: true }];
   for (const name of [compilers[0], compilers.at(-1)]) {
     check(name, "esnext", "bundler");
     check(name, "nodenext", "nodenext", "extras.ts", ["node"]);
+    check(name, "nodenext", "nodenext", ...sdk);
   }
+  check(compilers.at(-1), "esnext", "bundler", ...sdk);
 } finally {
   rmSync(dir, { recursive: true });
 }
 
 /** Has a version of TypeScript check the user's program, and all declarations with it. */
-function check(name, module, moduleResolution, file = "consumer.ts", types = []) {
+function check(name, module, moduleResolution, file = "consumer.ts", types = [], more = {}) {
   const compilerOptions = {
     target: "es2022",
     lib: ["es2022", "dom", "dom.iterable"],
@@ -64,6 +69,7 @@ function check(name, module, moduleResolution, file = "consumer.ts", types = [])
     noUncheckedIndexedAccess: true,
     skipLibCheck: false,
     noEmit: true,
+    ...more,
   };
   writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [file] }));
   run(process.execPath, join(tools, name, "bin/tsc"), "-p", dir);

@@ -8,6 +8,7 @@ const files = [
   "react/logs",
   "react/status",
   "testing/provider",
+  "chain-sdk/index",
 ];
 
 /** Every optional member of the options, with its doc comment. */

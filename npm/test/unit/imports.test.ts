@@ -16,7 +16,7 @@ for (const name of readdirSync(src, { recursive: true, encoding: "utf8" })) {
 }
 
 /** What every file may import; it imports nothing else. */
-const common = ["bytes.ts", "errors.ts", "placeholder.ts", "token.ts", "types.ts"];
+const common = ["bytes.ts", "dispose.ts", "errors.ts", "placeholder.ts", "token.ts", "types.ts"];
 
 /** Which directories a directory may import, besides itself and the common files. */
 const rooms: Record<string, string[]> = {
@@ -30,6 +30,8 @@ const rooms: Record<string, string[]> = {
   api: ["transport", "engine", "worker", "shell"],
   react: ["api", "shell"],
   testing: ["api"],
+  // Without the client and its module.
+  "chain-sdk": ["transport"],
 };
 
 function roomOf(file: string): string {
