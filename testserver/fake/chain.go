@@ -3,6 +3,7 @@ package fake
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -39,11 +40,15 @@ type abciError struct {
 
 func (e *abciError) Error() string { return e.log }
 
-// ledger is the state of the chain.
+// ledger is the state of the chain as of the next block.
 type ledger struct {
-	faults *faults
+	mu      sync.Mutex
+	records records
+	pending []change // since the last block
+}
 
-	mu           sync.Mutex
+// records are what the chain's queries are answered from. Those of a block do not change.
+type records struct {
 	providers    []*providerv1beta4.Provider     // by owner
 	certificates []chainCertificate              // by owner and serial
 	accounts     map[string]*secp256k1.PublicKey // nil until the first transaction
@@ -55,39 +60,55 @@ type chainCertificate struct {
 	record *certv1.Certificate
 }
 
-func newLedger(f *faults) *ledger {
-	return &ledger{faults: f, accounts: map[string]*secp256k1.PublicKey{}}
+func newLedger() *ledger {
+	return &ledger{records: records{accounts: map[string]*secp256k1.PublicKey{}}}
+}
+
+// take returns the records and the changes of the stores since the last call.
+func (l *ledger) take() (records, []change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changes := l.pending
+	l.pending = nil
+	return records{
+		providers:    slices.Clone(l.records.providers),
+		certificates: slices.Clone(l.records.certificates),
+		accounts:     maps.Clone(l.records.accounts),
+	}, changes
+}
+
+// changed reports whether there are changes that no block has yet.
+func (l *ledger) changed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) > 0
 }
 
 // open records an account, which has a public key if it has signed a transaction.
 func (l *ledger) open(a account, signed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accounts[a.address] = nil
+	var key *secp256k1.PublicKey
 	if signed {
-		l.accounts[a.address] = a.key.PubKey()
+		key = a.key.PubKey()
 	}
+	l.records.accounts[a.address] = key
+	l.pending = append(l.pending, accountChange(a.address, key))
 }
 
 // publicKey returns an account's public key, or nil.
 func (l *ledger) publicKey(address string) *secp256k1.PublicKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.accounts[address]
+	return l.records.accounts[address]
 }
 
 // register records a provider, or changes its host URI.
 func (l *ledger) register(p *providerv1beta4.Provider) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i, found := slices.BinarySearchFunc(l.providers, p.GetOwner(), func(q *providerv1beta4.Provider, owner string) int {
-		return strings.Compare(q.GetOwner(), owner)
-	})
-	if found {
-		l.providers[i] = p
-		return
-	}
-	l.providers = slices.Insert(l.providers, i, p)
+	l.records.register(p)
+	l.pending = append(l.pending, providerChange(p))
 }
 
 // publish records an owner's certificate with a state.
@@ -99,28 +120,47 @@ func (l *ledger) publish(owner string, c *certificate, state certv1.State) {
 		serial: c.spec.serial,
 		record: &certv1.Certificate{State: state, Cert: c.pem, Pubkey: c.pubkey},
 	}
-	i, found := slices.BinarySearchFunc(l.certificates, entry, compareCertificates)
-	if found {
-		l.certificates[i] = entry
-		return
-	}
-	l.certificates = slices.Insert(l.certificates, i, entry)
+	l.records.publish(entry)
+	l.pending = append(l.pending, certificateChanges(entry)...)
 }
 
 // withdraw removes an owner's certificate without a trace.
 func (l *ledger) withdraw(owner string, serial *big.Int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.certificates = slices.DeleteFunc(l.certificates, func(c chainCertificate) bool {
+	l.records.certificates = slices.DeleteFunc(l.records.certificates, func(c chainCertificate) bool {
 		return c.owner == owner && c.serial.Cmp(serial) == 0
 	})
+	l.pending = append(l.pending, certificateRemoval(owner, serial)...)
+}
+
+// register adds or replaces a provider.
+func (r *records) register(p *providerv1beta4.Provider) {
+	i, found := slices.BinarySearchFunc(r.providers, p.GetOwner(), func(q *providerv1beta4.Provider, owner string) int {
+		return strings.Compare(q.GetOwner(), owner)
+	})
+	if found {
+		r.providers[i] = p
+		return
+	}
+	r.providers = slices.Insert(r.providers, i, p)
+}
+
+// publish adds or replaces a certificate.
+func (r *records) publish(c chainCertificate) {
+	i, found := slices.BinarySearchFunc(r.certificates, c, compareCertificates)
+	if found {
+		r.certificates[i] = c
+		return
+	}
+	r.certificates = slices.Insert(r.certificates, i, c)
 }
 
 // certificate returns an owner's certificate record, or nil.
 func (l *ledger) certificate(owner, serial string) *certv1.Certificate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.certificates {
+	for _, c := range l.records.certificates {
 		if c.owner == owner && c.serial.String() == serial {
 			return c.record
 		}
@@ -136,29 +176,27 @@ func compareCertificates(a, b chainCertificate) int {
 }
 
 // query answers an ABCI query, whose path is the full name of a gRPC method.
-func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
-	handlers := map[string]func([]byte) (proto.Message, *abciError){
-		"akash.provider.v1beta4.Query/Provider":  l.queryProvider,
-		"akash.provider.v1beta4.Query/Providers": l.queryProviders,
-		"akash.cert.v1.Query/Certificates":       l.queryCertificates,
-		"cosmos.auth.v1beta1.Query/Account":      l.queryAccount,
+func (r *records) query(path string, data []byte, f *faults) ([]byte, *abciError) {
+	handlers := map[string]func([]byte, *faults) (proto.Message, *abciError){
+		"akash.provider.v1beta4.Query/Provider":  r.queryProvider,
+		"akash.provider.v1beta4.Query/Providers": r.queryProviders,
+		"akash.cert.v1.Query/Certificates":       r.queryCertificates,
+		"cosmos.auth.v1beta1.Query/Account":      r.queryAccount,
 	}
-	if l.faults.has(FaultChainOld) {
+	if f.has(FaultChainOld) {
 		// Before version 1.0 of the chain, the same messages had other names.
-		handlers = map[string]func([]byte) (proto.Message, *abciError){
-			"akash.provider.v1beta3.Query/Provider":  l.queryProvider,
-			"akash.provider.v1beta3.Query/Providers": l.queryProviders,
-			"akash.cert.v1beta3.Query/Certificates":  l.queryCertificates,
-			"cosmos.auth.v1beta1.Query/Account":      l.queryAccount,
+		handlers = map[string]func([]byte, *faults) (proto.Message, *abciError){
+			"akash.provider.v1beta3.Query/Provider":  r.queryProvider,
+			"akash.provider.v1beta3.Query/Providers": r.queryProviders,
+			"akash.cert.v1beta3.Query/Certificates":  r.queryCertificates,
+			"cosmos.auth.v1beta1.Query/Account":      r.queryAccount,
 		}
 	}
 	handler, ok := handlers[strings.TrimPrefix(path, "/")]
 	if !ok {
 		return nil, &abciError{abciUnknownRequest, "unknown query path: unknown request"}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	answer, refused := handler(data)
+	answer, refused := handler(data, f)
 	if refused != nil {
 		return nil, refused
 	}
@@ -169,7 +207,7 @@ func (l *ledger) query(path string, data []byte) ([]byte, *abciError) {
 	return value, nil
 }
 
-func (l *ledger) queryProvider(data []byte) (proto.Message, *abciError) {
+func (r *records) queryProvider(data []byte, _ *faults) (proto.Message, *abciError) {
 	var q providerv1beta4.QueryProviderRequest
 	if err := decode(data, &q); err != nil {
 		return nil, err
@@ -178,7 +216,7 @@ func (l *ledger) queryProvider(data []byte) (proto.Message, *abciError) {
 		return nil, &abciError{abciInvalidRequest,
 			"rpc error: code = InvalidArgument desc = invalid address: invalid request"}
 	}
-	for _, p := range l.providers {
+	for _, p := range r.providers {
 		if p.GetOwner() == q.GetOwner() {
 			return &providerv1beta4.QueryProviderResponse{Provider: p}, nil
 		}
@@ -187,19 +225,19 @@ func (l *ledger) queryProvider(data []byte) (proto.Message, *abciError) {
 		"rpc error: code = NotFound desc = invalid provider: address not found: key not found"}
 }
 
-func (l *ledger) queryProviders(data []byte) (proto.Message, *abciError) {
+func (r *records) queryProviders(data []byte, f *faults) (proto.Message, *abciError) {
 	var q providerv1beta4.QueryProvidersRequest
 	if err := decode(data, &q); err != nil {
 		return nil, err
 	}
-	page, next, err := paginate(l, l.providers, q.GetPagination())
+	page, next, err := paginate(f, r.providers, q.GetPagination())
 	if err != nil {
 		return nil, err
 	}
 	return &providerv1beta4.QueryProvidersResponse{Providers: page, Pagination: next}, nil
 }
 
-func (l *ledger) queryCertificates(data []byte) (proto.Message, *abciError) {
+func (r *records) queryCertificates(data []byte, f *faults) (proto.Message, *abciError) {
 	var q certv1.QueryCertificatesRequest
 	if err := decode(data, &q); err != nil {
 		return nil, err
@@ -220,7 +258,7 @@ func (l *ledger) queryCertificates(data []byte) (proto.Message, *abciError) {
 		}
 	}
 	var found []*certv1.CertificateResponse
-	for _, c := range l.certificates {
+	for _, c := range r.certificates {
 		if filter.GetOwner() != "" && filter.GetOwner() != c.owner ||
 			filter.GetSerial() != "" && filter.GetSerial() != c.serial.String() ||
 			filter.GetState() != "" && filter.GetState() != c.record.GetState().String() {
@@ -228,14 +266,14 @@ func (l *ledger) queryCertificates(data []byte) (proto.Message, *abciError) {
 		}
 		found = append(found, &certv1.CertificateResponse{Certificate: c.record, Serial: c.serial.String()})
 	}
-	page, next, err := paginate(l, found, q.GetPagination())
+	page, next, err := paginate(f, found, q.GetPagination())
 	if err != nil {
 		return nil, err
 	}
 	return &certv1.QueryCertificatesResponse{Certificates: page, Pagination: next}, nil
 }
 
-func (l *ledger) queryAccount(data []byte) (proto.Message, *abciError) {
+func (r *records) queryAccount(data []byte, _ *faults) (proto.Message, *abciError) {
 	var q authv1beta1.QueryAccountRequest
 	if err := decode(data, &q); err != nil {
 		return nil, err
@@ -244,17 +282,22 @@ func (l *ledger) queryAccount(data []byte) (proto.Message, *abciError) {
 		return nil, &abciError{abciInvalidRequest,
 			"rpc error: code = InvalidArgument desc = invalid address: invalid request"}
 	}
-	key, known := l.accounts[q.GetAddress()]
+	key, known := r.accounts[q.GetAddress()]
 	if !known {
 		return nil, &abciError{abciNotFound, fmt.Sprintf(
 			"rpc error: code = NotFound desc = account %s not found: key not found", q.GetAddress())}
 	}
-	base := &authv1beta1.BaseAccount{Address: q.GetAddress(), AccountNumber: 1}
+	return &authv1beta1.QueryAccountResponse{Account: accountRecord(q.GetAddress(), key)}, nil
+}
+
+// accountRecord is an account's record on the chain.
+func accountRecord(address string, key *secp256k1.PublicKey) *anypb.Any {
+	base := &authv1beta1.BaseAccount{Address: address, AccountNumber: 1}
 	if key != nil {
 		base.PubKey = packed(&secp256k1pb.PubKey{Key: key.SerializeCompressed()})
 		base.Sequence = 1
 	}
-	return &authv1beta1.QueryAccountResponse{Account: packed(base)}, nil
+	return packed(base)
 }
 
 // packed returns m in an Any as Cosmos does, with a type URL without a host.
@@ -278,14 +321,14 @@ func decode(data []byte, m proto.Message) *abciError {
 var pageKey = []byte("page/")
 
 // paginate returns a page of a list as Cosmos does.
-func paginate[T any](l *ledger, all []T, r *queryv1beta1.PageRequest) ([]T, *queryv1beta1.PageResponse, *abciError) {
+func paginate[T any](f *faults, all []T, r *queryv1beta1.PageRequest) ([]T, *queryv1beta1.PageResponse, *abciError) {
 	limit := r.GetLimit()
 	countTotal := r.GetCountTotal()
 	if limit == 0 {
 		limit = defaultPage
 		countTotal = true
 	}
-	if l.faults.has(FaultChainPaginated) {
+	if f.has(FaultChainPaginated) {
 		limit = 1
 	}
 	if r.GetOffset() > 0 && len(r.GetKey()) > 0 {

@@ -48,8 +48,17 @@ func (n *chainNode) rest(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(map[string]bool{"syncing": n.faults.has(FaultChainSyncing)})
 		return
 	}
-	answer, refused := n.restQuery(r)
+	if v, ok := n.restBlocks(r); ok {
+		json.NewEncoder(w).Encode(v)
+		return
+	}
+	v, refused := n.restView(r)
+	var answer any
 	if refused == nil {
+		answer, refused = n.restQuery(r, v)
+	}
+	if refused == nil {
+		w.Header().Set("Grpc-Metadata-X-Cosmos-Block-Height", strconv.FormatInt(v.Header.Height, 10))
 		json.NewEncoder(w).Encode(answer)
 		return
 	}
@@ -58,8 +67,26 @@ func (n *chainNode) rest(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(gatewayError{as.code, refused.log, []any{}})
 }
 
+// restView returns the block whose state answers a request: the latest, or that of the
+// height in a header.
+func (n *chainNode) restView(r *http.Request) (*block, *abciError) {
+	v := n.chain.now()
+	text := r.Header.Get("X-Cosmos-Block-Height")
+	if text == "" {
+		return v.latest(), nil
+	}
+	height, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, &abciError{abciInvalidRequest, err.Error()}
+	}
+	if at := v.block(height); at != nil {
+		return at, nil
+	}
+	return nil, &abciError{abciInvalidRequest, "failed to load state at height " + text + ": version does not exist: invalid request"}
+}
+
 // restQuery returns the answer to a request as JSON.
-func (n *chainNode) restQuery(r *http.Request) (any, *abciError) {
+func (n *chainNode) restQuery(r *http.Request, at *block) (any, *abciError) {
 	unknown := &abciError{abciUnknownRequest, "Not Implemented"}
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if len(parts) < 4 {
@@ -73,13 +100,13 @@ func (n *chainNode) restQuery(r *http.Request) (any, *abciError) {
 	switch list := parts[1] + "/" + route[0]; {
 	case list == "provider/providers" && len(route) == 2:
 		var answer providerv1beta4.QueryProviderResponse
-		if err := n.ask(service+"Provider", &providerv1beta4.QueryProviderRequest{Owner: route[1]}, &answer); err != nil {
+		if err := n.ask(at, service+"Provider", &providerv1beta4.QueryProviderRequest{Owner: route[1]}, &answer); err != nil {
 			return nil, err
 		}
 		return map[string]any{"provider": providerJSON(answer.GetProvider())}, nil
 	case list == "provider/providers" && len(route) == 1:
 		var answer providerv1beta4.QueryProvidersResponse
-		if err := n.ask(service+"Providers", &providerv1beta4.QueryProvidersRequest{Pagination: page}, &answer); err != nil {
+		if err := n.ask(at, service+"Providers", &providerv1beta4.QueryProvidersRequest{Pagination: page}, &answer); err != nil {
 			return nil, err
 		}
 		providers := make([]any, 0, len(answer.GetProviders()))
@@ -90,7 +117,7 @@ func (n *chainNode) restQuery(r *http.Request) (any, *abciError) {
 	case list == "cert/certificates" && len(route) == 2 && route[1] == "list":
 		query := r.URL.Query()
 		var answer certv1.QueryCertificatesResponse
-		if err := n.ask(service+"Certificates", &certv1.QueryCertificatesRequest{
+		if err := n.ask(at, service+"Certificates", &certv1.QueryCertificatesRequest{
 			Filter: &certv1.CertificateFilter{
 				Owner:  query.Get("filter.owner"),
 				Serial: query.Get("filter.serial"),
@@ -114,7 +141,7 @@ func (n *chainNode) restQuery(r *http.Request) (any, *abciError) {
 		return map[string]any{"certificates": certificates, "pagination": pageJSON(answer.GetPagination())}, nil
 	case list == "auth/accounts" && version == "v1beta1" && len(route) == 2:
 		var answer authv1beta1.QueryAccountResponse
-		if err := n.ask(service+"Account", &authv1beta1.QueryAccountRequest{Address: route[1]}, &answer); err != nil {
+		if err := n.ask(at, service+"Account", &authv1beta1.QueryAccountRequest{Address: route[1]}, &answer); err != nil {
 			return nil, err
 		}
 		return map[string]any{"account": accountJSON(answer.GetAccount())}, nil
@@ -122,13 +149,13 @@ func (n *chainNode) restQuery(r *http.Request) (any, *abciError) {
 	return nil, unknown
 }
 
-// ask queries the ledger by the full name of a gRPC method.
-func (n *chainNode) ask(method string, request, answer proto.Message) *abciError {
+// ask queries the records after a block by the full name of a gRPC method.
+func (n *chainNode) ask(at *block, method string, request, answer proto.Message) *abciError {
 	data, err := proto.Marshal(request)
 	if err != nil {
 		panic(err) // cannot happen for this package's messages
 	}
-	value, refused := n.ledger.query(method, data)
+	value, refused := at.state.records.query(method, data, &n.faults)
 	if refused != nil {
 		return refused
 	}

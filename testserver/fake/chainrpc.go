@@ -2,14 +2,12 @@ package fake
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"akash-provider-web/testserver/fake/comet"
 )
 
 // JSON-RPC 2.0 error codes.
@@ -18,6 +16,7 @@ const (
 	rpcInvalidRequest = -32600
 	rpcMethodNotFound = -32601
 	rpcInvalidParams  = -32602
+	rpcInternalError  = -32603
 )
 
 // maxChainRequest bounds a request's body, in bytes.
@@ -44,36 +43,36 @@ type rpcError struct {
 	Data    string `json:"data"`
 }
 
-// queryResult is the result of abci_query (proto/akash-provider-api.md, section 5.1).
-type queryResult struct {
-	Response queryResponse `json:"response"`
+func invalidParams(err error) *rpcError {
+	return &rpcError{rpcInvalidParams, "Invalid params", "error converting json params to arguments: " + err.Error()}
 }
 
-type queryResponse struct {
-	Code      uint32  `json:"code"`
-	Log       string  `json:"log"`
-	Info      string  `json:"info"`
-	Index     string  `json:"index"`
-	Key       *string `json:"key"`
-	Value     *string `json:"value"`
-	ProofOps  *string `json:"proofOps"`
-	Height    string  `json:"height"`
-	Codespace string  `json:"codespace"`
+func internalError(err error) *rpcError {
+	return &rpcError{rpcInternalError, "Internal error", err.Error()}
 }
 
 // chainNode is a node of the chain with the CometBFT RPC and, on the same port, the REST
 // API of the Cosmos SDK.
 type chainNode struct {
-	ledger   *ledger
-	faults   *faults
-	genesis  time.Time
+	chain    *blockchain
+	faults   faults
 	counters *counters
 }
 
-// blockTime is the time between blocks.
-const blockTime = 6 * time.Second
-
-func (n *chainNode) height() int64 { return 20_000_000 + int64(time.Since(n.genesis)/blockTime) }
+// rpcMethods are the methods with their parameters, which a GET names and a POST may give
+// in this order.
+var rpcMethods = map[string]struct {
+	params []string
+	call   func(*chainNode, rpcParams) (any, *rpcError)
+}{
+	"health":     {nil, func(*chainNode, rpcParams) (any, *rpcError) { return struct{}{}, nil }},
+	"status":     {nil, (*chainNode).status},
+	"abci_query": {[]string{"path", "data", "height", "prove"}, (*chainNode).query},
+	"commit":     {[]string{"height"}, (*chainNode).commit},
+	"header":     {[]string{"height"}, (*chainNode).header},
+	"block":      {[]string{"height"}, (*chainNode).block},
+	"validators": {[]string{"height", "page", "per_page"}, (*chainNode).validators},
+}
 
 // ServeHTTP implements http.Handler.
 func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -101,22 +100,13 @@ func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.post(w, r)
 		return
 	}
-	var response rpcResponse
-	switch r.URL.Path {
-	case "/health", "/status":
-		response = n.call(rpcRequest{Method: r.URL.Path[1:]})
-	case "/abci_query":
-		// In a query, strings are quoted, and bytes are 0x and hexadecimal.
-		params, _ := json.Marshal(map[string]string{
-			"path": strings.Trim(r.FormValue("path"), `"`),
-			"data": strings.TrimPrefix(r.FormValue("data"), "0x"),
-		})
-		response = n.call(rpcRequest{Method: "abci_query", Params: params})
-	default:
+	method, ok := rpcMethods[r.URL.Path[1:]]
+	if !ok {
 		http.NotFound(w, r)
 		return
 	}
-	response.ID = json.RawMessage("-1")
+	response := rpcResponse{JSONRPC: "2.0", ID: json.RawMessage("-1")}
+	response.Result, response.Error = method.call(n, uriParams(r, method.params))
 	if response.Error != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
@@ -149,61 +139,69 @@ func (n *chainNode) post(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	response := n.call(request)
-	if response.Error != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-	}
-	json.NewEncoder(w).Encode(response)
+	json.NewEncoder(w).Encode(n.call(request))
 }
 
 // call answers one JSON-RPC request.
 func (n *chainNode) call(r rpcRequest) rpcResponse {
 	response := rpcResponse{JSONRPC: "2.0", ID: r.ID}
-	switch r.Method {
-	case "health":
-		response.Result = struct{}{}
-	case "status":
-		response.Result = map[string]any{
-			"node_info": map[string]any{"network": "akashnet-2", "version": "0.38.17"},
-			"sync_info": map[string]any{
-				"latest_block_height": strconv.FormatInt(n.height(), 10),
-				"latest_block_time":   time.Now().UTC().Format(time.RFC3339Nano),
-				"catching_up":         n.faults.has(FaultChainSyncing),
-			},
-		}
-	case "abci_query":
-		response.Result, response.Error = n.query(r.Params)
-	case "":
+	method, ok := rpcMethods[r.Method]
+	switch {
+	case r.Method == "":
 		response.Error = &rpcError{rpcInvalidRequest, "Invalid Request", "no method"}
-	default:
+	case !ok:
 		response.Error = &rpcError{rpcMethodNotFound, "Method not found", ""}
+	default:
+		params, err := jsonParams(r.Params, method.params)
+		if err != nil {
+			response.Error = invalidParams(err)
+			break
+		}
+		response.Result, response.Error = method.call(n, params)
 	}
 	return response
 }
 
-// query answers abci_query.
-func (n *chainNode) query(raw json.RawMessage) (any, *rpcError) {
-	var params struct {
-		Path string `json:"path"`
-		Data string `json:"data"`
-	}
-	if err := json.Unmarshal(raw, &params); err != nil {
-		return nil, &rpcError{rpcInvalidParams, "Invalid params", "error converting json params to arguments: " + err.Error()}
-	}
-	data, err := hex.DecodeString(params.Data)
-	if err != nil {
-		return nil, &rpcError{rpcInvalidParams, "Invalid params", "error converting json params to arguments: " + err.Error()}
-	}
-	answer := queryResponse{Index: "0", Height: strconv.FormatInt(n.height(), 10)}
-	value, refused := n.ledger.query(params.Path, data)
-	if refused != nil {
-		answer.Code, answer.Log, answer.Codespace, answer.Height = refused.code, refused.log, "sdk", "0"
-	} else {
-		text := base64.StdEncoding.EncodeToString(value)
-		answer.Value = &text
-	}
-	return queryResult{answer}, nil
+// status describes the node and its latest block.
+func (n *chainNode) status(rpcParams) (any, *rpcError) {
+	v := n.chain.now()
+	first, latest := v.blocks[0].Header, v.latest().Header
+	key := derive(n.chain.seed, "node key")
+	return map[string]any{
+		"node_info": map[string]any{
+			"protocol_version": map[string]string{"p2p": "8", "block": "11", "app": "0"},
+			"id":               nodeID,
+			"listen_addr":      "tcp://0.0.0.0:26656",
+			"network":          n.chain.id,
+			"version":          cometVersion,
+			"channels":         "40202122233038606100",
+			"moniker":          "fake",
+			"other":            map[string]string{"tx_index": "on", "rpc_address": "tcp://127.0.0.1:26657"},
+		},
+		"sync_info": map[string]any{
+			"latest_block_hash":     comet.Hex(latest.Hash()),
+			"latest_app_hash":       comet.Hex(latest.App),
+			"latest_block_height":   comet.Int(latest.Height),
+			"latest_block_time":     comet.Time(latest.Time),
+			"earliest_block_hash":   comet.Hex(first.Hash()),
+			"earliest_app_hash":     comet.Hex(first.App),
+			"earliest_block_height": comet.Int(first.Height),
+			"earliest_block_time":   comet.Time(first.Time),
+			"catching_up":           n.faults.has(FaultChainSyncing),
+		},
+		"validator_info": map[string]any{
+			"address":      comet.Hex(key[:20]),
+			"pub_key":      comet.NewKeyJSON(key[:]),
+			"voting_power": "0",
+		},
+	}, nil
 }
+
+// What nodes say about themselves.
+const (
+	cometVersion = "0.38.21"
+	nodeID       = "f0e1d2c3b4a5968778695a4b3c2d1e0f00112233"
+)
 
 // sleep waits, and returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {

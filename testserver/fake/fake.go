@@ -149,9 +149,9 @@ type Server struct {
 
 	tenant, stranger account
 	authority        *authority // nil without Options.CA
-	chainFaults      faults
 	ledger           *ledger
 	chainListener    *listener
+	chainNode        *chainNode
 	providers        []*provider
 	web              []*http.Server // chain and control
 	goers            chan struct{}  // closed when the web servers have ended
@@ -234,7 +234,7 @@ func isLoopback(host string) bool {
 
 // start opens all ports.
 func (s *Server) start(versions []version) error {
-	s.ledger = newLedger(&s.chainFaults)
+	s.ledger = newLedger()
 	s.ledger.open(s.tenant, true)
 	s.ledger.open(s.stranger, false)
 	var err error
@@ -280,8 +280,9 @@ func (s *Server) start(versions []version) error {
 	}
 	s.chainListener = newListener(chain, nil)
 	first := s.providers[0]
+	s.chainNode = &chainNode{chain: newBlockchain(s.options.Seed, s.ledger, genesis, DefaultChainHistory), counters: first.counters}
 	s.serve(
-		webServer{s.chainListener, &chainNode{ledger: s.ledger, faults: &s.chainFaults, genesis: genesis, counters: first.counters}},
+		webServer{s.chainListener, s.chainNode},
 		webServer{control, s.controlHandler()},
 	)
 	s.ready.Endpoints = first.endpoints()
@@ -584,7 +585,7 @@ func (s *Server) ClearFault(fault, provider string) error {
 		return err
 	}
 	if name.onChain() {
-		s.chainFaults.remove(name)
+		s.chainNode.faults.remove(name)
 		if name == FaultChainDown {
 			return s.chainListener.open()
 		}
@@ -599,7 +600,7 @@ func (s *Server) ClearFault(fault, provider string) error {
 
 func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) error {
 	if name.onChain() {
-		s.chainFaults.put(name, delay)
+		s.chainNode.faults.put(name, delay)
 		if name == FaultChainDown {
 			s.chainListener.shut()
 		}

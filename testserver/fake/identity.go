@@ -60,13 +60,19 @@ func address(key *secp256k1.PublicKey) string {
 }
 
 // isAddress reports whether text is an Akash address.
-func isAddress(text string) bool {
+func isAddress(text string) bool { return rawAddress(text) != nil }
+
+// rawAddress returns the 20 bytes of an address, nil if it is none.
+func rawAddress(text string) []byte {
 	prefix, words, err := bech32.Decode(text)
 	if err != nil || prefix != addressPrefix {
-		return false
+		return nil
 	}
 	raw, err := bech32.ConvertBits(words, 5, 8, false)
-	return err == nil && len(raw) == 20
+	if err != nil || len(raw) != 20 {
+		return nil
+	}
+	return raw
 }
 
 // certificateKey derives a P-256 key from the seed.

@@ -229,7 +229,7 @@ func (l *ledger) keptCertificates() []keptCertificate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []keptCertificate
-	for _, c := range l.certificates {
+	for _, c := range l.records.certificates {
 		all = append(all, keptCertificate{
 			c.owner, c.serial.String(), int32(c.record.GetState()), c.record.GetCert(), c.record.GetPubkey(),
 		})
@@ -246,11 +246,13 @@ func (l *ledger) restore(all []keptCertificate) error {
 		if !ok {
 			return fmt.Errorf("state: serial number %q", c.Serial)
 		}
-		l.certificates = append(l.certificates, chainCertificate{
+		entry := chainCertificate{
 			owner:  c.Owner,
 			serial: serial,
 			record: &certv1.Certificate{State: certv1.State(c.State), Cert: c.Cert, Pubkey: c.Pubkey},
-		})
+		}
+		l.records.publish(entry)
+		l.pending = append(l.pending, certificateChanges(entry)...)
 	}
 	return nil
 }

@@ -1,0 +1,232 @@
+package fake
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"akash-provider-web/testserver/fake/comet"
+)
+
+const (
+	// chainID is the name of Akash's main network.
+	chainID = "akashnet-2"
+	// blockTime is the time between blocks.
+	blockTime = 6 * time.Second
+	// startHeight is the height at the start.
+	startHeight = 20_000_000
+	// keptBlocks is the number of blocks, and states, that are kept.
+	keptBlocks = 600
+	// maxCatchUp is the number of blocks made at once. A chain that nobody has asked for
+	// longer has a pause in its past.
+	maxCatchUp = 100
+	// DefaultChainHistory is the default number of blocks before the start.
+	DefaultChainHistory = 100
+)
+
+// rotation is the number of blocks after which another validator is replaced.
+const rotation = 5
+
+// powers are the validators' powers. Some of them add up to exactly one third of all, and
+// some to two thirds.
+var powers = []int64{2_900_000, 1_700_000, 1_100_000, 900_000, 700_000, 600_000, 500_000, 300_000, 200_000, 100_000}
+
+// blockchain makes the blocks of a ledger, when somebody asks: one every six seconds of
+// the clock, and two at once when the ledger has changed, so that a change can be proven
+// at the latest height but one without waiting.
+type blockchain struct {
+	id      string
+	seed    uint64
+	ledger  *ledger
+	genesis time.Time
+	history int
+
+	mu     sync.Mutex
+	blocks []*block // without gaps
+	sets   map[int64]comet.Validators
+}
+
+// block is a block with the state after it.
+type block struct {
+	comet.Block
+	voted time.Time
+	state *state
+}
+
+func newBlockchain(seed uint64, l *ledger, genesis time.Time, history int) *blockchain {
+	return &blockchain{id: chainID, seed: seed, ledger: l, genesis: genesis, history: history, sets: map[int64]comet.Validators{}}
+}
+
+// view is what the chain has at a time: the kept blocks.
+type view struct {
+	chain  *blockchain
+	blocks []*block
+}
+
+// now makes the blocks that are due and returns the chain.
+func (b *blockchain) now() view {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if len(b.blocks) == 0 {
+		b.begin()
+	}
+	voted := b.last().voted
+	if late := now.Sub(voted); late > maxCatchUp*blockTime {
+		voted = now.Add(-maxCatchUp * blockTime)
+	}
+	for voted = voted.Add(blockTime); !voted.After(now); voted = voted.Add(blockTime) {
+		b.append(voted, b.last().state.records, nil)
+	}
+	if b.ledger.changed() {
+		r, changes := b.ledger.take()
+		for range 2 {
+			at := now
+			if least := b.last().voted.Add(time.Millisecond); at.Before(least) {
+				at = least
+			}
+			b.append(at, r, changes)
+			changes = nil
+		}
+	}
+	if extra := len(b.blocks) - keptBlocks - b.history; extra > 0 {
+		b.blocks = slices.Clone(b.blocks[extra:])
+	}
+	return view{b, b.blocks}
+}
+
+func (b *blockchain) last() *block { return b.blocks[len(b.blocks)-1] }
+
+// begin makes the oldest block and those up to the start.
+func (b *blockchain) begin() {
+	height := int64(startHeight - b.history)
+	voted := b.genesis.Add(-time.Duration(b.history) * blockTime)
+	r, changes := b.ledger.take()
+	state := newState(height)
+	header := b.header(height, voted.Add(-blockTime), comet.BlockID{
+		Hash:  b.hash("block before", height),
+		Parts: comet.PartSetHeader{Total: 1, Hash: b.hash("parts before", height)},
+	}, b.hash("commit before", height), b.hash("state before", height))
+	b.add(header, nil, voted, state.next(height, r, changes))
+	for range b.history {
+		voted = voted.Add(blockTime)
+		b.append(voted, r, nil)
+	}
+}
+
+// append makes the block after the last one.
+func (b *blockchain) append(voted time.Time, r records, changes []change) {
+	before := b.last()
+	height := before.Header.Height + 1
+	header := b.header(height, before.Commit.MedianTime(before.Validators), before.Header.ID(), before.Commit.Hash(), before.state.app)
+	b.add(header, &before.Commit, voted, before.state.next(height, r, changes))
+}
+
+func (b *blockchain) add(h comet.Header, last *comet.Commit, voted time.Time, after *state) {
+	set := b.validators(h.Height)
+	made := &block{voted: voted, state: after}
+	made.Block = comet.Block{
+		Header:     h,
+		LastCommit: last,
+		Validators: set,
+		Commit:     comet.Sign(&h, 0, set, honestVote(h.Height, len(set), voted)),
+	}
+	b.blocks = append(b.blocks, made)
+}
+
+// honestVote returns how the validators of a block vote: nearly all for it, a small one
+// not at all, and sometimes another one, which was late, for none.
+func honestVote(height int64, n int, voted time.Time) func(int, comet.Validator) comet.Vote {
+	return func(i int, _ comet.Validator) comet.Vote {
+		vote := comet.Vote{Flag: comet.FlagCommit, Time: voted.UTC().Add(time.Duration(i-n) * 11 * time.Microsecond)}
+		switch {
+		case i == n-1-int(height%3):
+			vote.Flag = comet.FlagAbsent
+		case i == n-4 && height%4 == 0:
+			vote.Flag = comet.FlagNil
+		}
+		return vote
+	}
+}
+
+// header returns a block's header.
+func (b *blockchain) header(height int64, at time.Time, last comet.BlockID, commit, app []byte) comet.Header {
+	set := b.validators(height)
+	return comet.Header{
+		ChainID:         b.id,
+		Height:          height,
+		Time:            at.UTC(),
+		LastBlockID:     last,
+		LastCommit:      commit,
+		Data:            comet.Empty,
+		Validators:      set.Hash(),
+		NextValidators:  b.validators(height + 1).Hash(),
+		Consensus:       b.hash("consensus parameters"),
+		App:             app,
+		LastResults:     comet.Empty,
+		Evidence:        comet.Empty,
+		ProposerAddress: set[set.Proposer(height)].Address(),
+	}
+}
+
+func (b *blockchain) hash(labels ...any) []byte {
+	sum := derive(b.seed, labels...)
+	return sum[:]
+}
+
+// validators returns the validator set of a height, which depends on nothing else. Every
+// few blocks another validator is replaced by one with the same power.
+func (b *blockchain) validators(height int64) comet.Validators {
+	epoch := height / rotation
+	if set, ok := b.sets[epoch]; ok {
+		return set
+	}
+	all := make([]comet.Validator, len(powers))
+	for i, power := range powers {
+		generation := (epoch + int64(i)) / int64(len(powers))
+		secret := derive(b.seed, "validator", i, generation)
+		all[i] = comet.Validator{Key: ed25519.NewKeyFromSeed(secret[:]), Power: power}
+	}
+	if len(b.sets) > 2*keptBlocks/rotation {
+		clear(b.sets)
+	}
+	b.sets[epoch] = comet.NewValidators(all)
+	return b.sets[epoch]
+}
+
+func (v view) first() int64 { return v.blocks[0].Header.Height }
+
+func (v view) latest() *block { return v.blocks[len(v.blocks)-1] }
+
+func (v view) height() int64 { return v.latest().Header.Height }
+
+// block returns the block of a height, nil if there is none.
+func (v view) block(height int64) *block {
+	if height < v.first() || height > v.height() {
+		return nil
+	}
+	return v.blocks[height-v.first()]
+}
+
+// validators returns the validator set of a height.
+func (v view) validators(height int64) comet.Validators {
+	v.chain.mu.Lock()
+	defer v.chain.mu.Unlock()
+	return v.chain.validators(height)
+}
+
+// heightError returns the error for a height that the chain does not have, in the words of
+// CometBFT, which clients look for.
+func (v view) heightError(height, latest int64) error {
+	switch {
+	case height <= 0:
+		return fmt.Errorf("height must be greater than 0, but got %d", height)
+	case height > latest:
+		return fmt.Errorf("height %d must be less than or equal to the current blockchain height %d", height, latest)
+	case height < v.first():
+		return fmt.Errorf("height %d is not available, lowest height is %d", height, v.first())
+	}
+	return nil
+}
