@@ -25,6 +25,9 @@ func main() {
 	}
 }
 
+// maxReplicas bounds --replicas.
+const maxReplicas = 100
+
 // list is a flag that may be repeated.
 type list []string
 
@@ -47,6 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.ProviderVersion, "provider-version", fake.DefaultVersion, "behave as this `version` of the provider; of several,\nseparated by commas, each provider takes the next in turn")
 	dialect := flags.String("lease-rpc", string(fake.DialectAEP37), "LeaseRPC `dialect`: aep37, none, sdk or sdk-full")
 	tee := flags.String("tee", "", "trusted execution `environment` of the lease: snp, tdx, snp-gpu or tdx-gpu; none by default")
+	replicas := flags.Uint("replicas", 0, "how many replicas each service has; 0 is 3 of web and 2 of db")
 	flags.IntVar(&o.LogLines, "log-lines", fake.DefaultLogLines, "lines of history, over all replicas together")
 	flags.IntVar(&o.LogRate, "log-rate", 0, "lines a second while somebody follows, over all replicas together")
 	flags.IntVar(&o.LogBytes, "log-bytes", fake.DefaultLogBytes, "length of a line in `bytes`, about")
@@ -76,6 +80,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o.TEE = fake.TEE(*tee)
 	o.LeaseRPC = fake.Dialect(*dialect)
 	o.Faults = faults
+	if *replicas > maxReplicas {
+		return fmt.Errorf("replicas %d: want 0 to %d", *replicas, maxReplicas)
+	}
+	if *replicas > 0 {
+		for _, s := range fake.DefaultServices {
+			s.Replicas = int(*replicas)
+			o.Services = append(o.Services, s)
+		}
+	}
 
 	server, err := fake.Start(ctx, o)
 	if err != nil {

@@ -73,6 +73,7 @@ func TestMalformedFlags(t *testing.T) {
 		{[]string{"--lease-rpc", "grpc"}, "want aep37, none, sdk or sdk-full"},
 		{[]string{"--log-lines", "-1"}, "log lines -1"},
 		{[]string{"--providers", "-1"}, "providers -1"},
+		{[]string{"--replicas", "101"}, "replicas 101: want 0 to 100"},
 		{[]string{"serve"}, `unexpected argument "serve"`},
 		{[]string{"--rest", "nowhere"}, "nowhere"},
 	} {

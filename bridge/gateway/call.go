@@ -58,7 +58,8 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
-	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, SDKMethod: sdk.Method(path), GRPCOnly: m.grpcOnly()}}
+	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, GRPCOnly: m.grpcOnly()}}
+	c.request.SDKMethod, c.request.SDKLast = sdk.Method(path)
 	for _, parse := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
 		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,

@@ -21,6 +21,7 @@ import (
 	"akash-provider-web/bridge/rest"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/sdk"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
 // Response headers of a call (bridge/README.md, "Headers").
@@ -241,12 +242,16 @@ func (g *Gateway) overSDK(call *rest.Call, header http.Header) relay.Func {
 			Explain: func(code codes.Code, message string) *rpcerror.Error {
 				return rest.Explain(call, code, message)
 			},
-			Opened: answer.Open,
+			Deployment: func(id *marketv1.LeaseID) error { return rest.CheckDeployment(call, id) },
+			Opened:     answer.Open,
 		}, answer.Send)
 		if err != sdk.ErrNotImplemented {
 			return err
 		}
 		call.Endpoint.NotImplemented()
+		if call.Endpoint.REST == nil {
+			return rpcerror.About(call.Provider, codes.Unavailable, call.Endpoint.NoREST)
+		}
 		call.Endpoint = call.Endpoint.REST
 		answer.SetHeader(http.Header{headerMethod: {string(provider.REST)}, headerEndpoint: {call.Endpoint.Addr}})
 		return g.overREST(call)(ctx, request, answer)

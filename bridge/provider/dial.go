@@ -32,6 +32,7 @@ type timeouts struct {
 	settings  time.Duration // HTTP/2 SETTINGS frame, which gRPC servers send at once
 	ports     time.Duration // any port to speak gRPC, if the REST gateway answers
 	version   time.Duration // request for the version, including the connection
+	head      time.Duration // request for the version, before the search for a gRPC port
 	silence   time.Duration // silence on a connection with open streams before a ping
 	pong      time.Duration // answer to a ping
 }
@@ -44,6 +45,7 @@ var defaultTimeouts = timeouts{
 	settings:  5 * time.Second,
 	ports:     portSilence,
 	version:   8 * time.Second,
+	head:      versionHeadStart,
 	silence:   40 * time.Second,
 	pong:      15 * time.Second,
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
@@ -27,6 +28,7 @@ var (
 	leaseService      = leasev1.LeaseRPC_ServiceDesc.ServiceName
 	leaseRESTService  = webv1.LeaseREST_ServiceDesc.ServiceName
 	leaseShellService = webv1.LeaseShell_ServiceDesc.ServiceName
+	inventoryService  = inventoryv1.InventoryService_ServiceDesc.ServiceName
 )
 
 const (

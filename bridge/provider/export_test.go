@@ -8,6 +8,7 @@ func (p *Pool) ShortenTimeouts(n time.Duration) {
 	p.timeouts.handshake /= n
 	p.timeouts.settings /= n
 	p.timeouts.version /= n
+	p.timeouts.head /= n
 	p.timeouts.silence /= n
 	p.timeouts.pong /= n
 }

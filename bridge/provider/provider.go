@@ -44,6 +44,8 @@ type Request struct {
 	// SDKMethod is the method of the SDK's LeaseRPC, such as AttestationQuote, that
 	// answers the call at a provider which has it; "" if none does.
 	SDKMethod string
+	// SDKLast says that SDKMethod is for providers whose REST gateway cannot be reached.
+	SDKLast bool
 	// RESTOnly says that the call uses the REST gateway, whatever its version. Reach then
 	// opens no connection, which the endpoint's Transport does.
 	RESTOnly bool
@@ -67,9 +69,11 @@ type Endpoint struct {
 	Verified string
 	// SDK says that the provider is to be spoken to in the SDK's LeaseRPC, over gRPC.
 	// REST is its REST gateway then, for a server that lists the method and does not
-	// implement it, which NotImplemented remembers; otherwise both are nil.
+	// implement it, which NotImplemented remembers. If the gateway cannot be reached,
+	// REST is nil and NoREST says why. Without SDK, all three are nil.
 	SDK            bool
 	REST           *Endpoint
+	NoREST         error
 	NotImplemented func()
 	// HostURI is the address of the REST gateway.
 	HostURI string

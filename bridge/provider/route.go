@@ -49,6 +49,7 @@ type route struct {
 	lastPort       uint16 // the port that speaks gRPC; 0 if unknown
 	lastFailure    error  // why no port does, although the REST gateway answers
 	failureUntil   time.Time
+	silent         silence
 }
 
 func newRoute(p *Pool, key routeKey) *route {
@@ -76,21 +77,16 @@ func (rt *route) invalidate() {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.addressesUntil, rt.versionAsked, rt.failureUntil = time.Time{}, time.Time{}, time.Time{}
-	rt.lastPort, rt.lastFailure = 0, nil
+	rt.lastPort, rt.lastFailure, rt.silent = 0, nil, silence{}
 }
 
 // share runs search once for concurrent callers with the same key. The search
 // continues when its first caller leaves, for the sake of the others, but ends after
 // findTimeout or when the pool is closed.
 func share[V any](ctx context.Context, rt *route, key string, search func(context.Context) (V, error)) (V, error) {
-	found := rt.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(rt.pool.ctx, findTimeout)
-		defer cancel()
-		return search(ctx)
-	})
 	var none V
 	select {
-	case f := <-found:
+	case f := <-begin(rt, key, search):
 		if f.Err != nil {
 			return none, f.Err
 		}
@@ -102,6 +98,16 @@ func share[V any](ctx context.Context, rt *route, key string, search func(contex
 		}
 		return none, rpcerror.New(code, rpcerror.ReasonProviderUnreachable, "the call ended before the provider was reached (%w)", ctx.Err())
 	}
+}
+
+// begin starts search, unless one with the same key is running, and returns the channel
+// of its result, which nobody has to read.
+func begin[V any](rt *route, key string, search func(context.Context) (V, error)) <-chan singleflight.Result {
+	return rt.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(rt.pool.ctx, findTimeout)
+		defer cancel()
+		return search(ctx)
+	})
 }
 
 // peer is a route together with a client certificate, or none. Connections with a
@@ -136,9 +142,11 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if r.Service == leaseShellService || r.Service == leaseRESTService && r.SDKMethod == "" {
 		return p.reachREST(ctx, nil)
 	}
+	lease := r.Service == leaseService || r.Service == leaseRESTService
 	var asked versionAnswer
+	var search *search
 	if r.CheckVersion {
-		asked = p.versionFirst(ctx, r)
+		asked, search = p.versionFirst(ctx, r)
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
@@ -147,50 +155,49 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		}
 		// An unreachable REST gateway says nothing about the gRPC port.
 	}
-	if !AuthorizationSafe(asked.version) {
-		// No such provider has the SDK's LeaseRPC, and it might not survive the call.
-		r.SDKMethod = ""
-		if r.Service == leaseRESTService {
-			return p.reachREST(ctx, nil)
+	if r.Service == leaseRESTService && asked.err == nil && (r.SDKLast || !AuthorizationSafe(asked.version)) {
+		endpoint, err := p.reachREST(ctx, nil)
+		if err == nil || !r.SDKLast || !noREST(err) {
+			return endpoint, err
 		}
+		asked.err = err
 	}
-	began := time.Now()
-	search := p.search(ctx)
+	if search == nil {
+		search = p.search(ctx)
+	}
 	var found searchResult
 	var inTime *Endpoint
-	var noREST error
+	var restFailed error
 	select {
-	case found = <-search:
+	case found = <-search.result:
 	case <-p.silence(r, asked):
 		// The REST gateway may answer although no port has spoken gRPC yet. The
 		// search continues for later calls.
-		if inTime, noREST = p.reachREST(ctx, nil); noREST != nil {
-			found = <-search
+		if inTime, restFailed = p.reachREST(ctx, nil); restFailed != nil {
+			found = <-search.result
 			break
 		}
 		select {
-		case found = <-search:
+		case found = <-search.result:
 		default:
-			found.err = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "no port has spoken gRPC within %s", time.Since(began).Round(time.Millisecond))
+			found.err = rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "no port has spoken gRPC within %s", time.Since(search.began).Round(time.Millisecond))
 		}
 	}
 	switch {
 	case found.err == nil && r.Service == leaseService && found.conn.leaseRPC(ctx).aep37:
 		return p.overGRPC(found.conn, asked), nil
-	case found.err == nil && r.SDKMethod != "" && found.conn.answersSDK(ctx, r.SDKMethod):
-		return p.overSDK(found.conn, asked, r.SDKMethod), nil
-	case found.err == nil && (r.Service == leaseService || r.Service == leaseRESTService):
-		return p.reachREST(ctx, nil)
+	case found.err == nil && lease:
+		return p.reachLease(ctx, r, found.conn, asked)
 	case found.err == nil:
 		return p.overGRPC(found.conn, asked), nil
 	case asked.err != nil:
 		return nil, cannotReach(found.err, asked.err)
 	case final(found.err):
 		return nil, found.err
-	case noREST != nil:
-		return nil, cannotReach(found.err, noREST)
+	case restFailed != nil:
+		return nil, cannotReach(found.err, restFailed)
 	}
-	took := time.Since(began)
+	took := time.Since(search.began)
 	if inTime == nil {
 		var err error
 		if inTime, err = p.reachREST(ctx, found.err); err != nil {
@@ -202,24 +209,53 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	return inTime, nil
 }
 
-// searchResult is the result of a search for a gRPC port.
+// reachLease chooses between the REST gateway and the SDK's LeaseRPC, for a provider that
+// does not serve the call in AEP-37's. If the gateway does not answer, the SDK's is used
+// although the version is unknown; Endpoint.AuthorizationSafe then returns false.
+func (p *peer) reachLease(ctx context.Context, r Request, conn *grpcConn, asked versionAnswer) (*Endpoint, error) {
+	sdk := r.SDKMethod != "" && conn.answersSDK(ctx, r.SDKMethod)
+	if sdk && !r.SDKLast && AuthorizationSafe(asked.version) {
+		return p.overSDK(conn, asked, r.SDKMethod, nil), nil
+	}
+	if !sdk || asked.err == nil || asked.pending {
+		endpoint, err := p.reachREST(ctx, nil)
+		if err == nil || !sdk || !noREST(err) {
+			return endpoint, err
+		}
+		asked.err = err
+	}
+	return p.overSDK(conn, asked, r.SDKMethod, asked.err), nil
+}
+
+// noREST reports whether an error says that a REST gateway does not answer.
+func noREST(err error) bool {
+	return hasReason(err, rpcerror.ReasonProviderUnreachable) || hasReason(err, rpcerror.ReasonProviderProtocol)
+}
+
+// search is a search for a connection that speaks gRPC.
+type search struct {
+	result chan searchResult // has one element, at the end
+	began  time.Time
+}
+
+// searchResult is the result of a search.
 type searchResult struct {
 	conn *grpcConn
 	err  error
 }
 
 // search starts looking for a connection that speaks gRPC.
-func (p *peer) search(ctx context.Context) <-chan searchResult {
-	found := make(chan searchResult, 1)
+func (p *peer) search(ctx context.Context) *search {
+	s := &search{result: make(chan searchResult, 1), began: time.Now()}
 	if conn := p.grpc.ready(); conn != nil {
-		found <- searchResult{conn: conn}
-		return found
+		s.result <- searchResult{conn: conn}
+		return s
 	}
 	go func() {
 		conn, err := p.grpc.conn(ctx)
-		found <- searchResult{conn, err}
+		s.result <- searchResult{conn, err}
 	}()
-	return found
+	return s
 }
 
 // silence returns a channel that fires when the gRPC ports have been silent for so
@@ -258,11 +294,15 @@ func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
 
 // versionFirst requests the version before a call over gRPC. A silent REST gateway
 // does not delay the call if the gRPC port answers, unless the version decides what
-// may be sent.
-func (p *peer) versionFirst(ctx context.Context, r Request) versionAnswer {
+// may be sent. The search for the port is nil if it was not started.
+func (p *peer) versionFirst(ctx context.Context, r Request) (versionAnswer, *search) {
 	if known, ok := p.route.knownVersion(p.versionLifetime()); ok {
 		known.took = 0
-		return known
+		return known, nil
+	}
+	decides := r.GRPCOnly && r.Service != inventoryService // whether a token may be sent
+	if silent, ok := p.route.knownSilence(); ok && !(silent.pending && decides) {
+		return silent, nil
 	}
 	began := time.Now()
 	answered := make(chan versionAnswer, 1)
@@ -271,23 +311,32 @@ func (p *peer) versionFirst(ctx context.Context, r Request) versionAnswer {
 		answer.took = time.Since(began)
 		answered <- answer
 	}()
-	head := time.NewTimer(versionHeadStart)
+	head := time.NewTimer(p.route.pool.timeouts.head)
 	defer head.Stop()
 	select {
 	case answer := <-answered:
-		return answer
+		return answer, nil
 	case <-head.C:
 	}
-	_, err := p.grpc.conn(ctx)
-	if err != nil || r.GRPCOnly {
-		return <-answered
+	search := p.search(ctx)
+	select {
+	case answer := <-answered:
+		return answer, search
+	case found := <-search.result:
+		search.result <- found
+		if found.err != nil || decides {
+			return <-answered, search
+		}
 	}
 	select {
 	case answer := <-answered:
-		return answer
+		return answer, search
 	default:
-		return versionAnswer{err: rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable, "no answer within %s from port %d to the question for its version", time.Since(began).Round(time.Millisecond), p.route.key.host.Port)}
 	}
+	silent := versionAnswer{pending: true, err: rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable,
+		"no answer within %s from port %d to the question for its version", time.Since(began).Round(time.Millisecond), p.route.key.host.Port)}
+	p.route.remember(silent)
+	return silent, search
 }
 
 // version returns the provider's version.
@@ -341,10 +390,14 @@ func (p *peer) overGRPC(c *grpcConn, asked versionAnswer) *Endpoint {
 	}
 }
 
-func (p *peer) overSDK(c *grpcConn, asked versionAnswer, method string) *Endpoint {
+// overSDK returns an endpoint for the SDK's LeaseRPC. noREST says why there is no REST
+// gateway; nil if there is one.
+func (p *peer) overSDK(c *grpcConn, asked versionAnswer, method string, noREST error) *Endpoint {
 	e := p.overGRPC(c, asked)
 	e.SDK = true
-	e.REST = p.overREST(asked)
+	if e.NoREST = noREST; noREST == nil {
+		e.REST = p.overREST(asked)
+	}
 	e.NotImplemented = func() { c.notImplemented(method) }
 	return e
 }

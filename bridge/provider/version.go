@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/semver"
+
+	"akash-provider-web/bridge/rpcerror"
 )
 
 const (
@@ -39,6 +41,9 @@ const (
 	// versionHeadStart is the request's head start over the search for a gRPC port,
 	// which is the next step for most providers.
 	versionHeadStart = time.Second
+	// silenceLifetime is how long calls over gRPC do not wait for a REST gateway that was
+	// silent. Then it is asked again.
+	silenceLifetime = 30 * time.Second
 	// maxVersionBody bounds the answer, which has 9 KB because of build_deps.
 	maxVersionBody = 256 << 10
 )
@@ -84,7 +89,39 @@ type versionAnswer struct {
 	version string // "" if err
 	err     error
 	reached bool // the REST gateway answered, even if not with a version
+	pending bool // with err: the request has not ended yet
 	took    time.Duration
+}
+
+// silence is what is remembered of a REST gateway that was silent for as long as a call
+// over gRPC waits for it; the zero value stands for none.
+type silence struct {
+	answer versionAnswer
+	since  time.Time
+}
+
+// knownSilence returns the answer for a call if the REST gateway was silent before. After
+// silenceLifetime it asks the gateway again, for later calls.
+func (rt *route) knownSilence() (versionAnswer, bool) {
+	rt.mu.Lock()
+	now := rt.pool.now()
+	again := rt.silent.answer.err != nil && now.Sub(rt.silent.since) >= silenceLifetime
+	if again {
+		rt.silent.answer.pending, rt.silent.since = true, now
+	}
+	answer := rt.silent.answer
+	rt.mu.Unlock()
+	if again {
+		begin(rt, "version", rt.requestVersion)
+	}
+	return answer, answer.err != nil
+}
+
+// remember remembers a request for the version that was not answered in time.
+func (rt *route) remember(answer versionAnswer) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.silent = silence{answer, rt.pool.now()}
 }
 
 var errNoVersion = errors.New("no version in it")
@@ -105,22 +142,29 @@ func (rt *route) version(ctx context.Context, lifetime time.Duration) versionAns
 	if known, ok := rt.knownVersion(lifetime); ok {
 		return known
 	}
-	answer, err := share(ctx, rt, "version", func(ctx context.Context) (versionAnswer, error) {
-		ctx, cancel := context.WithTimeout(ctx, rt.pool.timeouts.version)
-		defer cancel()
-		version, reached, err := rt.askVersion(ctx)
-		answer := versionAnswer{version: version, err: err, reached: reached}
-		if reached {
-			rt.mu.Lock()
-			rt.lastVersion, rt.versionAsked = answer, rt.pool.now()
-			rt.mu.Unlock()
-		}
-		return answer, nil
-	})
+	answer, err := share(ctx, rt, "version", rt.requestVersion)
 	if err != nil {
 		return versionAnswer{err: err}
 	}
 	return answer
+}
+
+// requestVersion requests the version from the REST gateway, and remembers the answer.
+func (rt *route) requestVersion(ctx context.Context) (versionAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, rt.pool.timeouts.version)
+	defer cancel()
+	began := time.Now()
+	version, reached, err := rt.askVersion(ctx)
+	answer := versionAnswer{version: version, err: err, reached: reached}
+	switch {
+	case reached:
+		rt.mu.Lock()
+		rt.lastVersion, rt.versionAsked, rt.silent = answer, rt.pool.now(), silence{}
+		rt.mu.Unlock()
+	case time.Since(began) >= rt.pool.timeouts.head && hasReason(err, rpcerror.ReasonProviderUnreachable):
+		rt.remember(answer)
+	}
+	return answer, nil
 }
 
 func (rt *route) askVersion(ctx context.Context) (version string, reached bool, err error) {

@@ -17,6 +17,7 @@ var leaseScopes = map[string]string{
 	leasev1.LeaseRPC_ServiceStatus_FullMethodName:   scopeStatus,
 	leasev1.LeaseRPC_ServiceRestart_FullMethodName:  scopeRestart,
 	webv1.LeaseREST_AttestationQuote_FullMethodName: scopeAttestation,
+	webv1.LeaseREST_SendManifest_FullMethodName:     scopeSendManifest,
 }
 
 // Explain returns an error that says why a provider refused a LeaseRPC call over gRPC, as
@@ -37,6 +38,9 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 		endpoint:   call.Endpoint,
 	}
 	text = words([]byte(g.credential.scrub(text)))
+	if call.Method == webv1.LeaseREST_SendManifest_FullMethodName && (code == codes.InvalidArgument || code == codes.FailedPrecondition || containsAny(text, refusedManifest)) {
+		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
+	}
 	switch code {
 	case codes.Unauthenticated:
 		return g.unauthenticated(&http.Response{StatusCode: http.StatusUnauthorized}, text, scope)

@@ -222,6 +222,13 @@ func (x *exchange) checkDeployment(id *marketv1.LeaseID) error {
 	return nil
 }
 
+// CheckDeployment returns an error if id, the deployment that call is about, is not of
+// call's provider and of its credential's owner.
+func CheckDeployment(call *Call, id *marketv1.LeaseID) error {
+	g := &gateway{credential: newCredential(call.Authorization, call.ClientCertificate)}
+	return (&exchange{call: call, gateway: g}).checkDeployment(id)
+}
+
 // leaseName returns a lease's name for messages.
 func leaseName(id *marketv1.LeaseID) string {
 	name := strconv.FormatUint(id.GetDseq(), 10)

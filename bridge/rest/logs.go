@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,12 @@ func serviceLogs(ctx context.Context, x *exchange) error {
 	}
 	if len(request.GetKnown()) > logs.MaxPods {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "at most %d replicas can be known", logs.MaxPods)
+	}
+	for _, k := range request.GetKnown() {
+		if k.GetReplica() == math.MaxUint32 {
+			return rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonLogNotResumable,
+				"the log was read over gRPC, where the provider does not say which replica a line is from, so it cannot be resumed over REST: open it again, which repeats it")
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var services []string

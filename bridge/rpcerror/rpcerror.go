@@ -63,6 +63,7 @@ const (
 	ReasonUnknownService  Reason = "unknownService"
 	ReasonNoRunningPods   Reason = "noRunningPods"
 	ReasonPodStarting     Reason = "podStarting"
+	ReasonLogNotResumable Reason = "logNotResumable"
 	ReasonManifestRefused Reason = "manifestRefused"
 	ReasonShellBroken     Reason = "shellBroken"
 	ReasonCommandNotFound Reason = "commandNotFound"

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/internal/grpcwire"
+	"akash-provider-web/bridge/internal/h2"
 	"akash-provider-web/bridge/rpcerror"
 )
 
@@ -27,7 +28,13 @@ const maxText = 1 << 10
 
 // invoke calls a method of the provider's LeaseRPC and hands each message of the answer
 // to receive, which owns it until it returns.
+//
+// A token is sent with a unary method only if the provider survives it.
 func (c *Call) invoke(ctx context.Context, name string, message []byte, receive func([]byte) error) error {
+	if !strings.HasPrefix(name, "Stream") && !c.unarySafe() {
+		return rpcerror.New(codes.FailedPrecondition, rpcerror.ReasonNotAllowed,
+			"a token on %s would crash providers before v0.16.0, and this one did not report its version: authenticate with a client certificate instead", name)
+	}
 	response, err := c.Endpoint.Transport.RoundTrip(c.request(ctx, name, message))
 	if err != nil {
 		return lost(ctx, err)
@@ -152,11 +159,21 @@ func lost(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return known
 	}
+	cause := err
+	if !h2.Unsent(err) {
+		cause = &brokenError{err}
+	}
 	return &rpcerror.Error{
-		Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: err,
+		Code: codes.Unavailable, Reason: rpcerror.ReasonProviderGone, Err: cause,
 		Message: fmt.Sprintf("the connection to its gRPC port broke: %v", err),
 	}
 }
+
+// brokenError is the cause of the error of a call that may have been processed.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
 
 // ended returns the error of a call whose context is over.
 func ended(ctx context.Context) error {

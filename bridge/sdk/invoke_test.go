@@ -52,7 +52,7 @@ func answer(body string, trailers ...string) roundTrip {
 func serve(t *testing.T, transport roundTrip) (messages []string, err error) {
 	t.Helper()
 	err = Serve(t.Context(), &Call{
-		Endpoint: &provider.Endpoint{Addr: "provider.example:8444", Transport: transport},
+		Endpoint: &provider.Endpoint{Addr: "provider.example:8444", Version: "v0.16.0", Transport: transport},
 		Provider: "akash1provider",
 		Method:   webv1.LeaseREST_AttestationQuote_FullMethodName,
 		Message:  []byte("request"),

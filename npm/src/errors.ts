@@ -36,7 +36,7 @@ export type ErrorCode =
  * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | the provider's answer |
  * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate is not trusted; nothing was sent |
  * | `credentialMissing`, `tokenExpired`, `tokenNotYetValid`, `tokenInvalid`, `tokenUnsupported`, `scopeMissing`, `ambiguousCredentials`, `certificateNotOnChain`, `wrongTenant` | the caller's credentials |
- * | `unknownLease`, `unknownService`, `noRunningPods`, `manifestRefused`, `notImplemented` | the lease |
+ * | `unknownLease`, `unknownService`, `noRunningPods`, `logNotResumable`, `manifestRefused`, `notImplemented` | the lease |
  * | `podStarting` | a pod of the service is still starting, so its log cannot be read yet: follow the log, or retry |
  * | `nonceMismatch` | an attestation report is not for the nonce that was sent: do not trust it |
  * | `shellBroken` | the connection to a process broke; the process may still be running |
@@ -92,6 +92,7 @@ export type ErrorReason =
   | "commandNotFound"
   | "toolMissing"
   | "fileFailed"
+  | "logNotResumable"
   | "manifestRefused"
   | "notImplemented"
   | "outcomeUnknown"

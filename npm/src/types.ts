@@ -23,6 +23,7 @@ export type StateListener = (state: StreamState, error: ProviderError | undefine
  */
 export interface LogGap {
   service: string;
+  /** As in {@link LogEntry}. */
   replica: number;
   /**
    * How many lines are missing; null if unknown, which is always so at present:
@@ -346,7 +347,13 @@ export interface RestartStatus {
 export interface LogEntry {
   /** The service that wrote it. */
   service: string;
-  /** The index of the service's replica. */
+  /**
+   * The index of the service's replica; -1 if the provider does not say which replica
+   * wrote the line. So it is if only the provider's gRPC can be reached and has the
+   * `LeaseRPC` of the chain's SDK. Then `filter.replicas` is refused, and a followed log
+   * of several pods that breaks ends with the reason `logNotResumable`, since repeated
+   * lines could not be recognised.
+   */
   replica: number;
   /** The line without its line feed. Invalid UTF-8 is replaced by U+FFFD. */
   message: string;

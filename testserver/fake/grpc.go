@@ -28,7 +28,7 @@ type Dialect string
 const (
 	DialectAEP37   Dialect = "aep37"    // the draft of AEP-37
 	DialectSDK     Dialect = "sdk"      // that of the chain's SDK, of which releases implement AttestationQuote
-	DialectSDKFull Dialect = "sdk-full" // the same, with all methods but SendManifest
+	DialectSDKFull Dialect = "sdk-full" // the same, with all methods, as no release has it yet
 	DialectNone    Dialect = "none"     // none, as in all releases so far
 )
 

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -32,7 +33,8 @@ const (
 )
 
 // sdkField is a field of a message: its name, its number, and its type, which is
-// "string", "bytes", "bool", "uint32" or the full name of a message.
+// "string", "bytes", "bool", "uint32", "enum" for the kind of an endpoint, or the full name
+// of a message.
 type sdkField struct {
 	name     string
 	number   int32
@@ -40,16 +42,18 @@ type sdkField struct {
 	repeated bool
 }
 
-// sdkMessages are the messages that the methods below need. LeaseID and the
-// statuses are the same in both dialects.
-var sdkMessages = []struct {
+// sdkMessage is a message: its name and its fields.
+type sdkMessage struct {
 	name   string
 	fields []sdkField
-}{
-	{"ManifestGroup", []sdkField{{"name", 1, "string", false}}},
+}
+
+// sdkMessages are the messages that the methods below need. LeaseID and the
+// statuses are the same in both dialects.
+var sdkMessages = []sdkMessage{
 	{"SendManifestRequest", []sdkField{
 		{"lease_id", 1, ".akash.market.v1.LeaseID", false},
-		{"manifest", 2, "." + sdkPackage + ".ManifestGroup", true},
+		{"manifest", 2, "." + manifestPackage + ".Group", true},
 	}},
 	{"SendManifestResponse", nil},
 	{"ServiceLogsRequest", []sdkField{
@@ -103,14 +107,10 @@ func newSDKFile() (protoreflect.FileDescriptor, error) {
 		Name:       proto.String(sdkPath),
 		Package:    proto.String(sdkPackage),
 		Syntax:     proto.String("proto3"),
-		Dependency: []string{marketv1.File_akash_market_v1_lease_proto.Path()},
+		Dependency: []string{marketv1.File_akash_market_v1_lease_proto.Path(), manifestPath},
 	}
 	for _, m := range sdkMessages {
-		message := &descriptorpb.DescriptorProto{Name: proto.String(m.name)}
-		for _, f := range m.fields {
-			message.Field = append(message.Field, f.descriptor())
-		}
-		file.MessageType = append(file.MessageType, message)
+		file.MessageType = append(file.MessageType, m.descriptor())
 	}
 	for _, m := range sdkShared {
 		file.MessageType = append(file.MessageType, protodesc.ToDescriptorProto(m.ProtoReflect().Descriptor()))
@@ -125,7 +125,23 @@ func newSDKFile() (protoreflect.FileDescriptor, error) {
 		})
 	}
 	file.Service = []*descriptorpb.ServiceDescriptorProto{service}
-	return protodesc.NewFile(file, protoregistry.GlobalFiles)
+	known := new(protoregistry.Files)
+	manifest, err := newManifestFiles(known)
+	if err == nil {
+		err = errors.Join(known.RegisterFile(marketv1.File_akash_market_v1_lease_proto), known.RegisterFile(manifest))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return protodesc.NewFile(file, known)
+}
+
+func (m sdkMessage) descriptor() *descriptorpb.DescriptorProto {
+	message := &descriptorpb.DescriptorProto{Name: proto.String(m.name)}
+	for _, f := range m.fields {
+		message.Field = append(message.Field, f.descriptor())
+	}
+	return message
 }
 
 func (f sdkField) descriptor() *descriptorpb.FieldDescriptorProto {
@@ -144,6 +160,9 @@ func (f sdkField) descriptor() *descriptorpb.FieldDescriptorProto {
 		d.Type = descriptorpb.FieldDescriptorProto_TYPE_BOOL.Enum()
 	case "uint32":
 		d.Type = descriptorpb.FieldDescriptorProto_TYPE_UINT32.Enum()
+	case "enum":
+		d.Type = descriptorpb.FieldDescriptorProto_TYPE_ENUM.Enum()
+		d.TypeName = proto.String("." + resourcesPackage + ".Endpoint.Kind")
 	case "bytes":
 		d.Type = descriptorpb.FieldDescriptorProto_TYPE_BYTES.Enum()
 	default:
@@ -201,7 +220,7 @@ func (p *provider) registerSDK(s *grpc.Server) (protoreflect.FileDescriptor, err
 // unimplementedSDK is what the releases answer that have this LeaseRPC: they implement
 // AttestationQuote only.
 func (p *provider) unimplementedSDK(method string) error {
-	if p.dialect != DialectSDKFull && method != "AttestationQuote" || method == "SendManifest" {
+	if p.dialect != DialectSDKFull && method != "AttestationQuote" {
 		return status.Errorf(codes.Unimplemented, "method %s not implemented", method)
 	}
 	return nil
@@ -225,7 +244,7 @@ func (p *provider) admitSDK(ctx context.Context, r protoreflect.Message, scope s
 	case err != nil:
 		return nil, nil, err
 	}
-	if scope == scopeAttestation {
+	if scope == scopeAttestation || scope == scopeSendManifest {
 		return nil, nil, nil
 	}
 	names := map[string]bool{}
@@ -255,6 +274,11 @@ func (p *provider) callSDK(ctx context.Context, method string, r protoreflect.Pr
 		return nil, err
 	}
 	switch method {
+	case "SendManifest":
+		if _, _, err := p.admitSDK(ctx, r.ProtoReflect(), scopeSendManifest); err != nil {
+			return nil, err
+		}
+		return p.submitSDK(r.ProtoReflect())
 	case "AttestationQuote":
 		if _, _, err := p.admitSDK(ctx, r.ProtoReflect(), scopeAttestation); err != nil {
 			return nil, err

@@ -46,6 +46,7 @@ const byReason = {
   unknownService: "Check the service’s name, or leave it empty for all.",
   podStarting: "The service is still starting. Its log can be read once it runs.",
   noRunningPods: "The service is not running yet, or no longer. Try again in a moment.",
+  logNotResumable: "Open the log again.",
   manifestRefused: "Check the manifest against the deployment on the chain.",
   outcomeUnknown: "Look at the status before you try again.",
   notImplemented: "This provider cannot do that.",

@@ -23,7 +23,7 @@ export function logEntries({ ascii, utf8, index, services }: Batch): LogEntry[] 
     const end = index[at + 2] as number;
     const entry: LogEntry = {
       service: services[id & ~(continues | inAscii)] as string,
-      replica: index[at + 1] as number,
+      replica: (index[at + 1] as number) | 0, // an unknown one is 2 ** 32 - 1
       message: id & inAscii ? plain.next(end) : others.next(end),
     };
     if (id >= continues) entry.continues = true;

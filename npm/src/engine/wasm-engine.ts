@@ -454,7 +454,7 @@ class WasmStream<T> implements EngineStream<T> {
   #reportGaps(gaps: number[]): void {
     for (let i = 0; i < gaps.length; i += 2) {
       const service = this.#services[gaps[i] as number] as string;
-      this.#events.gap({ service, replica: gaps[i + 1] as number, lost: null });
+      this.#events.gap({ service, replica: (gaps[i + 1] as number) | 0, lost: null });
     }
   }
 

@@ -262,10 +262,12 @@ func (x *KnownReplica) GetReplica() uint32 {
 // ServiceLogs is a piece of one replica's log: a sequence of bytes that may begin and
 // end within a line.
 type ServiceLogs struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Replica uint32                 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
-	Logs    []byte                 `protobuf:"bytes,3,opt,name=logs,proto3" json:"logs,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The index of the replica. 4294967295 is an extension of AEP-37: the bridge sets it
+	// if the provider does not say which replica wrote the log.
+	Replica uint32 `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`
+	Logs    []byte `protobuf:"bytes,3,opt,name=logs,proto3" json:"logs,omitempty"`
 	// Extension of AEP-37: the name of the pod whose log begins with this piece. The
 	// bridge sets it if it numbers the replicas itself. Later pieces without a name
 	// belong to the same pod. If a call names a pod twice, the pod's log started

@@ -134,7 +134,7 @@ func (x *ServiceLogsRequest) GetServices() []string {
 	return nil
 }
 
-// ServiceLogs is a piece of a service's log; of which replica is not told.
+// ServiceLogs is a piece of a service's log. It does not say which replica wrote it.
 type ServiceLogs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -435,7 +435,7 @@ var File_akash_provider_sdk_v1_lease_proto protoreflect.FileDescriptor
 
 const file_akash_provider_sdk_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"!akash/provider/sdk/v1/lease.proto\x12\x15akash.provider.sdk.v1\x1a\x1bakash/market/v1/lease.proto\x1a%akash/provider/lease/v1/service.proto\"g\n" +
+	"!akash/provider/sdk/v1/lease.proto\x12\x15akash.provider.sdk.v1\x1a\x1bakash/market/v1/lease.proto\x1a%akash/provider/lease/v1/service.proto\x1a$akash/provider/sdk/v1/manifest.proto\"g\n" +
 	"\x14ServiceStatusRequest\x123\n" +
 	"\blease_id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\aleaseId\x12\x1a\n" +
 	"\bservices\x18\x02 \x03(\tR\bservices\"e\n" +
@@ -462,8 +462,9 @@ const file_akash_provider_sdk_v1_lease_proto_rawDesc = "" +
 	"\ttls_bound\x18\x06 \x01(\bR\btlsBound\"Q\n" +
 	"\x14AttestationGPUReport\x12!\n" +
 	"\fdevice_index\x18\x01 \x01(\rR\vdeviceIndex\x12\x16\n" +
-	"\x06report\x18\x02 \x01(\tR\x06report2\xb7\x04\n" +
-	"\bLeaseRPC\x12l\n" +
+	"\x06report\x18\x02 \x01(\tR\x06report2\xa0\x05\n" +
+	"\bLeaseRPC\x12g\n" +
+	"\fSendManifest\x12*.akash.provider.sdk.v1.SendManifestRequest\x1a+.akash.provider.sdk.v1.SendManifestResponse\x12l\n" +
 	"\rServiceStatus\x12+.akash.provider.sdk.v1.ServiceStatusRequest\x1a..akash.provider.lease.v1.ServiceStatusResponse\x12t\n" +
 	"\x13StreamServiceStatus\x12+.akash.provider.sdk.v1.ServiceStatusRequest\x1a..akash.provider.lease.v1.ServiceStatusResponse0\x01\x12d\n" +
 	"\vServiceLogs\x12).akash.provider.sdk.v1.ServiceLogsRequest\x1a*.akash.provider.sdk.v1.ServiceLogsResponse\x12l\n" +
@@ -492,7 +493,9 @@ var file_akash_provider_sdk_v1_lease_proto_goTypes = []any{
 	(*AttestationQuoteResponse)(nil),  // 5: akash.provider.sdk.v1.AttestationQuoteResponse
 	(*AttestationGPUReport)(nil),      // 6: akash.provider.sdk.v1.AttestationGPUReport
 	(*v1.LeaseID)(nil),                // 7: akash.market.v1.LeaseID
-	(*v11.ServiceStatusResponse)(nil), // 8: akash.provider.lease.v1.ServiceStatusResponse
+	(*SendManifestRequest)(nil),       // 8: akash.provider.sdk.v1.SendManifestRequest
+	(*SendManifestResponse)(nil),      // 9: akash.provider.sdk.v1.SendManifestResponse
+	(*v11.ServiceStatusResponse)(nil), // 10: akash.provider.lease.v1.ServiceStatusResponse
 }
 var file_akash_provider_sdk_v1_lease_proto_depIdxs = []int32{
 	7,  // 0: akash.provider.sdk.v1.ServiceStatusRequest.lease_id:type_name -> akash.market.v1.LeaseID
@@ -500,18 +503,20 @@ var file_akash_provider_sdk_v1_lease_proto_depIdxs = []int32{
 	2,  // 2: akash.provider.sdk.v1.ServiceLogsResponse.services:type_name -> akash.provider.sdk.v1.ServiceLogs
 	7,  // 3: akash.provider.sdk.v1.AttestationQuoteRequest.lease_id:type_name -> akash.market.v1.LeaseID
 	6,  // 4: akash.provider.sdk.v1.AttestationQuoteResponse.gpu_reports:type_name -> akash.provider.sdk.v1.AttestationGPUReport
-	0,  // 5: akash.provider.sdk.v1.LeaseRPC.ServiceStatus:input_type -> akash.provider.sdk.v1.ServiceStatusRequest
-	0,  // 6: akash.provider.sdk.v1.LeaseRPC.StreamServiceStatus:input_type -> akash.provider.sdk.v1.ServiceStatusRequest
-	1,  // 7: akash.provider.sdk.v1.LeaseRPC.ServiceLogs:input_type -> akash.provider.sdk.v1.ServiceLogsRequest
-	1,  // 8: akash.provider.sdk.v1.LeaseRPC.StreamServiceLogs:input_type -> akash.provider.sdk.v1.ServiceLogsRequest
-	4,  // 9: akash.provider.sdk.v1.LeaseRPC.AttestationQuote:input_type -> akash.provider.sdk.v1.AttestationQuoteRequest
-	8,  // 10: akash.provider.sdk.v1.LeaseRPC.ServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
-	8,  // 11: akash.provider.sdk.v1.LeaseRPC.StreamServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
-	3,  // 12: akash.provider.sdk.v1.LeaseRPC.ServiceLogs:output_type -> akash.provider.sdk.v1.ServiceLogsResponse
-	3,  // 13: akash.provider.sdk.v1.LeaseRPC.StreamServiceLogs:output_type -> akash.provider.sdk.v1.ServiceLogsResponse
-	5,  // 14: akash.provider.sdk.v1.LeaseRPC.AttestationQuote:output_type -> akash.provider.sdk.v1.AttestationQuoteResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
+	8,  // 5: akash.provider.sdk.v1.LeaseRPC.SendManifest:input_type -> akash.provider.sdk.v1.SendManifestRequest
+	0,  // 6: akash.provider.sdk.v1.LeaseRPC.ServiceStatus:input_type -> akash.provider.sdk.v1.ServiceStatusRequest
+	0,  // 7: akash.provider.sdk.v1.LeaseRPC.StreamServiceStatus:input_type -> akash.provider.sdk.v1.ServiceStatusRequest
+	1,  // 8: akash.provider.sdk.v1.LeaseRPC.ServiceLogs:input_type -> akash.provider.sdk.v1.ServiceLogsRequest
+	1,  // 9: akash.provider.sdk.v1.LeaseRPC.StreamServiceLogs:input_type -> akash.provider.sdk.v1.ServiceLogsRequest
+	4,  // 10: akash.provider.sdk.v1.LeaseRPC.AttestationQuote:input_type -> akash.provider.sdk.v1.AttestationQuoteRequest
+	9,  // 11: akash.provider.sdk.v1.LeaseRPC.SendManifest:output_type -> akash.provider.sdk.v1.SendManifestResponse
+	10, // 12: akash.provider.sdk.v1.LeaseRPC.ServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
+	10, // 13: akash.provider.sdk.v1.LeaseRPC.StreamServiceStatus:output_type -> akash.provider.lease.v1.ServiceStatusResponse
+	3,  // 14: akash.provider.sdk.v1.LeaseRPC.ServiceLogs:output_type -> akash.provider.sdk.v1.ServiceLogsResponse
+	3,  // 15: akash.provider.sdk.v1.LeaseRPC.StreamServiceLogs:output_type -> akash.provider.sdk.v1.ServiceLogsResponse
+	5,  // 16: akash.provider.sdk.v1.LeaseRPC.AttestationQuote:output_type -> akash.provider.sdk.v1.AttestationQuoteResponse
+	11, // [11:17] is the sub-list for method output_type
+	5,  // [5:11] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -522,6 +527,7 @@ func file_akash_provider_sdk_v1_lease_proto_init() {
 	if File_akash_provider_sdk_v1_lease_proto != nil {
 		return
 	}
+	file_akash_provider_sdk_v1_manifest_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

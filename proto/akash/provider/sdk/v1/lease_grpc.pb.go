@@ -25,6 +25,7 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
+	LeaseRPC_SendManifest_FullMethodName        = "/akash.provider.sdk.v1.LeaseRPC/SendManifest"
 	LeaseRPC_ServiceStatus_FullMethodName       = "/akash.provider.sdk.v1.LeaseRPC/ServiceStatus"
 	LeaseRPC_StreamServiceStatus_FullMethodName = "/akash.provider.sdk.v1.LeaseRPC/StreamServiceStatus"
 	LeaseRPC_ServiceLogs_FullMethodName         = "/akash.provider.sdk.v1.LeaseRPC/ServiceLogs"
@@ -36,9 +37,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeaseRPC is the SDK's service, without SendManifest (manifest.proto), which no
-// provider is asked for: manifests go over REST.
+// LeaseRPC is the SDK's service.
 type LeaseRPCClient interface {
+	SendManifest(ctx context.Context, in *SendManifestRequest, opts ...grpc.CallOption) (*SendManifestResponse, error)
 	ServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (*v1.ServiceStatusResponse, error)
 	StreamServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[v1.ServiceStatusResponse], error)
 	ServiceLogs(ctx context.Context, in *ServiceLogsRequest, opts ...grpc.CallOption) (*ServiceLogsResponse, error)
@@ -52,6 +53,16 @@ type leaseRPCClient struct {
 
 func NewLeaseRPCClient(cc grpc.ClientConnInterface) LeaseRPCClient {
 	return &leaseRPCClient{cc}
+}
+
+func (c *leaseRPCClient) SendManifest(ctx context.Context, in *SendManifestRequest, opts ...grpc.CallOption) (*SendManifestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendManifestResponse)
+	err := c.cc.Invoke(ctx, LeaseRPC_SendManifest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *leaseRPCClient) ServiceStatus(ctx context.Context, in *ServiceStatusRequest, opts ...grpc.CallOption) (*v1.ServiceStatusResponse, error) {
@@ -126,9 +137,9 @@ func (c *leaseRPCClient) AttestationQuote(ctx context.Context, in *AttestationQu
 // All implementations must embed UnimplementedLeaseRPCServer
 // for forward compatibility.
 //
-// LeaseRPC is the SDK's service, without SendManifest (manifest.proto), which no
-// provider is asked for: manifests go over REST.
+// LeaseRPC is the SDK's service.
 type LeaseRPCServer interface {
+	SendManifest(context.Context, *SendManifestRequest) (*SendManifestResponse, error)
 	ServiceStatus(context.Context, *ServiceStatusRequest) (*v1.ServiceStatusResponse, error)
 	StreamServiceStatus(*ServiceStatusRequest, grpc.ServerStreamingServer[v1.ServiceStatusResponse]) error
 	ServiceLogs(context.Context, *ServiceLogsRequest) (*ServiceLogsResponse, error)
@@ -144,6 +155,9 @@ type LeaseRPCServer interface {
 // pointer dereference when methods are called.
 type UnimplementedLeaseRPCServer struct{}
 
+func (UnimplementedLeaseRPCServer) SendManifest(context.Context, *SendManifestRequest) (*SendManifestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendManifest not implemented")
+}
 func (UnimplementedLeaseRPCServer) ServiceStatus(context.Context, *ServiceStatusRequest) (*v1.ServiceStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ServiceStatus not implemented")
 }
@@ -178,6 +192,24 @@ func RegisterLeaseRPCServer(s grpc.ServiceRegistrar, srv LeaseRPCServer) {
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&LeaseRPC_ServiceDesc, srv)
+}
+
+func _LeaseRPC_SendManifest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendManifestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeaseRPCServer).SendManifest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeaseRPC_SendManifest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeaseRPCServer).SendManifest(ctx, req.(*SendManifestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _LeaseRPC_ServiceStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -263,6 +295,10 @@ var LeaseRPC_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "akash.provider.sdk.v1.LeaseRPC",
 	HandlerType: (*LeaseRPCServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SendManifest",
+			Handler:    _LeaseRPC_SendManifest_Handler,
+		},
 		{
 			MethodName: "ServiceStatus",
 			Handler:    _LeaseRPC_ServiceStatus_Handler,

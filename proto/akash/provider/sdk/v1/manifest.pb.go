@@ -5,8 +5,8 @@
 // source: akash/provider/sdk/v1/manifest.proto
 
 // The manifest in the LeaseRPC of the chain's SDK, with the same field numbers
-// (akash.manifest.v2beta3, akash.base.resources.v1beta4). Only the bridge uses it: it
-// makes of it the JSON that providers' REST gateways take.
+// (akash.manifest.v2beta3, akash.base.resources.v1beta4). The bridge converts it to the
+// JSON that providers' REST gateways take, and that JSON to it.
 
 package sdkv1
 
@@ -25,6 +25,56 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Kind is how the endpoint is reached.
+type ManifestEndpoint_Kind int32
+
+const (
+	ManifestEndpoint_SHARED_HTTP ManifestEndpoint_Kind = 0
+	ManifestEndpoint_RANDOM_PORT ManifestEndpoint_Kind = 1
+	ManifestEndpoint_LEASED_IP   ManifestEndpoint_Kind = 2
+)
+
+// Enum value maps for ManifestEndpoint_Kind.
+var (
+	ManifestEndpoint_Kind_name = map[int32]string{
+		0: "SHARED_HTTP",
+		1: "RANDOM_PORT",
+		2: "LEASED_IP",
+	}
+	ManifestEndpoint_Kind_value = map[string]int32{
+		"SHARED_HTTP": 0,
+		"RANDOM_PORT": 1,
+		"LEASED_IP":   2,
+	}
+)
+
+func (x ManifestEndpoint_Kind) Enum() *ManifestEndpoint_Kind {
+	p := new(ManifestEndpoint_Kind)
+	*p = x
+	return p
+}
+
+func (x ManifestEndpoint_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ManifestEndpoint_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_akash_provider_sdk_v1_manifest_proto_enumTypes[0].Descriptor()
+}
+
+func (ManifestEndpoint_Kind) Type() protoreflect.EnumType {
+	return &file_akash_provider_sdk_v1_manifest_proto_enumTypes[0]
+}
+
+func (x ManifestEndpoint_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ManifestEndpoint_Kind.Descriptor instead.
+func (ManifestEndpoint_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_akash_provider_sdk_v1_manifest_proto_rawDescGZIP(), []int{17, 0}
+}
 
 // SendManifestRequest has the manifest of a deployment.
 type SendManifestRequest struct {
@@ -1138,7 +1188,7 @@ func (x *ManifestAttribute) GetValue() string {
 // ManifestEndpoint is an endpoint that is asked of the provider.
 type ManifestEndpoint struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	Kind           uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind           ManifestEndpoint_Kind  `protobuf:"varint,1,opt,name=kind,proto3,enum=akash.provider.sdk.v1.ManifestEndpoint_Kind" json:"kind,omitempty"`
 	SequenceNumber uint32                 `protobuf:"varint,2,opt,name=sequence_number,json=sequenceNumber,proto3" json:"sequence_number,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1174,11 +1224,11 @@ func (*ManifestEndpoint) Descriptor() ([]byte, []int) {
 	return file_akash_provider_sdk_v1_manifest_proto_rawDescGZIP(), []int{17}
 }
 
-func (x *ManifestEndpoint) GetKind() uint32 {
+func (x *ManifestEndpoint) GetKind() ManifestEndpoint_Kind {
 	if x != nil {
 		return x.Kind
 	}
-	return 0
+	return ManifestEndpoint_SHARED_HTTP
 }
 
 func (x *ManifestEndpoint) GetSequenceNumber() uint32 {
@@ -1279,10 +1329,14 @@ const file_akash_provider_sdk_v1_manifest_proto_rawDesc = "" +
 	"\x03val\x18\x01 \x01(\fR\x03val\";\n" +
 	"\x11ManifestAttribute\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"O\n" +
-	"\x10ManifestEndpoint\x12\x12\n" +
-	"\x04kind\x18\x01 \x01(\rR\x04kind\x12'\n" +
-	"\x0fsequence_number\x18\x02 \x01(\rR\x0esequenceNumberB6Z4akash-provider-web/proto/akash/provider/sdk/v1;sdkv1b\x06proto3"
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xb6\x01\n" +
+	"\x10ManifestEndpoint\x12@\n" +
+	"\x04kind\x18\x01 \x01(\x0e2,.akash.provider.sdk.v1.ManifestEndpoint.KindR\x04kind\x12'\n" +
+	"\x0fsequence_number\x18\x02 \x01(\rR\x0esequenceNumber\"7\n" +
+	"\x04Kind\x12\x0f\n" +
+	"\vSHARED_HTTP\x10\x00\x12\x0f\n" +
+	"\vRANDOM_PORT\x10\x01\x12\r\n" +
+	"\tLEASED_IP\x10\x02B6Z4akash-provider-web/proto/akash/provider/sdk/v1;sdkv1b\x06proto3"
 
 var (
 	file_akash_provider_sdk_v1_manifest_proto_rawDescOnce sync.Once
@@ -1296,57 +1350,60 @@ func file_akash_provider_sdk_v1_manifest_proto_rawDescGZIP() []byte {
 	return file_akash_provider_sdk_v1_manifest_proto_rawDescData
 }
 
+var file_akash_provider_sdk_v1_manifest_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_akash_provider_sdk_v1_manifest_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_akash_provider_sdk_v1_manifest_proto_goTypes = []any{
-	(*SendManifestRequest)(nil),   // 0: akash.provider.sdk.v1.SendManifestRequest
-	(*SendManifestResponse)(nil),  // 1: akash.provider.sdk.v1.SendManifestResponse
-	(*ManifestGroup)(nil),         // 2: akash.provider.sdk.v1.ManifestGroup
-	(*ManifestService)(nil),       // 3: akash.provider.sdk.v1.ManifestService
-	(*ManifestExpose)(nil),        // 4: akash.provider.sdk.v1.ManifestExpose
-	(*ManifestHTTPOptions)(nil),   // 5: akash.provider.sdk.v1.ManifestHTTPOptions
-	(*ManifestParams)(nil),        // 6: akash.provider.sdk.v1.ManifestParams
-	(*ManifestStorageParams)(nil), // 7: akash.provider.sdk.v1.ManifestStorageParams
-	(*ManifestCredentials)(nil),   // 8: akash.provider.sdk.v1.ManifestCredentials
-	(*ManifestPermissions)(nil),   // 9: akash.provider.sdk.v1.ManifestPermissions
-	(*ManifestTEEParams)(nil),     // 10: akash.provider.sdk.v1.ManifestTEEParams
-	(*ManifestResources)(nil),     // 11: akash.provider.sdk.v1.ManifestResources
-	(*ManifestUnits)(nil),         // 12: akash.provider.sdk.v1.ManifestUnits
-	(*ManifestQuantity)(nil),      // 13: akash.provider.sdk.v1.ManifestQuantity
-	(*ManifestVolume)(nil),        // 14: akash.provider.sdk.v1.ManifestVolume
-	(*ManifestValue)(nil),         // 15: akash.provider.sdk.v1.ManifestValue
-	(*ManifestAttribute)(nil),     // 16: akash.provider.sdk.v1.ManifestAttribute
-	(*ManifestEndpoint)(nil),      // 17: akash.provider.sdk.v1.ManifestEndpoint
-	(*v1.LeaseID)(nil),            // 18: akash.market.v1.LeaseID
+	(ManifestEndpoint_Kind)(0),    // 0: akash.provider.sdk.v1.ManifestEndpoint.Kind
+	(*SendManifestRequest)(nil),   // 1: akash.provider.sdk.v1.SendManifestRequest
+	(*SendManifestResponse)(nil),  // 2: akash.provider.sdk.v1.SendManifestResponse
+	(*ManifestGroup)(nil),         // 3: akash.provider.sdk.v1.ManifestGroup
+	(*ManifestService)(nil),       // 4: akash.provider.sdk.v1.ManifestService
+	(*ManifestExpose)(nil),        // 5: akash.provider.sdk.v1.ManifestExpose
+	(*ManifestHTTPOptions)(nil),   // 6: akash.provider.sdk.v1.ManifestHTTPOptions
+	(*ManifestParams)(nil),        // 7: akash.provider.sdk.v1.ManifestParams
+	(*ManifestStorageParams)(nil), // 8: akash.provider.sdk.v1.ManifestStorageParams
+	(*ManifestCredentials)(nil),   // 9: akash.provider.sdk.v1.ManifestCredentials
+	(*ManifestPermissions)(nil),   // 10: akash.provider.sdk.v1.ManifestPermissions
+	(*ManifestTEEParams)(nil),     // 11: akash.provider.sdk.v1.ManifestTEEParams
+	(*ManifestResources)(nil),     // 12: akash.provider.sdk.v1.ManifestResources
+	(*ManifestUnits)(nil),         // 13: akash.provider.sdk.v1.ManifestUnits
+	(*ManifestQuantity)(nil),      // 14: akash.provider.sdk.v1.ManifestQuantity
+	(*ManifestVolume)(nil),        // 15: akash.provider.sdk.v1.ManifestVolume
+	(*ManifestValue)(nil),         // 16: akash.provider.sdk.v1.ManifestValue
+	(*ManifestAttribute)(nil),     // 17: akash.provider.sdk.v1.ManifestAttribute
+	(*ManifestEndpoint)(nil),      // 18: akash.provider.sdk.v1.ManifestEndpoint
+	(*v1.LeaseID)(nil),            // 19: akash.market.v1.LeaseID
 }
 var file_akash_provider_sdk_v1_manifest_proto_depIdxs = []int32{
-	18, // 0: akash.provider.sdk.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
-	2,  // 1: akash.provider.sdk.v1.SendManifestRequest.manifest:type_name -> akash.provider.sdk.v1.ManifestGroup
-	3,  // 2: akash.provider.sdk.v1.ManifestGroup.services:type_name -> akash.provider.sdk.v1.ManifestService
-	11, // 3: akash.provider.sdk.v1.ManifestService.resources:type_name -> akash.provider.sdk.v1.ManifestResources
-	4,  // 4: akash.provider.sdk.v1.ManifestService.expose:type_name -> akash.provider.sdk.v1.ManifestExpose
-	6,  // 5: akash.provider.sdk.v1.ManifestService.params:type_name -> akash.provider.sdk.v1.ManifestParams
-	8,  // 6: akash.provider.sdk.v1.ManifestService.credentials:type_name -> akash.provider.sdk.v1.ManifestCredentials
-	5,  // 7: akash.provider.sdk.v1.ManifestExpose.http_options:type_name -> akash.provider.sdk.v1.ManifestHTTPOptions
-	7,  // 8: akash.provider.sdk.v1.ManifestParams.storage:type_name -> akash.provider.sdk.v1.ManifestStorageParams
-	8,  // 9: akash.provider.sdk.v1.ManifestParams.credentials:type_name -> akash.provider.sdk.v1.ManifestCredentials
-	9,  // 10: akash.provider.sdk.v1.ManifestParams.permissions:type_name -> akash.provider.sdk.v1.ManifestPermissions
-	10, // 11: akash.provider.sdk.v1.ManifestParams.tee:type_name -> akash.provider.sdk.v1.ManifestTEEParams
-	12, // 12: akash.provider.sdk.v1.ManifestResources.cpu:type_name -> akash.provider.sdk.v1.ManifestUnits
-	13, // 13: akash.provider.sdk.v1.ManifestResources.memory:type_name -> akash.provider.sdk.v1.ManifestQuantity
-	14, // 14: akash.provider.sdk.v1.ManifestResources.storage:type_name -> akash.provider.sdk.v1.ManifestVolume
-	12, // 15: akash.provider.sdk.v1.ManifestResources.gpu:type_name -> akash.provider.sdk.v1.ManifestUnits
-	17, // 16: akash.provider.sdk.v1.ManifestResources.endpoints:type_name -> akash.provider.sdk.v1.ManifestEndpoint
-	15, // 17: akash.provider.sdk.v1.ManifestUnits.units:type_name -> akash.provider.sdk.v1.ManifestValue
-	16, // 18: akash.provider.sdk.v1.ManifestUnits.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
-	15, // 19: akash.provider.sdk.v1.ManifestQuantity.quantity:type_name -> akash.provider.sdk.v1.ManifestValue
-	16, // 20: akash.provider.sdk.v1.ManifestQuantity.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
-	15, // 21: akash.provider.sdk.v1.ManifestVolume.quantity:type_name -> akash.provider.sdk.v1.ManifestValue
-	16, // 22: akash.provider.sdk.v1.ManifestVolume.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	19, // 0: akash.provider.sdk.v1.SendManifestRequest.lease_id:type_name -> akash.market.v1.LeaseID
+	3,  // 1: akash.provider.sdk.v1.SendManifestRequest.manifest:type_name -> akash.provider.sdk.v1.ManifestGroup
+	4,  // 2: akash.provider.sdk.v1.ManifestGroup.services:type_name -> akash.provider.sdk.v1.ManifestService
+	12, // 3: akash.provider.sdk.v1.ManifestService.resources:type_name -> akash.provider.sdk.v1.ManifestResources
+	5,  // 4: akash.provider.sdk.v1.ManifestService.expose:type_name -> akash.provider.sdk.v1.ManifestExpose
+	7,  // 5: akash.provider.sdk.v1.ManifestService.params:type_name -> akash.provider.sdk.v1.ManifestParams
+	9,  // 6: akash.provider.sdk.v1.ManifestService.credentials:type_name -> akash.provider.sdk.v1.ManifestCredentials
+	6,  // 7: akash.provider.sdk.v1.ManifestExpose.http_options:type_name -> akash.provider.sdk.v1.ManifestHTTPOptions
+	8,  // 8: akash.provider.sdk.v1.ManifestParams.storage:type_name -> akash.provider.sdk.v1.ManifestStorageParams
+	9,  // 9: akash.provider.sdk.v1.ManifestParams.credentials:type_name -> akash.provider.sdk.v1.ManifestCredentials
+	10, // 10: akash.provider.sdk.v1.ManifestParams.permissions:type_name -> akash.provider.sdk.v1.ManifestPermissions
+	11, // 11: akash.provider.sdk.v1.ManifestParams.tee:type_name -> akash.provider.sdk.v1.ManifestTEEParams
+	13, // 12: akash.provider.sdk.v1.ManifestResources.cpu:type_name -> akash.provider.sdk.v1.ManifestUnits
+	14, // 13: akash.provider.sdk.v1.ManifestResources.memory:type_name -> akash.provider.sdk.v1.ManifestQuantity
+	15, // 14: akash.provider.sdk.v1.ManifestResources.storage:type_name -> akash.provider.sdk.v1.ManifestVolume
+	13, // 15: akash.provider.sdk.v1.ManifestResources.gpu:type_name -> akash.provider.sdk.v1.ManifestUnits
+	18, // 16: akash.provider.sdk.v1.ManifestResources.endpoints:type_name -> akash.provider.sdk.v1.ManifestEndpoint
+	16, // 17: akash.provider.sdk.v1.ManifestUnits.units:type_name -> akash.provider.sdk.v1.ManifestValue
+	17, // 18: akash.provider.sdk.v1.ManifestUnits.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
+	16, // 19: akash.provider.sdk.v1.ManifestQuantity.quantity:type_name -> akash.provider.sdk.v1.ManifestValue
+	17, // 20: akash.provider.sdk.v1.ManifestQuantity.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
+	16, // 21: akash.provider.sdk.v1.ManifestVolume.quantity:type_name -> akash.provider.sdk.v1.ManifestValue
+	17, // 22: akash.provider.sdk.v1.ManifestVolume.attributes:type_name -> akash.provider.sdk.v1.ManifestAttribute
+	0,  // 23: akash.provider.sdk.v1.ManifestEndpoint.kind:type_name -> akash.provider.sdk.v1.ManifestEndpoint.Kind
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_akash_provider_sdk_v1_manifest_proto_init() }
@@ -1359,13 +1416,14 @@ func file_akash_provider_sdk_v1_manifest_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_provider_sdk_v1_manifest_proto_rawDesc), len(file_akash_provider_sdk_v1_manifest_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_akash_provider_sdk_v1_manifest_proto_goTypes,
 		DependencyIndexes: file_akash_provider_sdk_v1_manifest_proto_depIdxs,
+		EnumInfos:         file_akash_provider_sdk_v1_manifest_proto_enumTypes,
 		MessageInfos:      file_akash_provider_sdk_v1_manifest_proto_msgTypes,
 	}.Build()
 	File_akash_provider_sdk_v1_manifest_proto = out.File
