@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,10 +31,12 @@ type config struct {
 	tlsCert       string
 	tlsKey        string
 
-	chainRPC  []string
-	chainREST []string
-	providers map[string]string // host URIs by address
-	grpcPorts []uint16
+	chainRPC    []string
+	chainREST   []string
+	chainQuorum int               // 0 for the default
+	chainID     string            // "" for the chain of most nodes
+	providers   map[string]string // host URIs by address
+	grpcPorts   []uint16
 
 	allowOrigins         []string
 	allowInsecure        bool
@@ -50,8 +53,19 @@ type config struct {
 // stream.
 const defaultMaxStreams = 10_000
 
-// defaultChainRPC are public nodes, used by default.
-var defaultChainRPC = []string{"https://rpc.akashnet.net:443", "https://akash-rpc.polkachu.com:443"}
+// defaultChainRPC are public nodes, used by default. They are of different operators, all
+// in Akash's own list (github.com/akash-network/net, mainnet/meta.json, in June 2026):
+// Akash Network, Polkachu, ecostake, Allnodes and Cosmonaut Stakes.
+var defaultChainRPC = []string{
+	"https://rpc.akashnet.net:443",
+	"https://akash-rpc.polkachu.com:443",
+	"https://rpc-akash.ecostake.com:443",
+	"https://akash-rpc.publicnode.com:443",
+	"https://akash-mainnet-rpc.cosmonautstakes.com:443",
+}
+
+// defaultChainID is the chain of defaultChainRPC.
+const defaultChainID = "akashnet-2"
 
 const (
 	program   = "akash-provider-bridge"
@@ -97,7 +111,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`ADDRESS` to serve /metrics on, instead of --listen")
 
 	flags.Group("Chain and providers")
-	flags.List("chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first that answers is used\n(default "+strings.Join(defaultChainRPC, ", ")+")", func(v string) error {
+	flags.List("chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first ones are asked first\n(default "+strings.Join(defaultChainRPC, ",\n")+")", func(v string) error {
 		c.chainRPC = append(c.chainRPC, v)
 		_, err := chain.New(chain.Options{Nodes: []string{v}})
 		return err
@@ -107,6 +121,8 @@ func (c *config) define(flags *settings.Set) {
 		_, err := chain.New(chain.Options{RESTNodes: []string{v}})
 		return err
 	})
+	flags.IntVar(&c.chainQuorum, "chain-quorum", 0, "`NUMBER` of chain nodes that must give the same answer before it is believed;\n0 means 2, and 1 if there is one node")
+	flags.StringVar(&c.chainID, "chain-id", "", "`ID` of the chain; nodes of another one are not asked\n(default "+defaultChainID+" for the default nodes, otherwise the chain of most nodes)")
 	flags.List("provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
 		address, uri, ok := strings.Cut(v, "=")
 		if !ok {
@@ -158,7 +174,7 @@ func (c *config) define(flags *settings.Set) {
 
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
 	// What reloads.apply changes.
-	flags.Reloadable("chain-rpc", "chain-rest", "allow-origin", "max-streams")
+	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "allow-origin", "max-streams")
 }
 
 // parseConfig reads the settings from the command line, the environment, which has the
@@ -200,13 +216,15 @@ func redactURL(text string) string {
 	return text
 }
 
-// nodes returns the chain nodes, by RPC and by REST, and whether the operator chose
-// them.
-func (c *config) nodes() (rpc, rest []string, chosen bool) {
-	if len(c.chainRPC)+len(c.chainREST) > 0 {
-		return c.chainRPC, c.chainREST, true
+// chain returns the options of the chain, and whether the operator chose its nodes.
+func (c *config) chain() (o chain.Options, chosen bool) {
+	o = chain.Options{Nodes: c.chainRPC, RESTNodes: c.chainREST, Quorum: c.chainQuorum, ChainID: c.chainID}
+	if len(o.Nodes)+len(o.RESTNodes) > 0 {
+		return o, true
 	}
-	return defaultChainRPC, nil, false
+	o.Nodes = defaultChainRPC
+	o.ChainID = cmp.Or(o.ChainID, defaultChainID)
+	return o, false
 }
 
 // check validates what the flags' own parsers do not.
@@ -220,6 +238,10 @@ func (c *config) check() error {
 		refuse("tls-cert", ": want --tls-key, too")
 	case c.tlsCert == "" && c.tlsKey != "":
 		refuse("tls-key", ": want --tls-cert, too")
+	}
+	o, _ := c.chain()
+	if nodes := len(o.Nodes) + len(o.RESTNodes); c.chainQuorum < 0 || c.chainQuorum > nodes {
+		refuse("chain-quorum", " is %d: want at least 1, and at most %d, the number of chain nodes", c.chainQuorum, nodes)
 	}
 	if c.maxStreams < 1 {
 		refuse("max-streams", " is %d: want at least 1", c.maxStreams)

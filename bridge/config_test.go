@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"akash-provider-web/bridge/chain"
 )
 
 // environment returns variables in the form of os.Environ.
@@ -30,9 +32,8 @@ func TestDefaults(t *testing.T) {
 	c, err := parseConfig(nil, environment(nil), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:8080", c.listen)
-	nodes, rest, chosen := c.nodes()
-	assert.Equal(t, defaultChainRPC, nodes)
-	assert.Empty(t, rest)
+	o, chosen := c.chain()
+	assert.Equal(t, chain.Options{Nodes: defaultChainRPC, ChainID: "akashnet-2"}, o)
 	assert.False(t, chosen)
 	assert.False(t, c.allowInsecure || c.allowHostOverride || c.allowPrivateNetworks)
 	assert.True(t, c.consoleProxy)
@@ -45,6 +46,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_LISTEN":                 "127.0.0.1:1",
 		"AKASH_BRIDGE_CHAIN_RPC":              "http://a:1, http://b:2",
 		"AKASH_BRIDGE_CHAIN_REST":             "http://c:3",
+		"AKASH_BRIDGE_CHAIN_QUORUM":           "3",
+		"AKASH_BRIDGE_CHAIN_ID":               "sandbox-2",
 		"AKASH_BRIDGE_PROVIDER":               someProvider + "=https://p.example:8443",
 		"AKASH_BRIDGE_ALLOW_ORIGIN":           "https://a.example,https://b.example",
 		"AKASH_BRIDGE_ALLOW_INSECURE":         "true",
@@ -65,6 +68,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		listen: "127.0.0.1:1", metricsListen: "127.0.0.1:2", tlsCert: "c.pem", tlsKey: "k.pem",
 		chainRPC:     []string{"http://a:1", "http://b:2"},
 		chainREST:    []string{"http://c:3"},
+		chainQuorum:  3,
+		chainID:      "sandbox-2",
 		providers:    map[string]string{someProvider: "https://p.example:8443"},
 		grpcPorts:    []uint16{8444, 9444},
 		allowOrigins: []string{"https://a.example", "https://b.example"}, allowInsecure: true,
@@ -78,9 +83,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 func TestChainRESTReplacesTheDefaultNodes(t *testing.T) {
 	c, err := parseConfig([]string{"--chain-rest", "https://a.example"}, environment(nil), io.Discard)
 	require.NoError(t, err)
-	rpc, rest, chosen := c.nodes()
-	assert.Empty(t, rpc)
-	assert.Equal(t, []string{"https://a.example"}, rest)
+	o, chosen := c.chain()
+	assert.Equal(t, chain.Options{RESTNodes: []string{"https://a.example"}}, o, "not the default nodes, nor their chain")
 	assert.True(t, chosen)
 }
 
@@ -95,7 +99,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	var help bytes.Buffer
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "provider", "allow-origin", "allow-insecure", "allow-host-override",
+	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "provider", "allow-origin", "allow-insecure", "allow-host-override",
 		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
@@ -114,6 +118,9 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		{args: []string{"--provider", someProvider + "=http://p.example"}, text: "https"},
 		{args: []string{"--chain-rpc", "nonsense"}, text: "chain-rpc"},
 		{args: []string{"--chain-rest", "nonsense"}, text: "chain-rest"},
+		{args: []string{"--chain-quorum", "6"}, text: "at most 5"},
+		{args: []string{"--chain-rpc", "https://a.example", "--chain-quorum", "2"}, text: "at most 1"},
+		{args: []string{"--chain-quorum", "-1"}, text: "--chain-quorum"},
 		{args: []string{"--allow-origin", "example.com"}, text: "not an origin"},
 		{args: []string{"--allow-origin", "https://example.com/path"}, text: "not an origin"},
 		{args: []string{"--grpc-port", "0"}, text: "1 to 65535"},

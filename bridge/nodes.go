@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"akash-provider-web/bridge/chain"
 )
 
@@ -12,6 +14,7 @@ import (
 type chainNodes struct {
 	mu      sync.Mutex
 	current *chainClient
+	started bool
 	closing sync.WaitGroup // replaced clients that still have queries
 }
 
@@ -23,6 +26,14 @@ type chainClient struct {
 
 func newChainNodes(client *chain.Client) *chainNodes {
 	return &chainNodes{current: &chainClient{Client: client}}
+}
+
+// Start begins the checks of the nodes. Otherwise they begin with the first query.
+func (n *chainNodes) Start() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.started = true
+	n.current.Start()
 }
 
 // use returns the client until done is called.
@@ -40,6 +51,9 @@ func (n *chainNodes) replace(client *chain.Client) {
 	defer n.mu.Unlock()
 	old := n.current
 	n.current = &chainClient{Client: client}
+	if n.started {
+		client.Start()
+	}
 	n.closing.Go(func() {
 		old.users.Wait() // queries end within seconds
 		old.Close()
@@ -60,11 +74,25 @@ func (n *chainNodes) Certificate(ctx context.Context, owner, serial string) (cha
 	return client.Certificate(ctx, owner, serial)
 }
 
-// Ready returns nil if a node answers and is in sync with the chain.
+// Ready returns nil if enough nodes answer and are in sync with the chain.
 func (n *chainNodes) Ready(ctx context.Context) error {
 	client, done := n.use()
 	defer done()
 	return client.Ready(ctx)
+}
+
+// Describe implements prometheus.Collector. All clients have the same metrics.
+func (n *chainNodes) Describe(descriptions chan<- *prometheus.Desc) {
+	client, done := n.use()
+	defer done()
+	client.Describe(descriptions)
+}
+
+// Collect implements prometheus.Collector.
+func (n *chainNodes) Collect(values chan<- prometheus.Metric) {
+	client, done := n.use()
+	defer done()
+	client.Collect(values)
 }
 
 // Close closes the client, and waits for those that it has replaced.

@@ -89,6 +89,9 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		return nil, err
 	}
 	metrics := gateway.NewMetrics()
+	if d.chain != nil {
+		metrics.Add(d.chain)
+	}
 	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, stopping: stopping, web: d.web, origins: origins,
 		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
@@ -217,6 +220,9 @@ type readyLine struct {
 // and returns.
 func (s *server) run(stdout io.Writer) error {
 	defer s.statuses.Close()
+	if s.chain != nil && s.ready != nil {
+		s.chain.Start()
+	}
 	certificate, err := s.certificate()
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 		web:     web.Handler(),
 		close:   func() { pool.Close(); nodes.Close() },
 	}
-	if _, _, chosen := c.nodes(); chosen || len(c.providers) == 0 {
+	if _, chosen := c.chain(); chosen || len(c.providers) == 0 {
 		d.ready = nodes.Ready // otherwise the bridge may run without a chain
 	}
 	return d, nil
@@ -42,6 +42,7 @@ func (c *config) connect(log *slog.Logger) (dependencies, error) {
 
 // newChain returns a client for the chain as configured. It sends no requests yet.
 func (c *config) newChain(log *slog.Logger) (*chain.Client, error) {
-	rpc, rest, _ := c.nodes()
-	return chain.New(chain.Options{Nodes: rpc, RESTNodes: rest, Logger: log})
+	o, _ := c.chain()
+	o.Check, o.Logger = true, log
+	return chain.New(o)
 }

@@ -1,14 +1,19 @@
 // Package chain queries the Akash chain for providers' records and certificates. It
-// uses the CometBFT RPC or the REST API of several nodes, caches answers, and fails over
-// between nodes. It knows nothing about the protocols of providers.
+// uses the CometBFT RPC or the REST API of several nodes, believes what a quorum of them
+// agrees on, leaves out nodes that differ or are out of sync, and caches answers. It knows
+// nothing about the protocols of providers.
 package chain
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -44,7 +49,7 @@ const (
 	// maxConnsPerNode bounds the connections to a node, since a page may look up
 	// hundreds of providers at once.
 	maxConnsPerNode = 32
-	// hedgeDelay is how long a node may take before the next one is queried, too.
+	// hedgeDelay is how long nodes may take before a further one is queried, too.
 	hedgeDelay = 700 * time.Millisecond
 )
 
@@ -54,8 +59,10 @@ type Record struct {
 	Owner string
 	// HostURI is the URI that the provider published. It has not been validated.
 	HostURI string
-	// AsOf is when a node returned the record.
+	// AsOf is when the record was queried.
 	AsOf time.Time
+	// Trust says how the record is known.
+	Trust Trust
 	// Stale says that the record is no longer fresh, but no node answers.
 	Stale bool
 }
@@ -76,6 +83,8 @@ type Certificate struct {
 	State State
 	// PEM is the certificate as it was published; nil if State is Absent.
 	PEM []byte
+	// Trust says how the state is known.
+	Trust Trust
 }
 
 // Options configure a Client.
@@ -88,12 +97,22 @@ type Options struct {
 	// https://rest.example.com. They are queried after Nodes, and are otherwise treated
 	// the same. One of the two lists must have a node.
 	RESTNodes []string
+	// Quorum is how many nodes must give equal answers. 0 means 2, and 1 if there is one
+	// node only.
+	Quorum int
+	// ChainID is the id of the chain, such as akashnet-2. Nodes of other chains are not
+	// asked. "" means the chain that most nodes are of.
+	ChainID string
+	// Check checks the nodes from the first query on, or from Start, at an interval.
+	// Nodes that are of another chain, out of sync or at another height than the others
+	// are not asked. Without it only Ready checks them.
+	Check bool
 	// Transport sends the requests. nil means a transport of the client's own, which
 	// respects HTTPS_PROXY.
 	Transport http.RoundTripper
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
-	// Logger logs nodes that fail and recover; nil disables logging.
+	// Logger logs nodes that fail, differ and recover; nil disables logging.
 	Logger *slog.Logger
 }
 
@@ -101,14 +120,26 @@ type Options struct {
 // *rpcerror.Error.
 type Client struct {
 	nodes   []*node
+	quorum  int
+	chainID string // "" if it is not configured
 	http    *http.Client
 	now     func() time.Time
 	log     *slog.Logger
+	metrics *metrics
 	flights singleflight.Group
 	records cache[Record]
 	absent  cache[State]
 	close   context.CancelFunc
 	closed  context.Context
+
+	checks  bool
+	started atomic.Bool // the checks have begun
+	judging sync.Mutex  // held while nodes are judged
+	learned string      // the chain id that most nodes have; guarded by judging
+
+	mu           sync.Mutex
+	running      sync.WaitGroup // background work; guarded by mu against Close
+	disagreement time.Time      // when one was last logged
 }
 
 // New returns a client for the nodes in o. It sends no queries yet.
@@ -135,8 +166,10 @@ func New(o Options) (*Client, error) {
 			// Following a redirect would turn a POST into a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		now: o.Now,
-		log: o.Logger,
+		chainID: o.ChainID,
+		checks:  o.Check,
+		now:     o.Now,
+		log:     o.Logger,
 	}
 	c.records.max, c.absent.max = maxRecords, maxRecords
 	c.closed, c.close = context.WithCancel(context.Background())
@@ -146,6 +179,9 @@ func New(o Options) (*Client, error) {
 			if err != nil {
 				return err
 			}
+			if slices.ContainsFunc(c.nodes, func(other *node) bool { return other.api == a && *other.url == *n.url }) {
+				return fmt.Errorf("chain: the node %s is given twice, and would agree with itself", n.name)
+			}
 			c.nodes = append(c.nodes, n)
 		}
 		return nil
@@ -153,18 +189,41 @@ func New(o Options) (*Client, error) {
 	if err := errors.Join(add(o.Nodes, rpcAPI{}), add(o.RESTNodes, restAPI{})); err != nil {
 		return nil, err
 	}
+	if c.quorum = o.Quorum; c.quorum == 0 {
+		c.quorum = min(2, len(c.nodes))
+	}
+	if c.quorum < 1 || c.quorum > len(c.nodes) {
+		return nil, fmt.Errorf("chain: a quorum of %d is not possible with %d nodes", c.quorum, len(c.nodes))
+	}
+	c.metrics = newMetrics(c)
 	return c, nil
 }
 
-// Close cancels running queries and closes the connections to the nodes.
+// Close cancels running queries, ends the checks and closes the connections to the nodes.
 func (c *Client) Close() {
+	c.mu.Lock()
 	c.close()
+	c.mu.Unlock()
+	c.running.Wait()
 	c.http.CloseIdleConnections()
 }
 
+// background runs work in a goroutine that Close waits for. It returns false if the
+// client is closed.
+func (c *Client) background(work func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Err() != nil {
+		return false
+	}
+	c.running.Go(work)
+	return true
+}
+
 // Provider returns the record of the provider with the given bech32 address. The
-// error's reason is unknownProvider if the chain has no record, and chainUnavailable
-// if no node answers and no earlier record is cached.
+// error's reason is unknownProvider if the chain has no record, chainUnavailable if too
+// few nodes answer and no earlier record is cached, and chainDisagreement if no quorum of
+// them agrees.
 func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	now := c.now()
 	known, ok := c.records.get(address, now)
@@ -178,7 +237,7 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 		return c.freshProvider(ctx, address)
 	}
 	known.Stale = true
-	if c.allInBackoff(now) {
+	if c.fewerWork(now) {
 		return known, nil
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, staleTimeout)
@@ -220,14 +279,6 @@ func (c *Client) Certificate(ctx context.Context, owner, serial string) (Certifi
 		}
 		return cert, err
 	})
-}
-
-// Ready returns nil if a node answers and is in sync with the chain.
-func (c *Client) Ready(ctx context.Context) error {
-	_, err := share(ctx, c, "ready", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, c.askReady(ctx)
-	})
-	return err
 }
 
 // share runs ask once for concurrent callers with the same key. The query continues

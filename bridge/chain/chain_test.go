@@ -236,7 +236,7 @@ func TestQueriesFailOverToAnotherNode(t *testing.T) {
 	for want, misbehave := range bad {
 		t.Run(want, func(t *testing.T) {
 			node := newNode(t, func(w http.ResponseWriter, _ *http.Request, _ question) { misbehave(w) })
-			c := newClient(t, chain.Options{Nodes: []string{node.URL, good.URL}})
+			c := newClient(t, chain.Options{Nodes: []string{node.URL, good.URL}, Quorum: 1})
 			r, err := c.Provider(t.Context(), address)
 			require.NoError(t, err)
 			assert.Equal(t, hostURI, r.HostURI)
@@ -274,7 +274,7 @@ func TestAFailedNodeIsInBackoff(t *testing.T) {
 		reply(w, 0, "", &certv1.QueryCertificatesResponse{})
 	})
 	clock := &clock{}
-	c := newClient(t, chain.Options{Nodes: []string{a.URL, b.URL}, Now: clock.now})
+	c := newClient(t, chain.Options{Nodes: []string{a.URL, b.URL}, Quorum: 1, Now: clock.now})
 	ask := func(serial string) {
 		_, err := c.Certificate(t.Context(), address, serial)
 		require.NoError(t, err)
@@ -302,7 +302,7 @@ func TestASlowNodeIsHedged(t *testing.T) {
 		}
 	})
 	fast := newNode(t, func(w http.ResponseWriter, _ *http.Request, _ question) { reply(w, 0, "", record()) })
-	c := newClient(t, chain.Options{Nodes: []string{slow.URL, fast.URL}})
+	c := newClient(t, chain.Options{Nodes: []string{slow.URL, fast.URL}, Quorum: 1})
 	began := time.Now()
 	_, err := c.Provider(t.Context(), address)
 	require.NoError(t, err)

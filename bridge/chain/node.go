@@ -35,9 +35,19 @@ type node struct {
 	// pathVersion is the index of the query path that this node last answered.
 	pathVersion atomic.Int32
 
+	// looking says that a look at an answer that differs is under way (second.go).
+	looking atomic.Bool
+	// checked is closed when the node's first check has ended.
+	checked    chan struct{}
+	firstCheck sync.Once
+
 	mu           sync.Mutex
 	backoff      time.Duration // the length of the last backoff; 0 if the node works
 	backoffUntil time.Time
+	differs      difference
+	status       *nodeStatus // of the last check; nil if there was none or it failed
+	off          error       // why its status leaves the node out; nil if it does not
+	distant      error       // why its height does
 }
 
 func newNode(text string, a api) (*node, error) {
@@ -45,7 +55,7 @@ func newNode(text string, a api) (*node, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("chain: a node's URL must be http:// or https:// and have a host")
 	}
-	n := &node{url: u, api: a, name: u.Scheme + "://" + u.Host}
+	n := &node{url: u, api: a, name: u.Scheme + "://" + u.Host, checked: make(chan struct{})}
 	for _, s := range []string{u.RequestURI(), u.Path, u.RawQuery, u.User.String()} {
 		if len(s) > 1 {
 			n.secret = append(n.secret, s)
@@ -79,22 +89,22 @@ func (n *node) answered() bool {
 	return hadFailed
 }
 
-// fetch sends a request and returns the body and status of the answer. Its errors, like
-// those of decoding the answer, are for describe.
-func (n *node) fetch(client *http.Client, req *http.Request) (body []byte, status int, err error) {
-	res, err := client.Do(req)
+// fetch sends a request and returns the answer, whose body has been read and closed, and
+// the body. Its errors, like those of decoding the answer, are for describe.
+func (n *node) fetch(client *http.Client, req *http.Request) (res *http.Response, body []byte, err error) {
+	res, err = client.Do(req)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer res.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, 0, err
+		return nil, nil, err
 	case len(body) > maxAnswer:
-		return nil, 0, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+		return nil, nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
-	return body, res.StatusCode, nil
+	return res, body, nil
 }
 
 // describe returns err as an error that names the node and contains no secrets.

@@ -6,62 +6,48 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"akash-provider-web/bridge/internal/happyeyeballs"
 )
 
 // maxPages bounds the pages read of an answer. A filter by owner and serial number
 // matches one certificate, so an answer in pages is unusual.
 const maxPages = 16
 
-// api is the interface that a node is queried by. Errors of its methods name the node
-// and contain no secrets.
+// api is the interface that a node is queried by. Queries are about the state at a
+// height, or the latest if it is 0. Errors of its methods name the node and contain no
+// secrets.
 type api interface {
-	// provider returns the host URI of a provider; found is false if the chain has no
-	// record of it.
-	provider(ctx context.Context, client *http.Client, n *node, address string) (hostURI string, found bool, err error)
+	// provider returns the host URI of a provider.
+	provider(ctx context.Context, client *http.Client, n *node, height int64, address string) (answer[host], error)
 	// certificate returns a certificate in any state.
-	certificate(ctx context.Context, client *http.Client, n *node, owner, serial string) (Certificate, error)
-	// syncing reports whether the node is catching up with the chain.
-	syncing(ctx context.Context, client *http.Client, n *node) (bool, error)
+	certificate(ctx context.Context, client *http.Client, n *node, height int64, owner, serial string) (answer[Certificate], error)
+	// status returns the node's chain, its latest block, and whether it is catching up.
+	status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error)
 }
 
 func (c *Client) askProvider(ctx context.Context, address string) (Record, error) {
-	r, err := ask(ctx, c, func(ctx context.Context, n *node) (*Record, error) {
-		hostURI, found, err := n.api.provider(ctx, c.http, n, address)
-		if err != nil || !found {
-			return nil, err
-		}
-		return &Record{Owner: address, HostURI: hostURI, AsOf: c.now()}, nil
-	})
+	found, trust, err := agree(ctx, c, question[host]{"provider " + address, func(ctx context.Context, n *node, height int64) (answer[host], error) {
+		return n.api.provider(ctx, c.http, n, height, address)
+	}})
 	switch now := c.now(); {
 	case err != nil:
 		return Record{}, err
-	case r == nil:
+	case !found.found:
 		c.records.remove(address)
 		c.absent.put(address, Absent, now.Add(absentLifetime), now)
 		return Record{}, unknownProvider(address)
 	default:
-		c.records.put(address, *r, now.Add(staleLifetime), now)
-		return *r, nil
+		r := Record{Owner: address, HostURI: found.uri, AsOf: now, Trust: trust}
+		c.records.put(address, r, now.Add(staleLifetime), now)
+		return r, nil
 	}
 }
 
 func (c *Client) askCertificate(ctx context.Context, owner, serial string) (Certificate, error) {
-	return ask(ctx, c, func(ctx context.Context, n *node) (Certificate, error) {
-		return n.api.certificate(ctx, c.http, n, owner, serial)
-	})
-}
-
-func (c *Client) askReady(ctx context.Context) error {
-	_, err := ask(ctx, c, func(ctx context.Context, n *node) (struct{}, error) {
-		syncing, err := n.api.syncing(ctx, c.http, n)
-		if err == nil && syncing {
-			err = n.describe(errors.New("the node is catching up with the chain"))
-		}
-		return struct{}{}, err
-	})
-	return err
+	found, trust, err := agree(ctx, c, question[Certificate]{"certificate " + serial + " of " + owner, func(ctx context.Context, n *node, height int64) (answer[Certificate], error) {
+		return n.api.certificate(ctx, c.http, n, height, owner, serial)
+	}})
+	found.Trust = trust
+	return found, err
 }
 
 // tryPaths queries a node with one path after another, until it knows one. It begins
@@ -84,36 +70,16 @@ func tryPaths[V any](n *node, paths []string, query func(path string) (V, error)
 	return none, refusal
 }
 
-// ask runs a query on the nodes: on the next one too if a node is slow, and on the
-// next one at once if a node fails.
-func ask[V any](ctx context.Context, c *Client, query func(context.Context, *node) (V, error)) (V, error) {
-	v, failures := happyeyeballs.First(ctx, hedgeDelay, c.order(c.now()), func(ctx context.Context, n *node) (V, error) {
-		limited, cancel := context.WithTimeout(ctx, nodeTimeout)
-		defer cancel()
-		v, err := query(limited, n)
-		switch {
-		case err == nil:
-			if n.answered() {
-				c.log.Info("chain node answers again", "node", n.name)
-			}
-		case errors.Is(ctx.Err(), context.Canceled):
-			// Another node was faster. This one has not failed.
-		default:
-			if n.failed(c.now()) {
-				c.log.Warn("chain node failed", "node", n.name, "error", err)
-			}
+// candidates returns the nodes that may be asked, in the configured order and those in
+// backoff last, and why the others are left out.
+func (c *Client) candidates(now time.Time) (nodes []*node, leftOut []ballot) {
+	for _, n := range c.nodes {
+		if err := n.leftOut(now); err != nil {
+			leftOut = append(leftOut, ballot{node: n, err: err})
+		} else {
+			nodes = append(nodes, n)
 		}
-		return v, err
-	}, nil)
-	if len(failures) > 0 {
-		return v, unavailable(failures)
 	}
-	return v, nil
-}
-
-// order returns the nodes in the configured order, those in backoff last.
-func (c *Client) order(now time.Time) []*node {
-	nodes := slices.Clone(c.nodes)
 	slices.SortStableFunc(nodes, func(a, b *node) int {
 		switch x, y := a.inBackoff(now), b.inBackoff(now); {
 		case x == y:
@@ -124,9 +90,16 @@ func (c *Client) order(now time.Time) []*node {
 			return -1
 		}
 	})
-	return nodes
+	return nodes, leftOut
 }
 
-func (c *Client) allInBackoff(now time.Time) bool {
-	return !slices.ContainsFunc(c.nodes, func(n *node) bool { return !n.inBackoff(now) })
+// fewerWork reports whether fewer nodes work than the quorum needs.
+func (c *Client) fewerWork(now time.Time) bool {
+	working := 0
+	for _, n := range c.nodes {
+		if n.leftOut(now) == nil && !n.inBackoff(now) {
+			working++
+		}
+	}
+	return working < c.quorum
 }

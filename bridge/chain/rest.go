@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 )
 
 // restAPI queries a node by the REST API of the Cosmos SDK, its gRPC gateway
@@ -27,7 +30,14 @@ var (
 	}
 )
 
-const syncingRoute = "/cosmos/base/tendermint/v1beta1/syncing"
+const (
+	syncingRoute     = "/cosmos/base/tendermint/v1beta1/syncing"
+	latestBlockRoute = "/cosmos/base/tendermint/v1beta1/blocks/latest"
+)
+
+// heightHeader has the height of the state that a request asks about, and that an answer
+// describes (cosmos-sdk types/grpc/headers.go).
+const heightHeader = "X-Cosmos-Block-Height"
 
 // gRPC codes in the gateway's errors.
 const (
@@ -35,44 +45,45 @@ const (
 	gatewayUnimplemented = 12
 )
 
-func (r restAPI) provider(ctx context.Context, client *http.Client, n *node, address string) (string, bool, error) {
-	var answer struct {
+func (r restAPI) provider(ctx context.Context, client *http.Client, n *node, height int64, address string) (answer[host], error) {
+	var record struct {
 		Provider struct {
 			Owner   string `json:"owner"`
 			HostURI string `json:"host_uri"`
 		} `json:"provider"`
 	}
-	err := r.get(ctx, client, n, providerRoutes, url.PathEscape(address), nil, &answer)
+	at, err := r.get(ctx, client, n, providerRoutes, height, url.PathEscape(address), nil, &record)
 	if refused := (*gatewayError)(nil); errors.As(err, &refused) && refused.code == gatewayNotFound {
-		return "", false, nil
+		return noHost(refused.height), nil
 	} else if err != nil {
-		return "", false, err
+		return answer[host]{}, err
 	}
-	if answer.Provider.Owner != address {
-		return "", false, n.describe(errOtherRecord)
+	if record.Provider.Owner != address {
+		return answer[host]{}, n.describe(errOtherRecord)
 	}
-	return answer.Provider.HostURI, true, nil
+	return hostAt(record.Provider.HostURI, at), nil
 }
 
 // certificate asks for a valid certificate, which is what nearly every server has, and
 // without one for a revoked one.
-func (r restAPI) certificate(ctx context.Context, client *http.Client, n *node, owner, serial string) (Certificate, error) {
+func (r restAPI) certificate(ctx context.Context, client *http.Client, n *node, height int64, owner, serial string) (answer[Certificate], error) {
 	const valid = "valid"
-	found, err := r.find(ctx, client, n, owner, serial, valid)
-	if err != nil || found.State != Absent {
-		return found, err
+	found, at, err := r.find(ctx, client, n, height, owner, serial, valid)
+	if err == nil && found.State == Absent {
+		found, at, err = r.find(ctx, client, n, height, owner, serial, "")
 	}
-	return r.find(ctx, client, n, owner, serial, "")
+	return certificateAt(found, at), err
 }
 
-// find returns the certificate with a serial number and, unless it is "", a state.
-func (r restAPI) find(ctx context.Context, client *http.Client, n *node, owner, serial, state string) (Certificate, error) {
+// find returns the certificate with a serial number and, unless it is "", a state, and
+// the height of the answer.
+func (r restAPI) find(ctx context.Context, client *http.Client, n *node, height int64, owner, serial, state string) (Certificate, int64, error) {
 	query := url.Values{"filter.owner": {owner}, "filter.serial": {serial}, "pagination.limit": {"1"}}
 	if state != "" {
 		query.Set("filter.state", state)
 	}
 	for range maxPages {
-		var answer struct {
+		var list struct {
 			Certificates []struct {
 				Serial      string `json:"serial"`
 				Certificate struct {
@@ -84,10 +95,11 @@ func (r restAPI) find(ctx context.Context, client *http.Client, n *node, owner, 
 				NextKey []byte `json:"next_key"`
 			} `json:"pagination"`
 		}
-		if err := r.get(ctx, client, n, certificateRoutes, "", query, &answer); err != nil {
-			return Certificate{}, err
+		at, err := r.get(ctx, client, n, certificateRoutes, height, "", query, &list)
+		if err != nil {
+			return Certificate{}, 0, err
 		}
-		for _, found := range answer.Certificates {
+		for _, found := range list.Certificates {
 			if found.Serial != serial {
 				continue
 			}
@@ -97,31 +109,47 @@ func (r restAPI) find(ctx context.Context, client *http.Client, n *node, owner, 
 			}
 			switch c.State {
 			case "valid":
-				return Certificate{State: Valid, PEM: c.Cert}, nil
+				return Certificate{State: Valid, PEM: c.Cert}, at, nil
 			case "revoked":
-				return Certificate{State: Revoked, PEM: c.Cert}, nil
+				return Certificate{State: Revoked, PEM: c.Cert}, at, nil
 			}
-			return Certificate{}, nil
+			return Certificate{}, at, nil
 		}
-		if len(answer.Pagination.NextKey) == 0 {
-			return Certificate{}, nil
+		if len(list.Pagination.NextKey) == 0 {
+			return Certificate{}, at, nil
 		}
-		query.Set("pagination.key", base64.StdEncoding.EncodeToString(answer.Pagination.NextKey))
+		query.Set("pagination.key", base64.StdEncoding.EncodeToString(list.Pagination.NextKey))
 	}
-	return Certificate{}, n.describe(errTooManyPages)
+	return Certificate{}, 0, n.describe(errTooManyPages)
 }
 
-func (r restAPI) syncing(ctx context.Context, client *http.Client, n *node) (bool, error) {
-	var answer struct {
+// status asks whether the node is in sync, and for its latest block. A gateway without
+// blocks leaves the rest of the status unknown.
+func (r restAPI) status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error) {
+	var sync struct {
 		Syncing *bool `json:"syncing"`
 	}
-	if err := r.get(ctx, client, n, []string{syncingRoute}, "", nil, &answer); err != nil {
-		return false, err
+	if _, err := r.get(ctx, client, n, []string{syncingRoute}, 0, "", nil, &sync); err != nil {
+		return nodeStatus{}, err
 	}
-	if answer.Syncing == nil {
-		return false, n.describe(errors.New("the answer has no syncing"))
+	if sync.Syncing == nil {
+		return nodeStatus{}, n.describe(errors.New("the answer has no syncing"))
 	}
-	return *answer.Syncing, nil
+	var latest struct {
+		Block struct {
+			Header struct {
+				ChainID string    `json:"chain_id"`
+				Height  int64     `json:"height,string"`
+				Time    time.Time `json:"time"`
+			} `json:"header"`
+		} `json:"block"`
+	}
+	_, err := r.get(ctx, client, n, []string{latestBlockRoute}, 0, "", nil, &latest)
+	if refused := (*gatewayError)(nil); err != nil && !(errors.As(err, &refused) && refused.unknownRoute()) {
+		return nodeStatus{}, err
+	}
+	h := latest.Block.Header
+	return nodeStatus{chainID: h.ChainID, height: h.Height, time: h.Time, syncing: *sync.Syncing}, nil
 }
 
 // gatewayError is a node's error for a query.
@@ -131,6 +159,7 @@ type gatewayError struct {
 	// front of the node answers.
 	code    int
 	message string
+	height  int64 // 0 if unknown
 }
 
 func (e *gatewayError) Error() string {
@@ -146,28 +175,29 @@ func (e *gatewayError) unknownRoute() bool {
 }
 
 // get queries the routes until the node knows one, each with name as the last element
-// of its path unless it is "", and decodes the answer.
-func (r restAPI) get(ctx context.Context, client *http.Client, n *node, routes []string, name string, query url.Values, answer any) error {
-	body, err := tryPaths(n, routes, func(route string) ([]byte, error) {
+// of its path unless it is "", and decodes the answer. It asks about the state at a
+// height, or the latest if it is 0, and returns the height of the answer.
+func (r restAPI) get(ctx context.Context, client *http.Client, n *node, routes []string, height int64, name string, query url.Values, answer any) (at int64, err error) {
+	body, err := tryPaths(n, routes, func(route string) (body []byte, err error) {
 		if name != "" {
 			route += "/" + name
 		}
-		body, err := r.send(ctx, client, n, route, query)
+		body, at, err = r.send(ctx, client, n, route, height, query)
 		return body, n.describe(err)
 	}, func(err error) bool {
 		var refused *gatewayError
 		return errors.As(err, &refused) && refused.unknownRoute()
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if json.Unmarshal(body, answer) != nil {
-		return n.describe(errors.New("the answer has an unexpected form"))
+		return 0, n.describe(errors.New("the answer has an unexpected form"))
 	}
-	return nil
+	return at, nil
 }
 
-func (restAPI) send(ctx context.Context, client *http.Client, n *node, route string, query url.Values) ([]byte, error) {
+func (restAPI) send(ctx context.Context, client *http.Client, n *node, route string, height int64, query url.Values) ([]byte, int64, error) {
 	u := n.url.JoinPath(route)
 	// The node's own query may have a key.
 	values := u.Query()
@@ -177,15 +207,19 @@ func (restAPI) send(ctx context.Context, client *http.Client, n *node, route str
 	u.RawQuery = values.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	req.Header.Set("Accept", "application/json")
-	body, status, err := n.fetch(client, req)
-	if err != nil {
-		return nil, err
+	if height != 0 {
+		req.Header.Set(heightHeader, strconv.FormatInt(height, 10))
 	}
-	if status != http.StatusOK {
-		refused := &gatewayError{status: status}
+	res, body, err := n.fetch(client, req)
+	if err != nil {
+		return nil, 0, err
+	}
+	at := heightOf(res.Header)
+	if res.StatusCode != http.StatusOK {
+		refused := &gatewayError{status: res.StatusCode, height: at}
 		var reply struct {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
@@ -193,7 +227,18 @@ func (restAPI) send(ctx context.Context, client *http.Client, n *node, route str
 		if json.Unmarshal(body, &reply) == nil {
 			refused.code, refused.message = reply.Code, n.scrub(reply.Message)
 		}
-		return nil, refused
+		return nil, 0, refused
 	}
-	return body, nil
+	return body, at, nil
+}
+
+// heightOf returns the height of an answer; 0 if it does not say. Errors have it only
+// under the name that the gateway gives to all gRPC headers.
+func heightOf(h http.Header) int64 {
+	text := cmp.Or(h.Get(heightHeader), h.Get("Grpc-Metadata-"+heightHeader))
+	height, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || height < 0 {
+		return 0
+	}
+	return height
 }

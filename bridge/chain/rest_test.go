@@ -97,7 +97,7 @@ func TestACertificateWithoutAStateIsValidIfThatWasAsked(t *testing.T) {
 	c := newClient(t, chain.Options{RESTNodes: []string{node.URL}})
 	cert, err := c.Certificate(t.Context(), address, "1")
 	require.NoError(t, err)
-	assert.Equal(t, chain.Certificate{State: chain.Valid, PEM: []byte("A")}, cert)
+	assert.Equal(t, chain.Certificate{State: chain.Valid, PEM: []byte("A"), Trust: chain.OneNode}, cert)
 	cert, err = c.Certificate(t.Context(), address, "2")
 	require.NoError(t, err)
 	assert.Equal(t, chain.Absent, cert.State)
@@ -160,7 +160,7 @@ func TestRESTQueriesFailOverToAnotherNode(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			node := newRESTNode(t, misbehave)
-			c := newClient(t, chain.Options{RESTNodes: []string{node.URL, goodREST.URL}})
+			c := newClient(t, chain.Options{RESTNodes: []string{node.URL, goodREST.URL}, Quorum: 1})
 			r, err := c.Provider(t.Context(), address)
 			require.NoError(t, err)
 			assert.Equal(t, hostURI, r.HostURI)
@@ -175,8 +175,8 @@ func TestRESTQueriesFailOverToAnotherNode(t *testing.T) {
 		})
 	}
 	for _, o := range []chain.Options{
-		{Nodes: []string{badRPC.URL}, RESTNodes: []string{goodREST.URL}},
-		{Nodes: []string{badRPC.URL, good.URL}, RESTNodes: []string{badRPC.URL}},
+		{Nodes: []string{badRPC.URL}, RESTNodes: []string{goodREST.URL}, Quorum: 1},
+		{Nodes: []string{badRPC.URL, good.URL}, RESTNodes: []string{badRPC.URL}, Quorum: 1},
 	} {
 		r, err := newClient(t, o).Provider(t.Context(), address)
 		require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestASlowRPCNodeIsHedgedByARESTNode(t *testing.T) {
 		}
 	})
 	fast := newRESTNode(t, func(w http.ResponseWriter, _ *http.Request) { restRecord(w) })
-	c := newClient(t, chain.Options{Nodes: []string{slow.URL}, RESTNodes: []string{fast.URL}})
+	c := newClient(t, chain.Options{Nodes: []string{slow.URL}, RESTNodes: []string{fast.URL}, Quorum: 1})
 	began := time.Now()
 	_, err := c.Provider(t.Context(), address)
 	require.NoError(t, err)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -33,25 +35,25 @@ var (
 	}
 )
 
-func (r rpcAPI) provider(ctx context.Context, client *http.Client, n *node, address string) (string, bool, error) {
+func (r rpcAPI) provider(ctx context.Context, client *http.Client, n *node, height int64, address string) (answer[host], error) {
 	message, err := proto.Marshal(&providerv1beta4.QueryProviderRequest{Owner: address})
 	if err != nil {
-		return "", false, err
+		return answer[host]{}, err
 	}
-	value, err := r.queryPaths(ctx, client, n, providerPaths, message)
+	value, at, err := r.queryPaths(ctx, client, n, providerPaths, height, message)
 	if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
-		return "", false, nil
+		return noHost(refused.height), nil
 	} else if err != nil {
-		return "", false, err
+		return answer[host]{}, err
 	}
 	var response providerv1beta4.QueryProviderResponse
 	if err := proto.Unmarshal(value, &response); err != nil {
-		return "", false, n.describe(errNoRecord)
+		return answer[host]{}, n.describe(errNoRecord)
 	}
 	if owner := response.GetProvider().GetOwner(); owner != address {
-		return "", false, n.describe(errOtherRecord)
+		return answer[host]{}, n.describe(errOtherRecord)
 	}
-	return response.Provider.HostUri, true, nil
+	return hostAt(response.Provider.HostUri, at), nil
 }
 
 // Errors of answers that cannot be used.
@@ -62,7 +64,7 @@ var (
 	errTooManyPages = errors.New("the certificate list has too many pages")
 )
 
-func (r rpcAPI) certificate(ctx context.Context, client *http.Client, n *node, owner, serial string) (Certificate, error) {
+func (r rpcAPI) certificate(ctx context.Context, client *http.Client, n *node, height int64, owner, serial string) (answer[Certificate], error) {
 	// The filter has no state, so that revoked certificates are found.
 	request := &certv1.QueryCertificatesRequest{
 		Filter: &certv1.CertificateFilter{Owner: owner, Serial: serial},
@@ -70,30 +72,30 @@ func (r rpcAPI) certificate(ctx context.Context, client *http.Client, n *node, o
 	for range maxPages {
 		message, err := proto.Marshal(request)
 		if err != nil {
-			return Certificate{}, err
+			return answer[Certificate]{}, err
 		}
-		value, err := r.queryPaths(ctx, client, n, certificatePaths, message)
+		value, at, err := r.queryPaths(ctx, client, n, certificatePaths, height, message)
 		if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
-			return Certificate{}, nil
+			return certificateAt(Certificate{}, refused.height), nil
 		} else if err != nil {
-			return Certificate{}, err
+			return answer[Certificate]{}, err
 		}
 		var response certv1.QueryCertificatesResponse
 		if err := proto.Unmarshal(value, &response); err != nil {
-			return Certificate{}, n.describe(errNoList)
+			return answer[Certificate]{}, n.describe(errNoList)
 		}
 		for _, found := range response.Certificates {
 			if found.Serial == serial {
-				return certificate(found.Certificate), nil
+				return certificateAt(certificate(found.Certificate), at), nil
 			}
 		}
 		next := response.GetPagination().GetNextKey()
 		if len(next) == 0 {
-			return Certificate{}, nil
+			return certificateAt(Certificate{}, at), nil
 		}
 		request.Pagination = &queryv1beta1.PageRequest{Key: next}
 	}
-	return Certificate{}, n.describe(errTooManyPages)
+	return answer[Certificate]{}, n.describe(errTooManyPages)
 }
 
 func certificate(c *certv1.Certificate) Certificate {
@@ -106,30 +108,38 @@ func certificate(c *certv1.Certificate) Certificate {
 	return Certificate{}
 }
 
-func (r rpcAPI) syncing(ctx context.Context, client *http.Client, n *node) (bool, error) {
+func (r rpcAPI) status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error) {
 	var status struct {
+		NodeInfo struct {
+			Network string `json:"network"`
+		} `json:"node_info"`
 		SyncInfo *struct {
-			CatchingUp bool `json:"catching_up"`
+			Height     int64     `json:"latest_block_height,string"`
+			Time       time.Time `json:"latest_block_time"`
+			CatchingUp bool      `json:"catching_up"`
 		} `json:"sync_info"`
 	}
 	if err := r.call(ctx, client, n, "status", struct{}{}, &status); err != nil {
-		return false, err
+		return nodeStatus{}, err
 	}
 	if status.SyncInfo == nil {
-		return false, n.describe(errors.New("the status has no sync_info"))
+		return nodeStatus{}, n.describe(errors.New("the status has no sync_info"))
 	}
-	return status.SyncInfo.CatchingUp, nil
+	sync := status.SyncInfo
+	return nodeStatus{chainID: status.NodeInfo.Network, height: sync.Height, time: sync.Time, syncing: sync.CatchingUp}, nil
 }
 
 // queryPaths tries the paths until the node knows one. "unknown request" may mean an
 // unknown path or one of many other failures; trying the next path tells which.
-func (r rpcAPI) queryPaths(ctx context.Context, client *http.Client, n *node, paths []string, message []byte) ([]byte, error) {
-	return tryPaths(n, paths, func(path string) ([]byte, error) {
-		return r.query(ctx, client, n, path, message)
+func (r rpcAPI) queryPaths(ctx context.Context, client *http.Client, n *node, paths []string, height int64, message []byte) (value []byte, at int64, err error) {
+	value, err = tryPaths(n, paths, func(path string) (value []byte, err error) {
+		value, at, err = r.query(ctx, client, n, path, height, message)
+		return value, err
 	}, func(err error) bool {
 		var refused *queryError
 		return errors.As(err, &refused) && refused.code == codeUnknownRequest
 	})
+	return value, at, err
 }
 
 // request is a JSON-RPC 2.0 request.
@@ -156,7 +166,7 @@ func (rpcAPI) send(ctx context.Context, client *http.Client, n *node, method str
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	answer, status, err := n.fetch(client, req)
+	res, answer, err := n.fetch(client, req)
 	if err != nil {
 		return err
 	}
@@ -174,8 +184,8 @@ func (rpcAPI) send(ctx context.Context, client *http.Client, n *node, method str
 	// other bodies.
 	case err == nil && reply.Error != nil:
 		return fmt.Errorf("RPC error %d %s", reply.Error.Code, printable(reply.Error.Message))
-	case status != http.StatusOK:
-		return fmt.Errorf("HTTP status %d", status)
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("HTTP status %d", res.StatusCode)
 	case err != nil || reply.Result == nil:
 		return errors.New("the answer is not JSON-RPC")
 	}
@@ -192,6 +202,8 @@ type abciResponse struct {
 		Codespace string `json:"codespace"`
 		Log       string `json:"log"`
 		Value     []byte `json:"value"` // base64 in JSON
+		// Height is the block after which the answer is right; 0 in errors of some nodes.
+		Height int64 `json:"height,string"`
 	} `json:"response"`
 }
 
@@ -205,29 +217,31 @@ const (
 
 // queryError is a node's error for a query.
 type queryError struct {
-	code uint32
-	log  string
+	code   uint32
+	log    string
+	height int64 // 0 if unknown
 }
 
 func (e *queryError) Error() string {
 	return fmt.Sprintf("query refused with code %d: %s", e.code, printable(e.log))
 }
 
-// query sends a gRPC query and returns the response protobuf.
-func (r rpcAPI) query(ctx context.Context, client *http.Client, n *node, path string, message []byte) ([]byte, error) {
+// query sends a gRPC query about the state at a height, or the latest if it is 0. It
+// returns the response protobuf, and the height.
+func (r rpcAPI) query(ctx context.Context, client *http.Client, n *node, path string, height int64, message []byte) ([]byte, int64, error) {
 	var result abciResponse
 	err := r.call(ctx, client, n, "abci_query", map[string]any{
 		"path":   path,
 		"data":   hex.EncodeToString(message),
-		"height": "0",
+		"height": strconv.FormatInt(height, 10),
 		"prove":  false,
 	}, &result)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if answer := result.Response; answer.Code != codeOK {
-		err := &queryError{answer.Code, n.scrub(answer.Log)}
-		return nil, fmt.Errorf("%s: %w", n.name, err)
+		err := &queryError{answer.Code, n.scrub(answer.Log), answer.Height}
+		return nil, 0, fmt.Errorf("%s: %w", n.name, err)
 	}
-	return result.Response.Value, nil
+	return result.Response.Value, result.Response.Height, nil
 }

@@ -78,6 +78,9 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Add adds the metrics of another package.
+func (m *Metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
+
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

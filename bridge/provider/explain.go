@@ -122,6 +122,6 @@ var priorities = []func(*rpcerror.Error) bool{
 	func(f *rpcerror.Error) bool { return f.Code == codes.Unauthenticated },
 	func(f *rpcerror.Error) bool { return f.Code == codes.PermissionDenied },
 	func(f *rpcerror.Error) bool { return f.Reason == rpcerror.ReasonHostNotFound },
-	func(f *rpcerror.Error) bool { return f.Reason == rpcerror.ReasonChainUnavailable },
+	func(f *rpcerror.Error) bool { return f.Reason.OfChain() },
 	func(f *rpcerror.Error) bool { return f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded },
 }

@@ -150,7 +150,7 @@ func (p *peer) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		switch {
 		case asked.reached && (asked.err != nil || !speaksGRPC(asked.version)):
 			return p.overREST(asked), nil
-		case asked.err != nil && (final(asked.err) || hasReason(asked.err, rpcerror.ReasonChainUnavailable)):
+		case asked.err != nil && (final(asked.err) || ofChain(asked.err)):
 			return nil, asked.err
 		}
 		// An unreachable REST gateway says nothing about the gRPC port.
@@ -364,6 +364,12 @@ func final(err error) bool {
 func hasReason(err error, reason rpcerror.Reason) bool {
 	var f *rpcerror.Error
 	return errors.As(err, &f) && f.Reason == reason
+}
+
+// ofChain reports whether err says that the chain gave no answer.
+func ofChain(err error) bool {
+	var f *rpcerror.Error
+	return errors.As(err, &f) && f.Reason.OfChain()
 }
 
 func (p *peer) overREST(asked versionAnswer) *Endpoint {

@@ -25,8 +25,9 @@ const (
 	ReasonBridgeStopping Reason = "bridgeStopping"
 
 	// The chain.
-	ReasonUnknownProvider  Reason = "unknownProvider"
-	ReasonChainUnavailable Reason = "chainUnavailable"
+	ReasonUnknownProvider   Reason = "unknownProvider"
+	ReasonChainUnavailable  Reason = "chainUnavailable"
+	ReasonChainDisagreement Reason = "chainDisagreement"
 
 	// Connecting to the provider.
 	ReasonHostNotFound        Reason = "hostNotFound"
@@ -70,6 +71,11 @@ const (
 	ReasonOutcomeUnknown  Reason = "outcomeUnknown"
 	ReasonNotImplemented  Reason = "notImplemented"
 )
+
+// OfChain reports whether the chain could not be asked, or did not answer.
+func (r Reason) OfChain() bool {
+	return r == ReasonChainUnavailable || r == ReasonChainDisagreement
+}
 
 // Error is the error of a failed call. Its text never contains a secret.
 type Error struct {

@@ -31,7 +31,7 @@ export type ErrorCode =
  * | `webSocketUnavailable`, `tooManyStreams` | see the option `transport` |
  * | `streamStalled` | the stream received nothing, not even heartbeats |
  * | `streamBuffered` | a proxy in front of the bridge buffers streams; the message says what to change |
- * | `unknownProvider`, `chainUnavailable` | the provider is not on the chain, or the chain does not answer |
+ * | `unknownProvider`, `chainUnavailable`, `chainDisagreement` | the provider is not on the chain, the chain does not answer, or its nodes give different answers |
  * | `hostNotFound`, `destinationRefused`, `providerUnreachable` | the bridge cannot connect to the provider |
  * | `providerProtocol`, `providerGone`, `providerFailed`, `requestRefused`, `clusterUnavailable` | the provider's answer |
  * | `expired`, `notYetValid`, `wrongOwner`, `unknownCertificate`, `revoked`, `fingerprintMismatch`, `notSelfSigned` | the provider's certificate is not trusted; nothing was sent |
@@ -60,6 +60,7 @@ export type ErrorReason =
   | "streamBuffered"
   | "unknownProvider"
   | "chainUnavailable"
+  | "chainDisagreement"
   | "hostNotFound"
   | "destinationRefused"
   | "providerUnreachable"

@@ -14,6 +14,8 @@ const byReason = {
   unknownProvider:
     "Check the address, and that the bridge asks the chain of the right network (--chain-rpc).",
   chainUnavailable: "Try again; if it stays, start the bridge with another --chain-rpc.",
+  chainDisagreement:
+    "One of the bridge’s chain nodes is wrong. Nothing was sent. Try again; if it stays, tell the bridge’s operator.",
 
   hostNotFound: "The provider’s record on the chain may be out of date. Ask its operator.",
   destinationRefused: "For tests, start the bridge with --allow-private-networks.",

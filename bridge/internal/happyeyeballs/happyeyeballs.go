@@ -1,7 +1,6 @@
 // Package happyeyeballs tries alternatives as RFC 8305 (Happy Eyeballs) tries
 // addresses: in order, each with a head start over the next, until one succeeds. The
-// bridge uses it for chain nodes, for the addresses of a host, and for the ports of a
-// provider.
+// bridge uses it for the addresses of a host, and for the ports of a provider.
 package happyeyeballs
 
 import (
