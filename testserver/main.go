@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&o.LogChunk, "log-chunk", 0, "length of the pieces of log in a gRPC message in `bytes`, about;\n1 is a message a line, 0 a mixture")
 	flags.Uint64Var(&o.Seed, "seed", 1, "decides addresses, status and logs")
 	flags.IntVar(&o.Providers, "providers", 1, "how many providers to be")
+	flags.IntVar(&o.ChainHistory, "chain-history", fake.DefaultChainHistory, "how many blocks the chain has from before the start")
 	flags.DurationVar(&o.PingInterval, "ping-interval", fake.DefaultPingInterval, "how often a WebSocket is pinged")
 	flags.StringVar(&o.State, "state", "", "`folder` that keeps addresses, certificates and logs, so that a testserver that\nwas killed and is started again is the same")
 	flags.BoolVar(&o.CA, "ca", false, "serve a certificate of an authority's on the REST port, by name")

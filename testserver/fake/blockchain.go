@@ -17,13 +17,15 @@ const (
 	blockTime = 6 * time.Second
 	// startHeight is the height at the start.
 	startHeight = 20_000_000
-	// keptBlocks is the number of blocks, and states, that are kept.
+	// keptBlocks is the number of blocks, and states, that are kept besides those before
+	// the start.
 	keptBlocks = 600
 	// maxCatchUp is the number of blocks made at once. A chain that nobody has asked for
 	// longer has a pause in its past.
 	maxCatchUp = 100
 	// DefaultChainHistory is the default number of blocks before the start.
-	DefaultChainHistory = 100
+	DefaultChainHistory = 20
+	maxChainHistory     = 10_000
 )
 
 // rotation is the number of blocks after which another validator is replaced.
@@ -42,6 +44,7 @@ type blockchain struct {
 	ledger  *ledger
 	genesis time.Time
 	history int
+	kept    int // blocks from after the start
 
 	mu     sync.Mutex
 	blocks []*block // without gaps
@@ -56,7 +59,7 @@ type block struct {
 }
 
 func newBlockchain(seed uint64, l *ledger, genesis time.Time, history int) *blockchain {
-	return &blockchain{id: chainID, seed: seed, ledger: l, genesis: genesis, history: history, sets: map[int64]comet.Validators{}}
+	return &blockchain{id: chainID, seed: seed, ledger: l, genesis: genesis, history: history, kept: keptBlocks, sets: map[int64]comet.Validators{}}
 }
 
 // view is what the chain has at a time: the kept blocks.
@@ -91,7 +94,7 @@ func (b *blockchain) now() view {
 			changes = nil
 		}
 	}
-	if extra := len(b.blocks) - keptBlocks - b.history; extra > 0 {
+	if extra := len(b.blocks) - b.kept - b.history; extra > 0 {
 		b.blocks = slices.Clone(b.blocks[extra:])
 	}
 	return view{b, b.blocks}

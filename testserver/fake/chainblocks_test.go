@@ -123,8 +123,8 @@ func TestStoreQuery(t *testing.T) {
 	assert.Equal(t, "ics23:simple", latest.ProofOps.Ops[1].Type)
 	assert.Equal(t, "mint", string(latest.ProofOps.Ops[1].Key))
 
-	old := query("/store/mint/key", "minter", "&prove=true&height=19999950").Response
-	assert.Equal(t, "19999950", old.Height)
+	old := query("/store/mint/key", "minter", "&prove=true&height=19999985").Response
+	assert.Equal(t, "19999985", old.Height)
 	assert.NotEqual(t, latest.Value, old.Value)
 
 	absent := query("/store/mint/key", "other", "&prove=true").Response

@@ -90,6 +90,9 @@ type Options struct {
 	// ever read. Faults, status and manifest are as at the first start. "" stores
 	// nothing. It requires a single provider.
 	State string
+	// ChainHistory is the number of the chain's blocks before the start; 0 is
+	// DefaultChainHistory.
+	ChainHistory int
 	// Services are the services of each provider's lease; nil is DefaultServices.
 	Services []Service
 	// Shell runs the commands sent to the lease's shell as programs of this machine
@@ -164,6 +167,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	o.LogBytes = cmp.Or(o.LogBytes, DefaultLogBytes)
 	o.Providers = cmp.Or(o.Providers, 1)
 	o.PingInterval = cmp.Or(o.PingInterval, DefaultPingInterval)
+	o.ChainHistory = cmp.Or(o.ChainHistory, DefaultChainHistory)
 	if len(o.Services) == 0 {
 		o.Services = DefaultServices
 	}
@@ -202,6 +206,7 @@ func (o *Options) check() ([]version, error) {
 		{"log bytes", o.LogBytes, 1, maxLogBytes},
 		{"log chunk", o.LogChunk, 0, maxLogBytes},
 		{"providers", o.Providers, 1, maxProviders},
+		{"chain history", o.ChainHistory, 1, maxChainHistory},
 	} {
 		if limit.value < limit.low || limit.value > limit.high {
 			return nil, fmt.Errorf("%s %d: want %d to %d", limit.name, limit.value, limit.low, limit.high)
@@ -280,7 +285,7 @@ func (s *Server) start(versions []version) error {
 	}
 	s.chainListener = newListener(chain, nil)
 	first := s.providers[0]
-	s.chainNode = &chainNode{chain: newBlockchain(s.options.Seed, s.ledger, genesis, DefaultChainHistory), counters: first.counters}
+	s.chainNode = &chainNode{chain: newBlockchain(s.options.Seed, s.ledger, genesis, s.options.ChainHistory), counters: first.counters}
 	s.serve(
 		webServer{s.chainListener, s.chainNode},
 		webServer{control, s.controlHandler()},
