@@ -17,20 +17,27 @@ import (
 // consolePost sends a request in the protocol of Console's provider proxy.
 func (w *world) consolePost(t *testing.T, path, origin string, message map[string]any) (int, string) {
 	t.Helper()
+	response, text := w.consoleSend(t, path, origin, message)
+	return response.StatusCode, text
+}
+
+// consoleSend is consolePost, and returns the answer's headers as well.
+func (p *process) consoleSend(t *testing.T, path, origin string, message map[string]any) (*http.Response, string) {
+	t.Helper()
 	body, err := json.Marshal(message)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+path, strings.NewReader(string(body)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+path, strings.NewReader(string(body)))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	if origin != "" {
 		req.Header.Set("Origin", origin)
 	}
-	response, err := w.HTTP.Do(req)
+	response, err := p.HTTP.Do(req)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return response.StatusCode, string(text)
+	return response, string(text)
 }
 
 func (w *world) providerStatus() map[string]any {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"syscall"
 
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
@@ -9,12 +11,16 @@ import (
 	"akash-provider-web/web"
 )
 
+// testHookControl, if set, sees every socket to a provider before it connects.
+var testHookControl func(ctx context.Context, network, address string, c syscall.RawConn) error
+
 // connect builds the dependencies as configured. It sends no requests yet.
 func (c *config) connect(log *slog.Logger) (dependencies, error) {
 	options := provider.Options{
 		Overrides:    c.providers,
 		GRPCPorts:    c.grpcPorts,
 		Destinations: guard.Destinations{AllowPrivate: c.allowPrivateNetworks},
+		Control:      testHookControl,
 		Logger:       log,
 	}
 	client, err := c.newChain(log)

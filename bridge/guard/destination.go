@@ -44,6 +44,14 @@ func (d Destinations) Host(host string) error {
 	return nil
 }
 
+// HostURI checks the host and the port of a host URI. The error is an *rpcerror.Error.
+func (d Destinations) HostURI(uri HostURI) error {
+	if err := d.Host(uri.Host); err != nil {
+		return err
+	}
+	return d.Port(uri.Port)
+}
+
 // Addr checks an IP address. The error is an *rpcerror.Error.
 func (d Destinations) Addr(addr netip.Addr) error {
 	if d.AllowPrivate || public(addr) {
@@ -52,7 +60,7 @@ func (d Destinations) Addr(addr netip.Addr) error {
 	return refused("the address %s is not public (%s); connecting there needs --allow-private-networks", addr, kind(addr))
 }
 
-// Control is a [net.Dialer.ControlContext]. It checks the address of the socket after
+// Control is a [net.Dialer.ControlContext]. It checks the address and port of the socket after
 // DNS resolution, so a DNS answer that changes after an earlier check (DNS rebinding)
 // has no effect. The error is an *rpcerror.Error.
 func (d Destinations) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
@@ -65,7 +73,20 @@ func (d Destinations) Control(_ context.Context, network, address string, _ sysc
 	if err != nil {
 		return refused("the address %q is malformed", address)
 	}
-	return d.Addr(to.Addr())
+	if err := d.Addr(to.Addr()); err != nil {
+		return err
+	}
+	return d.Port(to.Port())
+}
+
+// DNSName returns the name to look up for host. Public names are looked up as they are:
+// with a search list, as containers have, the resolver could answer with a service of the
+// bridge's own network (RFC 1535).
+func (d Destinations) DNSName(host string) string {
+	if d.AllowPrivate || strings.HasSuffix(host, ".") {
+		return host
+	}
+	return host + "."
 }
 
 func refused(format string, args ...any) error {
@@ -88,8 +109,9 @@ func looksLikeAddress(name string) bool {
 
 // localSuffixes are the suffixes of names that do not exist in public DNS.
 var localSuffixes = []string{
-	".local",     // multicast DNS, RFC 6762
-	".localhost", // loopback, RFC 6761 section 6.3
-	".internal",  // private use, ICANN resolution 2024.07.29.06; cloud metadata services
-	".home.arpa", // home networks, RFC 8375
+	".local",                                                          // multicast DNS, RFC 6762
+	".localhost",                                                      // loopback, RFC 6761 section 6.3
+	".internal",                                                       // private use, ICANN resolution 2024.07.29.06; cloud metadata services
+	".home.arpa",                                                      // home networks, RFC 8375
+	".localdomain", ".lan", ".home", ".corp", ".intranet", ".private", // in use, RFC 6762 appendix G
 }

@@ -93,6 +93,23 @@ func TestPrivateHostsAreRefusedWithoutALookup(t *testing.T) {
 	}
 }
 
+// A search list, as containers have, must not turn a public name into one of the
+// bridge's network. Where that is allowed, names may be its own.
+func TestPublicNamesAreLookedUpWithoutASearchList(t *testing.T) {
+	for allowed, want := range map[bool]string{false: "cache.redis.svc.", true: "cache.redis.svc"} {
+		_, err := newPool(t, "https://cache.redis.svc:8443", func(o *provider.Options) {
+			o.Destinations = guard.Destinations{AllowPrivate: allowed}
+			o.Resolver = names(func(host string) ([]netip.Addr, error) {
+				assert.Equal(t, want, host)
+				return nil, &net.DNSError{IsNotFound: true, Name: host}
+			})
+		}).Reach(t.Context(), provider.Request{Address: someone})
+		var f *rpcerror.Error
+		require.ErrorAs(t, err, &f)
+		assert.Contains(t, f.Message, "cache.redis.svc does not resolve")
+	}
+}
+
 // An address that does not answer delays a call only shortly if there are others.
 func TestAnUnreachableAddressIsSkipped(t *testing.T) {
 	id := newIdentity(t, someone, nil)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"akash-provider-web/bridge/internal/coalesce"
@@ -60,7 +61,7 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 	}
 	dialer := net.Dialer{
 		Timeout:        rt.pool.timeouts.connect,
-		ControlContext: rt.pool.destinations.Control,
+		ControlContext: rt.pool.allow,
 	}
 	raw, errs := happyeyeballs.First(ctx, addressHeadStart, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, port).String())
@@ -74,6 +75,14 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 		return nil, explain(ctx, err, port, "the TLS handshake")
 	}
 	return conn, nil
+}
+
+// allow decides about a socket before it connects.
+func (p *Pool) allow(ctx context.Context, network, address string, c syscall.RawConn) error {
+	if err := p.destinations.Control(ctx, network, address, c); err != nil || p.control == nil {
+		return err
+	}
+	return p.control(ctx, network, address, c)
 }
 
 // secure performs the TLS handshake and verifies the certificate.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -51,6 +52,9 @@ type Options struct {
 	GRPCPorts []uint16
 	// Destinations says where connections may go.
 	Destinations guard.Destinations
+	// Control is called for each socket that Destinations allows, before it connects, as
+	// [net.Dialer.ControlContext] is. Its error is that of the connection. Nil allows all.
+	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// Roots are the public CAs; nil means the system's.
 	Roots *x509.CertPool
 	// Resolver looks up host names; nil means [net.DefaultResolver].
@@ -68,6 +72,7 @@ type Pool struct {
 	overrides    map[string]guard.HostURI
 	ports        []uint16
 	destinations guard.Destinations
+	control      func(ctx context.Context, network, address string, c syscall.RawConn) error
 	resolver     Resolver
 	verifier     *trust.Verifier
 	now          func() time.Time
@@ -93,6 +98,7 @@ func New(o Options) (*Pool, error) {
 		overrides:    make(map[string]guard.HostURI),
 		ports:        slices.Clone(o.GRPCPorts),
 		destinations: o.Destinations,
+		control:      o.Control,
 		resolver:     o.Resolver,
 		now:          o.Now,
 		log:          o.Logger,
@@ -107,6 +113,11 @@ func New(o Options) (*Pool, error) {
 	}
 	if p.resolver == nil {
 		p.resolver = net.DefaultResolver
+	}
+	for _, port := range p.ports {
+		if err := p.destinations.Port(port); err != nil {
+			return nil, fmt.Errorf("gRPC port: %w", err)
+		}
 	}
 	for address, text := range o.Overrides {
 		if err := CheckAddress(address); err != nil {

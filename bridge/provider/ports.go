@@ -39,7 +39,8 @@ func (rt *route) candidates() []uint16 {
 	ports := rt.pool.ports
 	if len(ports) == 0 {
 		ports = []uint16{defaultGRPCPort, own, defaultRESTPort}
-		if own < 65535 {
+		// Another service may have the next port.
+		if own < 65535 && rt.pool.destinations.Port(own+1) == nil {
 			ports = append(ports, own+1)
 		}
 	}

@@ -40,10 +40,10 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		if err != nil {
 			return place{}, rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "%w", err)
 		}
-		return place{host: host, chosen: true}, p.destinations.Host(host.Host)
+		return place{host: host, chosen: true}, p.destinations.HostURI(host)
 	}
 	if host, ok := p.overrides[address]; ok {
-		return place{host: host}, p.destinations.Host(host.Host)
+		return place{host: host}, p.destinations.HostURI(host)
 	}
 	if p.chain == nil {
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownProvider,
@@ -58,7 +58,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound,
 			"its record on the chain leads nowhere: %w; the provider must correct it", err)
 	}
-	return place{host: host, stale: record.Stale}, p.destinations.Host(host.Host)
+	return place{host: host, stale: record.Stale}, p.destinations.HostURI(host)
 }
 
 // addresses resolves the host and returns the addresses that connections may use. It
@@ -85,7 +85,7 @@ func (rt *route) addresses(ctx context.Context) ([]netip.Addr, error) {
 
 func (rt *route) lookup(ctx context.Context) ([]netip.Addr, error) {
 	host := rt.key.host.Host
-	found, err := rt.pool.resolver.LookupNetIP(ctx, "ip", host)
+	found, err := rt.pool.resolver.LookupNetIP(ctx, "ip", rt.pool.destinations.DNSName(host))
 	if err != nil {
 		if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 			return nil, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound,
