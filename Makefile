@@ -211,6 +211,13 @@ chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, 
 	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
 	@TOXIPROXY='$(TOXIPROXY)' node testserver/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
 
+# What verifies the chain's answers, beside CometBFT's light client and the Cosmos SDK:
+# hundreds of modules, which take minutes to download and compile.
+.PHONY: test-trust-oracle
+test-trust-oracle: $(STATICCHECK) ## Compare the verification of the chain's answers with CometBFT's and the Cosmos SDK's
+	cd testserver/trust && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
+	cd testserver/trust && GOFLAGS=-mod=mod go test -v ./...
+
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json
 	@node testserver/bench/size.mjs $(WASM) $(EMPTY) bin/size.json $(SIZE_BUDGET)

@@ -4,6 +4,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -31,7 +33,7 @@ var rooms = []room{
 
 	{"bridge", []string{"bridge/...", "web", "proto/..."}, "main wires the bridge's packages, and nothing of the test server belongs in it"},
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
-	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/limit", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
+	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
 	{"bridge/consoleproxy", []string{"bridge/guard", "bridge/provider", "bridge/rest", "bridge/rpcerror", "bridge/internal/..."}, "it speaks the protocol of Console's provider proxy, and knows no gRPC"},
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/edge/...", []string{"bridge/edge/...", "bridge/grpcweb", "bridge/guard", "bridge/manifest", "bridge/relay", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it receives calls in each protocol, and knows no providers"},
@@ -43,8 +45,9 @@ var rooms = []room{
 	{"bridge/provider", []string{"bridge/chain", "bridge/guard", "bridge/trust", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it connects to providers, and knows no browsers"},
 	{"bridge/trust", []string{"bridge/chain", "bridge/rpcerror", "bridge/internal/..."}, "it judges certificates, and opens no connections"},
 	{"bridge/chain/...", []string{"bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it asks the chain, and knows nothing of providers' protocols"},
+	{"bridge/chain/light", nil, "it verifies headers, in WebAssembly as well, and sends no requests"},
+	{"bridge/chain/proof", []string{"bridge/internal/bech32"}, "it verifies answers, in WebAssembly as well, and sends no requests"},
 	{"bridge/fanout", []string{"bridge/rpcerror", "bridge/internal/..."}, "it shares a stream, and does not know what is in it"},
-	{"bridge/limit", []string{"bridge/rpcerror"}, "it counts calls, and does not know what they are"},
 	{"bridge/guard", []string{"bridge/rpcerror"}, "every edge calls it, so it depends on none of them"},
 	{"bridge/rpcerror", []string{"proto/..."}, "everything uses it, so it depends on nothing"},
 	{"bridge/internal/...", []string{"bridge/internal/..."}, "general code knows nothing of Akash"},
@@ -91,6 +94,27 @@ func TestImportDirections(t *testing.T) {
 		assert.Empty(t, offence(from, imported), "%s imports %s", file, imported)
 	})
 	assert.Greater(t, files, 500, "imports found in the repository")
+}
+
+// What verifies the chain's answers compiles for WebAssembly, and does not bring along
+// what only a server has: pages are to check the same proofs.
+func TestVerificationIsFitForWebAssembly(t *testing.T) {
+	for _, name := range []string{"light", "proof"} {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./chain/"+name)
+		list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+		out, err := list.Output()
+		require.NoError(t, err)
+		deps := strings.Fields(string(out))
+		assert.Contains(t, deps, modulePath+"/bridge/chain/"+name)
+		for _, dep := range deps {
+			assert.False(t, matches("net/http/...", dep) || matches("google.golang.org/grpc/...", dep) ||
+				matches("google.golang.org/protobuf/proto/...", dep), "%s imports %s", name, dep)
+		}
+		build := exec.CommandContext(t.Context(), "go", "build", "./chain/"+name)
+		build.Env = list.Env
+		text, err := build.CombinedOutput()
+		assert.NoError(t, err, "%s", text)
+	}
 }
 
 func TestOffencesAreFound(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"akash-provider-web/bridge/limit"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -152,11 +151,12 @@ func TestAFileThatChangesIsReloaded(t *testing.T) {
 	version("2", "max-streams: 2\n")
 	r.poll()
 	assert.Contains(t, logged.String(), `msg="the settings were reloaded" changed=max-streams`)
-	for range 2 {
-		call, err := s.limits.Admit(limit.Caller{})
-		require.NoError(t, err, "the new limit applies")
-		defer call.Release()
-	}
+	one, err := s.gateway.Admit()
+	require.NoError(t, err)
+	two, err := s.gateway.Admit()
+	require.NoError(t, err, "the new limit applies")
+	one()
+	two()
 
 	logged.Reset()
 	require.NoError(t, os.Remove(filepath.Join(dir, "..data")))

@@ -70,9 +70,10 @@ type reply struct {
 
 // serveSocket serves a client's WebSocket until it ends.
 func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
-	release, err := h.options.Admit(r)
+	release, err := h.options.Admit()
 	if err != nil {
-		h.options.Observe("socket", refuseBusy(w, err))
+		h.options.Observe("socket", http.StatusServiceUnavailable)
+		refuse(w, http.StatusServiceUnavailable, err, err.Error())
 		return
 	}
 	defer release()
