@@ -133,6 +133,8 @@ describe.each([
       await page.evaluate(() => shell.resize(80, 24));
       await type(page, "until [ \"$(stty size)\" = '24 80' ]; do :; done; echo aga''in\n");
       await shown(page, "again");
+      // Otherwise a busy shell's prompt may come between what is typed and what cat writes.
+      await shown(page, prompt);
       await type(page, "cat\n");
       await shown(page, "cat\r\n");
       await type(page, "grüße 🚀\n");
