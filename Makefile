@@ -167,6 +167,12 @@ test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS
 	@.ci/need chromium-headless-shell=chromium-headless-shell nginx=nginx-light haproxy=haproxy openssl=openssl
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
 
+# The end-to-end tests have it with 8 MiB, without the times.
+.PHONY: test-files
+test-files: build ## Send 100 MiB into a container and back, compare their SHA-256, and print the times beside the raw WebSocket
+	@.ci/need chromium=chromium
+	cd npm && FIGURES=1 npx vitest run --config test/e2e/vitest.config.ts test/e2e/shell-figures.test.ts -t '100 MiB' --disable-console-intercept
+
 # The packed package in a small project for each bundler, built and run. The quick ones
 # are part of `make test`, as are the packages of the programs.
 .PHONY: test-bundlers

@@ -46,6 +46,7 @@ import {
 } from "./shell/exec.js";
 import {
   download,
+  dropCommand,
   type FileDownload,
   type FileSummary,
   readScript,
@@ -86,6 +87,9 @@ import {
 } from "./validation.js";
 import { WorkerEngine } from "./worker/worker-engine.js";
 import type { WorkerScript } from "./worker/worker-link.js";
+
+/** How long the removal of what an upload has left may take, in milliseconds. */
+const dropTimeout = 10_000;
 
 /** How much longer than the provider's timeout a restart may take, in milliseconds. */
 const restartGrace = 10_000;
@@ -540,8 +544,9 @@ export class Client {
    * ```
    *
    * The container needs `sh`, `head`, `wc`, `mv` and `rm`, or `tar` and `mkdir`. If one is
-   * missing, the error's reason is `toolMissing`. An interrupted upload leaves a file
-   * beside the target whose name ends with `.part`.
+   * missing, the error's reason is `toolMissing`. The data is first written to a file beside
+   * the target, whose name ends with `.part`. If the upload fails, the client removes it,
+   * unless it cannot reach the container any more.
    */
   async uploadFile(options: UploadOptions): Promise<CallResult<FileSummary>> {
     readFile(options);
@@ -552,7 +557,31 @@ export class Client {
     const call = readShellCall(this.#settings, options, process);
     call.transport = "duplex";
     const transfer = { provider, path, directory, onProgress };
-    return this.#run(call, signal, (shell) => upload(shell, word, transfer, data, size));
+    return this.#run(call, signal, (shell) =>
+      upload(shell, word, transfer, data, size, (pid) => {
+        const { signal: _, ...rest } = options;
+        this.#drop(rest, dropCommand(word, path, directory, pid)).catch(() => {});
+      }),
+    );
+  }
+
+  /** drop removes what an interrupted upload has left, if it can. */
+  async #drop(options: UploadOptions, command: string[]): Promise<void> {
+    const call = readShellCall(this.#settings, options, {
+      command,
+      tty: false,
+      stdin: false,
+      window: 0,
+    });
+    call.transport = this.#settings.transport;
+    await this.#run(call, undefined, async (shell) => {
+      const late = setTimeout(() => shell.close(), dropTimeout);
+      try {
+        await collect(shell, 0);
+      } finally {
+        clearTimeout(late);
+      }
+    });
   }
 
   /** shell opens a shell. */

@@ -40,8 +40,8 @@ export interface FileSummary {
   /** The SHA-256 of the data, in hex. */
   sha256: string;
   /**
-   * Whether the container has computed the same SHA-256. It cannot without `sha256sum`, for
-   * the archive of a directory that it sends, or for anything that is not a regular file.
+   * Whether the container has computed the same SHA-256. It cannot without `sha256sum` or,
+   * for the archive of a directory and for anything that is not a regular file, `tee`.
    */
   verified: boolean;
 }
@@ -50,28 +50,60 @@ export interface FileSummary {
 const begin = (tools: string) => `say() { printf '%s %s\\n' "$1" "$2" >&2; }
 word=$1; shift
 for tool in ${tools}; do command -v "$tool" >/dev/null 2>&1 || { say "$word" "missing $tool"; exit 127; }; done
-sum() { command -v sha256sum >/dev/null 2>&1 && sha256sum | head -c 64; }
+has() { command -v "$1" >/dev/null 2>&1; }
+sum() { has sha256sum && sha256sum | head -c 64; }
+`;
+
+/**
+ * Runs a program whose output is sent, and computes its SHA-256 on the way. In a pipe only
+ * the last program's exit code is known, so that of the first is written, if it failed.
+ */
+const sendFunction = `send() {
+if has sha256sum && has tee && has head && ( : >/dev/fd/3 ) 3>&1 2>/dev/null; then
+exec 3>&1
+sha256=$({ "$@" 3>&- || say "$word" "code $?"; } | tee /dev/fd/3 | sum)
+say "$word" "sha256 $sha256"
+exit 0
+fi
+exec "$@"
+}
 `;
 
 /**
  * Reads the file $1. It first writes the size in a line, or "-" if there is none, and then
  * at most that many bytes, since the file may grow.
  */
-const readFileScript = `${begin("cat head wc printf")}
+const readFileScript = `${begin("cat head wc printf")}${sendFunction}
 if [ -d "$1" ]; then say "$word" directory; exit 1; fi
 [ -r "$1" ] || { cat "$1" >/dev/null; exit 1; }
-if ! [ -f "$1" ]; then printf -- '-\\n'; exec cat "$1"; fi
+if ! [ -f "$1" ]; then printf -- '-\\n'; send cat "$1"; fi
 size=$(stat -L -c %s "$1" 2>/dev/null || wc -c <"$1") || exit 1
-if [ "$size" -eq 0 ]; then printf -- '-\\n'; exec cat "$1"; fi
+if [ "$size" -eq 0 ]; then printf -- '-\\n'; send cat "$1"; fi
 printf '%s\\n' "$size"
 head -c "$size" "$1" || exit
 say "$word" "sha256 $(head -c "$size" "$1" | sum)"
 `;
 
 /** Reads the directory $1 as an archive. */
-const readDirectoryScript = `${begin("tar printf")}
+const readDirectoryScript = `${begin("tar printf")}${sendFunction}
 printf -- '-\\n'
-exec tar -C "$1" -cf - .
+send tar -C "$1" -cf - .
+`;
+
+/**
+ * Receives $2 bytes in a file, whose name is in part, until it is told what to do with it.
+ * First it writes the ID of its process, by which it can be ended: providers cannot end the
+ * standard input of a script whose client is gone.
+ */
+const receive = `drop() { rm -f "$part"; exit "\${1:-1}"; }
+trap drop HUP INT TERM
+say "$word" "pid $$"
+head -c "$2" >"$part" || drop $?
+[ "$(wc -c <"$part")" -eq "$2" ] || drop
+if [ "\${3:--}" != - ]; then chmod "$3" "$part" || drop; fi
+say "$word" "sha256 $(sum <"$part")"
+read -r answer
+[ "$answer" = keep ] || drop
 `;
 
 /**
@@ -81,28 +113,30 @@ exec tar -C "$1" -cf - .
 const writeFileScript = `${begin("head wc mv rm printf")}
 if [ -d "$1" ]; then say "$word" directory; exit 1; fi
 part=$1.$word.part
-head -c "$2" >"$part" || exit
-[ "$(wc -c <"$part")" -eq "$2" ] || { rm -f "$part"; exit 1; }
-if [ "$3" != - ]; then chmod "$3" "$part" || { rm -f "$part"; exit 1; }; fi
-say "$word" "sha256 $(sum <"$part")"
-read -r answer
-if [ "$answer" != keep ]; then rm -f "$part"; exit 1; fi
-mv -f "$part" "$1"
+${receive}
+mv -f "$part" "$1" || drop $?
 `;
 
 /** Unpacks an archive of $2 bytes in the directory $1, when told to. */
 const writeDirectoryScript = `${begin("head wc mkdir rm tar printf")}
 mkdir -p "$1" || exit
 part=$1/.$word.part
-head -c "$2" >"$part" || exit
-[ "$(wc -c <"$part")" -eq "$2" ] || { rm -f "$part"; exit 1; }
-say "$word" "sha256 $(sum <"$part")"
-read -r answer
-if [ "$answer" != keep ]; then rm -f "$part"; exit 1; fi
+set -- "$1" "$2"
+${receive}
 tar -C "$1" -xf "$part"
-code=$?
-rm -f "$part"
-exit "$code"
+drop $?
+`;
+
+/**
+ * Ends the script with the process ID $4 and the word $1, if it still runs, and removes the
+ * file that it writes beside the file, or into the directory, $2. The process is looked at first, since its
+ * ID may be that of another by now.
+ */
+const dropScript = `word=$1
+case $(cat "/proc/$4/cmdline" 2>/dev/null) in
+*"$word"*) kill -- "-$4" 2>/dev/null || kill "$4" ;;
+esac
+if [ "$3" = directory ]; then rm -f "$2/.$word.part"; else rm -f "$2.$word.part"; fi
 `;
 
 /** How a script is run. */
@@ -135,6 +169,17 @@ export const writeScript = (
     `${size}`,
     mode || "-", // an empty one would end the command
   ]);
+
+/** dropCommand returns the command that removes what an interrupted upload has left. */
+export const dropCommand = (
+  word: string,
+  path: string,
+  directory: boolean,
+  pid: string,
+): string[] => {
+  const what = directory ? "directory" : "file";
+  return ["sh", "-c", dropScript, "sh", word, argument(path), what, pid];
+};
 
 /** The maximum size of the programs' error messages, in bytes. */
 const maxComplaint = 16 * 1024;
@@ -300,8 +345,9 @@ export async function download(
   const hash = sha256.create();
   let transferred = 0;
   const finish = async (): Promise<FileSummary> => {
-    const { code } = await shell.exit;
+    const exit = await shell.exit;
     await words.over;
+    const code = exit.code || Number(words.said("code") ?? 0);
     if (code !== 0) throw failed(transfer, words, code);
     if (size !== undefined && transferred !== size) {
       throw fileError(
@@ -316,7 +362,9 @@ export async function download(
       throw fileError(
         provider,
         path,
-        "what came is not what the container has: it changed while it was read",
+        size === undefined
+          ? "what came is not what the container sent"
+          : "what came is not what the container has: it changed while it was read",
       );
     }
     return { size: transferred, sha256: sum, verified: Boolean(theirs) };
@@ -359,13 +407,17 @@ export async function download(
   return { stream, size, done };
 }
 
-/** upload writes a file with a running script. */
+/**
+ * upload writes a file with a running script. If it fails while the script runs, it calls
+ * onLeft with the ID of the script's process.
+ */
 export async function upload(
   shell: Shell,
   word: string,
   transfer: Transfer,
   data: ReadableStream<Uint8Array>,
   size: number,
+  onLeft: (pid: string) => void,
 ): Promise<FileSummary> {
   const { provider, path, onProgress } = transfer;
   const words = new Words(shell.stderr, word);
@@ -374,6 +426,20 @@ export async function upload(
   const stdin = shell.stdin.getWriter();
   const hash = sha256.create();
   let transferred = 0;
+  let over = false;
+  let broken: unknown;
+  shell.exit
+    .then(
+      () => {
+        over = true;
+      },
+      (error) => {
+        broken = error;
+      },
+    )
+    // The data may be what is waited for.
+    .then(() => source.cancel(broken))
+    .catch(() => {});
   /** ended returns the error of a script that ended too early. */
   const ended = async (): Promise<never> => {
     const { code } = await shell.exit;
@@ -383,6 +449,8 @@ export async function upload(
   try {
     for (;;) {
       const { done, value } = await source.read();
+      if (broken) throw broken;
+      if (over) await ended();
       if (done) break;
       if (transferred + value.length > size) {
         throw new TypeError(`data is longer than its size of ${size} bytes`);
@@ -410,6 +478,8 @@ export async function upload(
   } catch (cause) {
     source.cancel(cause).catch(() => {});
     shell.close();
+    const pid = words.said("pid");
+    if (pid && !over) onLeft(pid);
     if (cause instanceof TypeError) throw cause;
     throw startError(transfer, cause);
   }

@@ -1,5 +1,6 @@
 // What shells and files cost, beside the provider's own WebSocket. It runs where it is
 // asked for: FIGURES=1 npx vitest run --config test/e2e/vitest.config.ts shell-figures
+// `make test-files` runs the part with the files.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";

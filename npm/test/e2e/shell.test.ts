@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Auth, Client, Shell } from "../../src/index.js";
+import type { Auth, Client, FileSummary, Shell } from "../../src/index.js";
 import { Stage, until } from "./harness.js";
 
 declare const client: Client;
@@ -388,15 +388,64 @@ describe.each([
       });
       return up.error
         ? up.error.message
-        : [(await down.response.done).size === archive.size, up.response.verified];
+        : [await down.response.done, archive.size, up.response.verified, up.response.sha256];
     }, container());
-    expect(result).toEqual([true, true]);
+    const [{ size, sha256, verified }, ...rest] = result as [FileSummary, ...unknown[]];
+    expect(verified).toBe(true);
+    expect(rest).toEqual([size, true, sha256]);
     const { response } = await exec(page, {
       ...container(),
       command: ["diff", "-r", "from", "to"],
     });
     expect(response).toMatchObject({ exitCode: 0, stdout: "" });
   });
+
+  test("a directory that cannot be read whole is an error", async () => {
+    const result = await page.evaluate(async (container) => {
+      const { response, error } = await client.downloadFile({
+        ...container,
+        path: "no/such/folder",
+        directory: true,
+      });
+      if (error) return error.reason;
+      return response.stream.pipeTo(new WritableStream()).then(
+        () => "whole",
+        ({ reason, message }) => [reason, message],
+      );
+    }, container());
+    expect(result).toEqual(["fileFailed", expect.stringMatching(/no such file/i)]);
+  });
+
+  test.each([false, true])(
+    "an upload that breaks off leaves nothing behind (directory: %s)",
+    async (directory) => {
+      const folder = `broken-${directory}`;
+      await exec(page, { ...container(), command: ["sh", "-c", `mkdir -p ${folder}`] });
+      const files = async () => {
+        const { response } = await exec(page, { ...container(), command: ["ls", "-A", folder] });
+        return `${response?.stdout}`;
+      };
+      const path = directory ? folder : `${folder}/file`;
+      await page.evaluate(
+        ([container, path, directory]) => {
+          const leaving = new AbortController();
+          const data = new ReadableStream({
+            start: (controller) => controller.enqueue(new Uint8Array(100_000)),
+          });
+          const options = { ...container, path, data, size: 200_000, directory };
+          const outcome = client
+            .uploadFile({ ...options, signal: leaving.signal })
+            .then(({ error }) => error?.code);
+          Object.assign(globalThis, { leaving, outcome });
+        },
+        [container(), path, directory] as const,
+      );
+      await until("it has begun", 10_000, async () => (await files()).endsWith(".part\n"));
+      expect(await page.evaluate("leaving.abort(), outcome")).toBe("CANCELLED");
+      await until("it is removed", 10_000, async () => (await files()) === "");
+      await until("no process", 10_000, async () => (await running()) === 0);
+    },
+  );
 
   test("transfers that cannot be say why", async () => {
     const down = (path: string, more = {}) =>
