@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/internal/settings"
+	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 )
 
@@ -45,13 +47,30 @@ type config struct {
 	forwardHeaders       []string
 	consoleProxy         bool
 
-	maxStreams int
-	logFormat  string
+	maxStreams          int
+	maxStreamsPerCaller int
+	maxCallRate         int
+	trustedProxies      []string
+	drainDelay          time.Duration
+	drainTimeout        time.Duration
+	logFormat           string
 }
 
 // defaultMaxStreams limits a bridge to a few hundred megabytes, at about 30 KB per
 // stream.
 const defaultMaxStreams = 10_000
+
+// Defaults of other limits, and of the shutdown. Kubernetes kills what has not ended 30
+// seconds after SIGTERM.
+const (
+	defaultMaxCallRate  = 100
+	defaultDrainDelay   = 5 * time.Second
+	defaultDrainTimeout = 25 * time.Second
+)
+
+// rateBurst is how many seconds' worth of calls a caller may begin at once: a page that
+// lists all providers asks hundreds of them.
+const rateBurst = 10
 
 // defaultChainRPC are public nodes, used by default. They are of different operators, all
 // in Akash's own list (github.com/akash-network/net, mainnet/meta.json, in June 2026):
@@ -162,6 +181,17 @@ func (c *config) define(flags *settings.Set) {
 
 	flags.Group("Limits")
 	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")
+	flags.IntVar(&c.maxStreamsPerCaller, "max-streams-per-caller", 0, "`NUMBER` of calls that one IP address may have open at once\n(default as many as are still free, so that no caller shuts out the others)")
+	flags.IntVar(&c.maxCallRate, "max-call-rate", defaultMaxCallRate, "`NUMBER` of calls a second that one IP address, other than a loopback address, may\nbegin, and ten times as many at once; 0 for any")
+	flags.List("trusted-proxy", "`ADDRESS` or network of a proxy whose Forwarded or X-Forwarded-For header says who\ncalls, such as 10.0.0.0/8; repeatable", func(v string) error {
+		c.trustedProxies = append(c.trustedProxies, v)
+		_, err := limit.NewProxies([]string{v})
+		return err
+	})
+
+	flags.Group("Shutdown")
+	flags.DurationVar(&c.drainDelay, "drain-delay", defaultDrainDelay, "`TIME` after SIGTERM during which /readyz fails and calls are still served, so that\na load balancer notices; skipped if nothing has asked /readyz and no call is open")
+	flags.DurationVar(&c.drainTimeout, "drain-timeout", defaultDrainTimeout, "`TIME` after SIGTERM or SIGINT after which calls that have not ended are cut off")
 
 	flags.Group("Log")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
@@ -174,7 +204,7 @@ func (c *config) define(flags *settings.Set) {
 
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
 	// What reloads.apply changes.
-	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "allow-origin", "max-streams")
+	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
 }
 
 // parseConfig reads the settings from the command line, the environment, which has the
@@ -227,6 +257,17 @@ func (c *config) chain() (o chain.Options, chosen bool) {
 	return o, false
 }
 
+// limits returns the limits on calls.
+func (c *config) limits() limit.Options {
+	return limit.Options{
+		Open:          c.maxStreams,
+		OpenPerCaller: c.maxStreamsPerCaller,
+		Rate:          float64(c.maxCallRate),
+		Burst:         rateBurst * c.maxCallRate,
+		Waiting:       maxWaiting,
+	}
+}
+
 // check validates what the flags' own parsers do not.
 func (c *config) check() error {
 	var wrong []error
@@ -245,6 +286,12 @@ func (c *config) check() error {
 	}
 	if c.maxStreams < 1 {
 		refuse("max-streams", " is %d: want at least 1", c.maxStreams)
+	}
+	if c.maxStreamsPerCaller < 0 || c.maxCallRate < 0 {
+		return errors.New("--max-streams-per-caller and --max-call-rate must not be negative")
+	}
+	if c.drainDelay < 0 || c.drainTimeout < 0 {
+		return errors.New("--drain-delay and --drain-timeout must not be negative")
 	}
 	if c.logFormat != "text" && c.logFormat != "json" {
 		refuse("log-format", " is %q: want text or json", c.logFormat)

@@ -59,6 +59,11 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_TLS_CERT":               "c.pem",
 		"AKASH_BRIDGE_TLS_KEY":                "k.pem",
 		"AKASH_BRIDGE_MAX_STREAMS":            "7",
+		"AKASH_BRIDGE_MAX_STREAMS_PER_CALLER": "6",
+		"AKASH_BRIDGE_MAX_CALL_RATE":          "5",
+		"AKASH_BRIDGE_TRUSTED_PROXY":          "10.0.0.0/8,::1",
+		"AKASH_BRIDGE_DRAIN_DELAY":            "4s",
+		"AKASH_BRIDGE_DRAIN_TIMEOUT":          "3m",
 		"AKASH_BRIDGE_METRICS_LISTEN":         "127.0.0.1:2",
 		"AKASH_BRIDGE_LOG_FORMAT":             "json",
 	}), io.Discard)
@@ -75,7 +80,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		allowOrigins: []string{"https://a.example", "https://b.example"}, allowInsecure: true,
 		allowHostOverride: true, allowPrivateNetworks: true,
 		forwardHeaders: []string{"x-a", "x-b-*"},
-		maxStreams:     7, logFormat: "json",
+		maxStreams:     7, maxStreamsPerCaller: 6, maxCallRate: 5, trustedProxies: []string{"10.0.0.0/8", "::1"},
+		drainDelay: 4 * time.Second, drainTimeout: 3 * time.Minute, logFormat: "json",
 	}, c)
 }
 
@@ -100,7 +106,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }

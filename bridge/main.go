@@ -35,9 +35,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	err := run(untilSignal(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if err == nil {
 		return
 	}
@@ -50,7 +48,29 @@ func main() {
 	os.Exit(exitFailed)
 }
 
-// run serves until ctx is canceled, or does what a flag such as --check asks for instead.
+// errTerminated is the cause of a shutdown by SIGTERM, which process managers send, rather
+// than by a person.
+var errTerminated = errors.New("terminated")
+
+// untilSignal returns a context that the first SIGINT or SIGTERM cancels. The second one
+// ends the process at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		var cause error
+		if <-signals == syscall.SIGTERM {
+			cause = errTerminated
+		}
+		signal.Stop(signals)
+		cancel(cause)
+	}()
+	return ctx
+}
+
+// run serves until ctx is canceled; if its cause is errTerminated, with the delay that
+// gives load balancers time. Or it does what a flag such as --check asks for instead.
 // environ has the form of os.Environ.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	c, err := parseConfig(args, environ, stdout)

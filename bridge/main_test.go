@@ -57,15 +57,17 @@ type process struct {
 	ready  readyLine
 	stderr *buffer
 	stop   context.CancelFunc
+	cancel context.CancelCauseFunc
 	ended  chan error
 }
 
 // start runs the bridge with args and waits until it accepts connections.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := func() { cancel(nil) }
 	stdout, out := io.Pipe()
-	p := &process{stderr: &buffer{}, stop: stop, ended: make(chan error, 1)}
+	p := &process{stderr: &buffer{}, stop: stop, cancel: cancel, ended: make(chan error, 1)}
 	args = append([]string{"--listen", "127.0.0.1:0"}, args...)
 	go func() {
 		p.ended <- run(ctx, args, nil, out, p.stderr)

@@ -113,7 +113,7 @@ func (r *reloads) apply(next *config) error {
 	if err := s.origins.Set(next.allowOrigins); err != nil {
 		return err
 	}
-	s.gateway.SetMaxStreams(next.maxStreams)
+	s.limits.Set(next.limits())
 	for _, warning := range next.warnings() {
 		s.log.Warn(warning)
 	}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"akash-provider-web/bridge/limit"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -151,12 +152,11 @@ func TestAFileThatChangesIsReloaded(t *testing.T) {
 	version("2", "max-streams: 2\n")
 	r.poll()
 	assert.Contains(t, logged.String(), `msg="the settings were reloaded" changed=max-streams`)
-	one, err := s.gateway.Admit()
-	require.NoError(t, err)
-	two, err := s.gateway.Admit()
-	require.NoError(t, err, "the new limit applies")
-	one()
-	two()
+	for range 2 {
+		call, err := s.limits.Admit(limit.Caller{})
+		require.NoError(t, err, "the new limit applies")
+		defer call.Release()
+	}
 
 	logged.Reset()
 	require.NoError(t, os.Remove(filepath.Join(dir, "..data")))

@@ -20,6 +20,7 @@ import (
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/gateway"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/reflection"
 	"akash-provider-web/bridge/relay"
@@ -37,12 +38,12 @@ const (
 	streamsPerConn    = 1000
 )
 
-// Limits on the bridge's shutdown and on readiness checks.
-const (
-	// finishGrace is how long unary calls may take to finish.
-	finishGrace  = 5 * time.Second
-	readyTimeout = 5 * time.Second
-)
+// readyTimeout bounds a readiness check.
+const readyTimeout = 5 * time.Second
+
+// maxWaiting bounds the memory of the requests that wait until they are complete, in
+// bytes. A request is at most 4 MiB.
+const maxWaiting = 256 << 20
 
 // server is the running bridge: its listeners and handlers.
 type server struct {
@@ -51,12 +52,14 @@ type server struct {
 	metrics *gateway.Metrics
 	ready   func(context.Context) error // nil means always ready
 	chain   *chainNodes                 // nil means that there is no chain to reload
+	end     *shutdown
+	limits  *limit.Limiter
+	proxies *limit.Proxies
+	proxied sync.Once // the warning about a proxy that is not trusted
 
-	stopping context.Context // canceled when the bridge must stop
-	calls    sync.WaitGroup  // open calls, including those on hijacked connections
+	calls    sync.WaitGroup // open calls, including those on hijacked connections
 	statuses *fanout.Hub
 	origins  *guard.Origins
-	gateway  *gateway.Gateway
 	call     http.Handler
 	console  *consoleproxy.Handler // nil if it is off
 	web      http.Handler
@@ -79,7 +82,8 @@ type dependencies struct {
 	close func()
 }
 
-func newServer(stopping context.Context, c *config, d dependencies, log *slog.Logger) (*server, error) {
+// newServer returns a server that runs until asked is canceled.
+func newServer(asked context.Context, c *config, d dependencies, log *slog.Logger) (*server, error) {
 	origins, err := guard.NewOrigins(c.allowOrigins)
 	if err != nil {
 		return nil, err
@@ -88,11 +92,17 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := limit.NewProxies(c.trustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	metrics := gateway.NewMetrics()
 	if d.chain != nil {
 		metrics.Add(d.chain)
 	}
-	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, stopping: stopping, web: d.web, origins: origins,
+	limits := limit.New(c.limits(), metrics.Limited)
+	end := newShutdown(asked)
+	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, origins: origins,
 		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
 		Reacher:           d.reacher,
@@ -102,13 +112,12 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 		Own:               ownMethods(),
 		AllowInsecure:     c.allowInsecure,
 		AllowHostOverride: c.allowHostOverride,
-		MaxStreams:        c.maxStreams,
+		Limits:            limits,
 		Logger:            log,
 		Metrics:           metrics,
 	})
-	s.gateway = g
 	s.call = edge.Handler(
-		&relay.Handler{Accept: g.Accept, Stopping: stopping},
+		&relay.Handler{Accept: g.Accept, Stopping: end.streams, Cutoff: end.duplex},
 		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
 	)
 	if c.consoleProxy {
@@ -117,9 +126,9 @@ func newServer(stopping context.Context, c *config, d dependencies, log *slog.Lo
 			Origins:           origins,
 			Metadata:          metadata,
 			AllowHostOverride: c.allowHostOverride,
-			Admit:             g.Admit,
+			Admit:             s.admit,
 			Observe:           metrics.Console,
-			Stopping:          stopping,
+			Stopping:          end.streams,
 			Logger:            log,
 		})
 	}
@@ -133,11 +142,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.console != nil && s.console.Serves(r):
 		s.calls.Add(1)
 		defer s.calls.Done()
-		s.console.ServeHTTP(w, r)
+		s.console.ServeHTTP(w, s.identify(r))
 	case r.Method == http.MethodPost, r.Method == http.MethodOptions, edge.IsMethodPath(r.URL.Path):
 		s.calls.Add(1)
 		defer s.calls.Done()
-		s.call.ServeHTTP(w, r)
+		s.call.ServeHTTP(w, s.identify(r))
 	case r.URL.Path == "/healthz":
 		// A page whose call failed requests this, and our public files, to find out
 		// whether the bridge is down or refuses its origin
@@ -156,6 +165,26 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// identify returns r with its caller in the context, for the limits.
+func (s *server) identify(r *http.Request) *http.Request {
+	caller := s.proxies.Caller(r)
+	if (caller.Address.IsLoopback() || caller.Address.IsPrivate()) && s.proxies.Forwards(r) {
+		s.proxied.Do(func() {
+			s.log.Warn("calls come through a proxy that is not trusted to say who calls, so that they all count as one caller's; set --trusted-proxy if it is yours", "address", caller.Address)
+		})
+	}
+	return caller.With(r)
+}
+
+// admit admits a request in the protocol of Console's provider proxy.
+func (s *server) admit(r *http.Request) (release func(), err error) {
+	call, err := s.limits.Admit(limit.Of(r.Context()))
+	if err != nil {
+		return nil, err
+	}
+	return call.Release, nil
 }
 
 // describe describes a method for calls with JSON.
@@ -187,8 +216,13 @@ func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
-	if s.stopping.Err() != nil {
+	s.end.probed()
+	if s.end.asked.Err() != nil {
 		text(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	}
+	if s.limits.Full() {
+		text(w, http.StatusServiceUnavailable, fmt.Sprintf("not ready: %d calls are open, the limit\n", s.limits.Open()))
 		return
 	}
 	if s.ready != nil {
@@ -216,8 +250,7 @@ type readyLine struct {
 	MetricsURL string `json:"metricsUrl,omitempty"`
 }
 
-// run serves until stopping is canceled. Then it ends streams, waits for other calls
-// and returns.
+// run serves until the bridge is asked to stop. Then it drains and returns.
 func (s *server) run(stdout io.Writer) error {
 	defer s.statuses.Close()
 	if s.chain != nil && s.ready != nil {
@@ -264,10 +297,12 @@ func (s *server) run(stdout io.Writer) error {
 
 	select {
 	case err = <-failed:
-	case <-s.stopping.Done():
-		s.log.Info("shutting down")
+	case <-s.end.asked.Done():
+		s.drain(servers)
 	}
-	s.shutdown(servers)
+	for _, server := range servers {
+		_ = server.Close()
+	}
 	return err
 }
 
@@ -284,26 +319,6 @@ func serve(server *http.Server, listener net.Listener) error {
 	return err
 }
 
-// shutdown waits for calls to end. Streams end because of s.stopping; other calls have
-// finishGrace to finish.
-func (s *server) shutdown(servers []*http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
-	defer cancel()
-	for _, server := range servers {
-		if server.Shutdown(ctx) != nil {
-			s.log.Warn("calls were cut off", "after", finishGrace)
-		}
-		_ = server.Close()
-	}
-	// Shutdown does not wait for WebSockets and other hijacked connections.
-	done := make(chan struct{})
-	go func() { s.calls.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-}
-
 func (s *server) httpServer(handler http.Handler, certificate *certificate) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -311,6 +326,7 @@ func (s *server) httpServer(handler http.Handler, certificate *certificate) *htt
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return s.end.requests },
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: streamsPerConn,

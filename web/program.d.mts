@@ -7,8 +7,10 @@ export interface Program {
   readonly ended: Promise<number | string | null>;
   /** The last 64 KB of its stderr. */
   errors(): string;
-  /** Stops it, and kills it if it does not exit. */
+  /** Stops it as Ctrl-C does, and kills it if it does not exit. */
   stop(): Promise<void>;
+  /** Stops it as a process manager does, and waits for as long as it takes. */
+  terminate(): Promise<void>;
   /** Kills it, as a crash would. */
   kill(): Promise<void>;
 }

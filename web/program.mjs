@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 const readyTimeout = 20_000;
 
 /** How long a program may take to exit when stopped, in milliseconds. */
-const stopTimeout = 5_000;
+const stopTimeout = 7_000;
 
 /** The running programs. They are killed when this process exits. */
 const running = new Set();
@@ -24,7 +24,10 @@ process.on("exit", () => {
  * @property {any} ready the content of its ready line
  * @property {() => string} errors returns the last 64 KB of its stderr
  * @property {Promise<number | string | null>} ended resolves with its exit code or signal
- * @property {() => Promise<void>} stop stops it, and kills it if it does not exit
+ * @property {() => Promise<void>} stop stops it as Ctrl-C does, and kills it if it does not
+ *   exit
+ * @property {() => Promise<void>} terminate stops it as a process manager does, and waits
+ *   for as long as it takes
  * @property {() => Promise<void>} kill kills it, as a crash would
  */
 
@@ -56,10 +59,15 @@ export async function start(file, args, { quiet = false } = {}) {
 
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGTERM");
+    child.kill("SIGINT"); // after SIGTERM, a bridge gives its load balancer time
     const force = setTimeout(() => child.kill("SIGKILL"), stopTimeout);
     await ended;
     clearTimeout(force);
+  };
+
+  const terminate = async () => {
+    child.kill("SIGTERM");
+    await ended;
   };
 
   const kill = async () => {
@@ -84,7 +92,7 @@ export async function start(file, args, { quiet = false } = {}) {
   try {
     const ready = await Promise.race([line, early, failed, late]);
     child.stdout.resume();
-    return { ready, errors: () => errors, ended, stop, kill };
+    return { ready, errors: () => errors, ended, stop, terminate, kill };
   } catch (error) {
     await stop().catch(() => {});
     throw error;

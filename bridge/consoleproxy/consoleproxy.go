@@ -35,7 +35,7 @@ type Options struct {
 	AllowHostOverride bool
 	// Admit counts a request or a WebSocket as open until release is called, or returns
 	// an error if too many are. nil admits all.
-	Admit func() (release func(), err error)
+	Admit func(r *http.Request) (release func(), err error)
 	// Observe is called with each result: the kind is "request" or "socket", and the
 	// status the HTTP status of a request, or 101. nil means no calls.
 	Observe func(kind string, status int)
@@ -56,7 +56,7 @@ type Handler struct {
 // New returns a Handler.
 func New(o Options) *Handler {
 	if o.Admit == nil {
-		o.Admit = func() (func(), error) { return func() {}, nil }
+		o.Admit = func(*http.Request) (func(), error) { return func() {}, nil }
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, int) {}

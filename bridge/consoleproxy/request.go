@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -57,10 +59,9 @@ const (
 // serveRequest relays a request to a provider's REST gateway.
 func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	release, err := h.options.Admit()
+	release, err := h.options.Admit(r)
 	if err != nil {
-		h.options.Observe("request", http.StatusServiceUnavailable)
-		refuse(w, http.StatusServiceUnavailable, err, err.Error())
+		h.options.Observe("request", refuseBusy(w, err))
 		return
 	}
 	defer release()
@@ -277,6 +278,22 @@ func (h *Handler) reach(ctx context.Context, to *target) (*provider.Endpoint, er
 func refuse(w http.ResponseWriter, status int, err error, text string) {
 	setReason(w, err)
 	writeText(w, status, text)
+}
+
+// refuseBusy answers a request that was not admitted, and returns the status.
+func refuseBusy(w http.ResponseWriter, err error) int {
+	status := http.StatusServiceUnavailable
+	var known *rpcerror.Error
+	if errors.As(err, &known) {
+		if known.Reason == rpcerror.ReasonTooManyCalls {
+			status = http.StatusTooManyRequests
+		}
+		if seconds := math.Ceil(known.RetryAfter.Seconds()); seconds > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+		}
+	}
+	refuse(w, status, err, err.Error())
+	return status
 }
 
 func setReason(w http.ResponseWriter, err error) {

@@ -390,7 +390,7 @@ func TestOrigins(t *testing.T) {
 func TestTheLimitOfOpenCalls(t *testing.T) {
 	g, asked := says("200 fine")
 	busy := rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy, "too many calls")
-	p := serve(t, consoleproxy.Options{Reacher: g, Admit: func() (func(), error) { return nil, busy }})
+	p := serve(t, consoleproxy.Options{Reacher: g, Admit: func(*http.Request) (func(), error) { return nil, busy }})
 	response, text := p.post(t, message(nil))
 	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	assert.Equal(t, "too many calls", text)

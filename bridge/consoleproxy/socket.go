@@ -70,10 +70,9 @@ type reply struct {
 
 // serveSocket serves a client's WebSocket until it ends.
 func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
-	release, err := h.options.Admit()
+	release, err := h.options.Admit(r)
 	if err != nil {
-		h.options.Observe("socket", http.StatusServiceUnavailable)
-		refuse(w, http.StatusServiceUnavailable, err, err.Error())
+		h.options.Observe("socket", refuseBusy(w, err))
 		return
 	}
 	defer release()

@@ -9,13 +9,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
@@ -37,8 +37,8 @@ const (
 	headerStale = "Akash-Stale"
 )
 
-// Options are the settings of a Gateway. All are required except Own, MaxStreams and
-// the two permissions.
+// Options are the settings of a Gateway. All are required except Own and the two
+// permissions.
 type Options struct {
 	Reacher  provider.Reacher
 	REST     *rest.Adapter
@@ -50,29 +50,19 @@ type Options struct {
 	AllowInsecure bool
 	// AllowHostOverride lets callers name a provider's host.
 	AllowHostOverride bool
-	// MaxStreams is the number of calls that may be open at once.
-	MaxStreams int
-	Logger     *slog.Logger
-	Metrics    *Metrics
+	// Limits admits calls.
+	Limits  *limit.Limiter
+	Logger  *slog.Logger
+	Metrics *Metrics
 }
 
 // Gateway accepts calls and routes them. Accept is for a relay.Handler.
 type Gateway struct {
 	options Options
-	open    atomic.Int64
-	max     atomic.Int64 // of open
 }
 
 // New returns a Gateway.
-func New(o Options) *Gateway {
-	g := &Gateway{options: o}
-	g.SetMaxStreams(o.MaxStreams)
-	return g
-}
-
-// SetMaxStreams changes the number of calls that may be open at once. Calls that are open
-// stay open.
-func (g *Gateway) SetMaxStreams(n int) { g.max.Store(int64(n)) }
+func New(o Options) *Gateway { return &Gateway{options: o} }
 
 // Accept decides about a call before its body is read.
 func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
@@ -80,8 +70,11 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 		return g.acceptOwn(r, own)
 	}
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
+	var admitted *limit.Call
 	if err == nil {
-		err = g.admit(c.request.Address)
+		if admitted, err = g.options.Limits.Admit(limit.Of(r.Context())); err != nil {
+			err = rpcerror.About(c.request.Address, codes.ResourceExhausted, err)
+		}
 	}
 	if err != nil {
 		g.logRefused(r, err)
@@ -102,13 +95,18 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 			}
 			return g.route(c, endpoint, header)
 		},
-		Done: func(result relay.Result) { g.done(c, endpoint, result) },
+		Memory: admitted,
+		Done: func(result relay.Result) {
+			admitted.Release()
+			g.done(c, endpoint, result)
+		},
 	}, nil
 }
 
 // acceptOwn accepts a call of a method that the bridge answers itself.
 func (g *Gateway) acceptOwn(r *http.Request, own relay.Duplex) (*relay.Call, error) {
-	if err := g.admit(""); err != nil {
+	admitted, err := g.options.Limits.Admit(limit.Of(r.Context()))
+	if err != nil {
 		g.logRefused(r, err)
 		return nil, err
 	}
@@ -120,33 +118,16 @@ func (g *Gateway) acceptOwn(r *http.Request, own relay.Duplex) (*relay.Call, err
 		Route: func(context.Context) (*relay.Route, error) {
 			return &relay.Route{Upstream: own}, nil
 		},
-		Done: func(result relay.Result) { g.done(c, nil, result) },
+		Memory: admitted,
+		Done: func(result relay.Result) {
+			admitted.Release()
+			g.done(c, nil, result)
+		},
 	}, nil
-}
-
-// Admit counts a call of another protocol as open, together with the gateway's own, until
-// release is called. It returns an error if too many are open.
-func (g *Gateway) Admit() (release func(), err error) {
-	if err := g.admit(""); err != nil {
-		return nil, err
-	}
-	return func() { g.open.Add(-1) }, nil
-}
-
-// admit counts a call as open, or refuses it if too many are.
-func (g *Gateway) admit(address string) error {
-	limit := g.max.Load()
-	if g.open.Add(1) <= limit {
-		return nil
-	}
-	g.open.Add(-1)
-	return rpcerror.About(address, codes.ResourceExhausted, rpcerror.New(codes.ResourceExhausted, rpcerror.ReasonBridgeBusy,
-		"this bridge already has %d calls open, its limit (--max-streams); try again later", limit))
 }
 
 // done ends a call. endpoint is nil if none was connected.
 func (g *Gateway) done(c *call, endpoint *provider.Endpoint, result relay.Result) {
-	g.open.Add(-1)
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
 	g.logFinished(c, endpoint, result)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/rest"
 )
 
@@ -23,6 +24,7 @@ type Metrics struct {
 	skipped  *prometheus.CounterVec   // by kind: event, logLine, shell
 	console  *prometheus.CounterVec   // by kind: request, socket; and by status
 	reloads  *prometheus.CounterVec   // by outcome: applied, refused
+	limited  *prometheus.CounterVec   // by limit
 }
 
 // NewMetrics returns Metrics in a registry of their own.
@@ -59,6 +61,10 @@ func NewMetrics() *Metrics {
 			Name: "akash_bridge_console_proxy_total",
 			Help: "Requests and WebSockets in the protocol of Console's provider proxy, by kind and HTTP status.",
 		}, []string{"kind", "status"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_limited_calls_total",
+			Help: "Calls that a limit refused, by limit: total, caller, origin, rate or waiting.",
+		}, []string{"limit"}),
 	}
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "akash_bridge_config_reloads_total",
@@ -67,10 +73,13 @@ func NewMetrics() *Metrics {
 	for _, outcome := range []string{"applied", "refused"} {
 		m.reloads.WithLabelValues(outcome)
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.reloads,
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.limited, m.reloads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for path := range methods {
 		m.open.WithLabelValues(path) // present at 0 from the start
+	}
+	for _, by := range limit.Refusals {
+		m.limited.WithLabelValues(by)
 	}
 	for _, kind := range rest.Frames {
 		m.skipped.WithLabelValues(string(kind))
@@ -97,6 +106,9 @@ func (m *Metrics) Reloaded(applied bool) {
 	}
 	m.reloads.WithLabelValues(outcome).Inc()
 }
+
+// Limited counts a call that a limit refused.
+func (m *Metrics) Limited(by string) { m.limited.WithLabelValues(by).Inc() }
 
 // Console counts a request or a WebSocket in the protocol of Console's provider proxy.
 // A provider may answer with any status, so those that HTTP does not define count as one.

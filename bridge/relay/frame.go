@@ -67,9 +67,11 @@ func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 
 // readRequest reads a request to its end. A client sends one message per call, so
 // buffering the whole request is cheap. The provider is dialed only for complete
-// requests, and a client that stops halfway occupies no connection to it.
-func readRequest(body io.Reader, limit int) ([]byte, error) {
+// requests, and a client that stops halfway occupies no connection to it. memory, if not
+// nil, accounts for a request that is large.
+func readRequest(body io.Reader, limit int, memory Memory) ([]byte, error) {
 	b := make([]byte, 0, 128)
+	accounted := smallRequest
 	for {
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -85,8 +87,15 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+		if len(b) < cap(b) {
+			continue
+		}
+		b = append(b, 0)[:len(b)]
+		if more := cap(b) - accounted; more > 0 && memory != nil {
+			if err := memory.Wait(more); err != nil {
+				return nil, err
+			}
+			accounted = cap(b)
 		}
 	}
 	switch whole, _, err := wholeMessages([][]byte{b}, limit); {
@@ -99,6 +108,10 @@ func readRequest(body io.Reader, limit int) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// smallRequest is how many bytes a request may have without being accounted for: no
+// more than the connection itself.
+const smallRequest = 16 << 10
 
 // drainFactor says how much of a request that is too large is read and discarded, in
 // multiples of the limit.

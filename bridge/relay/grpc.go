@@ -75,6 +75,9 @@ func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
 func (g *GRPC) open(ctx context.Context, x *exchange) (*http.Response, error) {
 	response, err := g.Transport.RoundTrip(g.request(ctx, x))
 	x.request, g.Header = nil, nil
+	if x.call.Memory != nil {
+		x.call.Memory.Sent()
+	}
 	return response, err
 }
 

@@ -27,8 +27,12 @@ type Handler struct {
 	// bytes; 0 means DefaultMaxMessage.
 	MaxMessage int
 	// Stopping, when canceled, ends every stream with its cause, or with UNAVAILABLE,
-	// so that clients resume elsewhere. Unary calls may finish. nil never cancels.
+	// so that clients resume elsewhere. Unary and duplex calls, which cannot be resumed,
+	// may finish. nil never cancels.
 	Stopping context.Context
+	// Cutoff, when canceled, ends duplex calls, too. Unary calls end with their
+	// requests' contexts. nil never cancels.
+	Cutoff context.Context
 }
 
 // Call is an accepted call.
@@ -45,8 +49,18 @@ type Call struct {
 	Heartbeat time.Duration
 	// Route connects the call to its provider. Its context ends with the call.
 	Route func(context.Context) (*Route, error)
+	// Memory, if set, accounts for the memory of large requests.
+	Memory Memory
 	// Done, if set, receives the call's result.
 	Done func(Result)
+}
+
+// Memory accounts for the memory of a request until it is sent on.
+type Memory interface {
+	// Wait accounts for n more bytes. The call ends with the error that it returns.
+	Wait(n int) error
+	// Sent says that the request's memory is free.
+	Sent()
 }
 
 // Result is the result of a call.
@@ -103,7 +117,7 @@ func (h *Handler) begin(x *exchange, r *http.Request) error {
 	if x.call.Duplex {
 		err = h.startDuplex(x, r)
 	} else {
-		x.request, err = h.read(x.ctx, r.Body)
+		x.request, err = h.read(x, r.Body)
 		x.result.Received = int64(len(x.request))
 	}
 	if err != nil {
@@ -146,8 +160,12 @@ func (h *Handler) setStreamContext(x *exchange, r *http.Request) {
 	x.cancel = func() { cancel(nil) }
 	x.link(r)
 	x.releases = append(x.releases, x.cancel)
-	if h.Stopping != nil {
-		stop := context.AfterFunc(h.Stopping, func() { cancel(stopCause(h.Stopping)) })
+	end := h.Stopping
+	if x.call.Duplex {
+		end = h.Cutoff
+	}
+	if end != nil {
+		stop := context.AfterFunc(end, func() { cancel(stopCause(end)) })
 		x.releases = append(x.releases, func() { stop() })
 	}
 }
@@ -159,8 +177,9 @@ func (h *Handler) limit() int {
 	return DefaultMaxMessage
 }
 
-func (h *Handler) read(ctx context.Context, body io.Reader) ([]byte, error) {
-	request, err := readRequest(body, h.limit())
+func (h *Handler) read(x *exchange, body io.Reader) ([]byte, error) {
+	ctx := x.ctx
+	request, err := readRequest(body, h.limit(), x.call.Memory)
 	var known *rpcerror.Error
 	switch {
 	case err == nil || errors.As(err, &known):
@@ -179,6 +198,11 @@ func stopCause(stopping context.Context) error {
 	if cause := context.Cause(stopping); errors.As(cause, &known) {
 		return known
 	}
+	return Stopped()
+}
+
+// Stopped returns the error of calls that end because the bridge stops.
+func Stopped() *rpcerror.Error {
 	return rpcerror.New(codes.Unavailable, rpcerror.ReasonBridgeStopping, "the bridge is shutting down; call again")
 }
 

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -154,10 +153,8 @@ func trailersOf(err *rpcerror.Error) http.Header {
 	if err.Reason != "" {
 		h[headerReason] = []string{string(err.Reason)}
 	}
-	if err.Reason == rpcerror.ReasonBridgeBusy {
-		// The call had no effect and may be retried soon. A random delay keeps
-		// clients from retrying all at once.
-		h[headerPushback] = []string{strconv.Itoa(minPushback + rand.IntN(minPushback))}
+	if err.RetryAfter > 0 {
+		h[headerPushback] = []string{strconv.FormatInt(max(1, err.RetryAfter.Milliseconds()), 10)}
 	}
 	return h
 }

@@ -25,10 +25,6 @@ const (
 	headerPushback = "Grpc-Retry-Pushback-Ms"
 )
 
-// minPushback is the shortest retry delay that a busy bridge asks for, in
-// milliseconds. The longest is twice that.
-const minPushback = 1000
-
 // codeOfHTTP maps the HTTP status of an answer that is not gRPC, as specified in
 // https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md.
 func codeOfHTTP(status int) codes.Code {

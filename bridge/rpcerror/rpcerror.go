@@ -5,6 +5,7 @@ package rpcerror
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc/codes"
 )
@@ -23,6 +24,7 @@ const (
 	// The bridge itself.
 	ReasonBridgeBusy     Reason = "bridgeBusy"
 	ReasonBridgeStopping Reason = "bridgeStopping"
+	ReasonTooManyCalls   Reason = "tooManyCalls" // of this caller
 
 	// The chain.
 	ReasonUnknownProvider   Reason = "unknownProvider"
@@ -84,6 +86,9 @@ type Error struct {
 	Provider string // bech32 address, or "" if not known
 	Message  string // what happened and what to do, without the provider's address
 	Err      error  // the cause, for errors.Is and the log; not sent to the caller
+	// RetryAfter is when the call, which had no effect, may be tried again; 0 says
+	// nothing about it.
+	RetryAfter time.Duration
 }
 
 // New returns an Error with a formatted message. A %w verb sets the cause.

@@ -26,6 +26,7 @@ export type ErrorCode =
  * | `malformedAddress`, `malformedMetadata` | the call's arguments are invalid |
  * | `notAllowed` | the bridge does not allow an option such as `insecure` |
  * | `bridgeBusy`, `bridgeStopping` | the bridge is overloaded or shutting down; a retry may succeed |
+ * | `tooManyCalls` | this address, or this page's origin, has more than its share of the bridge; end some calls, or retry later |
  * | `bridgeUnreachable`, `notABridge` | nothing answers at `bridgeUrl`, or something that is not a bridge |
  * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge; the message says what to change |
  * | `webSocketUnavailable`, `tooManyStreams` | see the option `transport` |
@@ -49,6 +50,7 @@ export type ErrorReason =
   | "notAllowed"
   | "bridgeBusy"
   | "bridgeStopping"
+  | "tooManyCalls"
   | "bridgeUnreachable"
   | "notABridge"
   | "originRefused"

@@ -407,7 +407,7 @@ func (f *RPCError) transient() bool {
 		return true
 	}
 	switch f.Reason {
-	case "bridgeBusy", "noRunningPods", "providerFailed":
+	case "bridgeBusy", "tooManyCalls", "noRunningPods", "providerFailed":
 		return true
 	}
 	return f.network

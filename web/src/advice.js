@@ -10,6 +10,7 @@ const byReason = {
   notAllowed: "This bridge does not allow it. Its operator can.",
   bridgeBusy: "Too many people use this bridge. Try again later, or use another one.",
   bridgeStopping: "The bridge is being stopped. Try again in a moment.",
+  tooManyCalls: "You use more than your share of this bridge. Close other pages that use it, or try again later.",
 
   unknownProvider:
     "Check the address, and that the bridge asks the chain of the right network (--chain-rpc).",

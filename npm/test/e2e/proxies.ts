@@ -20,6 +20,10 @@ export interface RunningProxy extends AsyncDisposable {
 export interface ProxyOptions {
   /** Additional lines for nginx's location, or for HAProxy's defaults. */
   lines?: string[];
+  /** Additional lines outside nginx's server. */
+  http?: string[];
+  /** The bridges that HAProxy chooses from, if there are several. */
+  servers?: string[];
   /** Whether it serves TLS and HTTP/2. */
   tls?: boolean;
 }
@@ -32,7 +36,7 @@ export const nginxSockets = [
 ];
 
 /** Starts nginx with only proxy_pass and the given lines. */
-export function startNginx(bridgeUrl: string, { lines = [], tls }: ProxyOptions = {}) {
+export function startNginx(bridgeUrl: string, { lines = [], http = [], tls }: ProxyOptions = {}) {
   return startProxy("nginx", tls, (port, folder) => ({
     args: ["-p", folder, "-c", "proxy.conf", "-e", "stderr"],
     config: `
@@ -48,6 +52,7 @@ export function startNginx(bridgeUrl: string, { lines = [], tls }: ProxyOptions 
         fastcgi_temp_path fastcgi;
         uwsgi_temp_path uwsgi;
         scgi_temp_path scgi;
+        ${http.join("\n        ")}
         server {
           listen 127.0.0.1:${port} ${tls ? "ssl http2" : ""};
           ${tls ? "ssl_certificate cert.pem; ssl_certificate_key cert.pem;" : ""}
@@ -61,7 +66,10 @@ export function startNginx(bridgeUrl: string, { lines = [], tls }: ProxyOptions 
 }
 
 /** Starts HAProxy with the timeouts that it requires and the given lines. */
-export function startHAProxy(bridgeUrl: string, { lines = [], tls }: ProxyOptions = {}) {
+export function startHAProxy(
+  bridgeUrl: string,
+  { lines = [], servers = [bridgeUrl], tls }: ProxyOptions = {},
+) {
   return startProxy("haproxy", tls, (port, folder) => ({
     args: ["-f", join(folder, "proxy.conf"), "-db", "-q"],
     config: `
@@ -77,7 +85,7 @@ frontend pages
   default_backend bridge
 
 backend bridge
-  server bridge ${new URL(bridgeUrl).host}
+  ${servers.map((url, n) => `server bridge${n} ${new URL(url).host}`).join("\n  ")}
 `,
   }));
 }
