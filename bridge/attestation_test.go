@@ -10,11 +10,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/internal/grpcwebtest"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	sdkv1 "akash-provider-web/proto/akash/provider/sdk/v1"
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -66,6 +70,35 @@ func TestAttestationQuoteOverEveryDialect(t *testing.T) {
 			}
 			assert.False(t, w.crashed(t))
 		})
+	}
+}
+
+// A client of the SDK gets a quote under its own path, over gRPC and over REST, and the
+// refusals as they are.
+func TestAnSDKClientGetsAQuote(t *testing.T) {
+	for dialect, method := range map[fake.Dialect]string{fake.DialectSDK: "grpc", fake.DialectNone: "rest"} {
+		w := startWorld(t, fake.Options{ProviderVersion: "0.16.2", LeaseRPC: dialect, TEE: fake.TEESNPGPU})
+		sdk := w.dial(t, underPath("/"+w.fake.Provider+"/chain-sdk")...)
+		request := &sdkv1.AttestationQuoteRequest{LeaseId: w.lease(), Nonce: nonce}
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+w.fake.JWT)
+		var quote sdkv1.AttestationQuoteResponse
+		var header metadata.MD
+		require.NoError(t, sdk.Invoke(ctx, sdkLease("AttestationQuote"), request, &quote, grpc.Header(&header)))
+		assert.Equal(t, []string{method}, header.Get("akash-method"))
+		assert.Equal(t, "snp-gpu", quote.GetTeePlatform())
+		assert.False(t, quote.GetTlsBound())
+		require.Len(t, quote.GetGpuReports(), 2)
+		assert.NotEmpty(t, quote.GetGpuReports()[1].GetReport())
+		assert.EqualValues(t, 1, quote.GetGpuReports()[1].GetDeviceIndex())
+		report, err := base64.StdEncoding.DecodeString(quote.GetReport())
+		require.NoError(t, err)
+		assert.Equal(t, strings.Repeat("n", 64), string(report[0x50:0x90]))
+
+		err = sdk.Invoke(t.Context(), sdkLease("AttestationQuote"), request, &quote)
+		assert.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
+		request.Nonce = "short"
+		err = sdk.Invoke(ctx, sdkLease("AttestationQuote"), request, &quote)
+		assert.Equal(t, codes.InvalidArgument, status.Code(err), "%v", err)
 	}
 }
 

@@ -2,14 +2,17 @@ package provider_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/provider"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	"akash-provider-web/testserver/fake"
 )
 
@@ -82,6 +85,47 @@ func TestFieldASilentRESTGatewayCostsTheFirstCallLittle(t *testing.T) {
 	assert.False(t, e.AuthorizationSafe(), "nobody has said that it is")
 	_, err := status(t.Context(), e)
 	require.NoError(t, err)
+}
+
+// Each call to such a provider took another second.
+func TestFieldASilentRESTGatewayIsRemembered(t *testing.T) {
+	var later atomic.Int64 // nanoseconds by which the clock is ahead
+	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	w := newWorldAt(t, fake.Options{Seed: 1, Faults: []string{"rest-hang-accept"}}, now)
+	w.pool.ShortenTimeouts(2) // the first call waits for half a second
+	timed := func() time.Duration {
+		began := time.Now()
+		e := w.reach(w.request())
+		assert.Equal(t, provider.GRPC, e.Method)
+		return time.Since(began)
+	}
+	assert.GreaterOrEqual(t, timed(), 500*time.Millisecond)
+	for range 3 {
+		assert.Less(t, timed(), 400*time.Millisecond)
+	}
+
+	// It is asked again after a while, and calls do not wait for that either.
+	require.NoError(t, w.fake.ClearFault("rest-hang-accept", ""))
+	require.Eventually(t, func() bool {
+		later.Add(int64(31 * time.Second))
+		assert.Less(t, timed(), 400*time.Millisecond)
+		return w.reach(w.request()).Version == "v"+fake.DefaultVersion
+	}, 20*time.Second, 50*time.Millisecond)
+}
+
+// If both ports were silent, it took 18 seconds until the call failed.
+func TestFieldAProviderThatIsSilentOnBothPortsFailsInTime(t *testing.T) {
+	w := newWorld(t, fake.Options{Seed: 1, Faults: []string{"rest-hang-accept", "grpc-hang-accept"}})
+	w.pool.ShortenTimeouts(4) // 8 s become 2 s
+	for _, service := range []string{providerv1.ProviderRPC_ServiceDesc.ServiceName, leasev1.LeaseRPC_ServiceDesc.ServiceName} {
+		r := w.request()
+		r.Service = service
+		began := time.Now()
+		refused := w.refusal(r)
+		assert.Less(t, time.Since(began), 3500*time.Millisecond)
+		assert.Equal(t, codes.Unavailable, refused.Code)
+		assert.Contains(t, refused.Message, "it cannot be reached: no answer in time from port")
+	}
 }
 
 // A slow answer about the version is waited for if it decides what may be sent.

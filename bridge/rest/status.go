@@ -94,7 +94,8 @@ func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
 }
 
 // statusBody is a /status response of any provider (proto/akash-provider-api.md, section
-// 2.3).
+// 2.3). verification_inventory is left out: gRPC's Status does not have it, and
+// InventoryService returns the snapshot that it describes.
 type statusBody struct {
 	Cluster *struct {
 		Leases    amount `json:"leases"`

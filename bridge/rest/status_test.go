@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,18 @@ import (
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 )
+
+// What /status says of the latest signed snapshot is left out, without a note.
+func TestStatusWithAVerificationInventory(t *testing.T) {
+	plain, err := decodeStatus(fixture(t, "rest.status.json"), testProvider)
+	require.NoError(t, err)
+	described := append([]byte(`{"verification_inventory": {"provider": "akash1", "hash": "aGFzaA==", "signature": "c2ln", "schema_version": 1,
+		"created_at": "2026-11-29T12:00:00Z", "validation": {"status": "unvalidated"}},`), bytes.TrimPrefix(bytes.TrimSpace(fixture(t, "rest.status.json")), []byte("{"))...)
+	status, err := decodeStatus(described, testProvider)
+	require.NoError(t, err)
+	assert.Empty(t, status.GetErrors())
+	assert.True(t, sameStatus(plain, status))
+}
 
 // A provider of today answers over REST what it would have answered over gRPC.
 func TestStatusOfARealProvider(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -54,6 +55,7 @@ type provider struct {
 	order    *deployment
 
 	sidecar                        sidecar
+	verified                       atomic.Pointer[verificationInventory] // nil until a snapshot is taken
 	movedHostnames, movedEndpoints moves
 
 	logs     *logbook

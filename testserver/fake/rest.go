@@ -68,6 +68,7 @@ func (p *provider) restHandler() http.Handler {
 // statusJSON returns /status as changed by faults.
 func (p *provider) statusJSON() statusJSON {
 	s := p.board.inventory().json(p.version, p.address())
+	s.Verification = p.verified.Load()
 	if p.faults.has(FaultNoCluster) {
 		s.Cluster = nil
 	}

@@ -1,11 +1,14 @@
 package fake_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
 	"akash-provider-web/testserver/fake"
 )
@@ -41,6 +45,35 @@ func outline(v any) map[string]string {
 
 // quiet is a seed whose provider has no pending reservation, as in the fixtures.
 const quiet = 3
+
+// The AEP-86 alphas describe the latest snapshot of their inventory in /status.
+func TestStatusDescribesTheLatestSnapshot(t *testing.T) {
+	s := start(t, fake.Options{Seed: quiet, ProviderVersion: "0.16.0-a4"})
+	described := func() (status struct {
+		Latest *struct {
+			Provider, Hash, Signature string
+			SchemaVersion             int       `json:"schema_version"`
+			CreatedAt                 time.Time `json:"created_at"`
+			Validation                map[string]string
+		} `json:"verification_inventory"`
+	}) {
+		_, text := fetch(t, browser(t), http.MethodGet, "https://"+s.Ready().REST+"/status", "")
+		require.NoError(t, json.Unmarshal([]byte(text), &status))
+		return status
+	}
+	assert.Nil(t, described().Latest, "none has been taken")
+	answer, err := inventoryv1.NewInventoryServiceClient(dial(t, s)).GetInventorySnapshot(deadline(t), &inventoryv1.GetInventorySnapshotRequest{Nonce: make([]byte, 32)})
+	require.NoError(t, err)
+	latest := described().Latest
+	require.NotNil(t, latest)
+	sum := sha256.Sum256(answer.GetSnapshotPayload())
+	assert.Equal(t, base64.StdEncoding.EncodeToString(sum[:]), latest.Hash)
+	assert.Equal(t, base64.StdEncoding.EncodeToString(answer.GetSignature()), latest.Signature)
+	assert.Equal(t, s.Ready().Provider, latest.Provider)
+	assert.Equal(t, 1, latest.SchemaVersion)
+	assert.WithinDuration(t, time.Now(), latest.CreatedAt, time.Minute)
+	assert.Equal(t, map[string]string{"status": "unvalidated"}, latest.Validation)
+}
 
 // The REST gateway's responses have the form of real ones.
 func TestRESTShapes(t *testing.T) {

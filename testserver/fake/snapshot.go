@@ -71,12 +71,13 @@ func (s *inventoryService) GetCommittedInventorySnapshot(_ context.Context, r *i
 // snapshot returns the inventory of now and its signature with the account's key.
 func (s *inventoryService) snapshot(nonce []byte) (payload, signature []byte, err error) {
 	now, _ := s.provider.status()
+	taken := time.Now()
 	payload, err = proto.MarshalOptions{Deterministic: true}.Marshal(&inventoryv1.SnapshotPayload{
 		SchemaVersion: 1,
 		Provider:      s.provider.address(),
 		ChainId:       "akashnet-2",
 		Nonce:         nonce,
-		Timestamp:     timestamppb.New(time.Now()),
+		Timestamp:     timestamppb.New(taken),
 		Cluster:       now.GetCluster().GetInventory().GetCluster(),
 		ResourceSummary: &inventoryv1.SnapshotResourceSummary{
 			ActiveLeases:    now.GetCluster().GetLeases().GetActive(),
@@ -86,5 +87,10 @@ func (s *inventoryService) snapshot(nonce []byte) (payload, signature []byte, er
 	if err != nil {
 		return nil, nil, status.Error(codes.Internal, err.Error())
 	}
-	return payload, signSecp256k1(s.provider.account.key, payload), nil
+	signature = signSecp256k1(s.provider.account.key, payload)
+	sum := sha256.Sum256(payload)
+	record := &verificationInventory{Provider: s.provider.address(), Hash: sum[:], Signature: signature, SchemaVersion: 1, CreatedAt: taken.UTC()}
+	record.Validation.Status = "unvalidated"
+	s.provider.verified.Store(record)
+	return payload, signature, nil
 }

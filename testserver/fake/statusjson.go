@@ -12,6 +12,21 @@ type statusJSON struct {
 	PublicHostname string        `json:"cluster_public_hostname,omitempty"`
 	Reclamation    time.Duration `json:"reclamation_window,omitempty"`
 	Address        string        `json:"address"`
+
+	Verification *verificationInventory `json:"verification_inventory,omitempty"`
+}
+
+// verificationInventory describes the latest snapshot of the inventory, as the AEP-86
+// alphas do. Nothing validates snapshots here.
+type verificationInventory struct {
+	Provider      string    `json:"provider"`
+	Hash          []byte    `json:"hash"`
+	Signature     []byte    `json:"signature"`
+	SchemaVersion uint32    `json:"schema_version"`
+	CreatedAt     time.Time `json:"created_at"`
+	Validation    struct {
+		Status string `json:"status"`
+	} `json:"validation"`
 }
 
 type bidEngine struct {
