@@ -88,6 +88,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
+	origins.Refused = logRefused(log)
 	metadata, err := guard.NewMetadata(c.forwardHeaders)
 	if err != nil {
 		return nil, err

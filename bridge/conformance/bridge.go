@@ -53,7 +53,7 @@ func newBridge(addr string) (*bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	accept := func(r *http.Request) (*relay.Call, error) {
+	accept := func(r *http.Request, _ relay.Protocol) (*relay.Call, error) {
 		header := metadata.Upstream(r.Header)
 		return &relay.Call{
 			Provider:  address,

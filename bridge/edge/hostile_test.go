@@ -45,7 +45,7 @@ func start(t *testing.T, next relay.Server, arrival time.Duration) (string, *htt
 
 // relayed relays calls to an upstream that returns the request's message.
 func relayed(streaming bool) relay.Server {
-	return &relay.Handler{Accept: func(*http.Request) (*relay.Call, error) {
+	return &relay.Handler{Accept: func(*http.Request, relay.Protocol) (*relay.Call, error) {
 		return &relay.Call{Streaming: streaming, Route: func(context.Context) (*relay.Route, error) {
 			return &relay.Route{Upstream: relay.Func(func(_ context.Context, request []byte, a *relay.Answer) error {
 				return a.Send(request)
@@ -132,7 +132,7 @@ func TestMalformedRequests(t *testing.T) {
 // Requests and answers of a call alternate over Connect, as over gRPC, where HTTP/2 is
 // used.
 func TestBothDirectionsAtOnce(t *testing.T) {
-	duplex := &relay.Handler{Accept: func(*http.Request) (*relay.Call, error) {
+	duplex := &relay.Handler{Accept: func(*http.Request, relay.Protocol) (*relay.Call, error) {
 		return &relay.Call{Streaming: true, Duplex: true, Route: func(context.Context) (*relay.Route, error) {
 			return &relay.Route{Upstream: relay.Duplex(func(ctx context.Context, requests *relay.Requests, a *relay.Answer) error {
 				for {

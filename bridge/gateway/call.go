@@ -13,6 +13,7 @@ import (
 
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/sdk"
 )
@@ -39,6 +40,7 @@ const wholeHistory = -1
 // call is a call as its headers describe it.
 type call struct {
 	method        Method
+	protocol      relay.Protocol
 	request       provider.Request
 	authorization string // "Bearer …", a secret; "" for none
 	tail          int    // lines of history, or wholeHistory

@@ -65,9 +65,9 @@ type Gateway struct {
 func New(o Options) *Gateway { return &Gateway{options: o} }
 
 // Accept decides about a call before its body is read.
-func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
+func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call, error) {
 	if own, ok := g.options.Own[r.URL.Path]; ok {
-		return g.acceptOwn(r, own)
+		return g.acceptOwn(r, protocol, own)
 	}
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	var admitted *limit.Call
@@ -77,9 +77,10 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 		}
 	}
 	if err != nil {
-		g.logRefused(r, err)
+		g.logRefused(r, protocol, err)
 		return nil, err
 	}
+	c.protocol = protocol
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
 	header := g.options.Metadata.Upstream(r.Header)
 	var endpoint *provider.Endpoint
@@ -104,13 +105,13 @@ func (g *Gateway) Accept(r *http.Request) (*relay.Call, error) {
 }
 
 // acceptOwn accepts a call of a method that the bridge answers itself.
-func (g *Gateway) acceptOwn(r *http.Request, own relay.Duplex) (*relay.Call, error) {
+func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.Duplex) (*relay.Call, error) {
 	admitted, err := g.options.Limits.Admit(limit.Of(r.Context()))
 	if err != nil {
-		g.logRefused(r, err)
+		g.logRefused(r, protocol, err)
 		return nil, err
 	}
-	c := &call{method: Method{Path: r.URL.Path}}
+	c := &call{method: Method{Path: r.URL.Path}, protocol: protocol}
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
 	return &relay.Call{
 		Streaming: true,
@@ -248,7 +249,7 @@ func (g *Gateway) duplexOverREST(call *rest.Call) relay.Duplex {
 }
 
 // logRefused logs and counts a call that was refused because of its headers.
-func (g *Gateway) logRefused(r *http.Request, err error) {
+func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error) {
 	var known *rpcerror.Error
 	errors.As(err, &known)
 	label := "unknown" // callers may send any path, which must not become a label
@@ -260,6 +261,7 @@ func (g *Gateway) logRefused(r *http.Request, err error) {
 	g.options.Metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
 	g.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call refused",
 		slog.String("method", label),
+		slog.String("protocol", string(protocol)),
 		slog.String("provider", known.Provider),
 		slog.String("code", known.Code.String()),
 		slog.String("reason", string(known.Reason)),
@@ -275,9 +277,10 @@ func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay
 	g.options.Metrics.bytes.WithLabelValues("received").Add(float64(result.Received))
 	g.options.Metrics.bytes.WithLabelValues("sent").Add(float64(result.Sent))
 
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("method", label),
+		slog.String("protocol", string(c.protocol)),
 		slog.String("provider", c.request.Address),
 		slog.String("code", result.Code.String()))
 	if result.Reason != "" {

@@ -60,6 +60,9 @@ var (
 	allowCredentials = []string{"true"}
 )
 
+// Protocol implements relay.Response.
+func (a *response) Protocol() relay.Protocol { return relay.ProtocolGRPCWeb }
+
 // Header implements relay.Response.
 func (a *response) Header() http.Header { return a.w.Header() }
 

@@ -13,6 +13,10 @@ import (
 // Origins decides which web pages may call the bridge. Pages of the bridge's own
 // origin always may.
 type Origins struct {
+	// Refused, if set, is called with the origin of a request that Check refuses, quoted
+	// and shortened. It must not be changed while requests are checked.
+	Refused func(origin string)
+
 	rules atomic.Pointer[originRules]
 }
 
@@ -107,6 +111,9 @@ func (o *Origins) Allows(r *http.Request) bool {
 func (o *Origins) Check(w http.ResponseWriter, r *http.Request) bool {
 	if o.Allows(r) {
 		return true
+	}
+	if o.Refused != nil {
+		o.Refused(quote(r.Header.Get("Origin")))
 	}
 	w.Header().Add("Vary", "Origin")
 	http.Error(w, "This bridge does not serve pages of the origin "+quote(r.Header.Get("Origin"))+

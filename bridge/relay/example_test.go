@@ -20,7 +20,7 @@ func ExampleHandler() {
 	greet := relay.Func(func(_ context.Context, request []byte, a *relay.Answer) error {
 		return a.Send(append([]byte("hello "), request...))
 	})
-	handler := &relay.Handler{Accept: func(*http.Request) (*relay.Call, error) {
+	handler := &relay.Handler{Accept: func(*http.Request, relay.Protocol) (*relay.Call, error) {
 		return &relay.Call{
 			Provider: "akash1example",
 			Route:    func(context.Context) (*relay.Route, error) { return &relay.Route{Upstream: greet}, nil },

@@ -22,7 +22,7 @@ import (
 type Handler struct {
 	// Accept decides about a call by its path and headers, before its body is read. A
 	// call that it returns an error for ends with that error.
-	Accept func(*http.Request) (*Call, error)
+	Accept func(*http.Request, Protocol) (*Call, error)
 	// MaxMessage is the size limit of a relayed message in either direction, in
 	// bytes; 0 means DefaultMaxMessage.
 	MaxMessage int
@@ -76,7 +76,7 @@ type Result struct {
 // ServeRPC relays one call.
 func (h *Handler) ServeRPC(w Response, r *http.Request) {
 	start := time.Now()
-	call, err := h.Accept(r)
+	call, err := h.Accept(r, w.Protocol())
 	if err != nil {
 		Refuse(w, err)
 		return

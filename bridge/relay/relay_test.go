@@ -98,7 +98,7 @@ func startFront(t testing.TB, addr string, options ...func(*front)) *front {
 	require.NoError(t, err)
 	f.handler = &relay.Handler{
 		Stopping: stopping,
-		Accept: func(r *http.Request) (*relay.Call, error) {
+		Accept: func(r *http.Request, _ relay.Protocol) (*relay.Call, error) {
 			header := filter.Upstream(r.Header)
 			return &relay.Call{
 				Provider:  "akash1test",

@@ -6,6 +6,8 @@ import "net/http"
 // end, as in gRPC. The implementation encodes them for the client's protocol. Its
 // methods must not be called concurrently.
 type Response interface {
+	// Protocol is the client's protocol, for logs.
+	Protocol() Protocol
 	// Header returns the headers, which may be changed until WriteHeader is called.
 	Header() http.Header
 	// WriteHeader ends the headers. They are sent with the first data, or by Flush.
@@ -26,6 +28,17 @@ type Response interface {
 	// not support it.
 	Detach(onDisconnect, serve func()) bool
 }
+
+// Protocol is the name of a client's protocol.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolGRPC      Protocol = "grpc"
+	ProtocolGRPCWeb   Protocol = "grpc-web"
+	ProtocolWebSocket Protocol = "websocket" // gRPC-Web over a WebSocket
+	ProtocolConnect   Protocol = "connect"
+)
 
 // A Server answers calls. The request's body has framed gRPC messages, which the
 // Server reads to the end.

@@ -23,7 +23,7 @@ import (
 // answering makes the front answer calls with s.
 func answering(s relay.Func) func(*front) {
 	return func(f *front) {
-		f.handler.Accept = func(r *http.Request) (*relay.Call, error) {
+		f.handler.Accept = func(r *http.Request, _ relay.Protocol) (*relay.Call, error) {
 			return &relay.Call{
 				Provider:  "akash1test",
 				Streaming: r.URL.Path == pathLogs,

@@ -148,7 +148,8 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 		return nil, g.lost(ctx, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	// Providers answer a manifest with 200 and nothing; a proxy before one may say 204.
+	if resp.StatusCode != http.StatusOK && !(resp.StatusCode == http.StatusNoContent && method == http.MethodPut) {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 		return nil, g.refusal(resp, text, r.scope)
 	}
@@ -217,6 +218,9 @@ func (x *exchange) checkDeployment(id *marketv1.LeaseID) error {
 	}
 	owner := x.credential.owner()
 	if o := id.GetOwner(); o != "" && owner != "" && o != owner {
+		if err := provider.CheckAddress(o); err != nil {
+			return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedAddress, "the owner of lease %s is mistyped: %w", leaseName(id), err)
+		}
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonWrongTenant, "lease %s belongs to %s and the credential to %s", leaseName(id), words([]byte(o)), words([]byte(owner)))
 	}
 	return nil

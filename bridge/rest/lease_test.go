@@ -153,6 +153,10 @@ func TestLeaseOfSomebodyElse(t *testing.T) {
 		{"another owner", func(c *Call, _ *leasev1.ServiceStatusRequest) {
 			c.Authorization = bearer(map[string]any{"iss": testProvider})
 		}, rpcerror.ReasonWrongTenant},
+		{"a mistyped owner", func(c *Call, r *leasev1.ServiceStatusRequest) {
+			c.Authorization = bearer(map[string]any{"iss": testOwner})
+			r.LeaseId.Owner = testOwner[:len(testOwner)-1] + "x"
+		}, rpcerror.ReasonMalformedAddress},
 		{"no dseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Dseq = 0 }, rpcerror.ReasonUnknownLease},
 		{"no gseq", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId.Gseq = 0 }, rpcerror.ReasonUnknownLease},
 		{"no lease", func(_ *Call, r *leasev1.ServiceStatusRequest) { r.LeaseId = nil }, rpcerror.ReasonUnknownLease},

@@ -44,6 +44,10 @@ func TestSendManifest(t *testing.T) {
 	}, testManifest)
 	require.NoError(t, err)
 	assert.Equal(t, 1, sent)
+
+	sent, err = sendTo(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, testManifest)
+	require.NoError(t, err, "a success without a body is one")
+	assert.Equal(t, 1, sent)
 }
 
 // A manifest that the provider refuses is told with the provider's words, and in
@@ -63,6 +67,9 @@ func TestRefusedManifest(t *testing.T) {
 		{"no lease", says(404, "no lease for deployment"), codes.NotFound, rpcerror.ReasonUnknownLease, "no lease for deployment"},
 		{"failure", says(500, "out of memory"), codes.Internal, rpcerror.ReasonProviderFailed, "out of memory"},
 		{"no scope", says(401, `{"message":"unauthorized access"}`), codes.PermissionDenied, rpcerror.ReasonScopeMissing, "send-manifest"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/manifest", http.StatusTemporaryRedirect)
+		}, codes.Internal, rpcerror.ReasonProviderProtocol, "redirects (HTTP 307), which is not followed"},
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, codes.Unknown, rpcerror.ReasonOutcomeUnknown, "may be in effect"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -89,6 +89,9 @@ func (g *gateway) statusError(status int, text, scope string) *rpcerror.Error {
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "its Kubernetes cluster does not answer (HTTP %d)%s", status, said(text))
 	}
 	switch {
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol,
+			"its REST gateway redirects (HTTP %d), which is not followed: a credential only goes to the host whose certificate was verified; the provider's record on the chain must have the address that answers", status)
 	case status >= http.StatusInternalServerError:
 		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderFailed, "its REST gateway failed (HTTP %d)%s", status, said(text))
 	case status >= http.StatusBadRequest:

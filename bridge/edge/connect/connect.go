@@ -103,6 +103,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.end()
 }
 
+// Protocol implements relay.Response.
+func (c *call) Protocol() relay.Protocol { return relay.ProtocolConnect }
+
 // answer is a relay.Response.
 type answer interface {
 	relay.Response

@@ -75,6 +75,9 @@ type response struct {
 
 var _ relay.Response = (*response)(nil)
 
+// Protocol implements relay.Response.
+func (a *response) Protocol() relay.Protocol { return relay.ProtocolGRPC }
+
 // Header implements relay.Response.
 func (a *response) Header() http.Header { return a.w.Header() }
 

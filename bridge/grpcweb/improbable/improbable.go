@@ -110,10 +110,10 @@ func (h bridgeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if request.body != nil {
 		r.Body = request.body
 		if _, err := Window(r.Header); err != nil {
-			relay.Refuse(newResponse(w, r), err)
+			relay.Refuse(newResponse(w, r, relay.ProtocolGRPCWeb), err)
 			return
 		}
-		h.serve(w, r)
+		h.next.ServeRPC(newResponse(w, r, relay.ProtocolGRPCWeb), r)
 		return
 	}
 	h.serveWebSocket(w, r, request.arrived)
@@ -129,19 +129,19 @@ func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, ar
 	size, err := Window(r.Header)
 	switch {
 	case err != nil:
-		relay.Refuse(newResponse(w, r), err)
+		relay.Refuse(newResponse(w, r, relay.ProtocolWebSocket), err)
 	case size > 0:
 		windowed := newWindowed(r.Context(), w, webSocket, size)
 		defer windowed.credits.Wait() // readCredits returns when the WebSocket closes
 		r.Body = timed(io.NopCloser(windowed))
 		batched := &batchWriter{ResponseWriter: windowed}
-		h.serve(batched, r)
+		h.next.ServeRPC(newResponse(batched, r, relay.ProtocolWebSocket), r)
 		batched.Flush()
 	default:
 		live := &liveBody{ReadCloser: timed(webSocket), arrived: arrived}
 		defer live.wait() // for a read, which returns when the WebSocket closes
 		r.Body = live
-		h.serve(w, r)
+		h.next.ServeRPC(newResponse(w, r, relay.ProtocolWebSocket), r)
 	}
 	_ = webSocket.Close()
 }
@@ -170,10 +170,6 @@ func (b *liveBody) Read(p []byte) (int, error) {
 func (b *liveBody) wait() {
 	b.reading.Lock()
 	defer b.reading.Unlock() // a later read fails at once
-}
-
-func (h bridgeHandler) serve(w http.ResponseWriter, r *http.Request) {
-	h.next.ServeRPC(newResponse(w, r), r)
 }
 
 func cloneRequest(ctx context.Context, r *http.Request) *http.Request {

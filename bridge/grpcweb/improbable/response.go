@@ -11,15 +11,19 @@ import (
 // trailers the way net/http's gRPC servers set them.
 type response struct {
 	http.ResponseWriter
+	protocol    relay.Protocol
 	contentType string
 	committed   bool
 }
 
 var _ relay.Response = (*response)(nil)
 
-func newResponse(w http.ResponseWriter, r *http.Request) *response {
-	return &response{ResponseWriter: w, contentType: r.Header.Get("Content-Type")}
+func newResponse(w http.ResponseWriter, r *http.Request, protocol relay.Protocol) *response {
+	return &response{ResponseWriter: w, protocol: protocol, contentType: r.Header.Get("Content-Type")}
 }
+
+// Protocol implements relay.Response.
+func (r *response) Protocol() relay.Protocol { return r.protocol }
 
 // WriteHeader implements relay.Response.
 func (r *response) WriteHeader() {
