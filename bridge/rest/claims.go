@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"akash-provider-web/bridge/provider"
@@ -18,9 +20,9 @@ var tokenScopes = []string{
 	"hostname-migrate", "ip-migrate", "attestation",
 }
 
-// tokenClaims are a token's claims, with the types that providers decode them into
-// (proto/akash-provider-api.md, section 3.2).
-type tokenClaims struct {
+// claims are the claims of a token (AEP-64), unverified, with the types that providers
+// decode them into (proto/akash-provider-api.md, section 3.2). They explain a refusal.
+type claims struct {
 	Issuer    string       `json:"iss"`
 	IssuedAt  *json.Number `json:"iat"`
 	NotBefore *json.Number `json:"nbf"`
@@ -48,17 +50,38 @@ type tokenDeployment struct {
 	Services []string `json:"services"`
 }
 
-// claimsProblem describes the first claim of a token that providers refuse, with what they
-// expect, or returns "". payload is the claims' JSON.
-func claimsProblem(payload []byte) string {
-	var c tokenClaims
-	var mismatch *json.UnmarshalTypeError
-	switch err := json.Unmarshal(payload, &c); {
-	case errors.As(err, &mismatch) && mismatch.Field != "":
-		return fmt.Sprintf("its claim %s is a JSON %s and must be %s", mismatch.Field, mismatch.Value, wanted(mismatch.Type))
-	case err != nil:
-		return "its claims are not a JSON object"
+// readPayload returns the JSON of the claims of "Bearer <token>", or nil.
+func readPayload(authorization string) []byte {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	parts := strings.Split(strings.TrimSpace(token), ".")
+	if !strings.EqualFold(scheme, "Bearer") || len(parts) != 3 {
+		return nil
 	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil
+	}
+	return payload
+}
+
+// readClaims decodes claims as far as possible; nil if they are not an object. It describes
+// the first claim that providers refuse, with what they expect, or returns "".
+func readClaims(payload []byte) (c *claims, problem string) {
+	c = new(claims)
+	var mismatch *json.UnmarshalTypeError
+	switch err := json.Unmarshal(payload, c); {
+	case errors.As(err, &mismatch) && mismatch.Field != "":
+		return c, fmt.Sprintf("its claim %s is a JSON %s and must be %s", mismatch.Field, mismatch.Value, wanted(mismatch.Type))
+	case errors.As(err, &mismatch):
+		return c, "its claims are not a JSON object"
+	case err != nil:
+		return nil, "its claims are not a JSON object"
+	}
+	return c, c.problem()
+}
+
+// problem describes the first claim that providers refuse.
+func (c *claims) problem() string {
 	const date = ", a date in seconds"
 	leases := c.Leases
 	switch {
@@ -109,18 +132,61 @@ type Token struct {
 // ParseToken reads a token's claims. It reports false if they cannot be read.
 func ParseToken(token string) (Token, bool) {
 	payload := readPayload("Bearer " + token)
-	claims := readClaims(payload)
-	if payload == nil || claims == nil {
+	if payload == nil {
 		return Token{}, false
 	}
-	t := Token{Problem: claimsProblem(payload)}
-	if claims.NotBefore != nil {
-		t.NotBefore = claims.NotBefore.Time
+	claims, problem := readClaims(payload)
+	if claims == nil {
+		return Token{}, false
 	}
-	if claims.Expires != nil {
-		t.Expires = claims.Expires.Time
-	}
+	t := Token{Problem: problem}
+	t.NotBefore, _ = date(claims.NotBefore)
+	t.Expires, _ = date(claims.Expires)
 	return t, true
+}
+
+// date returns the time of a NumericDate (RFC 7519, section 2); false if there is none.
+func date(n *json.Number) (time.Time, bool) {
+	if n == nil {
+		return time.Time{}, false
+	}
+	seconds, err := n.Float64()
+	if err != nil && seconds == 0 {
+		return time.Time{}, false
+	}
+	const horizon = 1 << 40 // some 35,000 years, so that no claim overflows
+	return time.Unix(int64(min(max(seconds, -horizon), horizon)), 0).UTC(), true
+}
+
+// grants reports whether the token has the scope in any of its permissions for provider.
+// Deployments' numbers are not checked, so true only means that the scope is not missing.
+func (c *claims) grants(scope, provider string) bool {
+	switch c.Leases.Access {
+	case "full":
+		return true
+	case "scoped":
+		return slices.Contains(c.Leases.Scope, scope)
+	}
+	for _, p := range c.Leases.Permissions {
+		if p.Provider != provider {
+			continue
+		}
+		if p.Access == "full" || slices.Contains(p.Scope, scope) {
+			return true
+		}
+		for _, d := range p.Deployments {
+			if slices.Contains(d.Scope, scope) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names reports whether the token has any permission for provider.
+func (c *claims) names(provider string) bool {
+	return c.Leases.Access != "granular" ||
+		slices.ContainsFunc(c.Leases.Permissions, func(p tokenPermission) bool { return p.Provider == provider })
 }
 
 func permissionsProblem(permissions []tokenPermission) string {
@@ -216,6 +282,9 @@ func wanted(t reflect.Type) string {
 		return "a list"
 	case reflect.Struct:
 		return "an object"
+	}
+	if t == reflect.TypeFor[json.Number]() {
+		return "a number"
 	}
 	return "a text"
 }

@@ -147,13 +147,16 @@ func (g *gateway) claimsRefused(resp *http.Response, text string) *rpcerror.Erro
 		now, clock = date.UTC(), "by the provider's clock"
 	}
 	const format = time.RFC3339
+	expires, expiring := date(c.Expires)
+	notBefore, starting := date(c.NotBefore)
+	_, issued := date(c.IssuedAt)
 	switch {
-	case c.Expires == nil || c.NotBefore == nil || c.IssuedAt == nil:
+	case !expiring || !starting || !issued:
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", g.credential.problem)
-	case !c.Expires.After(now), strings.Contains(text, "expired"):
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenExpired, "the token expired at %s, and it is %s %s: sign a new one", c.Expires.Format(format), now.Format(format), clock)
-	case c.NotBefore.After(now), strings.Contains(text, "not valid yet"):
-		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenNotYetValid, "the token is valid from %s on, and it is %s %s: set the clock, or date nbf back some seconds", c.NotBefore.Format(format), now.Format(format), clock)
+	case !expires.After(now), strings.Contains(text, "expired"):
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenExpired, "the token expired at %s, and it is %s %s: sign a new one", expires.Format(format), now.Format(format), clock)
+	case notBefore.After(now), strings.Contains(text, "not valid yet"):
+		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenNotYetValid, "the token is valid from %s on, and it is %s %s: set the clock, or date nbf back some seconds", notBefore.Format(format), now.Format(format), clock)
 	}
 	if problem := g.credential.problem; problem != "" {
 		return rpcerror.New(codes.Unauthenticated, rpcerror.ReasonTokenInvalid, "it refuses the token: %s", problem)
