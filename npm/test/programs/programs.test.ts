@@ -3,7 +3,13 @@
 //
 // COLD=1 has the second of two builds compile everything anew.
 
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import {
+  type ChildProcess,
+  execFile,
+  execFileSync,
+  type SpawnOptions,
+  spawn,
+} from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,15 +49,25 @@ beforeAll(async () => {
 afterAll(() => rmSync(temporary, { recursive: true }));
 
 /** Starts the bridge by its command, and waits until it is ready. */
-async function start(): Promise<{ program: ChildProcess; url: string }> {
-  const program = spawn(launch, ["--listen", "127.0.0.1:0"], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+async function start(
+  command = [launch],
+  options: SpawnOptions = {},
+): Promise<{ program: ChildProcess; url: string }> {
+  const [file = launch, ...args] = [...command, "--listen", "127.0.0.1:0"];
+  const program = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"], ...options });
   const [line] = await once(
     createInterface({ input: program.stdout as NodeJS.ReadableStream }),
     "line",
   );
   return { program, url: JSON.parse(line).url };
+}
+
+/** Reports whether a bridge answers. */
+async function alive(url: string): Promise<boolean> {
+  return fetch(`${url}/healthz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 test("two builds in different places give the same bytes", async () => {
@@ -174,6 +190,36 @@ test.each(["SIGTERM", "SIGINT"] as const)("it serves until it gets %s", async (s
   program.kill(signal);
   expect(await ended).toEqual([0, null]);
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+});
+
+// Ctrl-C reaches all of npx's processes by itself.
+test.runIf(process.platform !== "win32")("npx ends it on SIGTERM", async () => {
+  const { program, url } = await start(["npx", "--offline", "akash-provider-bridge"], {
+    cwd: user,
+  });
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  program.kill("SIGTERM");
+  await expect.poll(() => alive(url), { timeout: 10_000 }).toBe(false);
+});
+
+test.runIf(process.platform !== "win32")("npx ends as it does", async () => {
+  await expect(
+    run("npx", ["--offline", "akash-provider-bridge", "--no-such-flag"], { cwd: user }),
+  ).rejects.toMatchObject({ code: 2 });
+});
+
+test.runIf(process.platform === "linux")("without npm it outlives its shell", async () => {
+  const { program, url } = await start(["sh", "-c", '"$0" "$@"; exit $?', launch], {
+    env: { PATH: process.env.PATH },
+  });
+  const launcher = readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8");
+  const ended = once(program, "exit");
+  program.kill("SIGKILL");
+  await ended;
+  await new Promise((resolve) => setTimeout(resolve, 1000)); // five looks at its parent
+  expect(await alive(url)).toBe(true);
+  process.kill(Number(launcher), "SIGTERM");
+  await expect.poll(() => alive(url), { timeout: 10_000 }).toBe(false);
 });
 
 test.runIf(process.platform === "linux")("it is killed with the bridge", async () => {
