@@ -25,6 +25,9 @@ DRY_RUN ?=
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
+# FAST=1 leaves the slow checks out of `make test-deploy`.
+FAST ?=
+
 # Options of `make chaos`: SEED=N selects the faults and their times, ONLY="fetch REST
 # worker" the runs with these words in their name.
 SEED ?=
@@ -201,6 +204,13 @@ npm-packages: build ## Pack the package and, for every platform, the programs in
 .PHONY: publish
 publish: ## Pack everything and publish it to npm (DRY_RUN=1: npm says what it would do)
 	+@REPOSITORY='$(REPOSITORY)' node npm/publish.mjs $(if $(DRY_RUN)$(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
+
+# The files that install the bridge, each with the parser of the program that reads it. The
+# steps of the Dockerfile run twice. FAST=1 leaves these out.
+.PHONY: test-deploy
+test-deploy: $(CLIENTS_MODULES) ## Check the Dockerfile, and the files for compose, Kubernetes, Akash and systemd
+	@.ci/need systemd-analyze=systemd
+	cd bridge/deploy/check && go test $(if $(FAST),-short) -timeout 20m ./...
 
 .PHONY: conformance
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json

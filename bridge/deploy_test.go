@@ -1,0 +1,78 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// deployed returns the content of a file of bridge/deploy.
+func deployed(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("deploy", name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// The settings in bridge/deploy must be ones that the bridge takes. `make test-deploy` checks
+// the rest of these files.
+func TestTheSettingsOfDeploymentsAreValid(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	accept := func(name, text string, environ ...string) *config {
+		t.Helper()
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		c, err := parseConfig([]string{"--config", file}, environ, io.Discard)
+		require.NoError(t, err, name)
+		return c
+	}
+	example := deployed(t, "config.example.yaml")
+	assert.Equal(t, defaultChainRPC, accept("config.example.yaml", example).chainRPC)
+
+	var configMap struct{ Data map[string]string }
+	require.NoError(t, yaml.Unmarshal([]byte(deployed(t, "kubernetes/config.yaml")), &configMap))
+	// The variable is the one that the deployment sets, to undo that of the image.
+	assert.Equal(t, ":9090", accept("config.yaml", configMap.Data["bridge.yaml"], "AKASH_BRIDGE_LISTEN=").metricsListen)
+
+	var compose struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(deployed(t, "compose.yaml")), &compose))
+	var environ []string
+	for name, value := range compose.Services["bridge"].Environment {
+		if name != "AKASH_BRIDGE_CONFIG" {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	assert.Equal(t, ":8443", accept("compose.yaml", example, environ...).listen)
+
+	var sdl struct {
+		Services map[string]struct{ Env []string }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(deployed(t, "akash.yaml")), &sdl))
+	assert.Equal(t, []string{"https://app.example.com"}, accept("akash.yaml", "", sdl.Services["bridge"].Env...).allowOrigins)
+
+	for _, line := range regexp.MustCompile(`(?m)^ExecStart.*?=/usr/bin/akash-provider-bridge (.*)$`).FindAllStringSubmatch(deployed(t, "systemd/akash-provider-bridge.service"), -1) {
+		args := strings.Fields(strings.ReplaceAll(line[1], "/etc/akash-bridge/bridge.yaml", file))
+		_, err := parseConfig(args, nil, io.Discard)
+		require.NoError(t, err, line[0])
+	}
+	image := regexp.MustCompile(`(?m)^ENV (AKASH_\S+)$`).FindStringSubmatch(deployed(t, "Dockerfile"))
+	require.NotNil(t, image)
+	assert.Equal(t, ":8080", accept("Dockerfile", "", image[1]).listen)
+}
+
+// An image with other flags than the archives would not have the same program.
+func TestTheImageIsBuiltAsByMake(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	require.NoError(t, err)
+	flags := regexp.MustCompile(`(?m)^GO_BUILD := CGO_ENABLED=0 go build (.*) -ldflags='(.*)'$`).FindStringSubmatch(string(makefile))
+	require.NotNil(t, flags)
+	assert.Contains(t, deployed(t, "Dockerfile"), "go build "+flags[1]+` -ldflags="`+flags[2]+" -X main.commit=${COMMIT}\"")
+}
