@@ -33,7 +33,7 @@ func TestTheSettingsOfDeploymentsAreValid(t *testing.T) {
 		return c
 	}
 	example := deployed(t, "config.example.yaml")
-	assert.Equal(t, defaultChainRPC, accept("config.example.yaml", example).chainRPC)
+	assert.Equal(t, []string{"https://app.example.com"}, accept("config.example.yaml", example).allowOrigins)
 
 	var configMap struct{ Data map[string]string }
 	require.NoError(t, yaml.Unmarshal([]byte(deployed(t, "kubernetes/config.yaml")), &configMap))
