@@ -70,6 +70,7 @@ func TestCallsInJSON(t *testing.T) {
 				require.Equal(t, http.StatusOK, response.StatusCode, text)
 				assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
 				assert.Equal(t, "chain", response.Header.Get("Akash-Verified"))
+				assert.Equal(t, "one-node", response.Header.Get("Akash-Trust"))
 				assert.Contains(t, text, `"cluster"`)
 			}
 			var zipped bytes.Buffer
@@ -109,6 +110,7 @@ func TestCallsInJSON(t *testing.T) {
 			response, _ = w.post(t, path, jsonCall("Origin", "http://localhost:5173"), "{}")
 			assert.Equal(t, "http://localhost:5173", response.Header.Get("Access-Control-Allow-Origin"))
 			assert.Contains(t, response.Header.Get("Access-Control-Expose-Headers"), "Akash-Verified")
+			assert.Contains(t, response.Header.Get("Access-Control-Expose-Headers"), "Akash-Trust")
 
 			response, text = w.post(t, "/"+w.fake.Provider+pathLogs, jsonCall(), "{}")
 			assert.Equal(t, http.StatusUnsupportedMediaType, response.StatusCode)

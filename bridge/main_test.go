@@ -206,6 +206,7 @@ func TestStatusOfAProviderOverGRPC(t *testing.T) {
 		assert.Equal(t, "grpc", s.Header.Get("Akash-Method"))
 		assert.Equal(t, "v0.16.0", s.Header.Get("Akash-Provider-Version"))
 		assert.Equal(t, "chain", s.Header.Get("Akash-Verified"))
+		assert.Equal(t, "one-node", s.Header.Get("Akash-Trust"))
 		_, port, _ := strings.Cut(w.fake.GRPC, ":")
 		assert.Equal(t, "localhost:"+port, s.Header.Get("Akash-Endpoint"))
 	}
@@ -419,6 +420,7 @@ func TestOptionsThatTheOperatorAllows(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, codes.OK, s.Code(), s.Message())
 		assert.Equal(t, test.verified, s.Header.Get("Akash-Verified"))
+		assert.Equal(t, test.verified, s.Header.Get("Akash-Trust"))
 	}
 	s, _, err := w.Call(t.Context(), pathGetStatus, w.to(), &emptypb.Empty{})
 	require.NoError(t, err)
@@ -616,6 +618,7 @@ func TestEveryVersionOfHTTPIsServed(t *testing.T) {
 			assert.NotEmpty(t, messages)
 			assert.Equal(t, w.URL, s.Header.Get("Access-Control-Allow-Origin"))
 			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), "Akash-Method")
+			assert.Contains(t, s.Header.Get("Access-Control-Expose-Headers"), "Akash-Trust")
 		}
 		w.HTTP.CloseIdleConnections()
 		control.CloseIdleConnections()

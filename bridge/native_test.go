@@ -90,6 +90,7 @@ func TestGRPCClientsCallProviders(t *testing.T) {
 				require.NoError(t, err)
 				assert.NotEmpty(t, status.GetCluster().GetInventory().GetCluster().GetNodes())
 				assert.Equal(t, []string{"chain"}, header["akash-verified"])
+				assert.Equal(t, []string{"one-node"}, header["akash-trust"])
 			})
 			t.Run("a status of the provider in the path", func(t *testing.T) {
 				conn := w.dial(t, append(underPath("/"+w.fake.Provider), c.options...)...)

@@ -32,6 +32,10 @@ const (
 	// headerVerified says how the provider's certificate was verified: "chain", "ca",
 	// "pin", or "none" if the caller asked for no verification.
 	headerVerified = "Akash-Verified"
+	// headerTrust says how what the verification rests on is known: "proven",
+	// "quorum=K/M" or "one-node" for the chain's answers, "operator" for a host that the
+	// operator named, "pin" or "none".
+	headerTrust = "Akash-Trust"
 	// headerStale is "true" if the chain could not be queried and the provider's
 	// record comes from an expired cache entry.
 	headerStale = "Akash-Stale"
@@ -154,6 +158,9 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 	}
 	if endpoint.Version != "" {
 		replyHeader[headerVersion] = []string{endpoint.Version}
+	}
+	if endpoint.Trust != "" {
+		replyHeader[headerTrust] = []string{endpoint.Trust}
 	}
 	if endpoint.Stale {
 		replyHeader[headerStale] = []string{"true"}
@@ -295,7 +302,8 @@ func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay
 			slog.String("over", string(endpoint.Method)),
 			slog.String("endpoint", endpoint.Addr),
 			slog.String("version", endpoint.Version),
-			slog.String("verified", endpoint.Verified))
+			slog.String("verified", endpoint.Verified),
+			slog.String("trust", endpoint.Trust))
 	}
 	if result.Err != nil {
 		attrs = append(attrs, slog.String("error", result.Err.Message))

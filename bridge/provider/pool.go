@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -196,6 +197,9 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 		return nil, err
 	}
 	endpoint.Stale = at.stale
+	if endpoint.Verified == string(trust.ByCA) {
+		endpoint.Trust = cmp.Or(endpoint.Trust, string(at.trust))
+	}
 	return endpoint, nil
 }
 

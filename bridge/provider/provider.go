@@ -67,6 +67,10 @@ type Endpoint struct {
 	Version string
 	// Verified says how the certificate was verified: "chain", "ca", "pin" or "none".
 	Verified string
+	// Trust says how what Verified rests on is known: "proven", such as "quorum=2/3", or
+	// "one-node" for the chain's answers, "operator" for a host that the operator named,
+	// "pin" or "none".
+	Trust string
 	// SDK says that the provider is to be spoken to in the SDK's LeaseRPC, over gRPC.
 	// REST is its REST gateway then, for a server that lists the method and does not
 	// implement it, which NotImplemented remembers. If the gateway cannot be reached,

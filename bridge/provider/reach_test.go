@@ -43,6 +43,7 @@ func TestProvidersOfEveryVersionAreReached(t *testing.T) {
 			e := w.reach(r)
 			assert.Equal(t, c.want, e.Method)
 			assert.Equal(t, "chain", e.Verified)
+		assert.Equal(t, "one-node", e.Trust)
 			assert.Equal(t, w.ready.HostURI, e.HostURI)
 			assert.False(t, e.Stale)
 			if c.want == provider.GRPC {
@@ -179,12 +180,14 @@ func TestAPublicCACertificateForTheProvidersHost(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, provider.GRPC, e.Method)
 	assert.Equal(t, "ca", e.Verified)
+	assert.Equal(t, "operator", e.Trust, "who said that this is the provider's host")
 
 	// The caller may name the provider's own host, but not another host with a
 	// certificate from a CA.
 	e, err = pool.Reach(t.Context(), provider.Request{Address: someone, HostURI: rest.uri})
 	require.NoError(t, err)
 	assert.Equal(t, "ca", e.Verified)
+	assert.Equal(t, "operator", e.Trust)
 	elsewhere := newPool(t, "https://provider.example.com:8443", func(o *provider.Options) {
 		o.GRPCPorts = []uint16{g.port}
 		o.Roots.AddCert(ca.leaf)
@@ -202,6 +205,7 @@ func TestPinnedAndInsecure(t *testing.T) {
 	r := w.request()
 	r.TLS.Insecure = true
 	assert.Equal(t, "none", w.reach(r).Verified)
+	assert.Equal(t, "none", w.reach(r).Trust)
 
 	// Information from an unverified server is not used.
 	assert.Equal(t, rpcerror.ReasonUnknownCertificate, w.refusal(w.request()).Reason)
@@ -209,6 +213,7 @@ func TestPinnedAndInsecure(t *testing.T) {
 	r = w.request()
 	r.TLS.PinSHA256 = w.pin()
 	assert.Equal(t, "pin", w.reach(r).Verified)
+	assert.Equal(t, "pin", w.reach(r).Trust)
 	r.TLS.PinSHA256 = make([]byte, 32)
 	assert.Equal(t, rpcerror.ReasonFingerprintMismatch, w.refusal(r).Reason)
 }

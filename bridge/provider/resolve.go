@@ -9,8 +9,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trust"
 )
 
 const (
@@ -28,6 +30,8 @@ type place struct {
 	// chosen says that the caller chose the host, so neither the chain nor the
 	// operator confirms that it is the provider's.
 	chosen bool
+	// trust says how it is known that the host is the provider's; "" if chosen.
+	trust chain.Trust
 	// stale says that the chain could not be queried and the record is old.
 	stale bool
 }
@@ -43,7 +47,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		return place{host: host, chosen: true}, p.destinations.HostURI(host)
 	}
 	if host, ok := p.overrides[address]; ok {
-		return place{host: host}, p.destinations.HostURI(host)
+		return place{host: host, trust: trust.KnownByOperator}, p.destinations.HostURI(host)
 	}
 	if p.chain == nil {
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownProvider,
@@ -58,7 +62,7 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonHostNotFound,
 			"its record on the chain leads nowhere: %w; the provider must correct it", err)
 	}
-	return place{host: host, stale: record.Stale}, p.destinations.HostURI(host)
+	return place{host: host, trust: record.Trust, stale: record.Stale}, p.destinations.HostURI(host)
 }
 
 // addresses resolves the host and returns the addresses that connections may use. It

@@ -8,6 +8,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"akash-provider-web/bridge/trust"
 )
 
 const (
@@ -84,14 +86,14 @@ func (t *restTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	})))
 }
 
-// verified returns how the latest certificate was verified.
-func (t *restTransport) verified() string {
+// decision returns the decision about the latest certificate; zero if there is none.
+func (t *restTransport) decision() trust.Decision {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.last == nil {
-		return ""
+		return trust.Decision{}
 	}
-	return string(t.last.current().Basis)
+	return t.last.current()
 }
 
 // sameHost reports whether a URL's host, whose port may be omitted, is addr.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trust"
@@ -63,9 +64,9 @@ func newRoute(p *Pool, key routeKey) *route {
 		rt.policy.PinSHA256 = []byte(key.pin)
 	}
 	if key.chosen {
-		rt.policy.HostIsProviders = func(ctx context.Context) (bool, error) {
+		rt.policy.HostIsProviders = func(ctx context.Context) (chain.Trust, bool, error) {
 			at, err := p.locate(ctx, key.address, "")
-			return err == nil && at.host.Host == key.host.Host, err
+			return at.trust, err == nil && at.host.Host == key.host.Host, err
 		}
 	}
 	rt.rest = newRESTTransport(rt, nil)
@@ -373,11 +374,13 @@ func ofChain(err error) bool {
 }
 
 func (p *peer) overREST(asked versionAnswer) *Endpoint {
+	decision := cmp.Or(p.rest.decision(), p.route.rest.decision())
 	return &Endpoint{
 		Method:    REST,
 		Addr:      p.route.key.host.Addr(),
 		Version:   asked.version,
-		Verified:  cmp.Or(p.rest.verified(), p.route.rest.verified()),
+		Verified:  string(decision.Basis),
+		Trust:     string(decision.Trust),
 		HostURI:   p.route.key.host.String(),
 		Client:    p.client(),
 		Transport: p.rest,
@@ -385,11 +388,13 @@ func (p *peer) overREST(asked versionAnswer) *Endpoint {
 }
 
 func (p *peer) overGRPC(c *grpcConn, asked versionAnswer) *Endpoint {
+	decision := c.current()
 	return &Endpoint{
 		Method:    GRPC,
 		Addr:      c.addr,
 		Version:   asked.version,
-		Verified:  string(c.current().Basis),
+		Verified:  string(decision.Basis),
+		Trust:     string(decision.Trust),
 		HostURI:   p.route.key.host.String(),
 		Client:    p.client(),
 		Transport: p.grpc,

@@ -30,6 +30,14 @@ const (
 	ByNone  Basis = "none"  // the caller asked for no verification
 )
 
+// How a decision that does not rest on the chain is known. The others have the trust of
+// the chain's answer.
+const (
+	KnownByOperator chain.Trust = "operator" // the bridge's operator named the host
+	KnownByPin      chain.Trust = "pin"
+	KnownByNobody   chain.Trust = "none"
+)
+
 // decisionLifetime bounds how long a decision is valid. A revoked certificate is
 // refused after it.
 const decisionLifetime = 30 * time.Minute
@@ -50,15 +58,19 @@ type Policy struct {
 	// that the caller expects.
 	PinSHA256 []byte
 	// HostIsProviders reports whether ServerName is the provider's host according to
-	// the chain or the bridge's operator; nil means yes. A CA certifies a host name
-	// only, so its certificate proves nothing about a host that the caller chose. The
-	// function is called only if a CA does certify the host.
-	HostIsProviders func(context.Context) (bool, error)
+	// the chain or the bridge's operator, and how that is known; nil means yes. A CA
+	// certifies a host name only, so its certificate proves nothing about a host that
+	// the caller chose. The function is called only if a CA does certify the host.
+	HostIsProviders func(context.Context) (known chain.Trust, ok bool, err error)
 }
 
 // Decision is an accepted certificate.
 type Decision struct {
 	Basis Basis
+	// Trust says how what the decision rests on is known: the certificate on the chain,
+	// or whose host it is that a CA certifies. It is "" if that was the caller's
+	// business, because the policy has no HostIsProviders.
+	Trust chain.Trust
 	// Until is when the decision expires.
 	Until time.Time
 }
@@ -86,7 +98,7 @@ type Verifier struct {
 	now   func() time.Time
 
 	mu        sync.Mutex
-	decisions map[cacheKey]time.Time               // expiry times of the decisions by chain
+	decisions map[cacheKey]Decision                // by chain
 	clients   map[[sha256.Size]byte]clientDecision // by the certificate's fingerprint
 }
 
@@ -101,7 +113,7 @@ func New(o Options) *Verifier {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]time.Time), clients: make(map[[sha256.Size]byte]clientDecision)}
+	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]Decision), clients: make(map[[sha256.Size]byte]clientDecision)}
 }
 
 // Decide decides about the certificate chain that a server presented, leaf first.
@@ -110,7 +122,7 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 	now := v.now()
 	until := now.Add(decisionLifetime)
 	if p.Insecure {
-		return Decision{ByNone, until}, nil
+		return Decision{ByNone, KnownByNobody, until}, nil
 	}
 	if len(certs) == 0 {
 		return Decision{}, refuse(rpcerror.ReasonUnknownCertificate, "the server presented no certificate")
@@ -123,13 +135,16 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 			return Decision{}, refuse(rpcerror.ReasonFingerprintMismatch,
 				"the server's certificate has the SHA-256 fingerprint %x, not the pinned one; pin the new one if the provider changed it, and connect no further if it did not", fingerprint)
 		}
-		return Decision{ByPin, until}, nil
+		return Decision{ByPin, KnownByPin, until}, nil
 	}
 	if !v.verifiedByCA(certs, p.ServerName, now) {
 		return v.decideByChain(ctx, leaf, fingerprint, p, now)
 	}
+	var known chain.Trust
 	if p.HostIsProviders != nil {
-		switch ok, err := p.HostIsProviders(ctx); {
+		var ok bool
+		var err error
+		switch known, ok, err = p.HostIsProviders(ctx); {
 		case err != nil:
 			return Decision{}, err
 		case !ok:
@@ -137,7 +152,7 @@ func (v *Verifier) Decide(ctx context.Context, certs []*x509.Certificate, p Poli
 				"the server's certificate is from a public CA for the host %q, which is not the host in the provider's record; use that host, or pin the certificate", p.ServerName)
 		}
 	}
-	return Decision{ByCA, earlier(until, leaf.NotAfter)}, nil
+	return Decision{ByCA, known, earlier(until, leaf.NotAfter)}, nil
 }
 
 // verifiedByCA reports whether a public CA certifies the host name.
@@ -178,8 +193,8 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 	}
 
 	key := cacheKey{p.Address, fingerprint}
-	if until, ok := v.cached(key, now); ok {
-		return Decision{ByChain, until}, nil
+	if d, ok := v.cached(key, now); ok {
+		return d, nil
 	}
 	if v.chain == nil {
 		return Decision{}, rpcerror.New(codes.Unavailable, rpcerror.ReasonChainUnavailable,
@@ -204,9 +219,9 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 		return Decision{}, refuse(rpcerror.ReasonFingerprintMismatch,
 			"the server's certificate (serial number %s) is not the one that the provider published under this number; someone may be posing as the provider", serial)
 	}
-	until := earlier(now.Add(decisionLifetime), leaf.NotAfter)
-	v.cache(key, until, now)
-	return Decision{ByChain, until}, nil
+	d := Decision{ByChain, published.Trust, earlier(now.Add(decisionLifetime), leaf.NotAfter)}
+	v.cache(key, d, now)
+	return d, nil
 }
 
 // selfSigned reports whether the certificate is signed with its own key. x509's
@@ -217,24 +232,24 @@ func selfSigned(c *x509.Certificate) bool {
 		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-func (v *Verifier) cached(key cacheKey, now time.Time) (time.Time, bool) {
+func (v *Verifier) cached(key cacheKey, now time.Time) (Decision, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	until, ok := v.decisions[key]
-	return until, ok && now.Before(until)
+	d, ok := v.decisions[key]
+	return d, ok && now.Before(d.Until)
 }
 
-func (v *Verifier) cache(key cacheKey, until, now time.Time) {
+func (v *Verifier) cache(key cacheKey, d Decision, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.decisions) >= maxDecisions {
-		for s, until := range v.decisions {
-			if !now.Before(until) || len(v.decisions) >= maxDecisions {
+		for s, d := range v.decisions {
+			if !now.Before(d.Until) || len(v.decisions) >= maxDecisions {
 				delete(v.decisions, s)
 			}
 		}
 	}
-	v.decisions[key] = until
+	v.decisions[key] = d
 }
 
 func refuse(reason rpcerror.Reason, format string, args ...any) error {

@@ -100,6 +100,7 @@ func (l *ledger) publish(c *x509.Certificate, state chain.State) {
 	}
 	l.published[c.Subject.CommonName+"/"+c.SerialNumber.String()] = chain.Certificate{
 		State: state,
+		Trust: "quorum=2/3",
 		PEM:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}),
 	}
 }
@@ -156,9 +157,14 @@ func TestAPublishedCertificateIsAccepted(t *testing.T) {
 	cert := selfSigned(t, nil)
 	l := &ledger{}
 	l.publish(cert, chain.Valid)
-	d, err := newVerifier(l, nil, nil).Decide(t.Context(), []*x509.Certificate{cert}, policy)
+	v := newVerifier(l, nil, nil)
+	d, err := v.Decide(t.Context(), []*x509.Certificate{cert}, policy)
 	require.NoError(t, err)
 	assert.Equal(t, trust.ByChain, d.Basis)
+	assert.EqualValues(t, "quorum=2/3", d.Trust)
+	again, err := v.Decide(t.Context(), []*x509.Certificate{cert}, policy)
+	require.NoError(t, err)
+	assert.Equal(t, d, again, "the cached decision is another one")
 	assert.Equal(t, now.Add(30*time.Minute), d.Until)
 }
 
@@ -248,18 +254,19 @@ func TestACertificateByACAIsRefusedForAnotherHost(t *testing.T) {
 	certs := []*x509.Certificate{ca.issue(t, host, now.Add(time.Hour))}
 
 	p := policy
-	p.HostIsProviders = func(context.Context) (bool, error) { return false, nil }
+	p.HostIsProviders = func(context.Context) (chain.Trust, bool, error) { return chain.OneNode, false, nil }
 	_, err := v.Decide(t.Context(), certs, p)
 	var f *rpcerror.Error
 	require.ErrorAs(t, err, &f)
 	assert.Equal(t, rpcerror.ReasonNotSelfSigned, f.Reason)
 
-	p.HostIsProviders = func(context.Context) (bool, error) { return true, nil }
+	p.HostIsProviders = func(context.Context) (chain.Trust, bool, error) { return "quorum=2/3", true, nil }
 	d, err := v.Decide(t.Context(), certs, p)
 	require.NoError(t, err)
 	assert.Equal(t, trust.ByCA, d.Basis)
+	assert.EqualValues(t, "quorum=2/3", d.Trust)
 
-	p.HostIsProviders = func(context.Context) (bool, error) { return false, context.DeadlineExceeded }
+	p.HostIsProviders = func(context.Context) (chain.Trust, bool, error) { return "", false, context.DeadlineExceeded }
 	_, err = v.Decide(t.Context(), certs, p)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }

@@ -60,4 +60,5 @@ export type {
   ServiceStatus,
   StateListener,
   StreamState,
+  Trust,
 } from "./types.js";

@@ -2,7 +2,7 @@ import { asyncDispose } from "./dispose.js";
 import type { EngineStream, StreamEvents } from "./engine/engine.js";
 import { sliceIsOver, yieldToPage } from "./engine/yielding.js";
 import { ProviderError } from "./errors.js";
-import type { LogGap, StateListener, StreamState } from "./types.js";
+import type { LogGap, Route, StateListener, StreamState } from "./types.js";
 
 /** How many items are yielded between two checks of the time slice. */
 const itemsPerLook = 16;
@@ -39,6 +39,7 @@ export class Stream<T> implements AsyncIterable<T> {
   #onEnd: () => void = () => {};
   #state: StreamState = "connecting";
   #error: ProviderError | undefined;
+  #route: Route | undefined;
   readonly #onState = new Set<StateListener>();
   readonly #onGap = new Set<(gap: LogGap) => void>();
 
@@ -52,6 +53,9 @@ export class Stream<T> implements AsyncIterable<T> {
       if (changed) notify(this.#onState, state, error);
     },
     gap: (gap) => notify(this.#onGap, gap),
+    route: (route) => {
+      this.#route = route;
+    },
   };
 
   /** @internal */
@@ -79,6 +83,14 @@ export class Stream<T> implements AsyncIterable<T> {
    */
   get error(): ProviderError | undefined {
     return this.#error;
+  }
+
+  /**
+   * How the provider was reached and verified, over the stream's latest connection;
+   * undefined before the first one.
+   */
+  get route(): Route | undefined {
+    return this.#route;
   }
 
   /**

@@ -366,6 +366,25 @@ export interface LogEntry {
   continues?: true;
 }
 
+/**
+ * How what the verification of a provider rests on is known. Most to least certain:
+ *
+ * - `"proven"`: the chain's validators signed it.
+ * - `"quorum=2/3"`: 2 of the bridge's 3 chain nodes gave the same answer.
+ * - `"one-node"`: the bridge believed one chain node.
+ * - `"operator"`: the bridge's operator named the provider's host, and a public CA
+ *   certified it.
+ * - `"pin"`: the caller pinned the certificate. The chain was not needed.
+ * - `"none"`: the certificate was not verified, because of `insecure`.
+ */
+export type Trust =
+  | "proven"
+  | `quorum=${number}/${number}`
+  | "one-node"
+  | "operator"
+  | "pin"
+  | "none";
+
 /** How a provider was reached, as far as known. */
 export interface Route {
   /** The protocol used with the provider. */
@@ -380,6 +399,11 @@ export interface Route {
    * verified because of `insecure`. Then anyone may have answered.
    */
   verified?: "chain" | "ca" | "pin" | "none";
+  /**
+   * How it is known that this certificate, or the host that a CA certified, is the
+   * provider's.
+   */
+  trust?: Trust;
   /** True if the chain could not be queried and the host comes from an old record. */
   stale?: boolean;
 }

@@ -68,6 +68,7 @@ type trace struct {
 	endpoint string
 	version  string
 	verified string // "chain", "ca", "pin" or "none"
+	trust    string // how that is known, such as "quorum=2/3"
 	stale    bool
 }
 
@@ -76,6 +77,7 @@ func (t *trace) read(r Response) {
 	t.endpoint = r.Header("akash-endpoint")
 	t.version = r.Header("akash-provider-version")
 	t.verified = r.Header("akash-verified")
+	t.trust = r.Header("akash-trust")
 	t.stale = r.Header("akash-stale") == "true"
 }
 

@@ -65,7 +65,7 @@ func (c *Call) retryable(f *RPCError) bool {
 // reasons are those of package bridge/rpcerror.
 func neverSent(reason string) bool {
 	switch reason {
-	case "chainUnavailable", "providerUnreachable":
+	case "chainUnavailable", "chainDisagreement", "providerUnreachable":
 		return true
 	}
 	return false

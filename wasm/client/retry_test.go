@@ -96,14 +96,15 @@ func TestCredentialsAreNotSentTwice(t *testing.T) {
 		answer   answer
 		attempts int
 	}{
-		"the provider died":         {refusal("14", "x", "providerGone"), 1},
-		"for an unknown reason":     {refusal("14", "x", ""), 1},
-		"the provider is not there": {refusal("14", "x", "providerUnreachable"), 4},
-		"the chain is not there":    {refusal("14", "x", "chainUnavailable"), 4},
-		"the bridge is not there":   {answer{err: "Failed to fetch"}, 4},
-		"the provider times out":    {refusal("4", "x", ""), 4},
-		"a proxy before the bridge": {answer{status: 503}, 1},
-		"the provider speaks REST":  {overREST(refusal("14", "x", "clusterUnavailable")), 4},
+		"the provider died":          {refusal("14", "x", "providerGone"), 1},
+		"for an unknown reason":      {refusal("14", "x", ""), 1},
+		"the provider is not there":  {refusal("14", "x", "providerUnreachable"), 4},
+		"the chain is not there":     {refusal("14", "x", "chainUnavailable"), 4},
+		"the chain's nodes disagree": {refusal("14", "x", "chainDisagreement"), 4},
+		"the bridge is not there":    {answer{err: "Failed to fetch"}, 4},
+		"the provider times out":     {refusal("4", "x", ""), 4},
+		"a proxy before the bridge":  {answer{status: 503}, 1},
+		"the provider speaks REST":   {overREST(refusal("14", "x", "clusterUnavailable")), 4},
 		"the provider asks to retry later": {answer{header: map[string]string{
 			"grpc-status": "8", "grpc-retry-pushback-ms": "50"}}, 4},
 	} {

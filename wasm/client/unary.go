@@ -65,6 +65,7 @@ func (t *trace) write(j *message.JSON) {
 	j.Field("endpoint", t.endpoint)
 	j.Field("providerVersion", t.version)
 	j.Field("verified", t.verified)
+	j.Field("trust", t.trust)
 	if t.stale {
 		j.Member("stale")
 		j.Raw([]byte("true"))

@@ -22,7 +22,7 @@ func statusAnswer(t *testing.T) answer {
 	return answer{
 		header: map[string]string{
 			"akash-method": "grpc", "akash-endpoint": "provider.example:8444", "akash-provider-version": "v0.14.0",
-			"akash-verified": "chain", "akash-stale": "true",
+			"akash-verified": "chain", "akash-trust": "quorum=2/3", "akash-stale": "true",
 		},
 		body: [][]byte{
 			framed(t, &providerv1.Status{Cluster: &providerv1.ClusterStatus{Leases: &providerv1.Leases{Active: 4}}}),
@@ -41,7 +41,7 @@ func TestProviderStatus(t *testing.T) {
 			"cluster": object{"leases": object{"active": 4.0}},
 		},
 		"attempts": 1.0, "method": "grpc", "endpoint": "provider.example:8444", "providerVersion": "v0.14.0",
-		"verified": "chain", "stale": true,
+		"verified": "chain", "trust": "quorum=2/3", "stale": true,
 	}, result)
 
 	request := bridge.requests[0]

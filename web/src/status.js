@@ -29,11 +29,29 @@ export function statusView(address, status, about) {
   ].filter(Boolean);
 }
 
+/** Says how the provider's certificate was verified, and how that is known. */
+function certificate({ verified, trust = "" }) {
+  if (verified === "none") return "not verified: anyone may have answered";
+  if (verified === "pin") return "the pinned one";
+  const basis = { chain: "as on the chain", ca: "from a public CA, for the provider’s host" }[verified];
+  if (!basis) return "";
+  const [, equal, all] = trust.match(/^quorum=(\d+)\/(\d+)$/) ?? [];
+  const known = equal
+    ? `${equal} of ${all} chain nodes agree`
+    : {
+        proven: "proven by the chain’s validators",
+        "one-node": "one chain node says so",
+        operator: "the bridge’s operator named the host",
+      }[trust];
+  return known ? `${basis}; ${known}` : basis;
+}
+
 function identity(address, status, about) {
   const facts = [
     ["Method", about.method === "rest" ? "REST" : "gRPC"],
     ["Endpoint", about.endpoint],
     ["Version", about.providerVersion],
+    ["Certificate", certificate(about)],
     ["Host names", (status.publicHostnames ?? []).join(", ")],
   ];
   return el(

@@ -42,6 +42,7 @@ test("shows the status of the entered provider", async () => {
   const text = await status.innerText();
   expect(text).toContain(stage.fake.ready.provider);
   expect(text).toContain("gRPC");
+  expect(text).toContain("as on the chain; one chain node says so");
   const held = await stage.fake.status();
   expect(await status.locator(".figures").innerText()).toContain(
     String(held.cluster.leases.active),

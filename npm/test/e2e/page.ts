@@ -27,6 +27,7 @@ export interface Result {
   method?: string;
   endpoint?: string;
   providerVersion?: string;
+  trust?: string;
   /** How long the call took, in milliseconds. */
   took: number;
 }

@@ -29,6 +29,7 @@ describe.each<[Flavour, boolean]>([
       method: "grpc",
       endpoint: stage.fake.ready.grpc.replace("127.0.0.1", "localhost"),
       verified: "chain",
+      trust: "one-node",
     });
     expect(result.providerVersion).toMatch(/^v?\d+\.\d+\.\d+/);
 
@@ -71,10 +72,33 @@ test("an unverified status says so", async () => {
     const page = await other.dashboard();
     const options = { insecure: true, retries: 0 };
     const result = await getProviderStatus(page, stage.fake.ready.provider, options);
-    expect(result, other.errors()).toMatchObject({ status: "success", verified: "none" });
+    expect(result, other.errors()).toMatchObject({
+      status: "success",
+      verified: "none",
+      trust: "none",
+    });
   } finally {
     await stage.fake.setCertificate("valid");
   }
+});
+
+// The test server's chain node answers over RPC and REST, so it can be two nodes.
+test("a page learns how many chain nodes agreed, of a result and of a stream", async () => {
+  const { provider, chainRpc } = stage.fake.ready;
+  await using other = await stage.withNewBridge("--chain-rest", chainRpc);
+  const page = await other.dashboard();
+  const result = await getProviderStatus(page, provider);
+  expect(result, other.errors()).toMatchObject({ status: "success", trust: "quorum=2/2" });
+  const routes = await page.evaluate(async (provider) => {
+    const stream = client.streamProviderStatus(provider);
+    const before = stream.route;
+    for await (const _ of stream) break;
+    return { before, after: stream.route };
+  }, provider);
+  expect(routes).toEqual({
+    before: undefined,
+    after: expect.objectContaining({ method: "grpc", verified: "chain", trust: "quorum=2/2" }),
+  });
 });
 
 // bridge/protocol_test.go has the whole table, with a plain gRPC-Web client.
