@@ -57,6 +57,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&o.LogChunk, "log-chunk", 0, "length of the pieces of log in a gRPC message in `bytes`, about;\n1 is a message a line, 0 a mixture")
 	flags.Uint64Var(&o.Seed, "seed", 1, "decides addresses, status and logs")
 	flags.IntVar(&o.Providers, "providers", 1, "how many providers to be")
+	flags.IntVar(&o.ChainNodes, "chain-nodes", 1, "how many nodes the chain has; --chain is the address of the first")
+	var lies list
+	flags.Var(&lies, "chain-lie", "`NODE:LIE`, a lie that a node of the chain tells, such as 2:forged-host; may be repeated")
+	flags.BoolVar(&o.Impostor, "impostor", false, "run a provider that has the first one's address and another key, to which lies\nlead; --chain-lie implies it")
 	flags.IntVar(&o.ChainHistory, "chain-history", fake.DefaultChainHistory, "how many blocks the chain has from before the start")
 	flags.DurationVar(&o.PingInterval, "ping-interval", fake.DefaultPingInterval, "how often a WebSocket is pinged")
 	flags.StringVar(&o.State, "state", "", "`folder` that keeps addresses, certificates and logs, so that a testserver that\nwas killed and is started again is the same")
@@ -67,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "Usage: testserver [flags]")
 		flags.PrintDefaults()
-		fmt.Fprintf(stderr, "\nFaults:\n%s", fake.FaultHelp())
+		fmt.Fprintf(stderr, "\nFaults:\n%s\nLies of chain nodes:\n%s", fake.FaultHelp(), fake.ChainLieHelp())
 	}
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -81,6 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o.TEE = fake.TEE(*tee)
 	o.LeaseRPC = fake.Dialect(*dialect)
 	o.Faults = faults
+	o.ChainLies = lies
 	if *replicas > maxReplicas {
 		return fmt.Errorf("replicas %d: want 0 to %d", *replicas, maxReplicas)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	"akash-provider-web/testserver/fake/comet"
 )
 
@@ -45,6 +46,9 @@ type blockchain struct {
 	genesis time.Time
 	history int
 	kept    int // blocks from after the start
+	// former is what the chain has of a provider in the first half of its past: another
+	// host, and a certificate that is revoked from then on. nil is nothing.
+	former *former
 
 	mu     sync.Mutex
 	blocks []*block // without gaps
@@ -56,6 +60,7 @@ type block struct {
 	comet.Block
 	voted time.Time
 	state *state
+	proof *state // that proofs are about, in a lie; nil is state
 }
 
 func newBlockchain(seed uint64, l *ledger, genesis time.Time, history int) *blockchain {
@@ -65,7 +70,9 @@ func newBlockchain(seed uint64, l *ledger, genesis time.Time, history int) *bloc
 // view is what the chain has at a time: the kept blocks.
 type view struct {
 	chain  *blockchain
+	base   int64 // the height of the first block
 	blocks []*block
+	sets   func(height int64) comet.Validators // of a lie; nil is the chain's
 }
 
 // now makes the blocks that are due and returns the chain.
@@ -97,7 +104,7 @@ func (b *blockchain) now() view {
 	if extra := len(b.blocks) - b.kept - b.history; extra > 0 {
 		b.blocks = slices.Clone(b.blocks[extra:])
 	}
-	return view{b, b.blocks}
+	return view{chain: b, base: b.blocks[0].Header.Height, blocks: b.blocks}
 }
 
 func (b *blockchain) last() *block { return b.blocks[len(b.blocks)-1] }
@@ -112,11 +119,49 @@ func (b *blockchain) begin() {
 		Hash:  b.hash("block before", height),
 		Parts: comet.PartSetHeader{Total: 1, Hash: b.hash("parts before", height)},
 	}, b.hash("commit before", height), b.hash("state before", height))
-	b.add(header, nil, voted, state.next(height, r, changes))
-	for range b.history {
-		voted = voted.Add(blockTime)
-		b.append(voted, r, nil)
+	before, since := r, []change(nil)
+	if b.former != nil {
+		var then []change
+		before, then, since = b.former.apply(r)
+		changes = append(changes, then...)
 	}
+	b.add(header, nil, voted, state.next(height, before, changes))
+	for i := range b.history {
+		voted = voted.Add(blockTime)
+		switch {
+		case i < b.history/2:
+			b.append(voted, before, nil)
+		case i == b.history/2:
+			b.append(voted, r, since)
+		default:
+			b.append(voted, r, nil)
+		}
+	}
+}
+
+// former is what a provider's records were once.
+type former struct {
+	provider    *providerv1beta4.Provider
+	certificate chainCertificate
+}
+
+// apply returns the records of that time, the changes that lead to them, and those that
+// lead back.
+func (f *former) apply(now records) (then records, there, back []change) {
+	then = now.clone()
+	for _, p := range now.providers {
+		if p.GetOwner() == f.provider.GetOwner() {
+			back = append(back, providerChange(p))
+		}
+	}
+	for _, c := range now.certificates {
+		if compareCertificates(c, f.certificate) == 0 {
+			back = append(back, certificateChanges(c)...)
+		}
+	}
+	then.register(f.provider)
+	then.publish(f.certificate)
+	return then, append(certificateChanges(f.certificate), providerChange(f.provider)), back
 }
 
 // append makes the block after the last one.
@@ -199,11 +244,11 @@ func (b *blockchain) validators(height int64) comet.Validators {
 	return b.sets[epoch]
 }
 
-func (v view) first() int64 { return v.blocks[0].Header.Height }
+func (v view) first() int64 { return v.base }
 
 func (v view) latest() *block { return v.blocks[len(v.blocks)-1] }
 
-func (v view) height() int64 { return v.latest().Header.Height }
+func (v view) height() int64 { return v.base + int64(len(v.blocks)) - 1 }
 
 // block returns the block of a height, nil if there is none.
 func (v view) block(height int64) *block {
@@ -215,6 +260,9 @@ func (v view) block(height int64) *block {
 
 // validators returns the validator set of a height.
 func (v view) validators(height int64) comet.Validators {
+	if v.sets != nil {
+		return v.sets(height)
+	}
 	v.chain.mu.Lock()
 	defer v.chain.mu.Unlock()
 	return v.chain.validators(height)

@@ -70,11 +70,23 @@ func (l *ledger) take() (records, []change) {
 	defer l.mu.Unlock()
 	changes := l.pending
 	l.pending = nil
+	return l.records.clone(), changes
+}
+
+// clone returns a copy.
+func (r *records) clone() records {
 	return records{
-		providers:    slices.Clone(l.records.providers),
-		certificates: slices.Clone(l.records.certificates),
-		accounts:     maps.Clone(l.records.accounts),
-	}, changes
+		providers:    slices.Clone(r.providers),
+		certificates: slices.Clone(r.certificates),
+		accounts:     maps.Clone(r.accounts),
+	}
+}
+
+// plant records changes of stores that no query reads.
+func (l *ledger) plant(changes []change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = append(l.pending, changes...)
 }
 
 // changed reports whether there are changes that no block has yet.

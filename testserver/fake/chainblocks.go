@@ -21,7 +21,7 @@ func (n *chainNode) at(v view, p rpcParams) (*block, *rpcError) {
 
 // commit returns a block's header and its signatures.
 func (n *chainNode) commit(p rpcParams) (any, *rpcError) {
-	v := n.chain.now()
+	v := n.view()
 	b, err := n.at(v, p)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (n *chainNode) commit(p rpcParams) (any, *rpcError) {
 
 // header returns a block's header.
 func (n *chainNode) header(p rpcParams) (any, *rpcError) {
-	b, err := n.at(n.chain.now(), p)
+	b, err := n.at(n.view(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (n *chainNode) header(p rpcParams) (any, *rpcError) {
 
 // block returns a block, which has no transactions.
 func (n *chainNode) block(p rpcParams) (any, *rpcError) {
-	b, err := n.at(n.chain.now(), p)
+	b, err := n.at(n.view(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ const (
 // validators returns a page of the validator set of a height, which is also known for the
 // next block.
 func (n *chainNode) validators(p rpcParams) (any, *rpcError) {
-	v := n.chain.now()
+	v := n.view()
 	height := v.height() + 1
 	given, err := p.integer("height")
 	if err != nil {

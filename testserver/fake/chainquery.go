@@ -63,7 +63,7 @@ func (n *chainNode) query(p rpcParams) (any, *rpcError) {
 	if height == nil {
 		height = new(int64)
 	}
-	answer, refused := n.answer(n.chain.now(), path, data, *height, prove)
+	answer, refused := n.answer(n.view(), path, data, *height, prove)
 	if refused != nil {
 		answer = &queryResponse{Code: refused.code, Log: refused.log, Codespace: "sdk"}
 	}
@@ -81,7 +81,7 @@ func (n *chainNode) answer(v view, path string, data []byte, height int64, prove
 	}
 	at := v.block(height)
 	if name, ok := strings.CutPrefix(path, "/store/"); ok {
-		return queryStore(at, name, data, height, prove)
+		return n.queryStore(at, name, data, height, prove)
 	}
 	if at == nil {
 		return nil, &abciError{abciInvalidRequest, "failed to load state at height: version does not exist: invalid request"}
@@ -95,7 +95,7 @@ func (n *chainNode) answer(v view, path string, data []byte, height int64, prove
 
 // queryStore answers a query of a store's entry after a block, which is nil if the node
 // does not have its state.
-func queryStore(at *block, path string, key []byte, height int64, prove bool) (*queryResponse, *abciError) {
+func (n *chainNode) queryStore(at *block, path string, key []byte, height int64, prove bool) (*queryResponse, *abciError) {
 	name, method, _ := strings.Cut(path, "/")
 	if _, ok := storeIndex(name); !ok {
 		return nil, &abciError{abciUnknownRequest, "no such store: " + name + ": unknown request"}
@@ -115,7 +115,10 @@ func queryStore(at *block, path string, key []byte, height int64, prove bool) (*
 	value, _ := at.state.tree(name).Get(key)
 	answer := &queryResponse{Key: key, Value: value, Height: comet.Int(height)}
 	if prove {
-		answer.ProofOps = at.state.prove(name, key)
+		answer.ProofOps = at.proven().prove(name, key)
+	}
+	if told := n.told(); told != nil && told.query != nil {
+		told.query(told, &storeQuery{store: name, key: key, at: at, answer: answer})
 	}
 	return answer, nil
 }

@@ -49,7 +49,7 @@ func (n *chainNode) rest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v, ok := n.restBlocks(r); ok {
-		json.NewEncoder(w).Encode(v)
+		json.NewEncoder(w).Encode(n.shown("rest", v))
 		return
 	}
 	v, refused := n.restView(r)
@@ -59,7 +59,7 @@ func (n *chainNode) rest(w http.ResponseWriter, r *http.Request) {
 	}
 	if refused == nil {
 		w.Header().Set("Grpc-Metadata-X-Cosmos-Block-Height", strconv.FormatInt(v.Header.Height, 10))
-		json.NewEncoder(w).Encode(answer)
+		json.NewEncoder(w).Encode(n.shown("rest", answer))
 		return
 	}
 	as := gatewayCodes[refused.code]
@@ -70,7 +70,7 @@ func (n *chainNode) rest(w http.ResponseWriter, r *http.Request) {
 // restView returns the block whose state answers a request: the latest, or that of the
 // height in a header.
 func (n *chainNode) restView(r *http.Request) (*block, *abciError) {
-	v := n.chain.now()
+	v := n.view()
 	text := r.Header.Get("X-Cosmos-Block-Height")
 	if text == "" {
 		return v.latest(), nil

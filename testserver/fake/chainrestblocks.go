@@ -18,7 +18,7 @@ func (n *chainNode) restBlocks(r *http.Request) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	v := n.chain.now()
+	v := n.view()
 	switch route {
 	case "node_info":
 		return n.restNodeInfo(), true

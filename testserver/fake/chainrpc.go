@@ -51,14 +51,6 @@ func internalError(err error) *rpcError {
 	return &rpcError{rpcInternalError, "Internal error", err.Error()}
 }
 
-// chainNode is a node of the chain with the CometBFT RPC and, on the same port, the REST
-// API of the Cosmos SDK.
-type chainNode struct {
-	chain    *blockchain
-	faults   faults
-	counters *counters
-}
-
 // rpcMethods are the methods with their parameters, which a GET names and a POST may give
 // in this order.
 var rpcMethods = map[string]struct {
@@ -76,6 +68,14 @@ var rpcMethods = map[string]struct {
 
 // ServeHTTP implements http.Handler.
 func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if told := n.told(); told != nil && told.serve != nil {
+		told.serve(told, w, r, http.HandlerFunc(n.serve))
+		return
+	}
+	n.serve(w, r)
+}
+
+func (n *chainNode) serve(w http.ResponseWriter, r *http.Request) {
 	route := "chain " + r.URL.Path
 	defer n.counters.open(r.Context(), route)()
 	if delay, ok := n.faults.delay(FaultChainSlow); ok && !sleep(r.Context(), delay) {
@@ -107,6 +107,7 @@ func (n *chainNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	response := rpcResponse{JSONRPC: "2.0", ID: json.RawMessage("-1")}
 	response.Result, response.Error = method.call(n, uriParams(r, method.params))
+	response.Result = n.shown(r.URL.Path[1:], response.Result)
 	if response.Error != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
@@ -158,13 +159,14 @@ func (n *chainNode) call(r rpcRequest) rpcResponse {
 			break
 		}
 		response.Result, response.Error = method.call(n, params)
+		response.Result = n.shown(r.Method, response.Result)
 	}
 	return response
 }
 
 // status describes the node and its latest block.
 func (n *chainNode) status(rpcParams) (any, *rpcError) {
-	v := n.chain.now()
+	v := n.view()
 	first, latest := v.blocks[0].Header, v.latest().Header
 	key := derive(n.chain.seed, "node key")
 	return map[string]any{

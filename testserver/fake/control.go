@@ -154,11 +154,42 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return nil
 	})
+	// POST /fault?name=&node= and DELETE /fault?name=&node=: without a node, a chain's
+	// fault is that of all.
 	handle("POST /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		if r.URL.Query().Has("node") {
+			return onNode(r, s.SetChainFault)
+		}
 		return s.SetFault(r.URL.Query().Get("name"), r.FormValue("provider"))
 	})
 	handle("DELETE /fault", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		if r.URL.Query().Has("node") {
+			return onNode(r, s.ClearChainFault)
+		}
 		return s.ClearFault(r.URL.Query().Get("name"), r.FormValue("provider"))
+	})
+	// GET /lies lists what nodes of the chain can lie about, POST /lie?name=&node= makes one
+	// lie, and DELETE /lie?node= makes it honest. The first node is 1.
+	handle("GET /lies", func(w http.ResponseWriter, _ *http.Request, _ *provider) error {
+		return answer(w, ChainLies())
+	})
+	handle("POST /lie", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		return onNode(r, func(node int, name string) error { return s.SetChainLie(node, ChainLie(name)) })
+	})
+	handle("DELETE /lie", func(_ http.ResponseWriter, r *http.Request, _ *provider) error {
+		return onNode(r, func(node int, _ string) error { return s.SetChainLie(node, "") })
+	})
+	// POST /hijack and DELETE /hijack: whether the provider's true record names the
+	// impostor's host.
+	handle("POST /hijack", func(http.ResponseWriter, *http.Request, *provider) error { return s.Hijack(true) })
+	handle("DELETE /hijack", func(http.ResponseWriter, *http.Request, *provider) error { return s.Hijack(false) })
+	// GET /visits: what reached the impostor.
+	handle("GET /visits", func(w http.ResponseWriter, _ *http.Request, _ *provider) error {
+		visits, err := s.Visits()
+		if err != nil {
+			return err
+		}
+		return answer(w, visits)
 	})
 	// POST /answer?path=SUFFIX&status=CODE answers REST requests with a matching path
 	// with the status and the body, until DELETE /answer?path=SUFFIX.
@@ -282,6 +313,16 @@ func (s *Server) controlHandler() http.Handler {
 		return answer(w, map[string]string{"certPem": string(c.pem), "keyPem": string(c.keyPEM)})
 	})
 	return mux
+}
+
+// onNode calls a function with the node and the name of a request.
+func onNode(r *http.Request, call func(node int, name string) error) error {
+	query := r.URL.Query()
+	node, err := strconv.Atoi(cmp.Or(query.Get("node"), "1"))
+	if err != nil {
+		return fmt.Errorf("node %q: want a number", query.Get("node"))
+	}
+	return call(node, query.Get("name"))
 }
 
 // makeToken creates a token: alg=ES256K|ES256KADR36, life and start (durations from

@@ -90,6 +90,15 @@ type Options struct {
 	// ever read. Faults, status and manifest are as at the first start. "" stores
 	// nothing. It requires a single provider.
 	State string
+	// ChainNodes is the number of nodes of the chain; 0 is one. Only the first one is at
+	// Chain.
+	ChainNodes int
+	// ChainLies are lies that nodes of the chain tell from the start, as NODE:LIE with
+	// nodes from 1 on. ChainLieHelp lists them.
+	ChainLies []string
+	// Impostor starts a further provider that has the first one's address and a key and
+	// host of its own, for nodes that lie to lead to. ChainLies imply it.
+	Impostor bool
 	// ChainHistory is the number of the chain's blocks before the start; 0 is
 	// DefaultChainHistory.
 	ChainHistory int
@@ -137,6 +146,10 @@ type Ready struct {
 	Control        string `json:"control"`    // URL
 	// CAFile holds the authority's certificate, PEM, with Options.CA.
 	CAFile string `json:"caFile,omitempty"`
+	// ChainNodes lists all nodes where there are more than one.
+	ChainNodes []ChainNodeInfo `json:"chainNodes,omitempty"`
+	// Impostor has the addresses of the impostor, with Options.Impostor.
+	Impostor *Endpoints `json:"impostor,omitempty"`
 	// Providers lists all providers where there are more than one.
 	Providers []ProviderInfo `json:"providers,omitempty"`
 }
@@ -153,9 +166,10 @@ type Server struct {
 	tenant, stranger account
 	authority        *authority // nil without Options.CA
 	ledger           *ledger
-	chainListener    *listener
-	chainNode        *chainNode
+	chain            *blockchain
+	nodes            []*chainNode
 	providers        []*provider
+	impostor         *provider      // nil without Options.Impostor
 	web              []*http.Server // chain and control
 	goers            chan struct{}  // closed when the web servers have ended
 }
@@ -167,6 +181,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	o.LogBytes = cmp.Or(o.LogBytes, DefaultLogBytes)
 	o.Providers = cmp.Or(o.Providers, 1)
 	o.PingInterval = cmp.Or(o.PingInterval, DefaultPingInterval)
+	o.ChainNodes = cmp.Or(o.ChainNodes, 1)
+	o.Impostor = o.Impostor || len(o.ChainLies) > 0
 	o.ChainHistory = cmp.Or(o.ChainHistory, DefaultChainHistory)
 	if len(o.Services) == 0 {
 		o.Services = DefaultServices
@@ -206,6 +222,7 @@ func (o *Options) check() ([]version, error) {
 		{"log bytes", o.LogBytes, 1, maxLogBytes},
 		{"log chunk", o.LogChunk, 0, maxLogBytes},
 		{"providers", o.Providers, 1, maxProviders},
+		{"chain nodes", o.ChainNodes, 1, maxChainNodes},
 		{"chain history", o.ChainHistory, 1, maxChainHistory},
 	} {
 		if limit.value < limit.low || limit.value > limit.high {
@@ -274,36 +291,42 @@ func (s *Server) start(versions []version) error {
 	if err := s.issueCredentials(); err != nil {
 		return err
 	}
-	chain, err := s.store.listen(cmp.Or(s.options.Chain, loopback))
+	s.chain = newBlockchain(s.options.Seed, s.ledger, genesis, s.options.ChainHistory)
+	if err := s.addImpostor(versions[0], texts); err != nil {
+		return err
+	}
+	servers, err := s.addNodes()
 	if err != nil {
-		return fmt.Errorf("chain: %w", err)
+		return err
 	}
 	control, err := s.store.listen(cmp.Or(s.options.Control, loopback))
 	if err != nil {
-		chain.Close()
+		for _, one := range servers {
+			one.listener.Close()
+		}
 		return fmt.Errorf("control: %w", err)
 	}
-	s.chainListener = newListener(chain, nil)
+	s.serve(append(servers, webServer{control, s.controlHandler()})...)
 	first := s.providers[0]
-	s.chainNode = &chainNode{chain: newBlockchain(s.options.Seed, s.ledger, genesis, s.options.ChainHistory), counters: first.counters}
-	s.serve(
-		webServer{s.chainListener, s.chainNode},
-		webServer{control, s.controlHandler()},
-	)
 	s.ready.Endpoints = first.endpoints()
 	s.ready.Lease = first.work.lease
 	for _, service := range s.options.Services {
 		s.ready.Services = append(s.ready.Services, service.Name)
 	}
 	s.ready.CertSHA256 = first.certificate().sha256
-	s.ready.ChainRPC = "http://" + chain.Addr().String()
+	s.ready.ChainRPC = s.nodes[0].url()
 	s.ready.Control = "http://" + control.Addr().String()
 	err = s.store.change(func(k *kept) {
 		k.REST, k.GRPC = s.ready.REST, s.ready.GRPC
-		k.Chain, k.Control = chain.Addr().String(), control.Addr().String()
+		k.Chain, k.Control = s.nodes[0].listener.Addr().String(), control.Addr().String()
 	})
 	if err != nil {
 		return err
+	}
+	for _, text := range s.options.ChainLies {
+		if err := s.startLie(text); err != nil {
+			return err
+		}
 	}
 	for _, text := range s.options.Faults {
 		name, delay, err := parseFault(text)
@@ -348,35 +371,18 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 		sum := derive(s.options.Seed, "provider", i)
 		seed = mix(uint64(i) ^ uint64(sum[0])<<24 ^ s.options.Seed)
 	}
-	p := &provider{
-		server:   s,
-		seed:     seed,
-		account:  newAccount(s.options.Seed, "provider", i),
-		version:  v,
-		dialect:  s.options.LeaseRPC,
-		ledger:   s.ledger,
-		counters: newCounters(),
-		wires:    map[*wire]struct{}{},
-	}
-	p.sidecar.tee, p.sidecar.seed = s.options.TEE, seed
-	lease := Lease{
+	account := newAccount(s.options.Seed, "provider", i)
+	p, err := s.newProvider(account, seed, v, Lease{
 		Owner:    s.tenant.address,
 		DSeq:     20_000_000 + mix(s.options.Seed)%1_000_000 + uint64(i),
 		GSeq:     1,
 		OSeq:     1,
-		Provider: p.address(),
-	}
-	now := time.Now()
-	inv := newInventory(seed, "provider.localhost")
-	inv.changed = now
-	p.board = newBoard(inv)
-	p.logs = newLogbook(seed, s.options.LogRate, s.options.LogBytes, texts)
-	p.work = newWorkload(seed, lease, s.options.Services, p.logs)
-	if err := s.begin(p); err != nil {
+		Provider: account.address,
+	}, texts)
+	if err != nil {
 		return err
 	}
-	var err error
-	if p.order, err = newDeployment(s.options.Services); err != nil {
+	if err := s.begin(p); err != nil {
 		return err
 	}
 	rest, grpc, err := s.listen(i, v.servesGRPC())
@@ -391,6 +397,29 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	s.ledger.open(p.account, true)
 	s.ledger.register(providerRecord(p.address(), p.hostURI))
 	return nil
+}
+
+// newProvider returns a provider without certificate, logs and ports.
+func (s *Server) newProvider(a account, seed uint64, v version, lease Lease, texts *[bodies]string) (*provider, error) {
+	p := &provider{
+		server:   s,
+		seed:     seed,
+		account:  a,
+		version:  v,
+		dialect:  s.options.LeaseRPC,
+		ledger:   s.ledger,
+		counters: newCounters(),
+		wires:    map[*wire]struct{}{},
+	}
+	p.sidecar.tee, p.sidecar.seed = s.options.TEE, seed
+	inv := newInventory(seed, "provider.localhost")
+	inv.changed = time.Now()
+	p.board = newBoard(inv)
+	p.logs = newLogbook(seed, s.options.LogRate, s.options.LogBytes, texts)
+	p.work = newWorkload(seed, lease, s.options.Services, p.logs)
+	var err error
+	p.order, err = newDeployment(s.options.Services)
+	return p, err
 }
 
 // begin creates a provider's certificate and initial logs, or restores stored ones.
@@ -590,11 +619,11 @@ func (s *Server) ClearFault(fault, provider string) error {
 		return err
 	}
 	if name.onChain() {
-		s.chainNode.faults.remove(name)
-		if name == FaultChainDown {
-			return s.chainListener.open()
+		var errs []error
+		for _, n := range s.nodes {
+			errs = append(errs, n.clearFault(name))
 		}
-		return nil
+		return errors.Join(errs...)
 	}
 	var errs []error
 	for _, p := range which {
@@ -605,9 +634,8 @@ func (s *Server) ClearFault(fault, provider string) error {
 
 func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) error {
 	if name.onChain() {
-		s.chainNode.faults.put(name, delay)
-		if name == FaultChainDown {
-			s.chainListener.shut()
+		for _, n := range s.nodes {
+			n.setFault(name, delay)
 		}
 		return nil
 	}
@@ -618,10 +646,13 @@ func (s *Server) setFault(name Fault, delay time.Duration, which []*provider) er
 	return errors.Join(errs...)
 }
 
-// find returns the provider with an address, or all if it is "".
+// find returns the provider with an address, the impostor, or all providers if it is "".
 func (s *Server) find(address string) ([]*provider, error) {
 	if address == "" {
 		return s.providers, nil
+	}
+	if address == impostorName && s.impostor != nil {
+		return []*provider{s.impostor}, nil
 	}
 	for _, p := range s.providers {
 		if p.address() == address {
@@ -636,6 +667,9 @@ func (s *Server) Close() error {
 	s.cancel()
 	for _, p := range s.providers {
 		p.close()
+	}
+	if s.impostor != nil {
+		s.impostor.close()
 	}
 	for _, server := range s.web {
 		server.Close()

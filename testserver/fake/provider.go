@@ -69,8 +69,11 @@ type provider struct {
 	closed  bool
 	made    int // certificates so far
 	serving *certificate
-	crashed bool
-	wires   map[*wire]struct{}
+	theft   *theft // of the impostor
+
+	accepted *atomic.Int64 // connections, of the impostor
+	crashed  bool
+	wires    map[*wire]struct{}
 }
 
 func (p *provider) address() string { return p.account.address }
@@ -236,7 +239,7 @@ func (p *provider) clearFault(name Fault) error {
 func (p *provider) setCertificate(kind CertificateKind) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.swapCertificate(kind); err != nil {
+	if err := p.swapCertificate(kind); err != nil || p == p.server.impostor {
 		return err
 	}
 	return p.server.store.change(func(k *kept) {
