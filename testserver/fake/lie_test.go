@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"testing"
 
+	"akash-provider-web/testserver/fake"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"akash-provider-web/testserver/fake"
 )
 
 // hostAt returns the host that a node names to a client that believes everything.
