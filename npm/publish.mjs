@@ -39,8 +39,8 @@ if (provenance && built && built !== repository) {
 const from = resolve(values.from ?? join(root, "bin/npm"));
 if (!values.from) {
   rmSync(from, { recursive: true, force: true });
-  // The flags of a make that runs this are not for the one that packs.
-  const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...rest } = env;
+  // The flags and variables of a make that runs this are not for the one that packs.
+  const { MAKEFLAGS, MFLAGS, MAKELEVEL, MAKEOVERRIDES, ...rest } = env;
   execFileSync("make", ["-C", root, "npm-packages"], {
     stdio: "inherit",
     env: { ...rest, REPOSITORY: repository ?? "" },

@@ -108,6 +108,12 @@ async function request(url: URL, { fetch, integrity }: ModuleSource): Promise<Re
         cause,
       );
     }
+    if (url.protocol === "file:") {
+      throw unavailable(
+        `cannot load ${url}: fetch does not read files. In Node import "akash-provider-web", or its node.js in place of index.js; open a page over http, and not as a file`,
+        cause,
+      );
+    }
     const hint = integrity ? "and of the same version as the script" : "where wasmUrl says";
     throw unavailable(`cannot load ${url}: is it ${hint}?`, cause);
   }

@@ -80,6 +80,15 @@ export interface TestProviderOptions {
    */
   faults?: Fault[];
   /**
+   * Whether `shell`, `exec`, `uploadFile` and `downloadFile` run real programs of this
+   * machine, as the user of this process and in an empty folder for each replica. They are
+   * **not confined** to that folder. Default: false; every command then fails with `command
+   * execution failed`.
+   *
+   * @example true
+   */
+  shell?: boolean;
+  /**
    * The origins whose pages may call the bridge. Default: pages on localhost, on any
    * port.
    *
@@ -235,6 +244,7 @@ function testserverArgs(options: TestProviderOptions): string[] {
   const args = Object.entries(flags).flatMap(([flag, value]) =>
     value === undefined ? [] : [flag, `${value}`],
   );
+  if (options.shell) args.push("--shell");
   const faults = (options.faults ?? []).flatMap((fault) => ["--fault", fault]);
   return [...args, ...faults, ...(options.testserverArgs ?? [])];
 }
@@ -401,6 +411,11 @@ export class TestProvider {
   /** The requests that the provider received, in order. */
   requests(): Promise<SeenRequest[]> {
     return this.#api.get("/requests");
+  }
+
+  /** The number of running processes of `shell` and `exec`, with the option `shell`. */
+  async processes(): Promise<number> {
+    return (await this.#api.get<{ running: number }>("/shells")).running;
   }
 
   /** Sets a fault, at one provider or at all. */

@@ -305,6 +305,12 @@ test("the README's test with Vitest works as it stands", async () => {
   expect(output).toMatch(/1 passed/);
 });
 
+test("the documented command runs as it stands", async () => {
+  const code = example("ts", "shell: true", "npm/docs/testing.md");
+  await writeFile(join(project, "exec.js"), code);
+  expect(await run("exec.js")).toBe("hello\n\n");
+});
+
 test("the documented test with Playwright works as it stands", async () => {
   await writeFile(
     join(project, "page.spec.ts"),

@@ -81,3 +81,12 @@ test("nothing is loaded if an option has the wrong type", async () => {
   await expect(createClient({ bridgeUrl, retries: -1 })).rejects.toThrow(TypeError);
   expect(fetch).not.toHaveBeenCalled();
 });
+
+test("the browser's entry in Node says which entry to import", async () => {
+  const wasmUrl = new URL("../../dist/akash-provider-web.wasm", import.meta.url);
+  await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toMatchObject({
+    name: "ProviderError",
+    code: "UNAVAILABLE",
+    message: expect.stringMatching(/file:.*In Node import "akash-provider-web", or its node\.js/),
+  });
+});
