@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"akash-provider-web/bridge/chain"
+	"akash-provider-web/bridge/chain/light"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/internal/settings"
 	"akash-provider-web/bridge/limit"
@@ -35,8 +36,10 @@ type config struct {
 
 	chainRPC    []string
 	chainREST   []string
-	chainQuorum int               // 0 for the default
-	chainID     string            // "" for the chain of most nodes
+	chainQuorum int    // 0 for the default
+	chainID     string // "" for the chain of most nodes
+	chainTrust  string // HEIGHT:HASH[:PERIOD]; "" for none
+	trustFile   string
 	providers   map[string]string // host URIs by address
 	grpcPorts   []uint16
 
@@ -142,6 +145,8 @@ func (c *config) define(flags *settings.Set) {
 	})
 	flags.IntVar(&c.chainQuorum, "chain-quorum", 0, "`NUMBER` of chain nodes that must give the same answer before it is believed;\n0 means 2, and 1 if there is one node")
 	flags.StringVar(&c.chainID, "chain-id", "", "`ID` of the chain; nodes of another one are not asked\n(default "+defaultChainID+" for the default nodes, otherwise the chain of most nodes)")
+	flags.StringVar(&c.chainTrust, "chain-trust", "", "`HEIGHT:HASH[:PERIOD]` of a block that you trust: the chain's answers are then proven\nfrom it. REST nodes cannot prove theirs and are not asked. PERIOD, default 14d, is how\nlong a block is trusted, and must be shorter than validators' stakes stay bonded")
+	flags.StringVar(&c.trustFile, "chain-trust-file", "", "`FILE` that keeps the newest verified block, from which the bridge goes on when it\nstarts again")
 	flags.List("provider", "`ADDRESS=HOST_URI` of a provider, used instead of the chain's record; repeatable", func(v string) error {
 		address, uri, ok := strings.Cut(v, "=")
 		if !ok {
@@ -204,7 +209,7 @@ func (c *config) define(flags *settings.Set) {
 
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
 	// What reloads.apply changes.
-	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
+	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
 }
 
 // parseConfig reads the settings from the command line, the environment, which has the
@@ -249,6 +254,12 @@ func redactURL(text string) string {
 // chain returns the options of the chain, and whether the operator chose its nodes.
 func (c *config) chain() (o chain.Options, chosen bool) {
 	o = chain.Options{Nodes: c.chainRPC, RESTNodes: c.chainREST, Quorum: c.chainQuorum, ChainID: c.chainID}
+	if c.proves() {
+		o.Trust, o.TrustFile = new(light.Trust), c.trustFile
+		if c.chainTrust != "" {
+			*o.Trust, _ = light.ParseTrust(c.chainTrust) // checked before
+		}
+	}
 	if len(o.Nodes)+len(o.RESTNodes) > 0 {
 		return o, true
 	}
@@ -268,6 +279,9 @@ func (c *config) limits() limit.Options {
 	}
 }
 
+// proves reports whether answers of the chain are proven.
+func (c *config) proves() bool { return c.chainTrust != "" || c.trustFile != "" }
+
 // check validates what the flags' own parsers do not.
 func (c *config) check() error {
 	var wrong []error
@@ -281,7 +295,22 @@ func (c *config) check() error {
 		refuse("tls-key", ": want --tls-cert, too")
 	}
 	o, _ := c.chain()
-	if nodes := len(o.Nodes) + len(o.RESTNodes); c.chainQuorum < 0 || c.chainQuorum > nodes {
+	nodes := len(o.Nodes) + len(o.RESTNodes)
+	if c.proves() {
+		nodes = len(o.Nodes)
+	}
+	if c.chainTrust != "" {
+		if _, err := light.ParseTrust(c.chainTrust); err != nil {
+			refuse("chain-trust", " is %q: %v", c.chainTrust, err)
+		}
+	}
+	if c.proves() && nodes == 0 {
+		name := "chain-trust"
+		if c.chainTrust == "" {
+			name = "chain-trust-file"
+		}
+		refuse(name, ": want --chain-rpc, too, because the REST APIs of --chain-rest cannot prove answers")
+	} else if c.chainQuorum < 0 || c.chainQuorum > nodes {
 		refuse("chain-quorum", " is %d: want at least 1, and at most %d, the number of chain nodes", c.chainQuorum, nodes)
 	}
 	if c.maxStreams < 1 {

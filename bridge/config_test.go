@@ -46,7 +46,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_LISTEN":                 "127.0.0.1:1",
 		"AKASH_BRIDGE_CHAIN_RPC":              "http://a:1, http://b:2",
 		"AKASH_BRIDGE_CHAIN_REST":             "http://c:3",
-		"AKASH_BRIDGE_CHAIN_QUORUM":           "3",
+		"AKASH_BRIDGE_CHAIN_QUORUM":           "2",
 		"AKASH_BRIDGE_CHAIN_ID":               "sandbox-2",
 		"AKASH_BRIDGE_PROVIDER":               someProvider + "=https://p.example:8443",
 		"AKASH_BRIDGE_ALLOW_ORIGIN":           "https://a.example,https://b.example",
@@ -65,6 +65,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"AKASH_BRIDGE_DRAIN_DELAY":            "4s",
 		"AKASH_BRIDGE_DRAIN_TIMEOUT":          "3m",
 		"AKASH_BRIDGE_METRICS_LISTEN":         "127.0.0.1:2",
+		"AKASH_BRIDGE_CHAIN_TRUST":            "5:" + strings.Repeat("a", 64),
+		"AKASH_BRIDGE_CHAIN_TRUST_FILE":       "trust.json",
 		"AKASH_BRIDGE_LOG_FORMAT":             "json",
 	}), io.Discard)
 	require.NoError(t, err)
@@ -73,8 +75,10 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		listen: "127.0.0.1:1", metricsListen: "127.0.0.1:2", tlsCert: "c.pem", tlsKey: "k.pem",
 		chainRPC:     []string{"http://a:1", "http://b:2"},
 		chainREST:    []string{"http://c:3"},
-		chainQuorum:  3,
+		chainQuorum:  2,
 		chainID:      "sandbox-2",
+		chainTrust:   "5:" + strings.Repeat("a", 64),
+		trustFile:    "trust.json",
 		providers:    map[string]string{someProvider: "https://p.example:8443"},
 		grpcPorts:    []uint16{8444, 9444},
 		allowOrigins: []string{"https://a.example", "https://b.example"}, allowInsecure: true,
@@ -105,7 +109,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	var help bytes.Buffer
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "provider", "allow-origin", "allow-insecure", "allow-host-override",
+	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "provider", "allow-origin", "allow-insecure", "allow-host-override",
 		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
@@ -127,6 +131,13 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		{args: []string{"--chain-quorum", "6"}, text: "at most 5"},
 		{args: []string{"--chain-rpc", "https://a.example", "--chain-quorum", "2"}, text: "at most 1"},
 		{args: []string{"--chain-quorum", "-1"}, text: "--chain-quorum"},
+		{args: []string{"--chain-trust", "5"}, text: "want HEIGHT:HASH"},
+		{args: []string{"--chain-trust", "0:" + strings.Repeat("a", 64)}, text: "height"},
+		{args: []string{"--chain-trust", "5:abc"}, text: "64 hexadecimal digits"},
+		{args: []string{"--chain-trust", "5:" + strings.Repeat("a", 64) + ":21d"}, text: "less than the 21 days"},
+		{args: []string{"--chain-trust", "5:" + strings.Repeat("a", 64) + ":soon"}, text: "14d"},
+		{args: []string{"--chain-rest", "https://a.example", "--chain-trust", "5:" + strings.Repeat("a", 64)}, text: "want --chain-rpc, too"},
+		{args: []string{"--chain-rest", "https://a.example", "--chain-rest", "https://b.example", "--chain-rpc", "https://a.example", "--chain-quorum", "2", "--chain-trust", "5:" + strings.Repeat("a", 64)}, text: "at most 1"},
 		{args: []string{"--allow-origin", "example.com"}, text: "not an origin"},
 		{args: []string{"--allow-origin", "https://example.com/path"}, text: "not an origin"},
 		{args: []string{"--grpc-port", "0"}, text: "1 to 65535"},

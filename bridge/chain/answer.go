@@ -9,8 +9,12 @@ import (
 // Trust says how an answer of the chain is known, as in the akash-trust response header.
 type Trust string
 
-// OneNode means that one node gave the answer and was believed.
-const OneNode Trust = "one-node"
+const (
+	// OneNode means that one node gave the answer and was believed.
+	OneNode Trust = "one-node"
+	// Proven means that the answer was proven from a header that the operator trusts.
+	Proven Trust = "proven"
+)
 
 // quorumOf returns the Trust of an answer that equal nodes of all that are configured
 // gave, such as "quorum=2/3".

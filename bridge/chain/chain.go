@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/chain/light"
 	"akash-provider-web/bridge/rpcerror"
 )
 
@@ -103,6 +104,14 @@ type Options struct {
 	// ChainID is the id of the chain, such as akashnet-2. Nodes of other chains are not
 	// asked. "" means the chain that most nodes are of.
 	ChainID string
+	// Trust, if not nil, has answers proven from the header that it names, and the state
+	// that is kept in TrustFile; its zero value means the state in the file only. Nodes
+	// that cannot prove their answers are not asked, which are those of RESTNodes. Quorum
+	// nodes must have the same headers.
+	Trust *light.Trust
+	// TrustFile is the name of the file that keeps the verified state; "" keeps it in
+	// memory.
+	TrustFile string
 	// Check checks the nodes from the first query on, or from Start, at an interval.
 	// Nodes that are of another chain, out of sync or at another height than the others
 	// are not asked. Without it only Ready checks them.
@@ -129,6 +138,7 @@ type Client struct {
 	flights singleflight.Group
 	records cache[Record]
 	absent  cache[State]
+	light   *light.Client // nil if answers are not proven
 	close   context.CancelFunc
 	closed  context.Context
 
@@ -137,6 +147,7 @@ type Client struct {
 	judging sync.Mutex  // held while nodes are judged
 	learned string      // the chain id that most nodes have; guarded by judging
 
+	refreshed    atomic.Pointer[time.Time] // when the newest header was last asked for
 	mu           sync.Mutex
 	running      sync.WaitGroup // background work; guarded by mu against Close
 	disagreement time.Time      // when one was last logged
@@ -189,6 +200,11 @@ func New(o Options) (*Client, error) {
 	if err := errors.Join(add(o.Nodes, rpcAPI{}), add(o.RESTNodes, restAPI{})); err != nil {
 		return nil, err
 	}
+	if o.Trust != nil {
+		if err := c.prove(o); err != nil {
+			return nil, err
+		}
+	}
 	if c.quorum = o.Quorum; c.quorum == 0 {
 		c.quorum = min(2, len(c.nodes))
 	}
@@ -225,6 +241,9 @@ func (c *Client) background(work func()) bool {
 // few nodes answer and no earlier record is cached, and chainDisagreement if no quorum of
 // them agrees.
 func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
+	if err := c.forked(); err != nil {
+		return Record{}, err
+	}
 	now := c.now()
 	known, ok := c.records.get(address, now)
 	if ok && known.fresh(now) {
@@ -268,6 +287,9 @@ func (c *Client) freshProvider(ctx context.Context, address string) (Record, err
 // serial number. If there is none, its State is Absent, and err is nil. Valid
 // certificates are not cached here; the caller caches its decisions.
 func (c *Client) Certificate(ctx context.Context, owner, serial string) (Certificate, error) {
+	if err := c.forked(); err != nil {
+		return Certificate{}, err
+	}
 	key := owner + "/" + serial
 	if state, ok := c.absent.get(key, c.now()); ok {
 		return Certificate{State: state}, nil
@@ -285,8 +307,12 @@ func (c *Client) Certificate(ctx context.Context, owner, serial string) (Certifi
 // when its first caller leaves, for the sake of the others, but ends after
 // queryTimeout or when the client is closed.
 func share[V any](ctx context.Context, c *Client, key string, ask func(context.Context) (V, error)) (V, error) {
+	return shareFor(ctx, c, key, queryTimeout, ask)
+}
+
+func shareFor[V any](ctx context.Context, c *Client, key string, timeout time.Duration, ask func(context.Context) (V, error)) (V, error) {
 	answer := c.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(c.closed, queryTimeout)
+		ctx, cancel := context.WithTimeout(c.closed, timeout)
 		defer cancel()
 		return ask(ctx)
 	})

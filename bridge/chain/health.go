@@ -39,6 +39,9 @@ func (c *Client) Start() {
 	if !c.checks || !c.started.CompareAndSwap(false, true) {
 		return
 	}
+	if c.light != nil {
+		c.background(c.keepTrust)
+	}
 	c.background(func() {
 		timer := time.NewTicker(checkInterval)
 		defer timer.Stop()
@@ -63,6 +66,10 @@ func (c *Client) Ready(ctx context.Context) error {
 }
 
 func (c *Client) askReady(ctx context.Context) error {
+	if c.light != nil {
+		_, err := c.header(ctx)
+		return err
+	}
 	const ready = "ready"
 	nodes, leftOut := c.candidates(c.now())
 	for _, b := range leftOut {

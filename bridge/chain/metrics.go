@@ -14,6 +14,9 @@ type metrics struct {
 	disagreements *prometheus.CounterVec   // by node
 	undecided     prometheus.Counter
 	healthy       prometheus.GaugeFunc
+	refused       *prometheus.CounterVec // by node
+	header        prometheus.GaugeFunc
+	forked        prometheus.GaugeFunc
 }
 
 func newMetrics(c *Client) *metrics {
@@ -42,10 +45,36 @@ func newMetrics(c *Client) *metrics {
 			return float64(c.healthy())
 		}),
 	}
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "akash_bridge_chain_refused_total",
+		Help: "How often a header or a proof of a chain node was refused, by node; with --chain-trust only.",
+	}, []string{"node"})
+	m.header = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "akash_bridge_chain_header_timestamp_seconds",
+		Help: "Time of the newest header of the chain that was verified; 0 without --chain-trust.",
+	}, func() float64 {
+		if c.light == nil {
+			return 0
+		}
+		if h := c.light.Newest(); h != nil {
+			return float64(h.Time.Unix())
+		}
+		return 0
+	})
+	m.forked = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "akash_bridge_chain_forked",
+		Help: "1 if two different headers of one height were valid, so that no answer is believed; with --chain-trust only.",
+	}, func() float64 {
+		if c.light != nil && c.light.Fork() != nil {
+			return 1
+		}
+		return 0
+	})
 	for _, n := range c.nodes { // present at 0 from the start
 		m.queries.WithLabelValues(n.name, "answered")
 		m.queries.WithLabelValues(n.name, "failed")
 		m.disagreements.WithLabelValues(n.name)
+		m.refused.WithLabelValues(n.name)
 	}
 	return m
 }
@@ -71,5 +100,5 @@ func (c *Client) Collect(values chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.queries, m.duration, m.disagreements, m.undecided, m.healthy}
+	return []prometheus.Collector{m.queries, m.duration, m.disagreements, m.undecided, m.healthy, m.refused, m.header, m.forked}
 }

@@ -35,6 +35,9 @@ type node struct {
 	// pathVersion is the index of the query path that this node last answered.
 	pathVersion atomic.Int32
 
+	// source is the node as a source of headers.
+	source *headerSource
+
 	// looking says that a look at an answer that differs is under way (second.go).
 	looking atomic.Bool
 	// checked is closed when the node's first check has ended.

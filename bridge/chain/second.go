@@ -30,11 +30,12 @@ type difference struct {
 	last   time.Time     // when it was last found to differ
 	length time.Duration // how long it was left out then
 	until  time.Time     // until when it is left out
+	why    string
 }
 
 // differed leaves the node out for a while. It reports whether the node had agreed with
 // the others before.
-func (n *node) differed(now time.Time) bool {
+func (n *node) differed(now time.Time, why string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := &n.differs
@@ -42,7 +43,7 @@ func (n *node) differed(now time.Time) bool {
 		d.length = 0
 	}
 	before := !d.open
-	d.open, d.last = true, now
+	d.open, d.last, d.why = true, now, why
 	d.length = min(max(2*d.length, minLeaveOut), maxLeaveOut)
 	d.until = now.Add(d.length)
 	return before
@@ -66,7 +67,7 @@ func (n *node) leftOut(now time.Time) error {
 	defer n.mu.Unlock()
 	switch {
 	case now.Before(n.differs.until):
-		return fmt.Errorf("%s: left out until %s, because it differed from the others", n.name, n.differs.until.UTC().Format(time.TimeOnly))
+		return fmt.Errorf("%s: left out until %s, because %s", n.name, n.differs.until.UTC().Format(time.TimeOnly), n.differs.why)
 	case n.off != nil || n.distant != nil:
 		return fmt.Errorf("%s: left out, because %w", n.name, cmp.Or(n.off, n.distant))
 	}
@@ -138,7 +139,7 @@ func askAll[V any](ctx context.Context, c *Client, q question[V], nodes []*node)
 // leaveOut stops asking a node for a while, because it differs from a quorum.
 func (c *Client) leaveOut(n *node, about, says, others string) {
 	c.metrics.disagreements.WithLabelValues(n.name).Inc()
-	if n.differed(c.now()) {
+	if n.differed(c.now(), "it differed from the others") {
 		c.log.Warn("chain node differs from the others and is left out; remove it unless you know why",
 			"node", n.name, "about", about, "says", says, "others", others)
 	}

@@ -47,6 +47,9 @@ func NewBlock(s *SignedHeader, set *ValidatorSet) (*Block, error) {
 // set changed by too much in between, and a header in between has to be verified first.
 var ErrNotEnoughTrust = errors.New("light: a third of the trusted validators' power or less signed the header")
 
+// errAhead means that a header is of the future, or that this clock is wrong.
+var errAhead = errors.New("light: the header's time is ahead of this clock, so one of the two is wrong")
+
 // ExpiredError means that the trusted header is older than the trusting period. Its
 // validators may have withdrawn their stakes, so their signatures prove nothing any
 // more, and the operator has to find a newer header to trust.
@@ -84,7 +87,7 @@ func Verify(trusted, block *Block, period time.Duration, now time.Time) error {
 	case !h.Time.After(old.Time):
 		return fmt.Errorf("light: the header's time, %s, is not after the trusted one's", h.Time.UTC().Format(time.RFC3339))
 	case !h.Time.Before(now.Add(ClockDrift)):
-		return fmt.Errorf("light: the header's time, %s, is ahead of this clock, %s", h.Time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: the header is of %s, and this clock says %s", errAhead, h.Time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if h.Height == old.Height+1 {
 		if !bytes.Equal(h.ValidatorsHash, old.NextValidatorsHash) {
