@@ -32,6 +32,10 @@ FAST ?=
 # worker" the runs with these words in their name.
 SEED ?=
 
+# How long `make fuzz` runs each target. ONLY="FuzzPeer" runs those with the word in
+# their package or name.
+DURATION ?= 2m
+
 # Tools are pinned. Each is installed in a directory with its version in the name, so
 # that a new version is a missing file.
 TOOLS := $(abspath .tools)
@@ -233,6 +237,15 @@ chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, 
 test-trust-oracle: $(STATICCHECK) ## Compare the verification of the chain's answers with CometBFT's and the Cosmos SDK's
 	cd testserver/trust && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
 	cd testserver/trust && GOFLAGS=-mod=mod go test -v ./...
+
+# `make test` runs the fuzz targets with the inputs in the repository only.
+.PHONY: fuzz
+fuzz: ## Fuzz everything that decodes bytes from outside (DURATION=2m for each target)
+	@.ci/fuzz '$(DURATION)' '$(or $(ONLY),.)'
+
+.PHONY: fuzz-short
+fuzz-short:
+	@.ci/fuzz 500ms
 
 .PHONY: size
 size: $(WASM) $(EMPTY) ## Print the module's size beside an empty Go program's; bin/size.json

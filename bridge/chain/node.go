@@ -64,8 +64,23 @@ func newNode(text string, a api) (*node, error) {
 			n.secret = append(n.secret, s)
 		}
 	}
+	// A node may repeat a key without what surrounds it in the URL.
+	password, _ := u.User.Password()
+	parts := append(strings.Split(u.Path, "/"), u.User.Username(), password)
+	for _, values := range u.Query() {
+		parts = append(parts, values...)
+	}
+	for _, s := range parts {
+		if len(s) >= minKey {
+			n.secret = append(n.secret, s)
+		}
+	}
 	return n, nil
 }
+
+// minKey is the length from which on a part of a node's URL is taken for a key, in bytes.
+// Shorter ones are likely to be words such as "rpc", which occur in errors.
+const minKey = 8
 
 func (n *node) inBackoff(now time.Time) bool {
 	n.mu.Lock()

@@ -261,36 +261,41 @@ func (c *cluster) check(page *page) {
 // some may be missing. No gap is reported for a log to which nothing happened.
 func TestEveryLineOnceOrAGap(t *testing.T) {
 	for seed := range uint64(2000) {
-		synctest.Test(t, func(t *testing.T) {
-			c := &cluster{}
-			defer func() {
-				if t.Failed() {
-					t.Logf("with seed %d: REST %t, tail %d, %d breaks, alike %d", seed, c.rest, c.asked, c.breaks, c.alike)
-				}
-			}()
-			random := rand.New(rand.NewPCG(seed, 11))
-			*c = cluster{t: t, random: random, rest: random.IntN(3) > 0, calm: random.IntN(3) == 0, breaks: random.IntN(4),
-				asked: -1, disturbs: map[string]int{}, followed: map[string][]*container{}, pages: &page{t: t}}
-			if random.IntN(2) == 0 {
-				c.alike = 1 + random.IntN(6)
-			}
-			call := newCall()
-			call.Reconnect, call.Lease.Follow = true, true
-			if random.IntN(4) == 0 {
-				tail := uint32([]int{0, 1, 5, 40}[random.IntN(4)])
-				call.Tail, c.asked = &tail, int(tail)
-			}
-			for i := range 1 + random.IntN(3) {
-				c.add("web", uint32(i))
-			}
-			c.add("db", 0)
-			c.write(random.IntN(300))
-			client := &Client{Transport: c, Clock: realClock{}, Random: random.Float64}
-			require.Nil(t, c.pages.readAll(client.NewStream("streamLogs", call)))
-			c.check(c.pages)
-		})
+		everyLineOnceOrAGap(t, seed)
 		if t.Failed() {
 			return
 		}
 	}
+}
+
+// everyLineOnceOrAGap lets a page follow the logs of a cluster that seed describes.
+func everyLineOnceOrAGap(t *testing.T, seed uint64) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{}
+		defer func() {
+			if t.Failed() {
+				t.Logf("with seed %d: REST %t, tail %d, %d breaks, alike %d", seed, c.rest, c.asked, c.breaks, c.alike)
+			}
+		}()
+		random := rand.New(rand.NewPCG(seed, 11))
+		*c = cluster{t: t, random: random, rest: random.IntN(3) > 0, calm: random.IntN(3) == 0, breaks: random.IntN(4),
+			asked: -1, disturbs: map[string]int{}, followed: map[string][]*container{}, pages: &page{t: t}}
+		if random.IntN(2) == 0 {
+			c.alike = 1 + random.IntN(6)
+		}
+		call := newCall()
+		call.Reconnect, call.Lease.Follow = true, true
+		if random.IntN(4) == 0 {
+			tail := uint32([]int{0, 1, 5, 40}[random.IntN(4)])
+			call.Tail, c.asked = &tail, int(tail)
+		}
+		for i := range 1 + random.IntN(3) {
+			c.add("web", uint32(i))
+		}
+		c.add("db", 0)
+		c.write(random.IntN(300))
+		client := &Client{Transport: c, Clock: realClock{}, Random: random.Float64}
+		require.Nil(t, c.pages.readAll(client.NewStream("streamLogs", call)))
+		c.check(c.pages)
+	})
 }

@@ -31,12 +31,14 @@ func newResponse(r *http.Request, fields []hpack.HeaderField) (*http.Response, e
 	}, nil
 }
 
-// toHeader returns fields, without pseudo-headers, as an http.Header.
+// toHeader returns fields as an http.Header, without pseudo-headers and without fields
+// that describe a connection, which HTTP/2 forbids (RFC 9113, section 8.2.2) and which must
+// not be passed on.
 func toHeader(fields []hpack.HeaderField) http.Header {
 	h := make(http.Header, len(fields))
 	values := make([]string, 0, len(fields)) // one allocation for all single values
 	for _, f := range fields {
-		if f.IsPseudo() {
+		if f.IsPseudo() || connectionSpecific(f.Name) && f.Name != "content-length" {
 			continue
 		}
 		key := canonical(f.Name)
