@@ -231,6 +231,11 @@ chaos: build $(TOXIPROXY) ## Follow logs while bridges and provider are killed, 
 	@.ci/need chromium=chromium haproxy=haproxy openssl=openssl
 	@TOXIPROXY='$(TOXIPROXY)' node testserver/chaos/run.mjs $(if $(SEED),--seed $(SEED)) $(ONLY)
 
+# `make test` tells every third lie in one setting.
+.PHONY: test-trust
+test-trust: ## Let nodes of the chain lie to the bridge in every way, and say which lies were believed
+	go test ./bridge -run TestLiesOfChainNodes -every-lie -v -timeout 30m
+
 # What verifies the chain's answers, beside CometBFT's light client and the Cosmos SDK:
 # hundreds of modules, which take minutes to download and compile.
 .PHONY: test-trust-oracle

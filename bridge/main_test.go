@@ -61,8 +61,28 @@ type process struct {
 	ended  chan error
 }
 
-// start runs the bridge with args and waits until it accepts connections.
+// start runs the bridge with args until the test ends, and waits until it accepts
+// connections.
 func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := startProcess(t, args...)
+	t.Cleanup(func() {
+		p.HTTP.CloseIdleConnections()
+		p.stop()
+		select {
+		case err, first := <-p.ended:
+			if first {
+				assert.NoError(t, err)
+			}
+		case <-time.After(20 * time.Second):
+			assert.Fail(t, "the bridge did not stop")
+		}
+	})
+	return p
+}
+
+// startProcess runs the bridge with args until its end is called.
+func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stop := func() { cancel(nil) }
@@ -77,18 +97,6 @@ func start(t *testing.T, args ...string) *process {
 	require.NoError(t, err, "the bridge did not start: %s", p.stderr)
 	require.NoError(t, json.Unmarshal(line, &p.ready))
 	p.URL, p.HTTP = p.ready.URL, &http.Client{Transport: &http.Transport{}}
-	t.Cleanup(func() {
-		p.HTTP.CloseIdleConnections()
-		stop()
-		select {
-		case err, first := <-p.ended:
-			if first {
-				assert.NoError(t, err)
-			}
-		case <-time.After(20 * time.Second):
-			assert.Fail(t, "the bridge did not stop")
-		}
-	})
 	return p
 }
 

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+
+	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
+	"akash-provider-web/testserver/fake"
+)
+
+var everyLie = flag.Bool("every-lie", false, "tell each lie of a chain node in every setting, and print what came of it")
+
+// setting is how the bridge is set up while a node lies.
+type setting struct {
+	name string
+	// nodes is their number, and liar the one that lies, from 1 on.
+	nodes, liar int
+	proof       bool
+	// hijacked is set if the provider's name leads to the impostor, so that its certificate
+	// is all that tells them apart.
+	hijacked bool
+}
+
+// suffices reports whether the honest nodes are enough to serve users.
+func (s setting) suffices(l fake.ChainLieInfo) bool {
+	return !s.hijacked && (s.nodes > 2 || s.proof && s.nodes > 1 && !l.Collusion)
+}
+
+// allSettings returns all settings.
+func allSettings() []setting {
+	var all []setting
+	for _, s := range []setting{
+		{name: "one liar of three", nodes: 3, liar: 1},
+		{name: "one liar of three, asked last", nodes: 3, liar: 3},
+		// {name: "proof, the only node", nodes: 1, liar: 1, proof: true},
+		// {name: "proof, the first node", nodes: 2, liar: 1, proof: true},
+		// {name: "proof, the second node", nodes: 2, liar: 2, proof: true},
+	} {
+		hijacked := s
+		hijacked.hijacked = true
+		hijacked.name += ", hijacked host"
+		all = append(all, s, hijacked)
+	}
+	return all
+}
+
+// outcome is what came of a lie.
+type outcome struct {
+	lie     fake.ChainLieInfo
+	setting setting
+	visits  fake.Visits // at the impostor
+	code    codes.Code
+	reason  string
+	trust   string
+	took    time.Duration
+}
+
+// believed reports whether the impostor got credentials, or was called at all although the
+// chain does not have its host.
+func (o outcome) believed() bool {
+	return o.visits.Tokens > 0 || !o.setting.hijacked && o.visits.Connections > 0
+}
+
+func (o outcome) served() bool { return o.code == codes.OK && o.visits.Connections == 0 }
+
+func (o outcome) String() string {
+	what := "refused: " + o.reason
+	switch {
+	case o.believed():
+		what = "BELIEVED"
+	case o.served():
+		what = "served, " + o.trust
+	case o.setting.suffices(o.lie):
+		what = "NOT SERVED: " + o.reason
+	}
+	return fmt.Sprintf("%-30s %-44s %5.1f s  %s", o.lie.Name, o.setting.name, o.took.Seconds(), what)
+}
+
+// liars is how many fakes are lied with at a time.
+const liars = 4
+
+// A node of the chain that lies sends no token to the impostor, and stops nobody while the
+// honest nodes are enough. With -every-lie each lie is told in every setting, else every
+// third in one.
+func TestLiesOfChainNodes(t *testing.T) {
+	type run struct {
+		lie     fake.ChainLieInfo
+		setting setting
+	}
+	var runs []run
+	all := allSettings()
+	for i, lie := range fake.ChainLies() {
+		for j, s := range all {
+			// A light client with no other node must believe validators who collude.
+			inherent := lie.Collusion && s.proof && s.nodes == 1
+			if (*everyLie || i%3 == 0 && j == i/3%len(all)) && !inherent {
+				runs = append(runs, run{lie, s})
+			}
+		}
+	}
+	todo := make(chan run)
+	var mu sync.Mutex
+	var outcomes []outcome
+	var workers sync.WaitGroup
+	for range liars {
+		workers.Go(func() {
+			server, err := fake.Start(context.Background(), fake.Options{
+				LogLines: 10, Providers: 2, ChainNodes: 3, Impostor: true, ChainHistory: 60,
+			})
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer server.Close()
+			for r := range todo {
+				o := lie(t, server, r.lie, r.setting)
+				mu.Lock()
+				outcomes = append(outcomes, o)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, r := range runs {
+		todo <- r
+	}
+	close(todo)
+	workers.Wait()
+	report(t, outcomes)
+}
+
+// lie makes a node lie and a page call its provider with a token.
+func lie(t *testing.T, server *fake.Server, l fake.ChainLieInfo, s setting) (o outcome) {
+	ready := server.Ready()
+	require.NoError(t, server.Hijack(s.hijacked))
+	require.NoError(t, server.SetChainLie(s.liar, l.Name))
+	before, err := server.Visits()
+	require.NoError(t, err)
+	var args []string
+	for _, node := range ready.ChainNodes[:s.nodes] {
+		args = append(args, "--chain-rpc", node.URL)
+	}
+	bridge := startProcess(t, append(args, "--allow-private-networks")...)
+	header := http.Header{
+		"Akash-Provider": {ready.Provider}, "Authorization": {"Bearer " + ready.JWT}, "Grpc-Timeout": {"20S"},
+	}
+	w := &world{process: bridge, fake: ready}
+	begin := time.Now()
+	stream, _, err := bridge.Call(context.Background(), pathLogs, header, &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
+	o = outcome{lie: l, setting: s, took: time.Since(begin)}
+	if assert.NoError(t, err) {
+		o.code, o.reason, o.trust = stream.Code(), stream.Message(), stream.Header.Get("Akash-Trust")
+	}
+	bridge.HTTP.CloseIdleConnections()
+	bridge.end(t)
+	require.NoError(t, server.SetChainLie(s.liar, ""))
+	after, err := server.Visits()
+	require.NoError(t, err)
+	o.visits = fake.Visits{
+		Connections: after.Connections - before.Connections,
+		Requests:    after.Requests - before.Requests,
+		Tokens:      after.Tokens - before.Tokens,
+	}
+	return o
+}
+
+// report prints the outcomes, and fails where a lie was believed or stopped users for no
+// reason.
+func report(t *testing.T, outcomes []outcome) {
+	t.Helper()
+	slices.SortFunc(outcomes, func(a, b outcome) int { return strings.Compare(a.String(), b.String()) })
+	var believed, served, sufficient int
+	lies := map[fake.ChainLie]bool{}
+	slowest := map[string]time.Duration{}
+	for _, o := range outcomes {
+		lies[o.lie.Name] = true
+		if o.believed() {
+			believed++
+		}
+		if o.setting.suffices(o.lie) {
+			sufficient++
+			if o.served() {
+				served++
+			}
+		}
+		slowest[o.setting.name] = max(slowest[o.setting.name], o.took)
+		if *everyLie {
+			fmt.Println(o)
+		}
+		assert.False(t, o.believed(), o)
+		if o.setting.suffices(o.lie) {
+			assert.True(t, o.served(), o)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(slowest)) {
+		t.Logf("%-46s slowest call %.1f s", name, slowest[name].Seconds())
+	}
+	t.Logf("%d lies told in %d runs: %d believed; where honest nodes are enough, %d of %d calls were served",
+		len(lies), len(outcomes), believed, served, sufficient)
+}
