@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"akash-provider-web/bridge/access"
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/chain/light"
 	"akash-provider-web/bridge/guard"
@@ -49,6 +50,9 @@ type config struct {
 	allowPrivateNetworks bool
 	forwardHeaders       []string
 	consoleProxy         bool
+	callerKeys           []string
+	oidcIssuer           string
+	oidcAudience         string
 
 	maxStreams          int
 	maxStreamsPerCaller int
@@ -183,6 +187,12 @@ func (c *config) define(flags *settings.Set) {
 		return err
 	})
 	flags.BoolVar(&c.consoleProxy, "console-proxy", true, "serve the protocol of Akash Console's provider proxy to the same pages, at / and\n/provider-proxy; --console-proxy=false turns it off")
+	flags.List("caller-key", "`KEY` that lets callers use the bridge, in the header akash-bridge-key; repeatable;\nwithout a key and --oidc-issuer everybody may", func(v string) error {
+		c.callerKeys = append(c.callerKeys, v)
+		return access.CheckKey(v)
+	})
+	flags.StringVar(&c.oidcIssuer, "oidc-issuer", "", "`URL` of an OpenID Connect issuer, whose ID tokens in akash-bridge-key let callers use\nthe bridge, too")
+	flags.StringVar(&c.oidcAudience, "oidc-audience", "", "`NAME` that the aud claim of those tokens must have")
 
 	flags.Group("Limits")
 	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")
@@ -208,6 +218,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.Command(&c.showVersion, "version", "print the version and exit")
 
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
+	flags.Secret(func(string) string { return "…" }, "caller-key")
 	// What reloads.apply changes.
 	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
 }
@@ -312,6 +323,14 @@ func (c *config) check() error {
 		refuse(name, ": want --chain-rpc, too, because the REST APIs of --chain-rest cannot prove answers")
 	} else if c.chainQuorum < 0 || c.chainQuorum > nodes {
 		refuse("chain-quorum", " is %d: want at least 1, and at most %d, the number of chain nodes", c.chainQuorum, nodes)
+	}
+	if (c.oidcIssuer == "") != (c.oidcAudience == "") {
+		return errors.New("--oidc-issuer and --oidc-audience must be used together")
+	}
+	if c.oidcIssuer != "" {
+		if err := access.CheckIssuer(c.oidcIssuer); err != nil {
+			return fmt.Errorf("--oidc-issuer is %q: %w", c.oidcIssuer, err)
+		}
 	}
 	if c.maxStreams < 1 {
 		refuse("max-streams", " is %d: want at least 1", c.maxStreams)

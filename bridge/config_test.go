@@ -110,7 +110,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "log-format", "forward-header", "console-proxy", "config", "check", "healthcheck", "version"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "log-format", "forward-header", "console-proxy", "caller-key", "oidc-issuer", "oidc-audience", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }
@@ -146,6 +146,9 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		{args: []string{"--listen", "8080"}, text: "host:port"},
 		{args: []string{"--metrics-listen", "localhost:http:1"}, text: "host:port"},
 		{args: []string{"--max-streams", "0"}, text: "--max-streams"},
+		{args: []string{"--caller-key", "short"}, text: "at least 16"},
+		{args: []string{"--oidc-issuer", "https://a.example"}, text: "--oidc-audience"},
+		{args: []string{"--oidc-issuer", "http://a.example", "--oidc-audience", "b"}, text: "--oidc-issuer"},
 		{args: []string{"--log-format", "xml"}, text: "--log-format"},
 		{args: []string{"--tls-cert", "c.pem"}, text: "--tls-key"},
 		{args: []string{"--forward-header", "Cookie"}, text: "never"},

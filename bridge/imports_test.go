@@ -33,7 +33,7 @@ var rooms = []room{
 
 	{"bridge", []string{"bridge/...", "web", "proto/..."}, "main wires the bridge's packages, and nothing of the test server belongs in it"},
 	{"bridge/conformance", []string{"bridge/..."}, "it wires the bridge's packages, as main does"},
-	{"bridge/gateway/...", []string{"bridge/fanout", "bridge/guard", "bridge/limit", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
+	{"bridge/gateway/...", []string{"bridge/access", "bridge/fanout", "bridge/guard", "bridge/limit", "bridge/provider", "bridge/relay", "bridge/rest", "bridge/rpcerror", "bridge/sdk", "bridge/internal/...", "proto/..."}, "it decides on a call and dispatches it, and does not know how browsers speak"},
 	{"bridge/consoleproxy", []string{"bridge/guard", "bridge/provider", "bridge/rest", "bridge/rpcerror", "bridge/internal/..."}, "it speaks the protocol of Console's provider proxy, and knows no gRPC"},
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/edge/...", []string{"bridge/edge/...", "bridge/grpcweb", "bridge/guard", "bridge/manifest", "bridge/relay", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it receives calls in each protocol, and knows no providers"},
@@ -48,6 +48,7 @@ var rooms = []room{
 	{"bridge/chain/light", nil, "it verifies headers, in WebAssembly as well, and sends no requests"},
 	{"bridge/chain/proof", []string{"bridge/internal/bech32"}, "it verifies answers, in WebAssembly as well, and sends no requests"},
 	{"bridge/fanout", []string{"bridge/rpcerror", "bridge/internal/..."}, "it shares a stream, and does not know what is in it"},
+	{"bridge/access", []string{"bridge/rpcerror"}, "it knows the bridge's callers, and no providers"},
 	{"bridge/limit", []string{"bridge/rpcerror"}, "it counts calls, and does not know what they are"},
 	{"bridge/guard", []string{"bridge/rpcerror"}, "every edge calls it, so it depends on none of them"},
 	{"bridge/rpcerror", []string{"proto/..."}, "everything uses it, so it depends on nothing"},

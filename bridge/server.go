@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"akash-provider-web/bridge/access"
 	"akash-provider-web/bridge/consoleproxy"
 	"akash-provider-web/bridge/edge"
 	"akash-provider-web/bridge/edge/connect"
@@ -97,6 +98,10 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
+	control, err := access.New(access.Options{Keys: c.callerKeys, Issuer: c.oidcIssuer, Audience: c.oidcAudience})
+	if err != nil {
+		return nil, err
+	}
 	metrics := gateway.NewMetrics()
 	if d.chain != nil {
 		metrics.Add(d.chain)
@@ -113,6 +118,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 		Own:               ownMethods(),
 		AllowInsecure:     c.allowInsecure,
 		AllowHostOverride: c.allowHostOverride,
+		Access:            control,
 		Limits:            limits,
 		Logger:            log,
 		Metrics:           metrics,
@@ -127,10 +133,16 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 			Origins:           origins,
 			Metadata:          metadata,
 			AllowHostOverride: c.allowHostOverride,
-			Admit:             s.admit,
-			Observe:           metrics.Console,
-			Stopping:          end.streams,
-			Logger:            log,
+			Admit: func(r *http.Request) (release func(), err error) {
+				admitted, err := g.Admit(r)
+				if err != nil {
+					return nil, err
+				}
+				return admitted.Release, nil
+			},
+			Observe:  metrics.Console,
+			Stopping: end.streams,
+			Logger:   log,
 		})
 	}
 	return s, nil
@@ -177,15 +189,6 @@ func (s *server) identify(r *http.Request) *http.Request {
 		})
 	}
 	return caller.With(r)
-}
-
-// admit admits a request in the protocol of Console's provider proxy.
-func (s *server) admit(r *http.Request) (release func(), err error) {
-	call, err := s.limits.Admit(limit.Of(r.Context()))
-	if err != nil {
-		return nil, err
-	}
-	return call.Release, nil
 }
 
 // describe describes a method for calls with JSON.

@@ -285,8 +285,11 @@ func refuseBusy(w http.ResponseWriter, err error) int {
 	status := http.StatusServiceUnavailable
 	var known *rpcerror.Error
 	if errors.As(err, &known) {
-		if known.Reason == rpcerror.ReasonTooManyCalls {
+		switch known.Reason {
+		case rpcerror.ReasonTooManyCalls:
 			status = http.StatusTooManyRequests
+		case rpcerror.ReasonBridgeKeyRefused:
+			status = http.StatusUnauthorized
 		}
 		if seconds := math.Ceil(known.RetryAfter.Seconds()); seconds > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))

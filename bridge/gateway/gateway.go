@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/access"
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/limit"
@@ -54,6 +55,8 @@ type Options struct {
 	AllowInsecure bool
 	// AllowHostOverride lets callers name a provider's host.
 	AllowHostOverride bool
+	// Access says who may use the bridge.
+	Access *access.Control
 	// Limits admits calls.
 	Limits  *limit.Limiter
 	Logger  *slog.Logger
@@ -76,7 +79,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	var admitted *limit.Call
 	if err == nil {
-		if admitted, err = g.options.Limits.Admit(limit.Of(r.Context())); err != nil {
+		if admitted, err = g.Admit(r); err != nil {
 			err = rpcerror.About(c.request.Address, codes.ResourceExhausted, err)
 		}
 	}
@@ -108,9 +111,18 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 	}, nil
 }
 
+// Admit admits a request, of this or another protocol, until it is released, or returns an
+// error if its caller may not use the bridge or has its share of it.
+func (g *Gateway) Admit(r *http.Request) (*limit.Call, error) {
+	if err := g.options.Access.Check(r.Context(), r.Header); err != nil {
+		return nil, err
+	}
+	return g.options.Limits.Admit(limit.Of(r.Context()))
+}
+
 // acceptOwn accepts a call of a method that the bridge answers itself.
 func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.Duplex) (*relay.Call, error) {
-	admitted, err := g.options.Limits.Admit(limit.Of(r.Context()))
+	admitted, err := g.Admit(r)
 	if err != nil {
 		g.logRefused(r, protocol, err)
 		return nil, err

@@ -22,9 +22,10 @@ const (
 	ReasonNotAllowed        Reason = "notAllowed"
 
 	// The bridge itself.
-	ReasonBridgeBusy     Reason = "bridgeBusy"
-	ReasonBridgeStopping Reason = "bridgeStopping"
-	ReasonTooManyCalls   Reason = "tooManyCalls" // of this caller
+	ReasonBridgeBusy       Reason = "bridgeBusy"
+	ReasonBridgeStopping   Reason = "bridgeStopping"
+	ReasonTooManyCalls     Reason = "tooManyCalls"
+	ReasonBridgeKeyRefused Reason = "bridgeKeyRefused"
 
 	// The chain.
 	ReasonUnknownProvider   Reason = "unknownProvider"

@@ -26,6 +26,7 @@ export type ErrorCode =
  * | `malformedAddress`, `malformedMetadata` | the call's arguments are invalid |
  * | `notAllowed` | the bridge does not allow an option such as `insecure` |
  * | `bridgeBusy`, `bridgeStopping` | the bridge is overloaded or shutting down; a retry may succeed |
+ * | `bridgeKeyRefused` | the bridge serves only callers with a key or token, and `bridgeKey` is missing or wrong |
  * | `tooManyCalls` | this address, or this page's origin, has more than its share of the bridge; end some calls, or retry later |
  * | `bridgeUnreachable`, `notABridge` | nothing answers at `bridgeUrl`, or something that is not a bridge |
  * | `originRefused`, `blockedByPolicy`, `mixedContent` | the page may not call the bridge; the message says what to change |
@@ -51,6 +52,7 @@ export type ErrorReason =
   | "bridgeBusy"
   | "bridgeStopping"
   | "tooManyCalls"
+  | "bridgeKeyRefused"
   | "bridgeUnreachable"
   | "notABridge"
   | "originRefused"

@@ -25,6 +25,7 @@ type Names<T> = Record<T extends unknown ? keyof T : never, true>;
 
 const clientOptions: Names<ClientOptions> = {
   bridgeUrl: true,
+  bridgeKey: true,
   timeoutMs: true,
   retries: true,
   heartbeatMs: true,

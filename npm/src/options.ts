@@ -14,6 +14,15 @@ export interface ClientOptions {
    */
   bridgeUrl?: string | URL;
   /**
+   * The key, or the ID token, with which the bridge lets its callers in, if its operator
+   * restricts them (`--caller-key`, `--oidc-issuer`). It does not go to providers. A function
+   * is called for each call; a stream that reconnects uses what it returned then. Default:
+   * none.
+   *
+   * @example () => session.idToken
+   */
+  bridgeKey?: string | (() => string);
+  /**
    * The time limit of one attempt, in milliseconds, up to 2,147,483,647; `Infinity` for
    * none. Default: 30,000. It covers a whole unary call and, for a stream without `follow`,
    * the time until its first message.

@@ -41,6 +41,7 @@ import type { Transport } from "./transport/transport.js";
 /** A client's own settings, checked and complete. */
 export interface Settings {
   bridge: string;
+  bridgeKey?: string | (() => string) | undefined;
   timeoutMs: number;
   retries: number;
   heartbeat: number;
@@ -53,13 +54,23 @@ export function readClientOptions(options: ClientOptions): Settings {
   knownClientOptions(options);
   requireFlag("worker", options.worker);
   requireFunction("onProgress", options.onProgress);
+  if (typeof options.bridgeKey !== "function") readBridgeKey(options.bridgeKey);
   return {
     bridge: readBridgeUrl(options.bridgeUrl),
+    bridgeKey: options.bridgeKey,
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? 8_000,
     transport: readTransport(options.transport) ?? "auto",
   };
+}
+
+/** readBridgeKey returns the key for a call. Its errors never contain it. */
+function readBridgeKey(bridgeKey: string | (() => string) | undefined): string | undefined {
+  if (bridgeKey === undefined) return undefined;
+  const key = typeof bridgeKey === "function" ? bridgeKey() : bridgeKey;
+  requireText("bridgeKey", key);
+  return key;
 }
 
 function readBridgeUrl(bridgeUrl: unknown): string {
@@ -131,6 +142,7 @@ export function readCall(
   const timeout = readTimeout(options.timeoutMs) ?? settings.timeoutMs;
   return {
     bridge: settings.bridge,
+    bridgeKey: readBridgeKey(settings.bridgeKey),
     provider,
     transport: "fetch",
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,

@@ -28,6 +28,8 @@ type Client struct {
 type Call struct {
 	// Bridge is the bridge's URL without a trailing slash.
 	Bridge string
+	// BridgeKey is the key or token with which the bridge lets the caller in; "" sends none.
+	BridgeKey string
 	// Provider is the provider's bech32 address.
 	Provider string
 	// Transport names the platform's transport for requests to the bridge.

@@ -172,6 +172,9 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	if c.Timeout > 0 && !c.method.streams {
 		add(grpcweb.TimeoutHeader, grpcweb.Timeout(c.Timeout))
 	}
+	if c.BridgeKey != "" {
+		add("akash-bridge-key", c.BridgeKey)
+	}
 	if c.Insecure {
 		add("akash-tls", "insecure")
 	}

@@ -87,6 +87,7 @@ func ReadCall(text string) *Call {
 	}
 	c.Credentials.CertPEM = o.text()
 	c.Credentials.KeyPEM = o.text()
+	c.BridgeKey = o.text()
 	return c
 }
 

@@ -76,6 +76,7 @@ func fields(c *Call) map[string]string {
 		"token":          token,
 		"certPem":        c.Credentials.CertPEM,
 		"keyPem":         c.Credentials.KeyPEM,
+		"bridgeKey":      c.BridgeKey,
 	}
 }
 

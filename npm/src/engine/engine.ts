@@ -9,6 +9,8 @@ import type { LogGap, Route, StreamState } from "../types.js";
  */
 export interface EngineCall {
   bridge: string;
+  /** The key or token with which the bridge lets the caller in. */
+  bridgeKey?: string | undefined;
   provider: string;
   transport: Transport | "duplex";
   /** In milliseconds; 0 means no limit. */

@@ -34,6 +34,7 @@ const fields = [
   "token",
   "certPem",
   "keyPem",
+  "bridgeKey",
 ] as const satisfies readonly (keyof EngineCall)[];
 
 /** The fields of a call that are missing in the list: there must be none. */

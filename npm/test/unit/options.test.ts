@@ -114,7 +114,7 @@ describe("an unknown option", () => {
     ["bridge", "createClient has no option bridge: did you mean bridgeUrl?"],
     [
       "chainRpc",
-      "createClient has no option chainRpc: there are bridgeUrl, timeoutMs, retries, heartbeatMs, transport, wasmUrl, onProgress, wasmModule, worker, workerUrl",
+      "createClient has no option chainRpc: there are bridgeUrl, bridgeKey, timeoutMs, retries, heartbeatMs, transport, wasmUrl, onProgress, wasmModule, worker, workerUrl",
     ],
     ["toString", expect.stringMatching("createClient has no option toString: there are ")],
   ])("%s of a client", (name, says) => {
@@ -421,4 +421,21 @@ test("a credential is of one of three types", () => {
     }
   });
   expect(taken).toEqual([true, true, true, false, false, false]);
+});
+
+test("the bridge's key is read for each call, and is in no error", () => {
+  const bridgeUrl = "https://bridge.example.com";
+  let key = "first";
+  const settings = readClientOptions({ bridgeUrl, bridgeKey: () => key });
+  expect(readCall(settings, "akash1…", {}).bridgeKey).toBe("first");
+  key = "second";
+  expect(readCall(settings, "akash1…", {}).bridgeKey).toBe("second");
+  expect(readCall(readClientOptions({ bridgeUrl }), "akash1…", {}).bridgeKey).toBeUndefined();
+  key = "";
+  expect(() => readCall(settings, "akash1…", {})).toThrow(
+    "bridgeKey must be a string, not an empty one",
+  );
+  expect(() => readClientOptions({ bridgeUrl, bridgeKey: 12345 as never })).toThrow(
+    /^bridgeKey must be a string, not number$/,
+  );
 });
