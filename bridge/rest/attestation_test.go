@@ -48,8 +48,8 @@ func TestAttestationQuote(t *testing.T) {
 	assert.True(t, proto.Equal(want, quote), "%v", quote)
 }
 
-// A provider that attests nothing, a lease that is not confidential and a request that
-// is refused are told apart.
+// A provider without attestation, a lease that is not confidential and a refused request
+// have different errors.
 func TestRefusedAttestationQuote(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -28,19 +28,17 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// The burst that the adapter is measured by: lines of about burstBytes, from
-// burstPods pods in turn.
+// The benchmark's load: lines of about burstBytes, from burstPods pods in turn.
 const (
 	burstLines = 100_000
 	burstBytes = 120
 	burstPods  = 3
 )
 
-// BenchmarkBurst measures what a burst of log lines costs the bridge, from the
-// provider's WebSocket (TLS 1.3) to gRPC-Web over HTTP/1.1, in the lines that a
-// second of processor time moves. Provider and page run in processes of their
-// own and do not count. The peer is the plain translation: a message for each
-// line, with encoding/json and protobuf-go.
+// BenchmarkBurst measures how many log lines the bridge moves per second of CPU time, from
+// the provider's WebSocket (TLS 1.3) to gRPC-Web over HTTP/1.1. Provider and page run in
+// processes of their own, whose CPU time is not counted. The peer is a plain translation:
+// one message per line, with encoding/json and protobuf-go.
 func BenchmarkBurst(b *testing.B) {
 	for _, way := range []struct {
 		name  string
@@ -152,7 +150,7 @@ func servePlain(e *provider.Endpoint, w http.ResponseWriter, r *http.Request) er
 	}
 }
 
-// frameWriter writes messages as gRPC-Web does, each on its way at once.
+// frameWriter writes messages as gRPC-Web does, and flushes each of them.
 func frameWriter(w http.ResponseWriter) func([]byte) error {
 	return func(message []byte) error {
 		var prefix [5]byte
@@ -166,18 +164,19 @@ func frameWriter(w http.ResponseWriter) func([]byte) error {
 	}
 }
 
-// processorTime is what this process has used so far.
+// processorTime returns the CPU time that this process has used so far.
 func processorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// roleVariable makes the test binary play a part in another process.
+// roleVariable is the environment variable that makes the test binary run as the provider
+// or the page.
 const roleVariable = "REST_BURST_ROLE"
 
-// playRole plays the part that the environment asks for, if it does, and then
-// does not return.
+// playRole runs the role that roleVariable names, and then does not return. Without the
+// variable it does nothing.
 func playRole() {
 	switch os.Getenv(roleVariable) {
 	case "provider":
@@ -238,8 +237,8 @@ func playProvider() {
 	}
 }
 
-// playPage posts to the address in each line of input and says how long the
-// answer was.
+// playPage posts to the address in each line of input, and prints the length of the
+// answer.
 func playPage() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		resp, err := http.Post(in.Text(), "application/grpc-web+proto", nil)
@@ -253,7 +252,7 @@ func playPage() {
 	}
 }
 
-// role is a process that answers a line with a line.
+// role is a process that answers each line of input with a line of output.
 type role struct {
 	in  io.Writer
 	out *bufio.Reader

@@ -48,7 +48,7 @@ func (g *leaseGateway) eventsOf(service string) (names []string) {
 	return names
 }
 
-// leaseOfObjects is a gateway that tells an event of each object, once for each call.
+// leaseOfObjects is a gateway that sends one event for each object per call.
 func leaseOfObjects(t *testing.T, calls int) *leaseGateway {
 	g := newLeaseGateway(t, nil)
 	for range calls {
@@ -84,7 +84,8 @@ func TestFieldEventsOfOneService(t *testing.T) {
 	}
 }
 
-// A token for events alone does not tell a lease's services; the shapes of names do.
+// With a token for events only, the lease's services are unknown, so the form of the
+// objects' names decides.
 func TestFieldEventsOfOneServiceByNamesAlone(t *testing.T) {
 	g := leaseOfObjects(t, 2)
 	g.answerStatus(says(http.StatusUnauthorized, `{"message":"unauthorized access"}`))

@@ -12,8 +12,7 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// What a provider's gRPC server says of a log that it cannot read has the reason that
-// its REST gateway's answer has.
+// A log that the provider cannot read has the same reason over gRPC as over REST.
 func TestExplainUnavailable(t *testing.T) {
 	const starting = `container "web" in pod "web-7f8b9c6d5-x2x9p" is waiting to start: ContainerCreating`
 	for _, tt := range []struct {

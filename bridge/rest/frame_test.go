@@ -76,8 +76,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// A message in parts is put together, whatever is said in between, and every
-// ping is answered with its own words.
+// The fragments of a message are joined, also with control frames between them, and every
+// ping is answered with its own payload.
 func TestFragmentsAndPings(t *testing.T) {
 	w := &wire{Reader: strings.NewReader(
 		frame(text0, "one ") + frame(ping1, "are you there?") + frame(opContinuation, "") + frame(opContinuation, "message ") +
@@ -86,7 +86,7 @@ func TestFragmentsAndPings(t *testing.T) {
 	assert.Equal(t, []string{"one message here", "next"}, got)
 	assert.Equal(t, &closed{code: closeInternal, reason: closeNoPods}, err)
 
-	// What the client said, unmasked.
+	// What the client sent, unmasked.
 	var said []string
 	for b := w.Bytes(); len(b) > 0; {
 		require.NotZero(t, b[1]&bitMasked)
@@ -100,7 +100,7 @@ func TestFragmentsAndPings(t *testing.T) {
 	assert.Equal(t, []string{frame(pong1, "are you there?"), frame(pong1, ""), frame(shut1, "\x0f\xa0")}, said)
 }
 
-// What breaks the protocol ends the connection.
+// A violation of the protocol ends the connection.
 func TestMalformedFrames(t *testing.T) {
 	for name, sent := range map[string]string{
 		"masked":                  "\x81\x81\x00\x00\x00\x00x",
@@ -126,7 +126,7 @@ func TestMalformedFrames(t *testing.T) {
 	}
 }
 
-// A connection that ends within a message is not one that has ended.
+// A connection that ends within a message is an error, not a normal end.
 func TestCutFrames(t *testing.T) {
 	whole := frame(text0, strings.Repeat("x", 200)) + frame(ping1, "x") + frame(last1, strings.Repeat("y", 1<<16))
 	for n := range len(whole) {
@@ -167,7 +167,7 @@ func TestHandshake(t *testing.T) {
 	assert.False(t, handshake(http.Header{})(good(request)), "of another handshake")
 }
 
-// No bytes of a server break the reader, or make it hold more than a message.
+// No input makes the reader panic or buffer more than one message.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte(frame(text1, "x") + frame(ping1, "y") + frame(text0, "a") + frame(last1, "b") + frame(shut1, "\x03\xe8")))
 	f.Fuzz(func(t *testing.T, sent []byte) {

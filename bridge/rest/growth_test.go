@@ -23,9 +23,9 @@ import (
 	"akash-provider-web/testserver/fake"
 )
 
-// A lease grows again and again while its replicas write as fast as they do: the
-// page has every line of each of them exactly once, though the gateway's socket
-// was opened anew every time.
+// A lease gets new replicas repeatedly while all replicas write as fast as they can. The
+// page receives every line of each of them exactly once, although each new replica needs
+// another socket.
 func TestGrowthUnderLoad(t *testing.T) {
 	for _, tail := range []int{-1, 5} {
 		t.Run(fmt.Sprintf("tail %d", tail), func(t *testing.T) {

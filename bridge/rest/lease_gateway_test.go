@@ -30,7 +30,7 @@ type leaseGateway struct {
 	sockets []func(*stream)
 	ready   chan *stream // sockets that no function was given for
 
-	// What each pod's log holds, which is what the last socket sent that had it.
+	// Each pod's log: what the last socket that included the pod has sent.
 	written map[string][]string
 	writer  map[string]*stream
 	probes  []string         // queries of reads beside a log
@@ -182,13 +182,13 @@ func (s *stream) end() {
 	}
 }
 
-// testLease is the lease of these stories.
+// testLease is the lease that the tests use.
 func testLease() *marketv1.LeaseID {
 	return &marketv1.LeaseID{Owner: testOwner, Dseq: 1234, Gseq: 1, Oseq: 1, Provider: testProvider}
 }
 
-// logBook is what arrived of each replica.
+// logBook has the lines that arrived of each replica.
 type logBook map[string]string
 
-// text joins lines as a log holds them.
+// text joins lines into the text of a log.
 func text(lines ...string) string { return strings.Join(lines, "\n") + "\n" }

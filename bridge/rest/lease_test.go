@@ -87,7 +87,7 @@ func TestFieldServiceStatusHasItsOwnURIs(t *testing.T) {
 	assert.Equal(t, []string{"web.provider.localhost"}, got.messages[0].GetServices()[0].GetStatus().GetUris())
 }
 
-// A status that is followed is sent when it changes, survives bad moments and
+// A status that is followed is sent when it changes. It continues after failed polls, and
 // ends with the lease.
 func TestServiceStatusFollow(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
@@ -107,7 +107,7 @@ func TestServiceStatusFollow(t *testing.T) {
 	assert.EqualValues(t, 2, got[1].GetServices()[0].GetStatus().GetAvailable())
 }
 
-// What a page is told when there is no status to be had.
+// The errors of a status that the provider does not return.
 func TestServiceStatusFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -140,10 +140,10 @@ func TestServiceStatusFailures(t *testing.T) {
 	}
 }
 
-// A lease that is not this provider's, or not the credential's, is not asked
-// for: the route would not show it.
+// A lease of another provider or of another owner is not requested, because routes contain
+// neither.
 func TestLeaseOfSomebodyElse(t *testing.T) {
-	e := gatewayOf(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked all the same") }))
+	e := gatewayOf(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }))
 	for _, tt := range []struct {
 		name   string
 		change func(*Call, *leasev1.ServiceStatusRequest)
@@ -175,7 +175,7 @@ func TestLeaseOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// Nothing over REST restarts a service, and the page learns what would.
+// Services cannot be restarted over REST. The error says what can restart them.
 func TestServiceRestart(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	err := testAdapter().Serve(testContext(t), callOf(t, g.Endpoint, leasev1.LeaseRPC_ServiceRestart_FullMethodName,

@@ -111,7 +111,7 @@ func (f *fieldLog) end() error {
 	}
 }
 
-// until waits until what came is as wanted, for so long.
+// until waits until the lines that arrived are as wanted, at most for the given time.
 func (f *fieldLog) until(patience time.Duration, what string, done func() bool) {
 	f.t.Helper()
 	late := time.After(patience)
@@ -134,19 +134,19 @@ func (f *fieldLog) until(patience time.Duration, what string, done func() bool) 
 	}
 }
 
-// ends reports whether what came of a pod ends with text.
+// ends reports whether a pod's lines so far end with text.
 func (f *fieldLog) ends(pod, text string) func() bool {
 	return func() bool { return strings.HasSuffix(f.text[pod], text) }
 }
 
-// gaps is how often the page was told that lines of a pod may be missing.
+// gaps returns how often a gap was reported for a pod.
 func (f *fieldLog) gaps(pod string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.named[pod] - 1
 }
 
-// post steers the fake and returns the pod that it tells of.
+// post sends a request to the fake's control API, and returns the pod in its answer.
 func (f *fieldLog) post(path, body string) string {
 	response, err := http.Post(f.server.Ready().Control+path, "", strings.NewReader(body))
 	require.NoError(f.t, err)
@@ -185,7 +185,7 @@ func web(n int) []fake.Service { return []fake.Service{{Name: "web", Replicas: n
 
 const tooLong = 70_000
 
-// A line over 64 KiB silenced a replica for good, and the page was told nothing.
+// A line over 64 KiB ended a replica's log, and nothing was reported to the page.
 func TestFieldLongLine(t *testing.T) {
 	long := strings.Repeat("x", tooLong)
 	for _, replicas := range []int{1, 2} {
@@ -219,8 +219,8 @@ func TestFieldLongLine(t *testing.T) {
 	}
 }
 
-// Where the long line was the last one, even a fresh read got nothing: the page is told
-// that lines are missing, and later ones come.
+// If the long line was the last one, even a new connection received nothing. Now a gap is
+// reported, and later lines arrive.
 func TestFieldLongLastLine(t *testing.T) {
 	for _, replicas := range []int{1, 2} {
 		t.Run(fmt.Sprintf("of %d", replicas), func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestFieldLongLastLine(t *testing.T) {
 	}
 }
 
-// While another pod kept the socket open, the pod that took one's place never came.
+// While another pod kept the socket open, the log of a replacement pod never arrived.
 func TestFieldReplacedPod(t *testing.T) {
 	for name, query := range map[string]string{
 		"no dip": "", "1 s": "&dip=1s", "4 s": "&dip=4s", "9 s": "&dip=9s",
@@ -269,8 +269,8 @@ func TestFieldReplacedPod(t *testing.T) {
 	}
 }
 
-// A pod that was starting cut off the healthy ones: their socket was closed for a new
-// one, which the gateway failed.
+// A pod that was starting ended the logs of healthy ones: their socket was closed for a new
+// one, which the gateway refused.
 func TestFieldStartingPodCostsOthersNothing(t *testing.T) {
 	t.Parallel()
 	f := followFake(t, startFake(t, fake.Options{Services: []fake.Service{{Name: "web", Replicas: 1}, {Name: "db", Replicas: 1, Stateful: true}}}), -1)
@@ -298,7 +298,7 @@ func TestFieldStartingPodCostsOthersNothing(t *testing.T) {
 	assert.Zero(t, f.gaps(pod)+f.gaps(late)+f.gaps(second))
 }
 
-// A log that is opened while a pod of one service starts has those of the others.
+// A log that is opened while a pod of one service starts includes the other services.
 func TestFieldLogOfALeaseThatStarts(t *testing.T) {
 	t.Parallel()
 	server := startFake(t, fake.Options{Services: []fake.Service{{Name: "web", Replicas: 1}, {Name: "db", Replicas: 1, Stateful: true}}})
@@ -313,7 +313,7 @@ func TestFieldLogOfALeaseThatStarts(t *testing.T) {
 	assert.Zero(t, f.gaps(late))
 }
 
-// A pod whose very first line was too long came without a word of what was missing.
+// For a pod whose first line was too long, no gap was reported.
 func TestFieldLongFirstLine(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 2} {
@@ -405,7 +405,7 @@ func TestFieldLongLineNotFollowed(t *testing.T) {
 	}
 }
 
-// A log that grows while it is read is not taken for one that lacks lines.
+// No gap is reported for a log that grows while it is read.
 func TestFieldGrowingLogNotFollowed(t *testing.T) {
 	t.Parallel()
 	server := startFake(t, fake.Options{Services: web(1)})
@@ -435,8 +435,8 @@ func TestFieldGrowingLogNotFollowed(t *testing.T) {
 	<-stopped
 }
 
-// A provider that fails the second socket of a log which is not followed costs it
-// nothing, and nothing is told that is not known.
+// If the provider refuses the second socket of a log that is not followed, the log is still
+// complete, and no gap is reported without evidence.
 func TestFieldSecondSocketFails(t *testing.T) {
 	for name, fail := range map[string]http.HandlerFunc{
 		"refused": says(http.StatusInternalServerError, "too many"),
@@ -458,7 +458,7 @@ func TestFieldSecondSocketFails(t *testing.T) {
 	}
 }
 
-// A token that does not permit the status has the rest of a log read all the same.
+// With a token that does not permit the status, the rest of a log is read, too.
 func TestFieldLongLineWithoutStatus(t *testing.T) {
 	t.Parallel()
 	g := newLeaseGateway(t, services{"web": pods(1)})
@@ -475,8 +475,8 @@ func TestFieldLongLineWithoutStatus(t *testing.T) {
 			s.drop()
 		}
 	}
-	// The log, which ends at a long line; the last two lines, of which that is one; and
-	// what lies behind it.
+	// Three sockets: the log, which ends at a long line; the last two lines, which include
+	// it; and the lines after it.
 	g.sockets = []func(*stream){rest("one"), rest(), rest("two")}
 	book, err := g.listen(false, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Authorization = "Bearer a.b.c" }).end()
 	require.NoError(t, err)

@@ -73,7 +73,7 @@ func (l *listener) take(ctx context.Context, message []byte) error {
 	}
 }
 
-// until waits until the log is as wanted, at least in these replicas.
+// until waits until the logs of the given replicas are as wanted.
 func (l *listener) until(want logBook) {
 	l.t.Helper()
 	for {
@@ -124,9 +124,9 @@ func (g *leaseGateway) query(n int) string {
 	return g.opened[n].URL.RawQuery
 }
 
-// The history of a lease arrives by service and replica: services are told by
-// the longest name that fits, replicas numbered by the order of their pods'
-// names, whichever spoke first.
+// The history of a lease arrives by service and replica. A pod belongs to the service with
+// the longest matching name, and replicas are numbered in the order of their pods' names,
+// not in that of their lines.
 func TestHistory(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(2), "web-api": pods(1), "db": pods(2)})
 	g.sockets = []func(*stream){func(s *stream) {
@@ -151,7 +151,7 @@ func TestHistory(t *testing.T) {
 	assert.Equal(t, "Bearer not.a.token", g.opened[0].Header.Get("Authorization"))
 }
 
-// Name and tail are the provider's business, replicas the adapter's.
+// The provider selects by name and tail, the adapter by replica.
 func TestFilter(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(3)})
 	g.sockets = []func(*stream){func(s *stream) {
@@ -169,8 +169,8 @@ func TestFilter(t *testing.T) {
 	assert.Equal(t, "follow=false&service=web&tail=7", g.query(0))
 }
 
-// A token need not permit the lease's status: names and numbers are then read
-// off the pods' own names.
+// If the token does not permit the lease's status, services and numbers are derived from
+// the pods' names.
 func TestHistoryWithoutStatus(t *testing.T) {
 	g := newLeaseGateway(t, nil)
 	g.answerStatus(says(http.StatusUnauthorized, `{"message":"unauthorized access"}`))
@@ -185,7 +185,7 @@ func TestHistoryWithoutStatus(t *testing.T) {
 	assert.Equal(t, logBook{"my-web/0": text("a"), "my-web/1": text("b"), "db/12": text("d")}, book)
 }
 
-// A burst becomes few messages, a single line one at once.
+// A burst of lines becomes few messages. A single line is sent at once.
 func TestCoalescing(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true)
@@ -222,7 +222,7 @@ func TestQuietLogIsOpen(t *testing.T) {
 	}
 }
 
-// Replicas that are not all chatty are told apart too, a moment later.
+// Replicas of which only some write are numbered, too, after a short wait.
 func TestQuietReplica(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(3)})
 	l := g.listen(true)
@@ -234,8 +234,8 @@ func TestQuietReplica(t *testing.T) {
 	l.until(logBook{"web/2": text("late, so the last")})
 }
 
-// A log that is followed takes up pods that start later: the gateway needs a new
-// socket for them, and what it repeats there is not sent again.
+// A followed log includes pods that start later. They need another socket, and what the
+// gateway repeats on it is not sent again.
 func TestFollowTakesUpNewPods(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true)
@@ -268,9 +268,8 @@ func TestFollowTakesUpNewPods(t *testing.T) {
 	assert.Equal(t, codes.Canceled, requireFault(t, err).Code)
 }
 
-// Pods that come while a long history is still being sent do not cost any of it:
-// nobody can tell how much a slow page has not read yet, so all is asked for
-// again.
+// If pods start while a long history is still being sent, none of the history is lost: how
+// much of it a slow page has not read yet is unknown, so all is requested again.
 func TestGrowthDuringAHistory(t *testing.T) {
 	const n = 30_000
 	var want strings.Builder
@@ -297,8 +296,8 @@ func TestGrowthDuringAHistory(t *testing.T) {
 	l.until(logBook{"web/0": want.String(), "web/1": text("I am new")})
 }
 
-// A gateway that drops a log whose pods run on is asked again, which is not
-// shown, whether the container is the same or was started anew.
+// If a gateway ends a log whose pods still run, the log is requested again, and the page
+// does not notice, whether or not the container has restarted.
 func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Tail = 2 })
@@ -326,7 +325,7 @@ func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
 	l.until(logBook{"web/0": text("one", "two", "three", "started anew", "once more")})
 }
 
-// A lease's status that does not come holds no log up for long.
+// A status that does not arrive delays a log only briefly.
 func TestLogWithoutTheStatusItAskedFor(t *testing.T) {
 	g := newLeaseGateway(t, nil)
 	asked := make(chan struct{}, 1)
@@ -343,8 +342,7 @@ func TestLogWithoutTheStatusItAskedFor(t *testing.T) {
 	<-asked
 }
 
-// A status that goes on to tell of pods that are not there is not believed for
-// ever.
+// A log does not wait forever for pods that only the status has.
 func TestFollowEndsWithItsPods(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true)
@@ -359,7 +357,7 @@ func TestFollowEndsWithItsPods(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// What ends a log that is followed, and how.
+// How a followed log ends.
 func TestFollowEnds(t *testing.T) {
 	gone := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 	for _, tt := range []struct {
@@ -394,7 +392,7 @@ func TestFollowEnds(t *testing.T) {
 	}
 }
 
-// A provider that dies while it sends a history is not taken for its end.
+// A connection that breaks within a history is an error, not the end of the log.
 func TestHistoryOfAProviderThatDies(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(false)
@@ -454,8 +452,8 @@ func TestLogThatDoesNotBegin(t *testing.T) {
 	}
 }
 
-// A page that does not read stops the provider, and gets every line when it
-// reads on.
+// A page that does not read makes the provider wait, and gets every line once it reads
+// again.
 func TestPageThatDoesNotRead(t *testing.T) {
 	const n, width = 2500, 16_000 // 40 MB, more than any buffer on the way
 	var written atomic.Int64
@@ -477,7 +475,7 @@ func TestPageThatDoesNotRead(t *testing.T) {
 	err = testAdapter().Serve(testContext(t), call, func(message []byte) error {
 		if !stalled {
 			stalled = true
-			// The provider's writes come to a halt, far from the end.
+			// The provider's writes block long before the end.
 			for before := int64(-1); before != written.Load(); time.Sleep(100 * time.Millisecond) {
 				before = written.Load()
 			}
@@ -499,8 +497,7 @@ func TestPageThatDoesNotRead(t *testing.T) {
 	assert.Equal(t, n, at)
 }
 
-// The longest line that a gateway passes on, of the characters that JSON makes
-// longest.
+// The longest line that a gateway can send, of characters that JSON escapes.
 func TestLongestLine(t *testing.T) {
 	long := strings.Repeat("<", 64<<10)
 	g := newLeaseGateway(t, services{"web": pods(1)})
@@ -514,7 +511,7 @@ func TestLongestLine(t *testing.T) {
 	assert.Equal(t, logBook{"web/0": text(long, "short")}, book)
 }
 
-// A frame too long to be a line ends the call, and what came before it is not lost.
+// A frame that is too long for a line ends the call. Lines before it are delivered.
 func TestFrameThatIsTooLong(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	g.sockets = []func(*stream){func(s *stream) {
@@ -528,8 +525,7 @@ func TestFrameThatIsTooLong(t *testing.T) {
 	assert.Equal(t, rpcerror.ReasonProviderProtocol, requireFault(t, err).Reason)
 }
 
-// A provider that says nothing any more, not even pings, is given up; one that
-// only pings is not.
+// A connection without even pings times out. One with pings only does not.
 func TestSilence(t *testing.T) {
 	const patience = time.Second
 	adapter := New(Options{Patience: patience, LeaseInterval: time.Hour})
@@ -560,7 +556,7 @@ func TestSilence(t *testing.T) {
 	assert.Equal(t, codes.NotFound, requireFault(t, run(40)).Code)
 }
 
-// A page that has gone away ends the call, and what its send said comes back.
+// If the page disconnects, the call ends with the error of send.
 func TestPageThatGoesAway(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	gone := errors.New("the page is gone")
@@ -576,7 +572,7 @@ func TestPageThatGoesAway(t *testing.T) {
 	assert.ErrorIs(t, err, io.EOF, "the provider's side is closed")
 }
 
-// What a page claims to know is bounded.
+// The number of replicas that a page can claim to know is limited.
 func TestKnownReplicas(t *testing.T) {
 	g := newLeaseGateway(t, services{"web": pods(2)})
 	g.sockets = []func(*stream){func(s *stream) {

@@ -26,13 +26,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// The provider and the tenant of these stories.
+// The provider and the tenant in the tests.
 const (
 	testProvider = "akash1maxgcw0jeja5h30v75wj8ads76ks0n0988dynv"
 	testOwner    = "akash1365yvmc4s7awdyj3n2sav7xfx76adc6dnmlx63"
 )
 
-// fixture is the content of a file that a real provider wrote.
+// fixture returns the content of a file that a real provider wrote.
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -41,7 +41,7 @@ func fixture(t testing.TB, name string) []byte {
 }
 
 // gatewayOf serves handler as a provider's REST gateway does (TLS 1.3 and
-// HTTP/1.1) and returns the way to it.
+// HTTP/1.1) and returns its endpoint.
 func gatewayOf(t testing.TB, handler http.Handler) *provider.Endpoint {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
@@ -58,7 +58,7 @@ func gatewayOf(t testing.TB, handler http.Handler) *provider.Endpoint {
 	}
 }
 
-// script answers the requests for one path, in order and the last one for ever.
+// script answers requests for one path in order, and repeats the last answer.
 type script struct {
 	mu      sync.Mutex
 	answers []http.HandlerFunc
@@ -75,7 +75,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-// says answers with a status and a body.
+// says returns a handler that answers with a status and a body.
 func says(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -134,5 +134,5 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// quiet is a log for servers whose complaints are part of the story.
+// quiet discards the log of servers whose errors are expected.
 var quiet = log.New(io.Discard, "", 0)

@@ -50,8 +50,8 @@ func TestSendManifest(t *testing.T) {
 	assert.Equal(t, 1, sent)
 }
 
-// A manifest that the provider refuses is told with the provider's words, and in
-// no case sent again.
+// The error of a refused manifest has the provider's message. A manifest is never sent
+// again.
 func TestRefusedManifest(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -82,7 +82,7 @@ func TestRefusedManifest(t *testing.T) {
 	}
 }
 
-// What cannot be a manifest is not sent at all.
+// Data that cannot be a manifest is not sent.
 func TestManifestThatIsNone(t *testing.T) {
 	for _, manifest := range []string{"", "{}", "[", "null", `"x"`, "[]" + strings.Repeat(" ", maxManifest)} {
 		sent, err := sendTo(t, says(200, ""), manifest)

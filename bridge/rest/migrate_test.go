@@ -41,7 +41,8 @@ func migrateTo(t *testing.T, h http.HandlerFunc, method string, request proto.Me
 	return answer, int(posts.Load()), err
 }
 
-// Hostnames and endpoints go to the gateway's routes, once, and what it moved is told.
+// Hostnames and endpoints are sent to the gateway's routes once, and the answer lists what
+// was moved.
 func TestMigrate(t *testing.T) {
 	for _, tt := range []struct {
 		method  string
@@ -68,8 +69,8 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// A migration that the gateway refuses, and one whose end nobody knows, are told apart.
-// Neither is sent again.
+// A refused migration and one with an unknown outcome have different errors. Neither is
+// sent again.
 func TestRefusedMigration(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -98,7 +99,7 @@ func TestRefusedMigration(t *testing.T) {
 	}
 }
 
-// What names no deployment or nothing to move is not sent.
+// A migration without a deployment or without anything to move is not sent.
 func TestMigrationOfNothing(t *testing.T) {
 	for _, request := range []*webv1.HostnameMigrateRequest{
 		{}, hostnames(), hostnames(""), {LeaseId: &marketv1.LeaseID{Dseq: 1}, Hostnames: []string{"a.example"}},

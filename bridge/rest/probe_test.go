@@ -50,6 +50,6 @@ func TestReach(t *testing.T) {
 		assert.Equal(t, r.lines == 32, r.whole)
 		got = append(got, r.lines)
 	}
-	// Of the log without such a line all is asked for, which is no more than 32.
+	// Without such a line, the whole log is requested, which has at most 32 lines.
 	assert.ElementsMatch(t, []int{37, 64, 32, 1}, got)
 }

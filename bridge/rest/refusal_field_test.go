@@ -94,7 +94,7 @@ func TestFieldEveryHTTPStatusHasItsCodeAndReason(t *testing.T) {
 	}
 }
 
-// The provider refused a host name with a status of its own, and its words were lost.
+// The provider refused a host name with an unusual status, and its message was lost.
 func TestFieldAManifestIsRefusedInTheProvidersWords(t *testing.T) {
 	for _, tt := range []struct {
 		status int

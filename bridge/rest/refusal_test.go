@@ -24,8 +24,8 @@ import (
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 )
 
-// bearer is an authorization header with the given claims. Its signature is
-// nobody's: the adapter does not check it.
+// bearer returns an authorization header with the given claims. The signature is invalid,
+// because the adapter does not check it.
 func bearer(claims map[string]any) string {
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -35,7 +35,7 @@ func bearer(claims map[string]any) string {
 	return "Bearer " + encode([]byte(`{"alg":"ES256K","typ":"JWT"}`)) + "." + encode(payload) + "." + encode([]byte("a signature, which is a secret"))
 }
 
-// token is the claims of a good token for everything, changed as asked.
+// token returns the claims of a valid token with full access, with the given changes.
 func token(change map[string]any) map[string]any {
 	now := time.Now().Unix()
 	claims := map[string]any{"iss": testOwner, "iat": now - 60, "nbf": now - 60, "exp": now + 600, "version": "v1", "leases": map[string]any{"access": "full"}}
@@ -111,7 +111,7 @@ func TestRefusedCredentials(t *testing.T) {
 	}
 }
 
-// Which clock is wrong shows only if the provider's is asked.
+// The provider's clock decides, since the bridge's may be wrong.
 func TestTokenAndTheProvidersClock(t *testing.T) {
 	e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
@@ -135,8 +135,8 @@ func clientCertificate(t *testing.T, notAfter time.Time) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// Before v0.7.0 a gateway judges a client certificate after the handshake, and says
-// nothing with its 401.
+// Before v0.7.0 a gateway checks a client certificate after the handshake, and its 401 has
+// no message.
 func TestRefusedClientCertificate(t *testing.T) {
 	e := gatewayOf(t, says(401, ""))
 	e.Version = "v0.6.4"
@@ -159,7 +159,7 @@ func TestRefusedClientCertificate(t *testing.T) {
 	}
 }
 
-// Nothing that a page calls a token breaks the reader of its claims.
+// No text in place of a token makes reading its claims panic.
 func FuzzReadClaims(f *testing.F) {
 	f.Add(bearer(token(nil)))
 	f.Add("Bearer ..")
@@ -174,7 +174,7 @@ func FuzzReadClaims(f *testing.F) {
 	})
 }
 
-// A stranger's words come out as one line that is safe to show.
+// A provider's text becomes one line that is safe to show.
 func TestWords(t *testing.T) {
 	assert.Equal(t, "a b  c", words([]byte(" a\nb\t\x00\x1b \xffc\r\n")))
 	assert.Len(t, words([]byte(strings.Repeat("x", 5000))), maxWords)

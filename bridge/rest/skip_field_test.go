@@ -15,14 +15,14 @@ import (
 	webv1 "akash-provider-web/proto/akash/provider/web/v1"
 )
 
-// skips is what an adapter says of the frames that it skipped.
+// skips has an adapter's log and counters of skipped frames.
 type skips struct {
 	mu     sync.Mutex
 	counts map[Frame]int
 	log    bytes.Buffer
 }
 
-// adapter returns an adapter that tells s.
+// adapter returns an adapter that reports to s.
 func (s *skips) adapter() *Adapter {
 	s.counts = make(map[Frame]int)
 	return New(Options{

@@ -16,21 +16,21 @@ import (
 type source struct {
 	*socket
 	feed     *logs.Feed
-	services []string // that it was opened for, nil for all that were selected
-	because  []string // those of them that needed it
-	only     string   // the only pod that it is read for, "" for all
+	services []string // the services it was opened for; nil for all selected ones
+	because  []string // the services that it had to be opened for, a subset of services
+	only     string   // the pod whose lines are used; "" for all
 	status   *leaseStatus
-	tail     int // lines of history that were asked for, negative for all
+	tail     int // the requested lines of history; negative for all
 	opened   time.Time
 	first    bool
-	cut      bool // lines are missing before the first of a pod
-	replaced bool // another one takes its place
+	cut      bool // lines are missing before each pod's first line
+	replaced bool // a newer source covers the same pods
 }
 
-// has reports whether the source has the logs of a service.
+// has reports whether the source includes the logs of a service.
 func (s *source) has(name string) bool { return s.services == nil || slices.Contains(s.services, name) }
 
-// names are the services that the source has the logs of, as far as they are known.
+// names returns the services whose logs the source includes, as far as they are known.
 func (s *source) names(f *follower) []string {
 	switch {
 	case s.services != nil:
@@ -41,8 +41,9 @@ func (s *source) names(f *follower) []string {
 	return f.status.selected(f.service)
 }
 
-// start opens the first socket. The lease's status is asked meanwhile; a token
-// need not permit it, for it makes names and numbers better and is not required.
+// start opens the first socket. At the same time it requests the lease's status, which
+// makes services' names and replicas' numbers more exact. The log does not need it, so a
+// token without the scope is enough.
 func (f *follower) start(ctx context.Context) (*source, error) {
 	s := &source{first: true, tail: f.call.Tail, opened: time.Now()}
 	asking, enough := context.WithCancel(ctx)
@@ -66,8 +67,8 @@ func (f *follower) start(ctx context.Context) (*source, error) {
 	return s, err
 }
 
-// route is where the logs of some services are, nil for all that are wanted, with
-// tail lines of history, all if negative.
+// route returns the route of the logs of services, or of all selected ones if services is
+// nil, with tail lines of history, or all if tail is negative.
 func (f *follower) route(services []string, follow bool, tail int) route {
 	r := leaseRoute(f.lease, "logs", scopeLogs)
 	r.query = url.Values{
@@ -83,7 +84,7 @@ func (f *follower) route(services []string, follow bool, tail int) route {
 	return r
 }
 
-// add takes an open source among those that are read.
+// add starts to read an open source. Sources whose pods it covers are replaced.
 func (f *follower) add(s *source, o logs.Opening) {
 	for _, old := range f.sources {
 		covers := !slices.ContainsFunc(old.names(f), func(name string) bool { return !s.has(name) })
@@ -100,7 +101,7 @@ func (f *follower) add(s *source, o logs.Opening) {
 	})
 }
 
-// move moves the lines of a source into the merger until it ends.
+// move passes the lines of a source to the merger until the source ends.
 func (f *follower) move(s *source) error {
 	for {
 		line, err := s.read()
@@ -117,8 +118,7 @@ func (f *follower) move(s *source) error {
 	}
 }
 
-// open opens a socket for services of which more may have come than the open ones
-// have.
+// open opens a socket for services that may have pods which the open sockets do not include.
 func (f *follower) open(services []string) { f.openAt(services, logs.ReopenTail, false) }
 
 func (f *follower) openAt(services []string, tail int, cut bool) {
@@ -131,7 +131,8 @@ func (f *follower) openAt(services []string, tail int, cut bool) {
 			s.because = append(s.because, name)
 		}
 	}
-	// Where it has not all been read, there is no telling how much it is.
+	// How many lines a source that is not read to the end still has is unknown, so
+	// the whole history is requested then.
 	var unread []*source
 	for _, old := range f.sources {
 		if old.only == "" && slices.ContainsFunc(services, old.has) {
@@ -158,7 +159,7 @@ func (f *follower) openAt(services []string, tail int, cut bool) {
 	})
 }
 
-// openedSource takes a source that was opened, or why it was not.
+// openedSource handles the result of opening a source.
 func (f *follower) openedSource(s *source, services []string, err error) error {
 	f.opening--
 	if err != nil {

@@ -52,7 +52,7 @@ func TestFieldImpossibleAmountsAreBoundedAndTold(t *testing.T) {
 	assert.Equal(t, "9007199254740993", cluster.GetStorage()[1].GetQuantity().GetAllocatable().GetString_(), "more than 2^53, and exact")
 }
 
-// A provider that makes no sense at all does not fill the page with notes.
+// The number of notes about impossible amounts is limited.
 func TestFieldTheNotesOnAmountsAreBounded(t *testing.T) {
 	var nodes []string
 	for i := range 1000 {
@@ -63,8 +63,8 @@ func TestFieldTheNotesOnAmountsAreBounded(t *testing.T) {
 	assert.Equal(t, "bridge: 980 more amounts in the provider's status cannot be", status.GetErrors()[maxRepairs])
 }
 
-// A provider that had yet to look at its cluster showed as one with no nodes, and an
-// error of its inventory was dropped.
+// A provider that did not know its inventory yet was shown without nodes, and the
+// inventory's error was dropped.
 func TestFieldAnInventoryThatIsNotKnown(t *testing.T) {
 	const unknown = "bridge: the provider's inventory is not known, as it is until the provider has looked at its cluster"
 	for _, tt := range []struct {

@@ -74,7 +74,7 @@ func TestStatusOfARealProvider(t *testing.T) {
 	}`, status)
 }
 
-// Whatever a provider's age, the page gets one shape.
+// A status has the same form for every version of a provider.
 func TestStatusOfEveryAge(t *testing.T) {
 	const nothingReserved = `{"resources": {"cpu": {"string": "0"}, "memory": {"string": "0"}, "gpu": {"string": "0"}, "ephemeralStorage": {"string": "0"}}}`
 	inventory := func(cluster, active, pending string, errors ...string) string {
@@ -156,7 +156,7 @@ func TestStatusOfEveryAge(t *testing.T) {
 	}
 }
 
-// A host that answers as somebody else is shown to be so.
+// A status with another provider's address has a note.
 func TestStatusOfAnotherProvider(t *testing.T) {
 	status, err := decodeStatus(fixture(t, "rest.status.json"), testOwner)
 	require.NoError(t, err)
@@ -188,8 +188,7 @@ func TestParseInteger(t *testing.T) {
 	}
 }
 
-// Nothing that a provider can send breaks the decoder, or leads to a message
-// that a reader of quantities cannot read.
+// No input makes the decoder panic or return a quantity that cannot be parsed.
 func FuzzDecodeStatus(f *testing.F) {
 	f.Add(fixture(f, "rest.status.json"))
 	f.Add([]byte(`{"cluster":{"leases":{"units":{"val":"1"}},"inventory":{"available":[{"cpu":{"units":{"val":"100"}},"storage":{"size":{"val":"2"}}}],"pending":[{"storage":{"beta2":1e3}}]}}}`))
@@ -258,7 +257,7 @@ func TestStreamStatusSendsChanges(t *testing.T) {
 	assert.Equal(t, []uint32{0, 1, 0}, orders)
 }
 
-// A hundred pages that watch a provider cost it hardly more than one.
+// A hundred pages that follow a provider's status cost it hardly more than one.
 func TestStreamStatusIsShared(t *testing.T) {
 	const pages = 100
 	source := answers(says(200, `{"bidengine":{"orders":1},"address":"a"}`))
@@ -285,8 +284,8 @@ func TestStreamStatusIsShared(t *testing.T) {
 	assert.Empty(t, adapter.statuses.topics, "nothing is kept for nobody")
 }
 
-// A provider that stays away ends the stream; one that was never there fails the
-// call with its own words.
+// A provider that stays unreachable ends the stream. If the first request fails, the call
+// ends with that error.
 func TestStreamStatusEndsWithTheProvider(t *testing.T) {
 	up, down := says(200, `{"address":"a"}`), says(503, "kube unreachable")
 	call := func(a *script) (*rpcerror.Error, int) {
@@ -305,7 +304,7 @@ func TestStreamStatusEndsWithTheProvider(t *testing.T) {
 	assert.Zero(t, messages)
 }
 
-// An answer without end is not read to its end.
+// An endless answer is not read beyond the limit.
 func TestStatusIsBounded(t *testing.T) {
 	e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		junk := []byte(strings.Repeat(" ", 1<<16))
