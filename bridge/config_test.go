@@ -289,6 +289,7 @@ func TestDurationsAreLoggedInMilliseconds(t *testing.T) {
 }
 
 func TestExitCodeOfAUsageError(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the command")
 	}

@@ -80,6 +80,7 @@ func awaitActive(t *testing.T, s *grpcwebtest.Stream, active uint32) {
 }
 
 func TestManyCallersShareOneStatusStream(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"}, "--allow-insecure")
 	certificate, key := w.clientCertificate(t)
 	var watchers []*grpcwebtest.Stream
@@ -141,6 +142,7 @@ func TestABrokenStatusStreamIsReopenedUnnoticed(t *testing.T) {
 }
 
 func TestEachWatcherHasItsOwnDeadlineAndHeartbeat(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, fake.Options{ProviderVersion: "0.14.0"})
 	quiet, beating := w.watch(t), w.watch(t, "Akash-Heartbeat", "1")
 	brief := w.watch(t, "Grpc-Timeout", "300m")

@@ -127,6 +127,7 @@ func requireLogs(t *testing.T, want, got map[string]string) {
 // Logs, status and filters are the same over gRPC and REST, and with each kind of
 // credential.
 func TestLeaseCallsAreTheSameOverEveryDialect(t *testing.T) {
+	t.Parallel()
 	const lines = 20_000
 	for _, dialect := range []struct {
 		name    string
@@ -197,6 +198,7 @@ func (w *world) follow(t *testing.T, ctx context.Context, header http.Header) *g
 // A followed log has new lines, and those of replicas that start later. When the
 // caller leaves, nothing remains open.
 func TestALogIsFollowedOverREST(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 100})
 	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
 	defer leave()
@@ -414,6 +416,7 @@ func TestLeaseEvents(t *testing.T) {
 
 // A followed status reports changes.
 func TestAServiceStatusIsFollowedOverREST(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0"})
 	ctx, leave := context.WithTimeout(t.Context(), time.Minute)
 	defer leave()

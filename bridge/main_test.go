@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"flag"
 	"io"
 	"math/big"
 	"net"
@@ -41,6 +42,11 @@ import (
 // TestMain ignores one goroutine that never ends: the clock of a timer library that
 // grpc-web imports.
 func TestMain(m *testing.M) {
+	// More tests run in parallel than there are processors, unless -parallel is given: most
+	// of their time they wait.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
@@ -634,6 +640,7 @@ func TestEveryVersionOfHTTPIsServed(t *testing.T) {
 }
 
 func TestAnIdleStreamSendsHeartbeatsOnRequest(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.14.0", "0.4.8"} {
 		w := startWorld(t, fake.Options{ProviderVersion: version})
 		s, err := w.Open(t.Context(), pathStreamStatus, w.to("Akash-Heartbeat", "1"), &emptypb.Empty{})
@@ -649,6 +656,7 @@ func TestAnIdleStreamSendsHeartbeatsOnRequest(t *testing.T) {
 }
 
 func TestErrorsReachEveryClientInTime(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		fault   fake.Fault
 		codes   []codes.Code

@@ -188,8 +188,10 @@ func (w *world) crashed(t *testing.T) bool {
 }
 
 func TestNoCallCrashesAProviderOfAnyVersion(t *testing.T) {
+	t.Parallel()
 	for _, version := range append(versions, "0.7.0", "0.10.6", "0.15.0-rc0") {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			// A careless operator has allowed headers that might do harm.
 			w := startWorld(t, fake.Options{ProviderVersion: version, LogLines: 10}, "--allow-insecure", "--max-streams", "1000",
 				"--forward-header", "a*", "--forward-header", "x-*", "--forward-header", "grpc-*")

@@ -107,6 +107,7 @@ func TestFieldACertificateOfAnotherAccountIsTheWrongTenants(t *testing.T) {
 // A manifest of 250 KB with a refused client certificate ended as outcomeUnknown in
 // 34 of 60 sends, though the provider had refused the connection before it read one.
 func TestFieldALargeManifestWithARefusedCertificateIsNotSent(t *testing.T) {
+	t.Parallel()
 	for version, sends := range map[string]int{"0.6.4": 5, "0.14.0": 60} {
 		w := startWorld(t, fake.Options{ProviderVersion: version})
 		manifest := w.largeManifest(t, 250<<10)

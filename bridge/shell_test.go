@@ -406,6 +406,7 @@ func TestFastCommandsLoseNoOutput(t *testing.T) {
 
 // A shell whose bridge is stopped says so.
 func TestAShellEndsWithItsBridge(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, fake.Options{Seed: 5, Shell: true})
 	start := w.started("cat")
 	start.Stdin = true

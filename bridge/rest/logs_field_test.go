@@ -187,6 +187,7 @@ const tooLong = 70_000
 
 // A line over 64 KiB ended a replica's log, and nothing was reported to the page.
 func TestFieldLongLine(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", tooLong)
 	for _, replicas := range []int{1, 2} {
 		t.Run(fmt.Sprintf("of %d", replicas), func(t *testing.T) {
@@ -222,6 +223,7 @@ func TestFieldLongLine(t *testing.T) {
 // If the long line was the last one, even a new connection received nothing. Now a gap is
 // reported, and later lines arrive.
 func TestFieldLongLastLine(t *testing.T) {
+	t.Parallel()
 	for _, replicas := range []int{1, 2} {
 		t.Run(fmt.Sprintf("of %d", replicas), func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +242,7 @@ func TestFieldLongLastLine(t *testing.T) {
 
 // While another pod kept the socket open, the log of a replacement pod never arrived.
 func TestFieldReplacedPod(t *testing.T) {
+	t.Parallel()
 	for name, query := range map[string]string{
 		"no dip": "", "1 s": "&dip=1s", "4 s": "&dip=4s", "9 s": "&dip=9s",
 		"rolling update": "&update=true", "slow rolling update": "&update=true&starting=3s",
@@ -438,6 +441,7 @@ func TestFieldGrowingLogNotFollowed(t *testing.T) {
 // If the provider refuses the second socket of a log that is not followed, the log is still
 // complete, and no gap is reported without evidence.
 func TestFieldSecondSocketFails(t *testing.T) {
+	t.Parallel()
 	for name, fail := range map[string]http.HandlerFunc{
 		"refused": says(http.StatusInternalServerError, "too many"),
 		"broken":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },

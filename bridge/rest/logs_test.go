@@ -224,6 +224,7 @@ func TestQuietLogIsOpen(t *testing.T) {
 
 // Replicas of which only some write are numbered, too, after a short wait.
 func TestQuietReplica(t *testing.T) {
+	t.Parallel()
 	g := newLeaseGateway(t, services{"web": pods(3)})
 	l := g.listen(true)
 	s := g.socket()
@@ -237,6 +238,7 @@ func TestQuietReplica(t *testing.T) {
 // A followed log includes pods that start later. They need another socket, and what the
 // gateway repeats on it is not sent again.
 func TestFollowTakesUpNewPods(t *testing.T) {
+	t.Parallel()
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true)
 	first := g.socket()
@@ -271,6 +273,7 @@ func TestFollowTakesUpNewPods(t *testing.T) {
 // If pods start while a long history is still being sent, none of the history is lost: how
 // much of it a slow page has not read yet is unknown, so all is requested again.
 func TestGrowthDuringAHistory(t *testing.T) {
+	t.Parallel()
 	const n = 30_000
 	var want strings.Builder
 	for i := range n {
@@ -299,6 +302,7 @@ func TestGrowthDuringAHistory(t *testing.T) {
 // If a gateway ends a log whose pods still run, the log is requested again, and the page
 // does not notice, whether or not the container has restarted.
 func TestFollowGoesOnWhereItWasDropped(t *testing.T) {
+	t.Parallel()
 	g := newLeaseGateway(t, services{"web": pods(1)})
 	l := g.listen(true, func(c *Call, _ *leasev1.ServiceLogsRequest) { c.Tail = 2 })
 	s := g.socket()
@@ -455,6 +459,7 @@ func TestLogThatDoesNotBegin(t *testing.T) {
 // A page that does not read makes the provider wait, and gets every line once it reads
 // again.
 func TestPageThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	const n, width = 2500, 16_000 // 40 MB, more than any buffer on the way
 	var written atomic.Int64
 	g := newLeaseGateway(t, services{"web": pods(1)})
@@ -527,6 +532,7 @@ func TestFrameThatIsTooLong(t *testing.T) {
 
 // A connection without even pings times out. One with pings only does not.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	const patience = time.Second
 	adapter := New(Options{Patience: patience, LeaseInterval: time.Hour})
 	run := func(pings int) error {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"io"
 	"log"
 	"net/http"
@@ -23,7 +24,16 @@ import (
 
 func TestMain(m *testing.M) {
 	playRole()
+	waitTogether()
 	goleak.VerifyTestMain(m)
+}
+
+// waitTogether lets more parallel tests run than there are processors, unless -parallel is
+// given: most of their time they wait.
+func waitTogether() {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 }
 
 // The provider and the tenant in the tests.
