@@ -2,7 +2,8 @@
 // provider in its path, and call the provider as if it were there.
 
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -118,6 +119,35 @@ describe("tools that ask the bridge for its services", () => {
     const status = JSON.parse(await tool("buf", "curl", ...flags, url));
     expect(status.cluster.leases.active).toBe(active);
   });
+});
+
+test("grpcio, as documented", async () => {
+  // Debian's; what is in PATH may be another Python, without grpcio.
+  const generated = join(folder, "python");
+  await mkdir(generated);
+  const proto = join(root, "proto");
+  const files = ["akash/provider/v1", "akash/inventory/v1", "akash/base/attributes/v1", "k8s"];
+  const names = files.flatMap((directory) =>
+    readdirSync(join(proto, directory), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".proto"))
+      .map((name) => `${directory}/${name}`),
+  );
+  const plugin = "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin";
+  const outputs = [plugin, `--python_out=${generated}`, `--grpc_out=${generated}`];
+  await promisify(execFile)("/usr/bin/protoc", [
+    `-I${proto}`,
+    "-I/usr/include",
+    ...outputs,
+    ...names,
+  ]);
+  const text = await readFile(join(root, "bridge/CLIENTS.md"), "utf8");
+  const [, example = ""] = /```python\n(.*?)```/s.exec(text) ?? [];
+  const code = example
+    .replace("127.0.0.1:8080", new URL(stage.url).host)
+    .replace("akash1…", stage.fake.ready.provider);
+  const options = { env: { PYTHONPATH: generated }, timeout: 20_000 };
+  const { stdout } = await promisify(execFile)("/usr/bin/python3", ["-c", code], options);
+  expect(stdout).toBe(`leases: ${active}\n`);
 });
 
 test("connect-web and grpc-web, in a page of another origin", async () => {
