@@ -45,6 +45,9 @@ PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 STATICCHECK := $(TOOLS)/staticcheck@v0.8.2/staticcheck
 TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
 GRPCURL := $(TOOLS)/grpcurl@v1.9.4/grpcurl
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod@v1.10.0/cyclonedx-gomod
+ACTIONLINT := $(TOOLS)/actionlint@v1.7.12/actionlint
+GOVULNCHECK := $(TOOLS)/govulncheck@v1.9.0/govulncheck
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
 # What is built, in the order of dependencies: the module, the npm package around it,
@@ -204,6 +207,21 @@ npm-packages: build ## Pack the package and, for every platform, the programs in
 	REPOSITORY='$(REPOSITORY)' node npm/pack.mjs
 	REPOSITORY='$(REPOSITORY)' node npm/programs/build.mjs
 
+# Archives, packages and bills of materials of a commit. The time of their files is the
+# commit's, so that the same commit and the same Go give the same bytes. Debian packages
+# need dpkg-deb.
+VERSION = $(shell node -p 'require("./npm/package.json").version')
+.PHONY: release
+release: $(WEB) $(CYCLONEDX) ## Build the archives of a release for every platform into bin/release
+	go run ./bridge/deploy/release -version '$(VERSION)' -commit "$$(git rev-parse HEAD)" \
+	  -epoch "$$(git log -1 --format=%ct)" -sbom '$(CYCLONEDX)' -deb="$$(command -v dpkg-deb >/dev/null && echo true || echo false)"
+
+# The database of vulnerabilities is at vuln.go.dev, which not every network reaches.
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## Look for known vulnerabilities in the code that is used (needs vuln.go.dev)
+	$(GOVULNCHECK) ./bridge ./testserver
+	GOOS=js GOARCH=wasm $(GOVULNCHECK) ./wasm
+
 # Make's own --dry-run, which runs nothing but lines with a plus, is npm's as well.
 .PHONY: publish
 publish: ## Pack everything and publish it to npm (DRY_RUN=1: npm says what it would do)
@@ -212,8 +230,9 @@ publish: ## Pack everything and publish it to npm (DRY_RUN=1: npm says what it w
 # The files that install the bridge, each with the parser of the program that reads it. The
 # steps of the Dockerfile run twice. FAST=1 leaves these out.
 .PHONY: test-deploy
-test-deploy: $(CLIENTS_MODULES) ## Check the Dockerfile, and the files for compose, Kubernetes, Akash and systemd
+test-deploy: $(CLIENTS_MODULES) $(ACTIONLINT) ## Check the Dockerfile, and the files for compose, Kubernetes, Akash and systemd
 	@.ci/need systemd-analyze=systemd
+	$(ACTIONLINT) .github/workflows/*.yml
 	cd bridge/deploy/check && go test $(if $(FAST),-short) -timeout 20m ./...
 
 .PHONY: conformance
@@ -356,6 +375,15 @@ $(TOXIPROXY):
 
 $(GRPCURL):
 	$(call go_install,github.com/fullstorydev/grpcurl/cmd/grpcurl)
+
+$(CYCLONEDX):
+	$(call go_install,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
+
+$(ACTIONLINT):
+	$(call go_install,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(GOVULNCHECK):
+	$(call go_install,golang.org/x/vuln/cmd/govulncheck)
 
 $(GRPCWEBPROXY):
 	$(call go_install,github.com/improbable-eng/grpc-web/go/grpcwebproxy)

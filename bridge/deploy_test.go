@@ -76,3 +76,25 @@ func TestTheImageIsBuiltAsByMake(t *testing.T) {
 	require.NotNil(t, flags)
 	assert.Contains(t, deployed(t, "Dockerfile"), "go build "+flags[1]+` -ldflags="`+flags[2]+" -X main.commit=${COMMIT}\"")
 }
+
+// The settings in the documents, too, are ones that the bridge takes.
+func TestTheSettingsInTheDocumentsAreValid(t *testing.T) {
+	blocks := 0
+	for _, name := range []string{"OPERATING.md", "README.md"} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			blocks++
+			file := filepath.Join(t.TempDir(), "bridge.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(block[1], "akash1…", someProvider)), 0o600))
+			_, err := parseConfig([]string{"--config", file}, nil, io.Discard)
+			assert.NoError(t, err, "%s: %s", name, block[1])
+		}
+		for _, command := range regexp.MustCompile(`(?m)^bin/akash-provider-bridge((?:.*\\\n)*.*)$`).FindAllStringSubmatch(string(text), -1) {
+			blocks++
+			_, err := parseConfig(strings.Fields(strings.ReplaceAll(command[1], "\\\n", " ")), nil, io.Discard)
+			assert.NoError(t, err, "%s: %s", name, command[0])
+		}
+	}
+	assert.GreaterOrEqual(t, blocks, 6)
+}

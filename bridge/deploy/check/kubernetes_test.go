@@ -64,7 +64,7 @@ func TestTheObjectsOfKubernetesFitTogether(t *testing.T) {
 	assert.Equal(t, config.Name, pod.Spec.Volumes[0].ConfigMap.Name)
 	assert.Equal(t, []string{"--config", bridge.VolumeMounts[0].MountPath + "/bridge.yaml"}, bridge.Args)
 	assert.Empty(t, bridge.VolumeMounts[0].SubPath, "a file mounted by subPath never changes")
-	assert.Greater(t, *pod.Spec.TerminationGracePeriodSeconds, bridge.Lifecycle.PreStop.Sleep.Seconds)
+	assert.Greater(t, *pod.Spec.TerminationGracePeriodSeconds, int64(25), "the default of --drain-timeout")
 
 	var found []string
 	for _, object := range read[kustomization](t, "kustomization.yaml").Resources {
