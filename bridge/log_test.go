@@ -19,7 +19,7 @@ import (
 func TestLogLinesNameTheProtocol(t *testing.T) {
 	w := startWorld(t, fake.Options{}, "--log-format", "json")
 	client := providerv1.NewProviderRPCClient(w.dial(t))
-	want := map[string]int{"grpc-web": 2, "websocket": 1, "grpc": 1, "connect": 1}
+	want := map[string]int{"grpc-web": 1, "grpc-web-text": 1, "websocket": 1, "grpc": 1, "connect": 1}
 	for _, header := range []http.Header{w.to(), {"Akash-Provider": {"akash1nobody"}}} {
 		_, _, err := w.Call(t.Context(), pathGetStatus, header, &emptypb.Empty{})
 		require.NoError(t, err)

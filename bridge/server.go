@@ -26,6 +26,7 @@ import (
 	"akash-provider-web/bridge/reflection"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
+	"akash-provider-web/bridge/trace"
 )
 
 // Limits on connections from browsers. Requests and answers have no time limit, since
@@ -155,11 +156,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.console != nil && s.console.Serves(r):
 		s.calls.Add(1)
 		defer s.calls.Done()
-		s.console.ServeHTTP(w, s.identify(r))
+		s.console.ServeHTTP(w, s.identify(w, r))
 	case r.Method == http.MethodPost, r.Method == http.MethodOptions, edge.IsMethodPath(r.URL.Path):
 		s.calls.Add(1)
 		defer s.calls.Done()
-		s.call.ServeHTTP(w, s.identify(r))
+		s.call.ServeHTTP(w, s.identify(w, r))
 	case r.URL.Path == "/healthz":
 		// A page whose call failed requests this, and our public files, to find out
 		// whether the bridge is down or refuses its origin
@@ -180,15 +181,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// identify returns r with its caller in the context, for the limits.
-func (s *server) identify(r *http.Request) *http.Request {
+// identify returns r with a context that says who makes it, for the limits, and has its id,
+// for the log. The answer has the id as well.
+func (s *server) identify(w http.ResponseWriter, r *http.Request) *http.Request {
 	caller := s.proxies.Caller(r)
 	if (caller.Address.IsLoopback() || caller.Address.IsPrivate()) && s.proxies.Forwards(r) {
 		s.proxied.Do(func() {
 			s.log.Warn("calls come through a proxy that is not trusted to say who calls, so that they all count as one caller's; set --trusted-proxy if it is yours", "address", caller.Address)
 		})
 	}
-	return caller.With(r)
+	address := ""
+	if caller.Address.IsValid() {
+		address = caller.Address.String()
+	}
+	t := trace.New(r, address, caller.Origin)
+	w.Header()[trace.Header] = []string{t.ID}
+	return r.WithContext(trace.With(caller.With(r.Context()), t))
 }
 
 // describe describes a method for calls with JSON.

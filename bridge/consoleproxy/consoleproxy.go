@@ -18,6 +18,7 @@ import (
 
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/trace"
 )
 
 // prefix is where the protocol is served besides /.
@@ -117,7 +118,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Expose-Headers", headerError)
+		header.Set("Access-Control-Expose-Headers", headerError+", "+trace.Header)
 	}
 	path, _ := route(r)
 	switch {

@@ -18,6 +18,7 @@ import (
 	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 )
 
 // headerError names the reason of an error of this bridge (rpcerror.Reason).
@@ -56,16 +57,19 @@ const (
 	firstDelay = 200 * time.Millisecond
 )
 
+// protocol names this protocol in the log.
+var protocol = slog.String("protocol", "console")
+
 // serveRequest relays a request to a provider's REST gateway.
 func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	release, err := h.options.Admit(r)
 	if err != nil {
-		h.options.Observe("request", refuseBusy(w, err))
+		h.options.Observe("request", h.refuseBusy(w, r, err))
 		return
 	}
 	defer release()
-	attrs := []slog.Attr{}
+	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{protocol})
 	status, err := h.relay(w, r, &attrs)
 	h.options.Observe("request", status)
 	attrs = append(attrs, slog.Int("status", status), slog.Duration("duration", time.Since(began)))
@@ -281,7 +285,9 @@ func refuse(w http.ResponseWriter, status int, err error, text string) {
 }
 
 // refuseBusy answers a request that was not admitted, and returns the status.
-func refuseBusy(w http.ResponseWriter, err error) int {
+func (h *Handler) refuseBusy(w http.ResponseWriter, r *http.Request, err error) int {
+	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{protocol, slog.String("error", err.Error())})
+	h.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "console request refused", attrs...)
 	status := http.StatusServiceUnavailable
 	var known *rpcerror.Error
 	if errors.As(err, &known) {

@@ -16,6 +16,7 @@ import (
 
 	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 )
 
 const (
@@ -72,7 +73,7 @@ type reply struct {
 func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
 	release, err := h.options.Admit(r)
 	if err != nil {
-		h.options.Observe("socket", refuseBusy(w, err))
+		h.options.Observe("socket", h.refuseBusy(w, r, err))
 		return
 	}
 	defer release()
@@ -341,6 +342,7 @@ func describe(err error) string {
 
 func (p *providerSocket) log(began time.Time, err error) {
 	attrs := []slog.Attr{
+		protocol,
 		slog.String("provider", p.to.provider),
 		slog.String("host", p.to.host.Addr()),
 		slog.Duration("duration", time.Since(began)),
@@ -348,6 +350,7 @@ func (p *providerSocket) log(began time.Time, err error) {
 	if err != nil && p.ctx.Err() == nil {
 		attrs = append(attrs, slog.String("end", describe(err)))
 	}
+	attrs = trace.Of(p.ctx).Attrs(attrs)
 	p.session.handler.options.Logger.LogAttrs(p.ctx, slog.LevelInfo, "console socket", attrs...)
 }
 

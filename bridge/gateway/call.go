@@ -16,6 +16,7 @@ import (
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/sdk"
+	"akash-provider-web/bridge/trace"
 )
 
 // Request headers of a call (bridge/README.md, "Headers"), in canonical form.
@@ -39,6 +40,7 @@ const wholeHistory = -1
 
 // call is a call as its headers describe it.
 type call struct {
+	from          *trace.Request
 	method        Method
 	protocol      relay.Protocol
 	request       provider.Request

@@ -22,6 +22,7 @@ import (
 	"akash-provider-web/bridge/rest"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/sdk"
+	"akash-provider-web/bridge/trace"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
@@ -90,6 +91,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 	c.protocol = protocol
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
 	header := g.options.Metadata.Upstream(r.Header)
+	c.from = trace.Of(r.Context())
 	var endpoint *provider.Endpoint
 	return &relay.Call{
 		Provider:  c.request.Address,
@@ -127,7 +129,7 @@ func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.
 		g.logRefused(r, protocol, err)
 		return nil, err
 	}
-	c := &call{method: Method{Path: r.URL.Path}, protocol: protocol}
+	c := &call{method: Method{Path: r.URL.Path}, protocol: protocol, from: trace.Of(r.Context())}
 	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
 	return &relay.Call{
 		Streaming: true,
@@ -278,13 +280,14 @@ func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error
 		label = r.URL.Path
 	}
 	g.options.Metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
-	g.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call refused",
+	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{
 		slog.String("method", label),
 		slog.String("protocol", string(protocol)),
 		slog.String("provider", known.Provider),
 		slog.String("code", known.Code.String()),
 		slog.String("reason", string(known.Reason)),
-		slog.String("error", known.Message))
+		slog.String("error", known.Message)})
+	g.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call refused", attrs...)
 }
 
 // logFinished logs and counts a call that ended. endpoint is nil if none was
@@ -296,7 +299,7 @@ func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay
 	g.options.Metrics.bytes.WithLabelValues("received").Add(float64(result.Received))
 	g.options.Metrics.bytes.WithLabelValues("sent").Add(float64(result.Sent))
 
-	attrs := make([]slog.Attr, 0, 13)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", label),
 		slog.String("protocol", string(c.protocol)),
@@ -323,6 +326,7 @@ func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay
 			attrs = append(attrs, slog.String("cause", cause.Error()))
 		}
 	}
+	attrs = c.from.Attrs(attrs)
 	// Logger.LogAttrs would look up the source location for each record, which no
 	// handler of the bridge writes.
 	if h := g.options.Logger.Handler(); h.Enabled(context.Background(), slog.LevelInfo) {

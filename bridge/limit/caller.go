@@ -32,9 +32,9 @@ func (c Caller) network() netip.Addr {
 
 type callerKey struct{}
 
-// With returns r with a context that has the caller, for Of.
-func (c Caller) With(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+// With returns a context that has the caller, for Of.
+func (c Caller) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
 }
 
 // Of returns the caller that With has put into the context, or the zero Caller.

@@ -55,7 +55,7 @@ func TestTheCallerIsInTheContext(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	assert.Zero(t, limit.Of(r.Context()))
 	c := limit.Caller{Address: netip.MustParseAddr("192.0.2.1"), Origin: "https://app.example"}
-	assert.Equal(t, c, limit.Of(c.With(r).Context()))
+	assert.Equal(t, c, limit.Of(c.With(r.Context())))
 }
 
 func TestProxiesThatAreNotAddresses(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 )
 
 // Handler is a Server that relays calls.
@@ -155,7 +156,8 @@ func (h *Handler) setContext(x *exchange, r *http.Request) error {
 
 // setStreamContext sets the context of a stream, which may outlive its request's.
 func (h *Handler) setStreamContext(x *exchange, r *http.Request) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	// Not the request's context without its end, which would keep the request's memory.
+	ctx, cancel := context.WithCancelCause(trace.With(context.Background(), trace.Of(r.Context())))
 	x.ctx = ctx
 	x.cancel = func() { cancel(nil) }
 	x.link(r)

@@ -6,7 +6,7 @@ import "net/http"
 // end, as in gRPC. The implementation encodes them for the client's protocol. Its
 // methods must not be called concurrently.
 type Response interface {
-	// Protocol is the client's protocol, for logs.
+	// Protocol is the client's protocol, for logs and metrics.
 	Protocol() Protocol
 	// Header returns the headers, which may be changed until WriteHeader is called.
 	Header() http.Header
@@ -34,10 +34,11 @@ type Protocol string
 
 // The protocols.
 const (
-	ProtocolGRPC      Protocol = "grpc"
-	ProtocolGRPCWeb   Protocol = "grpc-web"
-	ProtocolWebSocket Protocol = "websocket" // gRPC-Web over a WebSocket
-	ProtocolConnect   Protocol = "connect"
+	ProtocolGRPC        Protocol = "grpc"
+	ProtocolGRPCWeb     Protocol = "grpc-web"
+	ProtocolGRPCWebText Protocol = "grpc-web-text"
+	ProtocolWebSocket   Protocol = "websocket" // gRPC-Web over a WebSocket
+	ProtocolConnect     Protocol = "connect"
 )
 
 // A Server answers calls. The request's body has framed gRPC messages, which the

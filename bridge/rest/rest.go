@@ -18,6 +18,7 @@ import (
 
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	leasev1 "akash-provider-web/proto/akash/provider/lease/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
@@ -130,6 +131,7 @@ type exchange struct {
 	*Adapter
 	*gateway
 	call *Call
+	from *trace.Request
 	// send passes one encoded message to the caller and returns when it has been accepted.
 	// The slice may then be reused.
 	send func(message []byte) error
@@ -178,7 +180,7 @@ func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byt
 		return rpcerror.About(call.Provider, codes.Internal, err)
 	}
 	var refused error
-	err = answer(ctx, &exchange{Adapter: a, gateway: gw, call: call, send: func(message []byte) error {
+	err = answer(ctx, &exchange{Adapter: a, gateway: gw, call: call, from: trace.Of(ctx), send: func(message []byte) error {
 		refused = send(message)
 		return refused
 	}})
@@ -214,7 +216,7 @@ func (x *exchange) skip(kind Frame, frame []byte) {
 	x.skipped(kind)
 	x.skipping.Do(func() {
 		x.log.Warn("skipped a frame that cannot be read; more of this call are not logged",
-			"kind", string(kind), "bytes", len(frame), "provider", x.call.Provider, "method", x.call.Method)
+			"requestId", x.from.ID, "kind", string(kind), "bytes", len(frame), "provider", x.call.Provider, "method", x.call.Method)
 	})
 }
 

@@ -111,6 +111,7 @@ export interface ErrorDetails {
   reason?: ErrorReason | undefined;
   provider?: string | undefined;
   attempts?: number | undefined;
+  requestId?: string | undefined;
   cause?: unknown;
 }
 
@@ -136,6 +137,11 @@ export class ProviderError extends Error {
   readonly provider: string | undefined;
   /** How many attempts were made; undefined if none was. */
   readonly attempts: number | undefined;
+  /**
+   * The bridge's id of the last request, 32 hexadecimal digits, with which its operator
+   * finds the call in the log and in traces; undefined if no bridge answered.
+   */
+  readonly requestId: string | undefined;
 
   constructor(details: ErrorDetails) {
     super(details.message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -143,6 +149,7 @@ export class ProviderError extends Error {
     this.reason = details.reason;
     this.provider = details.provider;
     this.attempts = details.attempts;
+    this.requestId = details.requestId;
   }
 }
 
@@ -162,14 +169,13 @@ export function asProviderError(error: unknown, provider?: string): ProviderErro
   if (!(error instanceof ProviderError)) {
     return new ProviderError({ code: "INTERNAL", message: String(error), provider, cause: error });
   }
-  const { code, message, reason, attempts, cause } = error;
   return error.provider
     ? error
-    : new ProviderError({ code, message, reason, attempts, provider, cause });
+    : new ProviderError({ ...detailsOf(error), provider, cause: error.cause });
 }
 
 /** detailsOf returns an error's details, except its cause, which may not be cloneable. */
 export function detailsOf(error: ProviderError): ErrorDetails {
-  const { code, message, reason, provider, attempts } = error;
-  return { code, message, reason, provider, attempts };
+  const { code, message, reason, provider, attempts, requestId } = error;
+  return { code, message, reason, provider, attempts, requestId };
 }

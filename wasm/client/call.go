@@ -72,6 +72,7 @@ type trace struct {
 	verified string // "chain", "ca", "pin" or "none"
 	trust    string // how that is known, such as "quorum=2/3"
 	stale    bool
+	request  string // the bridge's id of the last attempt
 }
 
 func (t *trace) read(r Response) {
@@ -81,12 +82,13 @@ func (t *trace) read(r Response) {
 	t.verified = r.Header("akash-verified")
 	t.trust = r.Header("akash-trust")
 	t.stale = r.Header("akash-stale") == "true"
+	t.request = r.Header("akash-request-id")
 }
 
 // open sends the call's request and returns a gRPC-Web response. If the scope ended the
 // attempt, its cause is the error.
 func (c *Client) open(scope *Scope, call *Call) (Response, *RPCError) {
-	call.sent = false
+	call.sent, call.trace.request = false, ""
 	token, status := c.token(scope, call)
 	if status != nil {
 		return nil, call.rpcError(status)

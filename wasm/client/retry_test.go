@@ -47,6 +47,18 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+// An error has the id of the last request, if that was answered.
+func TestTheRequestIDOfAnError(t *testing.T) {
+	call := newCall()
+	call.Retries = 1
+	first, last := refusal("14", "down", ""), refusal("14", "down", "")
+	first.header["akash-request-id"], last.header["akash-request-id"] = "one", "two"
+	result, _ := try(t, "getProviderStatus", call, first, last)
+	assert.Equal(t, "two", result["error"].(object)["requestId"])
+	result, _ = try(t, "getProviderStatus", newCall(), first, answer{err: "Failed to fetch"})
+	assert.NotContains(t, result["error"], "requestId")
+}
+
 func TestSuccessAfterFailures(t *testing.T) {
 	result, at := try(t, "getProviderStatus", newCall(),
 		answer{err: "Failed to fetch"}, answer{hang: true}, refusal("14", "down", ""), statusAnswer(t))

@@ -29,6 +29,7 @@ type RPCError struct {
 	Message  string
 	Provider string
 	Attempts int
+	Request  string // the bridge's akash-request-id, or ""
 
 	network  bool   // the bridge was not reached, or the connection to it broke
 	pushback string // the server's grpc-retry-pushback-ms, unparsed
@@ -41,6 +42,7 @@ func (f *RPCError) write(j *message.JSON) {
 	j.Field("message", f.Message)
 	j.Field("reason", f.Reason)
 	j.Field("provider", f.Provider)
+	j.Field("requestId", f.Request)
 	j.Member("attempts")
 	j.Number(int64(f.Attempts))
 	j.End()
@@ -60,7 +62,7 @@ func (f *RPCError) JSON() []byte {
 // rpcError returns the error of a call that ended with the status. Its message always names
 // the provider.
 func (c *Call) rpcError(status *grpcweb.Status) *RPCError {
-	f := &RPCError{Code: status.Code, Message: status.Message, Provider: c.Provider}
+	f := &RPCError{Code: status.Code, Message: status.Message, Provider: c.Provider, Request: c.trace.request}
 	f.Reason, _ = status.Fields.Get(reasonField)
 	f.pushback, _ = status.Fields.Get(pushbackField)
 	if f.Message == "" {

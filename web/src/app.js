@@ -93,6 +93,7 @@ function notice(place, error, again) {
     error.code,
     error.reason,
     error.attempts > 1 && `${error.attempts} attempts`,
+    error.requestId && `request ${error.requestId}`,
   ].filter(Boolean);
   const button = el("button", { type: "button" }, "Try again");
   button.addEventListener("click", again);

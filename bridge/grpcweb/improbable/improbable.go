@@ -16,6 +16,7 @@ import (
 
 	"akash-provider-web/bridge/internal/timedbody"
 	"akash-provider-web/bridge/relay"
+	"akash-provider-web/bridge/trace"
 )
 
 // Options configure a Handler.
@@ -110,12 +111,13 @@ func (h bridgeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if request.body != nil {
 		r.Body = request.body
 		if _, err := Window(r.Header); err != nil {
-			relay.Refuse(newResponse(w, r, relay.ProtocolGRPCWeb), err)
+			relay.Refuse(newResponse(w, r, relay.ProtocolGRPCWebText), err)
 			return
 		}
-		h.next.ServeRPC(newResponse(w, r, relay.ProtocolGRPCWeb), r)
+		h.next.ServeRPC(newResponse(w, r, relay.ProtocolGRPCWebText), r)
 		return
 	}
+	trace.Arrived(r)
 	h.serveWebSocket(w, r, request.arrived)
 }
 

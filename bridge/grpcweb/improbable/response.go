@@ -5,6 +5,7 @@ import (
 
 	"akash-provider-web/bridge/internal/writebuf"
 	"akash-provider-web/bridge/relay"
+	"akash-provider-web/bridge/trace"
 )
 
 // response is a relay.Response over WrapHandler's http.ResponseWriter, which expects
@@ -19,6 +20,10 @@ type response struct {
 var _ relay.Response = (*response)(nil)
 
 func newResponse(w http.ResponseWriter, r *http.Request, protocol relay.Protocol) *response {
+	// WrapHandler lets pages read only the headers that are set here.
+	if id := trace.Of(r.Context()).ID; id != "" {
+		w.Header()[trace.Header] = []string{id}
+	}
 	return &response{ResponseWriter: w, protocol: protocol, contentType: r.Header.Get("Content-Type")}
 }
 
