@@ -147,7 +147,7 @@ func (c *config) define(flags *settings.Set) {
 		_, err := chain.New(chain.Options{RESTNodes: []string{v}})
 		return err
 	})
-	flags.IntVar(&c.chainQuorum, "chain-quorum", 0, "`NUMBER` of chain nodes that must give the same answer before it is believed;\n0 means 2, and 1 if there is one node")
+	flags.IntVar(&c.chainQuorum, "chain-quorum", 0, "`NUMBER` of chain nodes that must give the same answer before it is believed;\n0 means 2, and 1 if there is one node or with --chain-trust, where it is about blocks")
 	flags.StringVar(&c.chainID, "chain-id", "", "`ID` of the chain; nodes of another one are not asked\n(default "+defaultChainID+" for the default nodes, otherwise the chain of most nodes)")
 	flags.StringVar(&c.chainTrust, "chain-trust", "", "`HEIGHT:HASH[:PERIOD]` of a block that you trust: the chain's answers are then proven\nfrom it. REST nodes cannot prove theirs and are not asked. PERIOD, default 14d, is how\nlong a block is trusted, and must be shorter than validators' stakes stay bonded")
 	flags.StringVar(&c.trustFile, "chain-trust-file", "", "`FILE` that keeps the newest verified block, from which the bridge goes on when it\nstarts again")

@@ -99,15 +99,15 @@ type Options struct {
 	// the same. One of the two lists must have a node.
 	RESTNodes []string
 	// Quorum is how many nodes must give equal answers. 0 means 2, and 1 if there is one
-	// node only.
+	// node only or answers are proven.
 	Quorum int
 	// ChainID is the id of the chain, such as akashnet-2. Nodes of other chains are not
 	// asked. "" means the chain that most nodes are of.
 	ChainID string
 	// Trust, if not nil, has answers proven from the header that it names, and the state
 	// that is kept in TrustFile; its zero value means the state in the file only. Nodes
-	// that cannot prove their answers are not asked, which are those of RESTNodes. Quorum
-	// nodes must have the same headers.
+	// that cannot prove their answers are not asked, which are those of RESTNodes. As many
+	// nodes as Quorum, or one if it is 0, must have the same header.
 	Trust *light.Trust
 	// TrustFile is the name of the file that keeps the verified state; "" keeps it in
 	// memory.
@@ -207,6 +207,9 @@ func New(o Options) (*Client, error) {
 	}
 	if c.quorum = o.Quorum; c.quorum == 0 {
 		c.quorum = min(2, len(c.nodes))
+		if c.light != nil {
+			c.quorum = 1
+		}
 	}
 	if c.quorum < 1 || c.quorum > len(c.nodes) {
 		return nil, fmt.Errorf("chain: a quorum of %d is not possible with %d nodes", c.quorum, len(c.nodes))

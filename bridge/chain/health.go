@@ -158,6 +158,9 @@ func (c *Client) report(n *node, s nodeStatus, err error) {
 // compareHeights leaves out nodes whose height is not that of the others. It runs when all
 // have just reported theirs, since they grow.
 func (c *Client) compareHeights() {
+	if c.light != nil {
+		return // one node could make the others look wrong, and what is true is verified
+	}
 	c.judging.Lock()
 	defer c.judging.Unlock()
 	var heights []int64
@@ -228,6 +231,12 @@ func (c *Client) afterFirstCheck(ctx context.Context, n *node) error {
 // the ids if no majority is of one chain.
 func (c *Client) learnChainID() (mixed []string) {
 	if c.chainID != "" || c.learned != "" {
+		return nil
+	}
+	if c.light != nil { // the trusted header has it
+		if h := c.light.Newest(); h != nil {
+			c.learned = h.ChainID
+		}
 		return nil
 	}
 	count := map[string]int{}

@@ -75,11 +75,13 @@ type headerSource struct {
 
 func (s *headerSource) Name() string { return s.node.name }
 
-func (s *headerSource) Latest(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
-	defer cancel()
-	status, err := s.node.api.status(ctx, s.client.http, s.node)
-	return status.height, err
+func (s *headerSource) Latest(ctx context.Context) (height int64, err error) {
+	err = s.timed(ctx, func(ctx context.Context) error {
+		status, err := s.node.api.status(ctx, s.client.http, s.node)
+		height = status.height
+		return err
+	})
+	return height, err
 }
 
 func (s *headerSource) SignedHeader(ctx context.Context, height int64) (*light.SignedHeader, error) {
@@ -114,16 +116,32 @@ func (s *headerSource) Validators(ctx context.Context, height int64) ([]light.Va
 }
 
 func (s *headerSource) call(ctx context.Context, method string, params, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+	return s.timed(ctx, func(ctx context.Context) error {
+		return rpcAPI{}.call(ctx, s.client.http, s.node, method, params, result)
+	})
+}
+
+// timed bounds a request's time, and records how it went. A node that others did not wait
+// for has failed if it was slow.
+func (s *headerSource) timed(ctx context.Context, request func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()
-	began := time.Now()
-	err := rpcAPI{}.call(ctx, s.client.http, s.node, method, params, result)
-	outcome := "answered"
-	if err != nil {
-		outcome = "failed"
-	}
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		s.client.metrics.queried(s.node, outcome, time.Since(began))
+	c, n, began := s.client, s.node, time.Now()
+	err := request(limited)
+	took := time.Since(began)
+	switch {
+	case err == nil:
+		c.metrics.queried(n, "answered", took)
+		if n.answered() {
+			c.log.Info("chain node answers again", "node", n.name)
+		}
+	case errors.Is(ctx.Err(), context.Canceled) && took < hedgeDelay || c.closed.Err() != nil:
+		// The others were faster. This one has not failed.
+	default:
+		c.metrics.queried(n, "failed", took)
+		if n.failed(c.now()) {
+			c.log.Warn("chain node failed", "node", n.name, "error", err)
+		}
 	}
 	return err
 }
@@ -156,9 +174,12 @@ func (c *Client) header(ctx context.Context) (*light.Header, error) {
 	}
 	return shareFor(ctx, c, "header", headerTimeout, func(ctx context.Context) (*light.Header, error) {
 		nodes, leftOut := c.candidates(c.now())
-		sources := make([]light.Source, len(nodes))
-		for i, n := range nodes {
-			sources[i] = n.source
+		var sources []light.Source
+		for _, n := range nodes { // those in backoff last
+			if n.inBackoff(c.now()) && len(sources) >= c.quorum {
+				break
+			}
+			sources = append(sources, n.source)
 		}
 		h, err := c.light.Refresh(ctx, sources, c.quorum)
 		if err != nil {

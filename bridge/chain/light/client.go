@@ -373,24 +373,28 @@ func (c *Client) begin(ctx context.Context, sources []Source) (*Block, error) {
 		defer c.mu.Unlock()
 		return c.trusted, nil
 	}
+	var block *Block
 	var errs []error
-	for _, s := range sources {
-		block, err := c.first(ctx, s)
-		if err != nil {
-			err = named(s, err)
-			if errors.As(err, new(invalid)) {
-				c.options.Rejected(s, err)
-			}
-			errs = append(errs, err)
-			continue
+	gather(ctx, sources, 0, c.first, func(r reply[*Block]) bool {
+		if r.err == nil {
+			block = r.value
+			return true
 		}
-		if err := block.expired(c.options.Trust.Period, c.options.Now()); err != nil {
-			return nil, err
+		err := named(r.source, r.err)
+		if errors.As(err, new(invalid)) {
+			c.options.Rejected(r.source, err)
 		}
-		c.adopt(block)
-		return block, nil
+		errs = append(errs, err)
+		return false
+	})
+	if block == nil {
+		return nil, fmt.Errorf("light: no node has the trusted header: %w", joined(errs))
 	}
-	return nil, fmt.Errorf("light: no node has the trusted header: %w", joined(errs))
+	if err := block.expired(c.options.Trust.Period, c.options.Now()); err != nil {
+		return nil, err
+	}
+	c.adopt(block)
+	return block, nil
 }
 
 // first fetches the header that the operator trusts.
@@ -455,24 +459,27 @@ type reply[V any] struct {
 }
 
 // gather asks all sources at once, and passes the replies to done until all have
-// replied, or for a while after done has returned true: those that are slow only serve to
-// show a fork.
-func gather[V any](ctx context.Context, sources []Source, ask func(context.Context, Source) (V, error), done func(reply[V]) bool) {
+// replied, or for the time of patience after done has returned true.
+func gather[V any](ctx context.Context, sources []Source, patience time.Duration, ask func(context.Context, Source) (V, error), done func(reply[V]) bool) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	replies := make(chan reply[V], len(sources))
 	for _, s := range sources {
-		go func() {
+		asking.Go(func() {
 			value, err := ask(ctx, s)
 			replies <- reply[V]{s, value, err}
-		}()
+		})
 	}
 	var late <-chan time.Time
 	for range sources {
 		select {
 		case r := <-replies:
-			if done(r) && late == nil {
-				late = time.After(grace)
+			if enough := done(r); enough && patience == 0 {
+				return
+			} else if enough && late == nil {
+				late = time.After(patience)
 			}
 		case <-late:
 			return
@@ -485,7 +492,7 @@ func gather[V any](ctx context.Context, sources []Source, ask func(context.Conte
 // latest asks sources for their latest height.
 func (c *Client) latest(ctx context.Context, sources []Source, needed int) (heights map[Source]int64, failed []error) {
 	heights = map[Source]int64{}
-	gather(ctx, sources, func(ctx context.Context, s Source) (int64, error) { return s.Latest(ctx) }, func(r reply[int64]) bool {
+	gather(ctx, sources, grace, func(ctx context.Context, s Source) (int64, error) { return s.Latest(ctx) }, func(r reply[int64]) bool {
 		if r.err != nil {
 			failed = append(failed, r.err)
 			return false
@@ -500,7 +507,7 @@ func (c *Client) latest(ctx context.Context, sources []Source, needed int) (heig
 func (c *Client) headers(ctx context.Context, sources []Source, height int64, needed int) (headers map[Source]*offer, failed []error) {
 	headers = map[Source]*offer{}
 	equal := map[string]int{}
-	gather(ctx, sources, func(ctx context.Context, s Source) (*SignedHeader, error) { return s.SignedHeader(ctx, height) }, func(r reply[*SignedHeader]) bool {
+	gather(ctx, sources, grace, func(ctx context.Context, s Source) (*SignedHeader, error) { return s.SignedHeader(ctx, height) }, func(r reply[*SignedHeader]) bool {
 		if r.err == nil && r.value.Header.Height != height {
 			r.err = fmt.Errorf("%s: light: the answer is of height %d, not %d", r.source.Name(), r.value.Header.Height, height)
 			c.options.Rejected(r.source, r.err)
