@@ -64,6 +64,14 @@ export interface ProviderWebSDKOptions {
    */
   baseUrl?: string | URL;
   /**
+   * The key, or the ID token, with which the bridge lets its callers in, if its operator
+   * restricts them. It does not go to providers. A function is called for each call.
+   * Default: none.
+   *
+   * @example () => session.idToken
+   */
+  bridgeKey?: string | (() => string);
+  /**
    * The caller's credentials, which only calls about leases get. Default: none.
    *
    * @example { type: "jwt", token: "eyJ…" }

@@ -40,6 +40,11 @@ export interface ProviderWebTransportOptions {
   provider?: string | undefined;
   /** The two above in one, `https://bridge.example.com/akash1…`. */
   baseUrl?: string | URL | undefined;
+  /**
+   * The key, or the ID token, with which the bridge lets its callers in, if its operator
+   * restricts them. It does not go to providers. Default: none.
+   */
+  bridgeKey?: string | (() => string) | undefined;
   /** The credentials for calls about leases. Default: none. */
   authentication?: Authentication | undefined;
   /**
@@ -154,6 +159,9 @@ export function createProviderWebTransport(options: ProviderWebTransportOptions)
     try {
       if (stopped) throw stopped;
       const headers = requestHeaders(callOptions, timeoutMs);
+      const { bridgeKey } = options;
+      const key = typeof bridgeKey === "function" ? bridgeKey() : bridgeKey;
+      if (key !== undefined) headers.set("akash-bridge-key", key);
       if (credentials && leaseService.test(method.parent.typeName)) {
         token = await stoppable(credentials.get(), controller.signal).catch((error) => {
           const message = `no token for ${method.name}: ${textOf(error)}`;

@@ -254,6 +254,19 @@ describe("createProviderWebSDK", () => {
     await page.close();
   });
 
+  test("a bridge that restricts its callers gets its key", async () => {
+    const bridgeKey = "a-key-of-20-characters";
+    await using other = await stage.withNewBridge("--caller-key", bridgeKey);
+    const { createProviderWebSDK, reasonOf } = await import("../../src/chain-sdk/index.js");
+    const status = (more: object) => {
+      const options = { bridgeUrl: other.url, provider: stage.fake.provider, ...more };
+      return createProviderWebSDK(options).akash.provider.v1.getStatus({});
+    };
+    expect(reasonOf(await status({}).catch((error) => error))).toBe("bridgeKeyRefused");
+    expect((await status({ bridgeKey })).cluster?.leases?.active).toBe(active);
+    expect((await status({ bridgeKey: () => bridgeKey })).cluster?.leases?.active).toBe(active);
+  });
+
   test("a page that the bridge refuses is told what to change", async () => {
     await using other = await stage.withNewBridge("--allow-origin", "https://app.example.com");
     const page = await stage.page("module");
