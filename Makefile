@@ -11,6 +11,11 @@ MAKEFLAGS += --no-print-directory
 # one is taken; LISTEN=ADDRESS:PORT requires one.
 LISTEN ?=
 
+# A lie for `make run`: then the chain has three nodes, or NODES, and the first one tells
+# it. bin/testserver --help lists the lies.
+LIE ?=
+NODES ?=
+
 # Options of `make bench`: QUICK=1 for few rounds, SCALE=1 to also measure how cost
 # grows with streams and providers, ONLY="bridge rest" for some parts only.
 QUICK ?=
@@ -95,7 +100,7 @@ build: $(WASM) $(NPM) $(WEB) $(BRIDGE) $(TESTSERVER) ## Build everything into bi
 
 .PHONY: run
 run: build ## Start the demo: a fake provider and chain, the bridge, the dashboard
-	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)')
+	@exec node web/demo.mjs $(if $(LISTEN),--listen '$(LISTEN)') $(if $(LIE),--lie '$(LIE)') $(if $(NODES),--nodes '$(NODES)')
 
 .PHONY: dev
 dev: build ## Start what make run does, built and reloaded when a source changes

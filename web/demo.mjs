@@ -1,8 +1,9 @@
 // Runs the demo of "make run": a fake provider and chain, and a bridge that uses that
 // chain. It prints the dashboard's address.
 //
-//   node web/demo.mjs [--listen ADDRESS:PORT]
+//   node web/demo.mjs [--listen ADDRESS:PORT] [--lie NAME] [--nodes N]
 //
+// With --lie the chain has three nodes, or N, of which the first one tells that lie.
 // By default the bridge listens on port 8080 of this machine only, or on a free port
 // if that one is taken. Ctrl-C stops everything.
 
@@ -11,7 +12,10 @@ import { parseArgs } from "node:util";
 import { start } from "./program.mjs";
 import { bin, dashboard, listenAddress } from "./stage.mjs";
 
-const { values } = parseArgs({ options: { listen: { type: "string" } } });
+const { values } = parseArgs({
+  options: { listen: { type: "string" }, lie: { type: "string" }, nodes: { type: "string" } },
+});
+const nodes = values.nodes ?? (values.lie ? "3" : "1");
 
 const programs = [];
 let stopping = false;
@@ -39,23 +43,35 @@ async function run(name, ...args) {
   return program.ready;
 }
 
+/** Says which node lies, and how to see and change that. */
+function liar(fake) {
+  return `  Chain      node 1 of ${nodes} lies: ${values.lie}
+             curl ${fake.control}/visits                                what reached the impostor
+             curl ${fake.control}/lies                                  all lies
+             curl -X POST '${fake.control}/lie?node=1&name=forged-host'  another one
+`;
+}
+
 try {
   const free = "127.0.0.1:0";
   const fake = await run(
     "testserver",
     ...["--rest", free, "--grpc", free, "--chain", free],
-    ...["--log-lines", "5000", "--log-rate", "10"],
+    ...["--log-lines", "5000", "--log-rate", "10", "--chain-nodes", nodes],
+    ...(values.lie ? ["--chain-lie", `1:${values.lie}`] : []),
   );
+  const chain = fake.chainNodes?.map((node) => node.url) ?? [fake.chainRpc];
   const bridge = await run(
     "akash-provider-bridge",
-    ...["--listen", await listenAddress(values.listen, "run"), "--chain-rpc", fake.chainRpc],
+    ...["--listen", await listenAddress(values.listen, "run")],
+    ...chain.flatMap((node) => ["--chain-rpc", node]),
     ...["--grpc-port", fake.grpc.split(":").at(-1), "--allow-private-networks"],
   );
   console.log(`
   Dashboard  ${dashboard(bridge.url, fake)}
   Provider   ${fake.provider} at ${fake.hostUri} (fake)
   Health     ${bridge.url}/healthz
-
+${values.lie ? liar(fake) : ""}
   Ctrl-C stops everything.
 `);
 } catch (error) {
