@@ -44,7 +44,7 @@ import (
 func TestMain(m *testing.M) {
 	// More tests run in parallel than there are processors, unless -parallel is given: most
 	// of their time they wait.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))

@@ -27,7 +27,6 @@ import (
 // page receives every line of each of them exactly once, although each new replica needs
 // another socket.
 func TestGrowthUnderLoad(t *testing.T) {
-	t.Parallel()
 	for _, tail := range []int{-1, 5} {
 		t.Run(fmt.Sprintf("tail %d", tail), func(t *testing.T) {
 			server, err := fake.Start(t.Context(), fake.Options{LeaseRPC: fake.DialectNone, ProviderVersion: "0.14.0", LogLines: 5000, LogRate: 3000})

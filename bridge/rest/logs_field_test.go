@@ -410,7 +410,6 @@ func TestFieldLongLineNotFollowed(t *testing.T) {
 
 // No gap is reported for a log that grows while it is read.
 func TestFieldGrowingLogNotFollowed(t *testing.T) {
-	t.Parallel()
 	server := startFake(t, fake.Options{Services: web(1)})
 	write := &fieldLog{t: t, server: server}
 	write.write(0, "line 0")

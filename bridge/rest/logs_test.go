@@ -273,7 +273,6 @@ func TestFollowTakesUpNewPods(t *testing.T) {
 // If pods start while a long history is still being sent, none of the history is lost: how
 // much of it a slow page has not read yet is unknown, so all is requested again.
 func TestGrowthDuringAHistory(t *testing.T) {
-	t.Parallel()
 	const n = 30_000
 	var want strings.Builder
 	for i := range n {
@@ -459,7 +458,6 @@ func TestLogThatDoesNotBegin(t *testing.T) {
 // A page that does not read makes the provider wait, and gets every line once it reads
 // again.
 func TestPageThatDoesNotRead(t *testing.T) {
-	t.Parallel()
 	const n, width = 2500, 16_000 // 40 MB, more than any buffer on the way
 	var written atomic.Int64
 	g := newLeaseGateway(t, services{"web": pods(1)})
@@ -532,7 +530,6 @@ func TestFrameThatIsTooLong(t *testing.T) {
 
 // A connection without even pings times out. One with pings only does not.
 func TestSilence(t *testing.T) {
-	t.Parallel()
 	const patience = time.Second
 	adapter := New(Options{Patience: patience, LeaseInterval: time.Hour})
 	run := func(pings int) error {

@@ -21,7 +21,6 @@ import (
 // ended as INTERNAL, as if the bridge were at fault. What every status becomes on
 // every route is listed here.
 func TestFieldEveryHTTPStatusHasItsCodeAndReason(t *testing.T) {
-	t.Parallel()
 	type outcome struct {
 		code   codes.Code
 		reason rpcerror.Reason
