@@ -27,11 +27,9 @@ import (
 )
 
 const (
-	// streamWindow bounds the unread bytes of one answer, and connWindow those of all
-	// answers. connWindow is replenished as bytes arrive, so a stream that is not
-	// read does not block others.
-	streamWindow = 512 << 10
-	connWindow   = 64 << 20
+	// connWindow is replenished as bytes arrive, so a stream that is not read does not
+	// block others.
+	connWindow = 64 << 20
 
 	// The defaults of RFC 9113, section 6.5.2.
 	defaultWindow    = 65535
@@ -168,7 +166,7 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 		}
 		err := c.framer.WriteSettings(
 			http2.Setting{ID: http2.SettingEnablePush, Val: 0},
-			http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: smallestWindow},
 			http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes},
 		)
 		if err != nil {

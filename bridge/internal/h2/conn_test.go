@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +23,15 @@ import (
 	"golang.org/x/net/http2"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if n := openStreams.Load(); code == 0 && n != 0 {
+			fmt.Fprintln(os.Stderr, n, "streams were not closed, and count against the windows of others")
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 // testTimeout bounds what should happen soon. No test waits for it to pass.
 const testTimeout = 10 * time.Second

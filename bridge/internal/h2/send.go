@@ -54,7 +54,7 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{conn: c, ctx: r.Context(), ready: make(chan struct{}, 1), recvWindow: streamWindow}
+	s := &stream{conn: c, ctx: r.Context(), ready: make(chan struct{}, 1), recvWindow: smallestWindow, allowed: smallestWindow}
 	opened := false
 	for !opened {
 		if err := c.awaitSlot(s.ctx); err != nil {
@@ -128,6 +128,7 @@ func (c *Conn) open(s *stream) bool {
 		c.startKeepalive()
 	}
 	c.streams[s.id] = s
+	openStreams.Add(1)
 	return true
 }
 

@@ -38,6 +38,7 @@ type stream struct {
 	pieces   [][]byte // what Peek returned
 	peeked   int      // bytes of the queue that Peek has returned
 	consumed int      // bytes peeked but not yet returned to the window
+	allowed  int      // the width of the window
 }
 
 // notify wakes the reader.
@@ -157,15 +158,14 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// returnWindow returns n bytes to the peer's window, in large steps to send few
-// frames.
+// returnWindow returns n bytes to the peer's window.
 func (s *stream) returnWindow(n int) {
 	s.consumed += n
-	if s.consumed < streamWindow/4 {
+	increment, allowed := returned(s.consumed, s.allowed, widestWindow())
+	if increment == 0 {
 		return
 	}
-	increment := s.consumed
-	s.consumed = 0
+	s.consumed, s.allowed = 0, allowed
 	s.mu.Lock()
 	ended := s.ended
 	s.recvWindow += increment
@@ -189,6 +189,9 @@ func (s *stream) reset(code http2.ErrCode) {
 	s.mu.Unlock()
 	if again {
 		return
+	}
+	if s.id != 0 { // it was opened
+		openStreams.Add(-1)
 	}
 	s.notify()
 	if s.conn.remove(s) {
