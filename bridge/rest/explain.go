@@ -37,7 +37,7 @@ func Explain(call *Call, code codes.Code, text string) *rpcerror.Error {
 		provider:   call.Provider,
 		endpoint:   call.Endpoint,
 	}
-	text = words([]byte(g.credential.scrub(text)))
+	text = g.credential.words(text)
 	if call.Method == webv1.LeaseREST_SendManifest_FullMethodName && (code == codes.InvalidArgument || code == codes.FailedPrecondition || containsAny(text, refusedManifest)) {
 		return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonManifestRefused, "it refuses the manifest%s", said(text))
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The receiving side of WebSocket (RFC 6455), for a client that only sends pong and close
@@ -59,6 +60,9 @@ var errFrame = errors.New("a malformed WebSocket frame")
 // errFrameSize is the error of a message that exceeds the limit.
 var errFrameSize = errors.New("a WebSocket message that is too long")
 
+// errFrameFlood is the error of a connection with too many frames without data.
+var errFrameFlood = errors.New("a flood of WebSocket frames without data")
+
 // handshake adds the headers that request a WebSocket (section 4.1) to h, and returns a
 // function that checks the response.
 func handshake(h http.Header) (check func(http.Header) bool) {
@@ -95,6 +99,26 @@ type frames struct {
 	pinged func()
 	// mute disables answers to pings.
 	mute bool
+
+	empty      int // frames without data, since emptySince
+	emptySince time.Time
+}
+
+// maxEmpty is how many frames without data, such as pings, a provider may send a second.
+// One that sends more keeps the processor from other calls.
+const maxEmpty = 1000
+
+// countEmpty counts a frame without data.
+func (f *frames) countEmpty() error {
+	if f.empty++; f.empty < maxEmpty {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(f.emptySince) < time.Second {
+		return errFrameFlood
+	}
+	f.empty, f.emptySince = 0, now
+	return nil
 }
 
 func newFrames(conn io.ReadWriter, limit int) *frames {
@@ -113,6 +137,11 @@ func (f *frames) next() ([]byte, error) {
 		op, final, size, err := f.header(!started)
 		if err != nil {
 			return nil, err
+		}
+		if op&bitControl != 0 || size == 0 {
+			if err := f.countEmpty(); err != nil {
+				return nil, err
+			}
 		}
 		if op&bitControl != 0 {
 			if err := f.control(op, final, size); err != nil {

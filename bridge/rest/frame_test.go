@@ -126,6 +126,21 @@ func TestMalformedFrames(t *testing.T) {
 	}
 }
 
+func TestFloodsOfFramesWithoutData(t *testing.T) {
+	for name, sent := range map[string]string{
+		"pings":           strings.Repeat(frame(ping1, "x"), 3*maxEmpty),
+		"empty fragments": frame(text0, "x") + strings.Repeat(frame(0, ""), 3*maxEmpty),
+		"empty messages":  strings.Repeat(frame(text1, ""), 3*maxEmpty),
+	} {
+		_, err := readAll(&wire{Reader: strings.NewReader(sent)})
+		assert.Equal(t, errFrameFlood, err, name)
+	}
+	// A provider's pings of an hour may be read at once.
+	messages, err := readAll(&wire{Reader: strings.NewReader(strings.Repeat(frame(ping1, ""), 360) + frame(text1, "x"))})
+	assert.Equal(t, io.EOF, err)
+	assert.Equal(t, []string{"x"}, messages)
+}
+
 // A connection that ends within a message is an error, not a normal end.
 func TestCutFrames(t *testing.T) {
 	whole := frame(text0, strings.Repeat("x", 200)) + frame(ping1, "x") + frame(last1, strings.Repeat("y", 1<<16))

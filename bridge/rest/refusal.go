@@ -238,15 +238,25 @@ func (g *gateway) providerText(body []byte) string {
 	if json.Unmarshal(body, &object) == nil && object.Message != "" {
 		text = object.Message
 	}
-	return words([]byte(g.credential.scrub(text)))
+	return g.credential.words(text)
 }
 
 // words makes foreign text safe for an error: one line of valid UTF-8, at most maxWords
 // long.
 func words(text []byte) string {
-	if len(text) > maxWords {
-		text = text[:maxWords]
-	}
+	return oneLine(text[:min(len(text), maxWords)])
+}
+
+// words is the function of this name for text that may repeat the credential, which is
+// removed. Characters that cannot be shown are removed before that: a provider could
+// write them into the credential.
+func (c *credential) words(text string) string {
+	return words([]byte(c.scrub(oneLine([]byte(text)))))
+}
+
+// oneLine makes foreign text one line of valid UTF-8, without characters that cannot be
+// shown.
+func oneLine(text []byte) string {
 	line := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return ' '

@@ -358,7 +358,7 @@ func (p *process) result(ctx context.Context, frame []byte) error {
 	if json.Unmarshal(frame, &r) != nil || r.ExitCode == nil {
 		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its word of how the process ended cannot be read")
 	}
-	message := words([]byte(p.credential.scrub(r.Message)))
+	message := p.credential.words(r.Message)
 	switch {
 	case *r.ExitCode == 0 && message != "":
 		return p.notRun(message)

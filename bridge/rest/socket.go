@@ -144,11 +144,11 @@ func (s *socket) end(err error) error {
 	case s.silent.Load():
 		return rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderGone, "nothing came from it for %s, not even a ping", s.gateway.patience)
 	case errors.As(err, &frame):
-		frame.reason = words([]byte(s.gateway.credential.scrub(frame.reason)))
+		frame.reason = s.gateway.credential.words(frame.reason)
 		return frame
 	case err == errFrameSize:
 		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent a WebSocket message longer than %d bytes", maxSocketMessage)
-	case err == errFrame:
+	case err == errFrame, err == errFrameFlood:
 		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "it sent %w", err)
 	case err == io.EOF:
 		return err

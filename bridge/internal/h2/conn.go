@@ -15,6 +15,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -50,6 +51,16 @@ const (
 	// maxEncoderTable bounds the HPACK table that a peer may ask this side to keep.
 	maxEncoderTable = 4096
 
+	// maxIdleFrames is how many frames a peer may send a second that carry nothing for a
+	// call: pings, settings, empty DATA frames and the like. A peer that sends more keeps
+	// the processor from other connections' calls (CVE-2019-9512 and its siblings).
+	maxIdleFrames = 10_000
+	// maxBlockFrames bounds the frames of a header block, of which maxHeaderBytes does
+	// not bound empty ones (CVE-2023-45288).
+	maxBlockFrames = 1024
+	// maxSettings bounds the settings in a frame. RFC 9113 defines six.
+	maxSettings = 32
+
 	// writeTimeout bounds a write to the network.
 	writeTimeout = 20 * time.Second
 	// drainTimeout bounds how long this side reads on after a failed write.
@@ -66,10 +77,13 @@ var (
 	ErrNotHTTP2 = errors.New("h2: no SETTINGS frame came first")
 
 	// errUnusable is returned before anything is sent.
-	errUnusable    = errors.New("h2: connection accepts no new streams")
-	errKeepalive   = errors.New("h2: no answer to a ping")
-	errProtocol    = errors.New("h2: peer violated the protocol")
-	errFlowControl = errors.New("h2: peer exceeded its flow control window")
+	errUnusable  = errors.New("h2: connection accepts no new streams")
+	errKeepalive = errors.New("h2: no answer to a ping")
+
+	// These wrap an http2.ConnectionError, as errors of the Framer are.
+	errProtocol    = fmt.Errorf("h2: peer violated the protocol: %w", http2.ConnectionError(http2.ErrCodeProtocol))
+	errFlowControl = fmt.Errorf("h2: peer exceeded its flow control window: %w", http2.ConnectionError(http2.ErrCodeFlowControl))
+	errFlood       = fmt.Errorf("h2: peer floods the connection with frames that carry nothing: %w", http2.ConnectionError(http2.ErrCodeEnhanceYourCalm))
 )
 
 // Options are the settings of a connection.
@@ -101,10 +115,13 @@ type Conn struct {
 	block   bytes.Buffer // the header block being encoded
 
 	// For reading; used by readLoop only.
-	br       *bufio.Reader
-	pending  []*stream // streams to notify
-	credit   int       // bytes received but not yet returned to the connection's window
-	received bool      // the peer has sent something
+	br         *bufio.Reader
+	pending    []*stream // streams to notify
+	credit     int       // bytes received but not yet returned to the connection's window
+	received   bool      // the peer has sent something
+	idleFrames int       // frames that carry nothing, since idleSince
+	idleSince  time.Time
+	headers    headerReader
 
 	lastRead atomic.Int64 // time of the last network read, Unix nanoseconds
 
@@ -148,7 +165,8 @@ func NewConn(nc net.Conn, options Options) (*Conn, error) {
 	}
 	c.window.available = defaultWindow
 	c.lastRead.Store(time.Now().UnixNano())
-	c.framer = http2.NewFramer(c.bw, c.br)
+	c.headers.src = c.br
+	c.framer = http2.NewFramer(c.bw, &c.headers)
 	c.framer.SetReuseFrames()
 	c.framer.SetMaxReadFrameSize(defaultFrameSize)
 	c.framer.MaxHeaderListSize = maxHeaderBytes

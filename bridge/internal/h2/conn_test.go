@@ -339,6 +339,31 @@ func TestPeersThatViolateTheProtocol(t *testing.T) {
 		{"a window that overflows", func(p *peer, id uint32) {
 			p.framer.WriteWindowUpdate(0, 1<<31-1)
 		}, "window"},
+		{"a flood of pings", func(p *peer, id uint32) {
+			for range 3 * maxIdleFrames {
+				p.framer.WritePing(false, [8]byte{})
+			}
+		}, "flood"},
+		{"a flood of empty data", func(p *peer, id uint32) {
+			p.headers(id, false, ":status", "200")
+			for range 3 * maxIdleFrames {
+				p.framer.WriteData(id, false, nil)
+			}
+		}, "flood"},
+		{"a flood of informational headers", func(p *peer, id uint32) {
+			for range 3 * maxIdleFrames {
+				p.headers(id, false, ":status", "103")
+			}
+		}, "flood"},
+		{"a header block of empty frames", func(p *peer, id uint32) {
+			p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id})
+			for range maxBlockFrames {
+				p.framer.WriteContinuation(id, false, nil)
+			}
+		}, "flood"},
+		{"too many settings", func(p *peer, id uint32) {
+			p.framer.WriteSettings(make([]http2.Setting, maxSettings+1)...)
+		}, "flood"},
 		{"not HTTP/2 any more", func(p *peer, id uint32) { io.WriteString(p.nc, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "too large"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -357,12 +382,38 @@ func TestPeersThatViolateTheProtocol(t *testing.T) {
 				}
 				result <- err
 			}()
-			test.act(p, p.awaitHeaders())
+			id := p.awaitHeaders()
+			go io.Copy(io.Discard, p.nc) // what a flood is answered with
+			test.act(p, id)
 			err := <-result
 			require.Error(t, err)
 			assert.Contains(t, strings.ToLower(err.Error()), strings.ToLower(test.want))
 		})
 	}
+}
+
+// A busy server pings and updates windows with each message, which is no flood.
+func TestManyPingsAreAnswered(t *testing.T) {
+	c, p := rawPeer(t, Options{})
+	var call sync.WaitGroup
+	call.Go(func() {
+		response, err := c.RoundTrip(newRequest(t, testContext(t), nil))
+		if assert.NoError(t, err) {
+			_, err = io.Copy(io.Discard, response.Body)
+			assert.NoError(t, err)
+			response.Body.Close()
+		}
+	})
+	id := p.awaitHeaders()
+	go io.Copy(io.Discard, p.nc)
+	p.headers(id, false, ":status", "200")
+	for range 2 * maxIdleFrames {
+		p.framer.WritePing(false, [8]byte{})
+		p.framer.WriteWindowUpdate(0, 1)
+		p.framer.WriteData(id, false, []byte("x"))
+	}
+	p.framer.WriteData(id, true, nil)
+	call.Wait()
 }
 
 func TestAServerThatDoesNotSpeakHTTP2IsDetected(t *testing.T) {

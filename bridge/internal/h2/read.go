@@ -51,9 +51,15 @@ func (c *Conn) readFrame() error {
 		c.br.Discard(frameHeaderLen)
 		return c.onData(head)
 	}
+	c.headers.count = 0
 	frame, err := c.framer.ReadFrame()
 	if err != nil {
 		return c.onBadFrame(err)
+	}
+	if _, ok := frame.(*http2.MetaHeadersFrame); !ok {
+		if err := c.countIdle(); err != nil {
+			return err
+		}
 	}
 	if !c.peer.seen {
 		// RFC 9113, section 3.4: a server's first frame is SETTINGS.
@@ -83,6 +89,50 @@ func (c *Conn) readFrame() error {
 		return errProtocol // the client's SETTINGS disable push
 	}
 	return nil
+}
+
+// countIdle counts a frame that carries nothing for a call. It returns errFlood if there
+// are too many.
+func (c *Conn) countIdle() error {
+	if c.idleFrames++; c.idleFrames < maxIdleFrames {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(c.idleSince) < time.Second {
+		_ = c.write(func() error { return c.framer.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) })
+		return errFlood
+	}
+	c.idleFrames, c.idleSince = 0, now
+	return nil
+}
+
+// countUseful counts a frame for an open call. Busy peers send some others for each, such
+// as updates of windows and pings that measure the network.
+func (c *Conn) countUseful() {
+	const others = 4
+	c.idleFrames = max(0, c.idleFrames-others)
+}
+
+// informational reports whether the headers announce others (RFC 9113, section 8.1).
+func informational(frame *http2.MetaHeadersFrame) bool {
+	status := frame.PseudoValue("status")
+	return len(status) == 3 && status[0] == '1'
+}
+
+// headerReader lets a Framer read from src, and bounds the frames that it reads at once:
+// those of a header block.
+type headerReader struct {
+	src   io.Reader
+	count int
+}
+
+func (r *headerReader) Read(p []byte) (int, error) {
+	if len(p) == frameHeaderLen {
+		if r.count++; r.count > maxBlockFrames {
+			return 0, errFlood
+		}
+	}
+	return r.src.Read(p)
 }
 
 // peek returns the next frame's header. It notifies streams of data received before it
@@ -170,6 +220,13 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 	if err := c.countReceived(int(head.Length)); err != nil {
 		return err
 	}
+	if s == nil || length == 0 && !head.Flags.Has(http2.FlagDataEndStream) {
+		if err := c.countIdle(); err != nil {
+			return err
+		}
+	} else {
+		c.countUseful()
+	}
 	if s == nil {
 		_, err := c.br.Discard(length + padding)
 		return err
@@ -245,16 +302,22 @@ func (c *Conn) countReceived(n int) error {
 
 func (c *Conn) onHeaders(frame *http2.MetaHeadersFrame) error {
 	s, err := c.lookup(frame.StreamID)
-	if err != nil || s == nil {
+	if err != nil {
 		return err
+	}
+	if s == nil || informational(frame) {
+		if err := c.countIdle(); err != nil || s == nil {
+			return err
+		}
+	} else {
+		c.countUseful()
 	}
 	if frame.Truncated {
 		return c.abort(s, http2.ErrCodeEnhanceYourCalm,
 			fmt.Errorf("h2: a header block is larger than %d bytes", maxHeaderBytes))
 	}
 	ended := frame.StreamEnded()
-	status := frame.PseudoValue("status")
-	if len(status) == 3 && status[0] == '1' {
+	if informational(frame) {
 		if ended {
 			return c.abort(s, http2.ErrCodeProtocol, errProtocol)
 		}
@@ -332,6 +395,9 @@ func (c *Conn) onWindowUpdate(frame *http2.WindowUpdateFrame) error {
 func (c *Conn) onSettings(frame *http2.SettingsFrame) error {
 	if frame.IsAck() {
 		return nil
+	}
+	if frame.NumSettings() > maxSettings {
+		return errFlood // each may concern every stream
 	}
 	if _, ok := frame.Value(http2.SettingMaxConcurrentStreams); !ok && !c.peer.seen {
 		c.mu.Lock()
