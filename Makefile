@@ -52,6 +52,7 @@ TOXIPROXY := $(TOOLS)/toxiproxy@v2.5.0/server
 GRPCURL := $(TOOLS)/grpcurl@v1.9.4/grpcurl
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod@v1.10.0/cyclonedx-gomod
 ACTIONLINT := $(TOOLS)/actionlint@v1.7.12/actionlint
+KUBECTL_VALIDATE := $(TOOLS)/kubectl-validate@v0.0.4/kubectl-validate
 GOVULNCHECK := $(TOOLS)/govulncheck@v1.9.0/govulncheck
 GRPCWEBPROXY := $(TOOLS)/grpcwebproxy@v0.15.0/grpcwebproxy
 
@@ -233,11 +234,13 @@ publish: ## Pack everything and publish it to npm (DRY_RUN=1: npm says what it w
 	+@REPOSITORY='$(REPOSITORY)' node npm/publish.mjs $(if $(DRY_RUN)$(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
 
 # The files that install the bridge, each with the parser of the program that reads it. The
-# steps of the Dockerfile run twice. FAST=1 leaves these out.
+# schemas of Kubernetes 1.30 are the latest that kubectl-validate brings along. The steps of
+# the Dockerfile run twice; FAST=1 leaves these out.
 .PHONY: test-deploy
-test-deploy: $(CLIENTS_MODULES) $(ACTIONLINT) ## Check the Dockerfile, and the files for compose, Kubernetes, Akash and systemd
+test-deploy: $(CLIENTS_MODULES) $(ACTIONLINT) $(KUBECTL_VALIDATE) ## Check the Dockerfile, and the files for compose, Kubernetes, Akash and systemd
 	@.ci/need systemd-analyze=systemd
 	$(ACTIONLINT) .github/workflows/*.yml
+	$(KUBECTL_VALIDATE) --version 1.30 $(filter-out %/kustomization.yaml %/service-monitor.yaml,$(wildcard bridge/deploy/kubernetes/*.yaml))
 	cd bridge/deploy/check && go test $(if $(FAST),-short) -timeout 20m ./...
 
 .PHONY: conformance
@@ -386,6 +389,9 @@ $(CYCLONEDX):
 
 $(ACTIONLINT):
 	$(call go_install,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(KUBECTL_VALIDATE):
+	$(call go_install,sigs.k8s.io/kubectl-validate)
 
 $(GOVULNCHECK):
 	$(call go_install,golang.org/x/vuln/cmd/govulncheck)

@@ -223,13 +223,20 @@ func (c *config) define(flags *settings.Set) {
 	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
 }
 
+// newFlags returns flags that set the settings in c.
+func newFlags(c *config) *settings.Set {
+	flags := settings.New(program, envPrefix)
+	c.define(flags)
+	return flags
+}
+
 // parseConfig reads the settings from the command line, the environment, which has the
 // form of os.Environ, and the file that they name. It returns flag.ErrHelp after printing
 // help to stdout. Its error names everything that is wrong.
 func parseConfig(args, environ []string, stdout io.Writer) (*config, error) {
 	c := &config{providers: map[string]string{}}
-	c.flags = settings.New(program, envPrefix)
-	c.define(c.flags)
+	c.flags = newFlags(c)
+	c.flags.Spare(newFlags(&config{providers: map[string]string{}}))
 	err := c.flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

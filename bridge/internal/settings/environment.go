@@ -24,9 +24,11 @@ func (s *Set) loadEnvironment(environ []string) error {
 		}
 		i := slices.IndexFunc(s.settings, func(each *setting) bool { return !each.command && s.Variable(each.Name) == variable })
 		switch {
-		case i >= 0 && s.settings[i].where == "":
-			failed = append(failed, s.settings[i].set(value, variable))
-		case i < 0 && !isServiceLink(strings.TrimPrefix(variable, s.prefix), value):
+		case i >= 0:
+			if target := s.target(s.settings[i].Name); target != nil {
+				failed = append(failed, target.set(value, variable))
+			}
+		case !isServiceLink(strings.TrimPrefix(variable, s.prefix), value):
 			failed = append(failed, fmt.Errorf("unknown environment variable %s%s", variable, suggest("", variable, s.variables())))
 		}
 	}

@@ -80,7 +80,8 @@ func (s *Set) setFromFile(path, where string, key, value *yaml.Node) error {
 		return fmt.Errorf("%sunknown setting %q%s", where, key.Value, suggest("", key.Value, inFile))
 	case found.Name == s.fileFlag:
 		return fmt.Errorf("%s%s: a file cannot name another one", where, key.Value)
-	case found.where != "":
+	}
+	if found = s.target(found.Name); found == nil {
 		return nil // overridden
 	}
 	found.where = where + found.Name

@@ -22,6 +22,7 @@ type Set struct {
 	settings []*setting // in the order of their definition
 	group    string
 	fileFlag string
+	spare    *Set
 }
 
 // setting is one setting.
@@ -97,6 +98,10 @@ func (s *Set) File(p *string, name, usage string) {
 	s.StringVar(p, name, "", usage)
 	s.fileFlag = name
 }
+
+// Spare has values that are overridden checked by another set, which defines the same
+// settings. Without it they are ignored.
+func (s *Set) Spare(other *Set) { s.spare = other }
 
 // Reloadable marks settings that take effect when the file is read again. For the others
 // the program must be restarted.
@@ -211,6 +216,19 @@ func (s *Set) Adopt(other *Set) {
 			each.Value, each.where = other.find(each.Name).Value, other.find(each.Name).where
 		}
 	}
+}
+
+// target returns the setting that a value belongs to: one of the spare set's if the value
+// is overridden, or nil if there is none.
+func (s *Set) target(name string) *setting {
+	found := s.lookup(name)
+	if found == nil || found.where == "" {
+		return found
+	}
+	if s.spare == nil {
+		return nil
+	}
+	return s.spare.lookup(name)
 }
 
 // names returns the names of settings that are wanted.

@@ -61,6 +61,7 @@ func newProgram() *program {
 func load(t *testing.T, text string, args []string, environ ...string) (*program, error) {
 	t.Helper()
 	p := newProgram()
+	p.Spare(newProgram().Set)
 	path := filepath.Join(t.TempDir(), "p.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	if err := p.Parse(append([]string{"--config", path}, args...)); err != nil {
@@ -115,6 +116,19 @@ func TestAFlagOverridesTheEnvironmentWhichOverridesTheFile(t *testing.T) {
 	p, err = load(t, file, nil)
 	require.NoError(t, err)
 	assert.Equal(t, p.file+":3: limit", p.Where("limit"))
+}
+
+// Someone who removes a flag again should not find a mistake only then.
+func TestOverriddenValuesAreCheckedToo(t *testing.T) {
+	p, err := load(t, "limit: x\nallow-origin: [bad]\n", []string{"--limit", "1", "--allow-origin", "a", "--wait", "1s"},
+		"PROGRAM_LIMIT=y", "PROGRAM_WAIT=z")
+	assert.EqualError(t, err, `PROGRAM_LIMIT: "y": want a whole number, such as 10000
+PROGRAM_WAIT: "z": want a duration with its unit, such as 30s, 5m or 1h
+p.yaml:1: limit: "x": want a whole number, such as 10000
+p.yaml:2: allow-origin: "bad": want a good one`)
+	assert.Equal(t, 1, p.limit)
+	assert.Equal(t, []string{"a"}, p.origins)
+	assert.Equal(t, "--limit", p.Where("limit"))
 }
 
 func TestEmptyFilesAndVariablesSetNothing(t *testing.T) {
