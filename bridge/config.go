@@ -217,6 +217,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.Command(&c.healthcheck, "healthcheck", "ask the bridge that listens on --listen whether it is alive, and exit with 0 or 1")
 	flags.Command(&c.showVersion, "version", "print the version and exit")
 
+	flags.Ignore("AKASH_BRIDGE_BINARY") // with which the npm package's test helpers find the program
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
 	flags.Secret(func(string) string { return "…" }, "caller-key")
 	// What reloads.apply changes.

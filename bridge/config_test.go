@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,19 @@ func TestTheCommandLineOverridesTheEnvironment(t *testing.T) {
 	assert.Equal(t, []uint16{1, 2}, c.grpcPorts)
 }
 
+func TestTheREADMEHasEveryFlag(t *testing.T) {
+	var help bytes.Buffer
+	_, err := parseConfig([]string{"--help"}, nil, &help)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	flags := regexp.MustCompile(`(?m)^  (--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1)
+	assert.Greater(t, len(flags), 20)
+	for _, match := range flags {
+		assert.Regexp(t, `(?m)^\| .*`+"`"+match[1]+"[ `].* \\|$", string(readme))
+	}
+}
+
 func TestHelpListsEveryFlag(t *testing.T) {
 	var help bytes.Buffer
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
@@ -183,6 +197,11 @@ func TestMistakesAreFound(t *testing.T) {
 	} {
 		assert.Contains(t, err.Error(), text, "all mistakes are reported together")
 	}
+}
+
+func TestTheVariableOfTheTestHelpersIsNoMistake(t *testing.T) {
+	_, err := parseConfig(nil, environment(map[string]string{"AKASH_BRIDGE_BINARY": "/usr/bin/akash-provider-bridge"}), io.Discard)
+	assert.NoError(t, err)
 }
 
 func TestWhatIsRarelyMeantIsWarnedAbout(t *testing.T) {

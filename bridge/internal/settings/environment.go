@@ -19,7 +19,7 @@ func (s *Set) loadEnvironment(environ []string) error {
 	var failed []error
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		variable, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(variable, s.prefix) || value == "" {
+		if !strings.HasPrefix(variable, s.prefix) || value == "" || slices.Contains(s.ignored, variable) {
 			continue
 		}
 		i := slices.IndexFunc(s.settings, func(each *setting) bool { return !each.command && s.Variable(each.Name) == variable })

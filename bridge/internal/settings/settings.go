@@ -23,6 +23,7 @@ type Set struct {
 	group    string
 	fileFlag string
 	spare    *Set
+	ignored  []string // variables that are not settings
 }
 
 // setting is one setting.
@@ -102,6 +103,9 @@ func (s *Set) File(p *string, name, usage string) {
 // Spare has values that are overridden checked by another set, which defines the same
 // settings. Without it they are ignored.
 func (s *Set) Spare(other *Set) { s.spare = other }
+
+// Ignore names environment variables that begin with the prefix and are no settings.
+func (s *Set) Ignore(variables ...string) { s.ignored = append(s.ignored, variables...) }
 
 // Reloadable marks settings that take effect when the file is read again. For the others
 // the program must be restarted.

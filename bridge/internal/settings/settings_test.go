@@ -54,6 +54,7 @@ func newProgram() *program {
 	p.Command(&p.check, "check", "check and exit")
 	p.Secret(func(string) string { return "hidden" }, "key")
 	p.Reloadable("allow-origin", "limit")
+	p.Ignore("PROGRAM_PATH")
 	return p
 }
 
@@ -133,7 +134,7 @@ p.yaml:2: allow-origin: "bad": want a good one`)
 
 func TestEmptyFilesAndVariablesSetNothing(t *testing.T) {
 	for _, text := range []string{"", "# only a comment\n", "---\n"} {
-		p, err := load(t, text, nil, "PROGRAM_LIMIT=", "OTHER=x", "PROGRAMS=x")
+		p, err := load(t, text, nil, "PROGRAM_LIMIT=", "OTHER=x", "PROGRAMS=x", "PROGRAM_PATH=/x")
 		require.NoError(t, err, text)
 		assert.Equal(t, 7, p.limit)
 	}
