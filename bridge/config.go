@@ -32,6 +32,7 @@ type config struct {
 
 	listen        string
 	metricsListen string
+	pprof         bool
 	tlsCert       string
 	tlsKey        string
 
@@ -135,6 +136,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain to serve HTTPS and HTTP/2 with; a file that\nchanges is loaded again")
 	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `FILE` with its key")
 	flags.StringVar(&c.metricsListen, "metrics-listen", "", "`ADDRESS` to serve /metrics on, instead of --listen")
+	flags.BoolVar(&c.pprof, "pprof", false, "serve profiles for go tool pprof at /debug/pprof on --metrics-listen")
 
 	flags.Group("Chain and providers")
 	flags.List("chain-rpc", "CometBFT RPC `URL` of a chain node; repeatable, the first ones are asked first\n(default "+strings.Join(defaultChainRPC, ",\n")+")", func(v string) error {
@@ -358,6 +360,9 @@ func (c *config) check() error {
 	if c.metricsListen != "" && !isAddress(c.metricsListen) {
 		refuse("metrics-listen", " is %q: want host:port, such as 127.0.0.1:8080", c.metricsListen)
 	}
+	if c.pprof && c.metricsListen == "" {
+		refuse("pprof", ": want --metrics-listen, too: profiles are not served to callers")
+	}
 	return errors.Join(wrong...)
 }
 
@@ -370,6 +375,13 @@ func isAddress(text string) bool {
 	}
 	_, err = net.LookupPort("tcp", port) // of a number, or in /etc/services
 	return err == nil && port != ""
+}
+
+// isLoopback reports whether an address to listen on can be reached from this machine only.
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // warnings returns what is allowed but rarely meant.
@@ -388,6 +400,12 @@ func (c *config) warnings() []string {
 	}
 	if c.allowHostOverride && c.allowPrivateNetworks {
 		warn("--allow-host-override with --allow-private-networks", "callers can have the bridge connect to this machine and its network")
+	}
+	if c.metricsListen == "" && !isLoopback(c.listen) {
+		warn("--listen "+c.listen, "everybody can read /metrics; set --metrics-listen to an address of your own network")
+	}
+	if c.pprof && !isLoopback(c.metricsListen) {
+		warn("--pprof with --metrics-listen "+c.metricsListen, "whoever reaches it can slow the bridge down with profiles")
 	}
 	for _, origin := range c.allowOrigins {
 		if suffix, ok := guard.SharedSuffix(origin); ok {

@@ -124,7 +124,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "log-format", "forward-header", "console-proxy", "caller-key", "oidc-issuer", "oidc-audience", "config", "check", "healthcheck", "version"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "pprof", "log-format", "forward-header", "console-proxy", "caller-key", "oidc-issuer", "oidc-audience", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }
@@ -159,6 +159,7 @@ func TestErrorsNameTheFlag(t *testing.T) {
 		{args: []string{"--grpc-port", ","}, text: "empty"},
 		{args: []string{"--listen", "8080"}, text: "host:port"},
 		{args: []string{"--metrics-listen", "localhost:http:1"}, text: "host:port"},
+		{args: []string{"--pprof"}, text: "want --metrics-listen"},
 		{args: []string{"--max-streams", "0"}, text: "--max-streams"},
 		{args: []string{"--caller-key", "short"}, text: "at least 16"},
 		{args: []string{"--oidc-issuer", "https://a.example"}, text: "--oidc-audience"},
@@ -212,6 +213,11 @@ func TestWhatIsRarelyMeantIsWarnedAbout(t *testing.T) {
 		"--allow-origin * --allow-insecure":                                       "--allow-insecure with --allow-origin *",
 		"--allow-origin https://a.example --allow-origin * --allow-host-override": "--allow-host-override with --allow-origin *",
 		"--allow-host-override --allow-private-networks":                          "--allow-host-override with --allow-private-networks",
+		"--listen :8080 --metrics-listen 127.0.0.1:9090":                          "",
+		"--listen localhost:8080":                                                 "",
+		"--listen 0.0.0.0:8080":                                                   "everybody can read /metrics",
+		"--metrics-listen :9090 --pprof":                                          "can slow the bridge down",
+		"--metrics-listen [::1]:9090 --pprof":                                     "",
 		"--allow-origin https://*.vercel.app":                                     "anybody can get a subdomain of vercel.app",
 	} {
 		c, err := parseConfig(strings.Fields(args), nil, io.Discard)

@@ -10,11 +10,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"slices"
 	"sync"
 	"time"
 
 	"akash-provider-web/bridge/access"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"akash-provider-web/bridge/consoleproxy"
 	"akash-provider-web/bridge/edge"
 	"akash-provider-web/bridge/edge/connect"
@@ -90,7 +93,6 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	origins.Refused = logRefused(log)
 	metadata, err := guard.NewMetadata(c.forwardHeaders)
 	if err != nil {
 		return nil, err
@@ -106,6 +108,14 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	metrics := gateway.NewMetrics()
 	if d.chain != nil {
 		metrics.Add(d.chain)
+	}
+	if c, ok := d.reacher.(prometheus.Collector); ok {
+		metrics.Add(c)
+	}
+	logOrigin := logRefused(log)
+	origins.Refused = func(origin string) {
+		metrics.OriginRefused()
+		logOrigin(origin)
 	}
 	limits := limit.New(c.limits(), metrics.Limited)
 	end := newShutdown(asked)
@@ -142,6 +152,8 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 				return admitted.Release, nil
 			},
 			Observe:  metrics.Console,
+			Failed:   metrics.ConsoleFailed,
+			Opened:   metrics.ConsoleSocket,
 			Stopping: end.streams,
 			Logger:   log,
 		})
@@ -291,6 +303,12 @@ func (s *server) run(stdout io.Writer) error {
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", s.metrics.Handler())
+		if s.config.pprof {
+			mux.HandleFunc("/debug/pprof/", pprof.Index) // which serves all profiles that have no path below
+			mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+			mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+			mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		}
 		servers = append(servers, s.httpServer(mux, nil))
 		listeners = append(listeners, listener)
 		ready.MetricsURL = "http://" + dialable(listener.Addr()) + "/metrics"

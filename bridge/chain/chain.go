@@ -250,16 +250,20 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	now := c.now()
 	known, ok := c.records.get(address, now)
 	if ok && known.fresh(now) {
+		c.metrics.records.WithLabelValues("cache").Inc()
 		return known, nil
 	}
 	if _, absent := c.absent.get(address, now); absent {
+		c.metrics.records.WithLabelValues("cache").Inc()
 		return Record{}, unknownProvider(address)
 	}
 	if !ok {
+		c.metrics.records.WithLabelValues("node").Inc()
 		return c.freshProvider(ctx, address)
 	}
 	known.Stale = true
 	if c.fewerWork(now) {
+		c.metrics.records.WithLabelValues("stale").Inc()
 		return known, nil
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, staleTimeout)
@@ -267,8 +271,10 @@ func (c *Client) Provider(ctx context.Context, address string) (Record, error) {
 	fresh, err := c.freshProvider(waitCtx, address)
 	var f *rpcerror.Error
 	if errors.As(err, &f) && f.Reason == rpcerror.ReasonChainUnavailable && ctx.Err() == nil {
+		c.metrics.records.WithLabelValues("stale").Inc()
 		return known, nil
 	}
+	c.metrics.records.WithLabelValues("node").Inc()
 	return fresh, err
 }
 

@@ -13,6 +13,7 @@ type metrics struct {
 	duration      *prometheus.HistogramVec // by node
 	disagreements *prometheus.CounterVec   // by node
 	undecided     prometheus.Counter
+	records       *prometheus.CounterVec // by source: cache, node, stale
 	healthy       prometheus.GaugeFunc
 	refused       *prometheus.CounterVec // by node
 	header        prometheus.GaugeFunc
@@ -38,6 +39,10 @@ func newMetrics(c *Client) *metrics {
 			Name: "akash_bridge_chain_undecided_total",
 			Help: "Queries on which the chain nodes disagreed, so that none was believed.",
 		}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "akash_bridge_chain_records_total",
+			Help: "Lookups of providers' records, by source: cache, node if the chain's nodes had to be asked, or stale if they did not answer and an expired record was used.",
+		}, []string{"source"}),
 		healthy: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "akash_bridge_chain_nodes_healthy",
 			Help: "Chain nodes that passed their last check and do not differ from the others.",
@@ -70,6 +75,9 @@ func newMetrics(c *Client) *metrics {
 		}
 		return 0
 	})
+	for _, source := range []string{"cache", "node", "stale"} {
+		m.records.WithLabelValues(source)
+	}
 	for _, n := range c.nodes { // present at 0 from the start
 		m.queries.WithLabelValues(n.name, "answered")
 		m.queries.WithLabelValues(n.name, "failed")
@@ -100,5 +108,5 @@ func (c *Client) Collect(values chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.queries, m.duration, m.disagreements, m.undecided, m.healthy, m.refused, m.header, m.forked}
+	return []prometheus.Collector{m.queries, m.duration, m.disagreements, m.undecided, m.records, m.healthy, m.refused, m.header, m.forked}
 }

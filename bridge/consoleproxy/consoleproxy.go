@@ -18,6 +18,7 @@ import (
 
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/provider"
+	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trace"
 )
 
@@ -40,6 +41,10 @@ type Options struct {
 	// Observe is called with each result: the kind is "request" or "socket", and the
 	// status the HTTP status of a request, or 101. nil means no calls.
 	Observe func(kind string, status int)
+	// Failed is called with the reason of each error of the bridge. nil means no calls.
+	Failed func(rpcerror.Reason)
+	// Opened is called for each WebSocket, and closed when it ends. nil means no calls.
+	Opened func() (closed func())
 	// Stopping ends WebSockets when it is canceled. nil means never.
 	Stopping context.Context
 	// Logger logs requests; nil disables logging.
@@ -61,6 +66,12 @@ func New(o Options) *Handler {
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, int) {}
+	}
+	if o.Failed == nil {
+		o.Failed = func(rpcerror.Reason) {}
+	}
+	if o.Opened == nil {
+		o.Opened = func() func() { return func() {} }
 	}
 	if o.Stopping == nil {
 		o.Stopping = context.Background()
@@ -112,7 +123,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Add("Vary", "Origin")
-	if !h.options.Origins.Allows(r) {
+	if !h.options.Origins.Admits(r) {
 		writeText(w, http.StatusForbidden, "This bridge does not serve pages of this origin. Its operator can allow them: --allow-origin.")
 		return
 	}

@@ -117,7 +117,7 @@ func (h *Handler) relay(w http.ResponseWriter, r *http.Request, attrs *[]slog.At
 		return statusClientClosed, r.Context().Err()
 	}
 	if err != nil {
-		return refuseTarget(w, to, err), err
+		return h.refuseTarget(w, to, err), err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusInternalServerError {
@@ -279,8 +279,8 @@ func (h *Handler) reach(ctx context.Context, to *target) (*provider.Endpoint, er
 }
 
 // refuse answers with an error of this bridge.
-func refuse(w http.ResponseWriter, status int, err error, text string) {
-	setReason(w, err)
+func (h *Handler) refuse(w http.ResponseWriter, status int, err error, text string) {
+	h.setReason(w, err)
 	writeText(w, status, text)
 }
 
@@ -301,20 +301,21 @@ func (h *Handler) refuseBusy(w http.ResponseWriter, r *http.Request, err error) 
 			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 		}
 	}
-	refuse(w, status, err, err.Error())
+	h.refuse(w, status, err, err.Error())
 	return status
 }
 
-func setReason(w http.ResponseWriter, err error) {
+func (h *Handler) setReason(w http.ResponseWriter, err error) {
 	var known *rpcerror.Error
 	if errors.As(err, &known) && known.Reason != "" {
+		h.options.Failed(known.Reason)
 		w.Header().Set(headerError, string(known.Reason))
 	}
 }
 
 // refuseTarget answers a request that reached no provider, and returns the status.
-func refuseTarget(w http.ResponseWriter, to *target, err error) int {
-	setReason(w, err)
+func (h *Handler) refuseTarget(w http.ResponseWriter, to *target, err error) int {
+	h.setReason(w, err)
 	var known *rpcerror.Error
 	errors.As(err, &known)
 	wrong := func(path ...string) int {

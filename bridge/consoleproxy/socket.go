@@ -86,6 +86,7 @@ func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return // answered
 	}
 	h.options.Observe("socket", http.StatusSwitchingProtocols)
+	defer h.options.Opened()()
 	h.stats.clients(1)
 	defer h.stats.clients(-1)
 	defer conn.CloseNow()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/guard"
@@ -41,6 +42,7 @@ const wholeHistory = -1
 // call is a call as its headers describe it.
 type call struct {
 	from          *trace.Request
+	stream        prometheus.Gauge // of the open streams, nil for a unary call
 	method        Method
 	protocol      relay.Protocol
 	request       provider.Request

@@ -89,7 +89,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 		return nil, err
 	}
 	c.protocol = protocol
-	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
+	g.opened(c, r)
 	header := g.options.Metadata.Upstream(r.Header)
 	c.from = trace.Of(r.Context())
 	var endpoint *provider.Endpoint
@@ -129,8 +129,8 @@ func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.
 		g.logRefused(r, protocol, err)
 		return nil, err
 	}
-	c := &call{method: Method{Path: r.URL.Path}, protocol: protocol, from: trace.Of(r.Context())}
-	g.options.Metrics.open.WithLabelValues(c.method.Path).Inc()
+	c := &call{method: Method{Path: r.URL.Path, Streaming: true}, protocol: protocol, from: trace.Of(r.Context())}
+	g.opened(c, r)
 	return &relay.Call{
 		Streaming: true,
 		Duplex:    true,
@@ -145,9 +145,21 @@ func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.
 	}, nil
 }
 
+// opened counts a call as open, until done.
+func (g *Gateway) opened(c *call, r *http.Request) {
+	g.options.Metrics.of(c.method.Path).open.Inc()
+	if c.method.Streaming {
+		c.stream = g.options.Metrics.streams.WithLabelValues(transportOf(c.protocol, r.ProtoMajor))
+		c.stream.Inc()
+	}
+}
+
 // done ends a call. endpoint is nil if none was connected.
 func (g *Gateway) done(c *call, endpoint *provider.Endpoint, result relay.Result) {
-	g.options.Metrics.open.WithLabelValues(c.method.Path).Dec()
+	g.options.Metrics.of(c.method.Path).open.Dec()
+	if c.stream != nil {
+		c.stream.Dec()
+	}
 	g.logFinished(c, endpoint, result)
 }
 
@@ -279,7 +291,7 @@ func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error
 	} else if _, ok := g.options.Own[r.URL.Path]; ok {
 		label = r.URL.Path
 	}
-	g.options.Metrics.calls.WithLabelValues(label, known.Code.String()).Inc()
+	g.options.Metrics.ended(label, protocol, known.Code, known.Reason)
 	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{
 		slog.String("method", label),
 		slog.String("protocol", string(protocol)),
@@ -294,10 +306,11 @@ func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error
 // connected.
 func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay.Result) {
 	label := c.method.Path
-	g.options.Metrics.calls.WithLabelValues(label, result.Code.String()).Inc()
-	g.options.Metrics.duration.WithLabelValues(label).Observe(result.Duration.Seconds())
-	g.options.Metrics.bytes.WithLabelValues("received").Add(float64(result.Received))
-	g.options.Metrics.bytes.WithLabelValues("sent").Add(float64(result.Sent))
+	m := g.options.Metrics
+	m.ended(label, c.protocol, result.Code, result.Reason)
+	m.of(label).duration.Observe(result.Duration.Seconds())
+	m.received.Add(float64(result.Received))
+	m.sent.Add(float64(result.Sent))
 
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,

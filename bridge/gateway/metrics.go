@@ -1,15 +1,19 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/limit"
+	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/rest"
+	"akash-provider-web/bridge/rpcerror"
 )
 
 // Metrics are the bridge's metrics. The values of labels come from fixed lists, never
@@ -25,7 +29,28 @@ type Metrics struct {
 	console  *prometheus.CounterVec   // by kind: request, socket; and by status
 	reloads  *prometheus.CounterVec   // by outcome: applied, refused
 	limited  *prometheus.CounterVec   // by limit
+	protocol *prometheus.CounterVec   // by protocol, method, code
+	refused  *prometheus.CounterVec   // by reason
+	streams  *prometheus.GaugeVec     // by transport
+
+	// Values of the vectors above, which take time to look up.
+	received, sent prometheus.Counter
+	methods        map[string]methodMetrics
 }
+
+// methodMetrics are the metrics of a method.
+type methodMetrics struct {
+	open     prometheus.Gauge
+	duration prometheus.Observer
+}
+
+// reasonOriginRefused is the reason of requests of pages whose origin is not allowed. Such
+// a page learns it from the client, since browsers do not let it read the answer.
+const reasonOriginRefused = "originRefused"
+
+// noReason stands for failed calls whose error has no reason, which are most of those that
+// a provider refused itself.
+const noReason = "none"
 
 // NewMetrics returns Metrics in a registry of their own.
 func NewMetrics() *Metrics {
@@ -66,6 +91,18 @@ func NewMetrics() *Metrics {
 			Help: "Calls that a limit refused, by limit: total, caller, origin, rate or waiting.",
 		}, []string{"limit"}),
 	}
+	m.protocol = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "akash_bridge_protocol_calls_total",
+		Help: "Calls that ended, by the caller's protocol, method and gRPC status code.",
+	}, []string{"protocol", "method", "code"})
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "akash_bridge_failed_calls_total",
+		Help: "Calls that failed or were refused, by the reason of the error, or none; those of origins that are not allowed by originRefused.",
+	}, []string{"reason"})
+	m.streams = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "akash_bridge_open_streams",
+		Help: "Open streams, by transport: fetch-h1, fetch-h2, websocket, grpc, connect or console.",
+	}, []string{"transport"})
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "akash_bridge_config_reloads_total",
 		Help: "Reloads of the settings, by outcome: applied or refused.",
@@ -73,11 +110,19 @@ func NewMetrics() *Metrics {
 	for _, outcome := range []string{"applied", "refused"} {
 		m.reloads.WithLabelValues(outcome)
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.limited, m.reloads,
+	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.limited, m.reloads, m.protocol, m.refused, m.streams,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// Present at 0 from the start.
+	m.received, m.sent = m.bytes.WithLabelValues("received"), m.bytes.WithLabelValues("sent")
+	m.methods = make(map[string]methodMetrics, len(methods))
 	for path := range methods {
-		m.open.WithLabelValues(path) // present at 0 from the start
+		m.methods[path] = methodMetrics{m.open.WithLabelValues(path), m.duration.WithLabelValues(path)}
 	}
+	for _, transport := range []string{transportH1, transportH2, transportWebSocket, transportGRPC, transportConnect, transportConsole} {
+		m.streams.WithLabelValues(transport)
+	}
+	m.refused.WithLabelValues(reasonOriginRefused)
+	m.refused.WithLabelValues(string(rpcerror.ReasonDestinationRefused))
 	for _, by := range limit.Refusals {
 		m.limited.WithLabelValues(by)
 	}
@@ -109,6 +154,67 @@ func (m *Metrics) Reloaded(applied bool) {
 
 // Limited counts a call that a limit refused.
 func (m *Metrics) Limited(by string) { m.limited.WithLabelValues(by).Inc() }
+
+// The transports of streams.
+const (
+	transportH1        = "fetch-h1"
+	transportH2        = "fetch-h2"
+	transportWebSocket = "websocket"
+	transportGRPC      = "grpc"
+	transportConnect   = "connect"
+	transportConsole   = "console"
+)
+
+// transportOf returns the transport of a stream.
+func transportOf(p relay.Protocol, httpMajor int) string {
+	switch {
+	case p == relay.ProtocolGRPC:
+		return transportGRPC
+	case p == relay.ProtocolConnect:
+		return transportConnect
+	case p == relay.ProtocolWebSocket:
+		return transportWebSocket
+	case httpMajor >= 2:
+		return transportH2
+	}
+	return transportH1
+}
+
+// of returns the metrics of the method at a path.
+func (m *Metrics) of(path string) methodMetrics {
+	if known, ok := m.methods[path]; ok {
+		return known
+	}
+	return methodMetrics{m.open.WithLabelValues(path), m.duration.WithLabelValues(path)} // one of the bridge's own
+}
+
+// ended counts a call that ended, or was refused.
+func (m *Metrics) ended(method string, protocol relay.Protocol, code codes.Code, reason rpcerror.Reason) {
+	m.calls.WithLabelValues(method, code.String()).Inc()
+	m.protocol.WithLabelValues(string(protocol), method, code.String()).Inc()
+	if code != codes.OK {
+		m.failed(reason)
+	}
+}
+
+// ConsoleFailed counts an error in the protocol of Console's provider proxy by its reason.
+func (m *Metrics) ConsoleFailed(reason rpcerror.Reason) { m.failed(reason) }
+
+// failed counts an error by its reason. All reasons are constants, so they are few.
+func (m *Metrics) failed(reason rpcerror.Reason) {
+	m.refused.WithLabelValues(cmp.Or(string(reason), noReason)).Inc()
+}
+
+// OriginRefused counts a request of a page whose origin is not allowed.
+func (m *Metrics) OriginRefused() { m.refused.WithLabelValues(reasonOriginRefused).Inc() }
+
+// ConsoleSocket counts an open WebSocket in the protocol of Console's provider proxy, until
+// closed is called.
+func (m *Metrics) ConsoleSocket() (closed func()) {
+	open := m.streams.WithLabelValues(transportConsole)
+	open.Inc()
+	return open.Dec
+}
 
 // Console counts a request or a WebSocket in the protocol of Console's provider proxy.
 // A provider may answer with any status, so those that HTTP does not define count as one.

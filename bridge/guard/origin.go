@@ -13,7 +13,7 @@ import (
 // Origins decides which web pages may call the bridge. Pages of the bridge's own
 // origin always may.
 type Origins struct {
-	// Refused, if set, is called with the origin of a request that Check refuses, quoted
+	// Refused, if set, is called with the origin of a request that Admits or Check refuses, quoted
 	// and shortened. It must not be changed while requests are checked.
 	Refused func(origin string)
 
@@ -107,13 +107,21 @@ func (o *Origins) Allows(r *http.Request) bool {
 	return rules.localhost && isLocalhost(u.Hostname())
 }
 
-// Check reports whether r may call, as Allows does. It answers a call that may not.
-func (o *Origins) Check(w http.ResponseWriter, r *http.Request) bool {
+// Admits reports whether r may call, as Allows does. It reports one that may not to Refused.
+func (o *Origins) Admits(r *http.Request) bool {
 	if o.Allows(r) {
 		return true
 	}
 	if o.Refused != nil {
 		o.Refused(quote(r.Header.Get("Origin")))
+	}
+	return false
+}
+
+// Check reports whether r may call, as Admits does. It answers a call that may not.
+func (o *Origins) Check(w http.ResponseWriter, r *http.Request) bool {
+	if o.Admits(r) {
+		return true
 	}
 	w.Header().Add("Vary", "Origin")
 	http.Error(w, "This bridge does not serve pages of the origin "+quote(r.Header.Get("Origin"))+

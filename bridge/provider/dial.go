@@ -69,12 +69,14 @@ func (rt *route) dial(ctx context.Context, port uint16, protocols []string, clie
 	if len(errs) > 0 {
 		return nil, explain(ctx, errs[0], port, "the TCP connection")
 	}
+	began := time.Now()
 	conn, err := rt.secure(ctx, raw, protocols, client)
 	if err != nil {
 		raw.Close()
-		return nil, explain(ctx, err, port, "the TLS handshake")
+		err = explain(ctx, err, port, "the TLS handshake")
 	}
-	return conn, nil
+	rt.pool.metrics.shook(err, time.Since(began))
+	return conn, err
 }
 
 // allow decides about a socket before it connects.
@@ -119,6 +121,7 @@ func (rt *route) secure(ctx context.Context, raw net.Conn, protocols []string, c
 		return nil, err
 	}
 	conn.monitor()
+	rt.pool.metrics.connections.Inc()
 	rt.pool.log.Debug("connected to a provider", "provider", rt.key.address, "at", raw.RemoteAddr(), "verified", conn.decision.Basis)
 	return conn, nil
 }
@@ -205,6 +208,7 @@ func (c *securedConn) Close() error {
 	c.recheck.Stop()
 	c.mu.Unlock()
 	c.detach()
+	c.route.pool.metrics.connections.Dec()
 	abrupt := time.AfterFunc(closeTimeout, func() { c.NetConn().Close() })
 	defer abrupt.Stop()
 	return c.Conn.Close()

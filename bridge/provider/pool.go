@@ -79,6 +79,7 @@ type Pool struct {
 	now          func() time.Time
 	log          *slog.Logger
 	timeouts     timeouts
+	metrics      *metrics
 
 	// ctx is canceled when the pool is closed, and closes all connections.
 	ctx   context.Context
@@ -104,6 +105,7 @@ func New(o Options) (*Pool, error) {
 		now:          o.Now,
 		log:          o.Logger,
 		timeouts:     defaultTimeouts,
+		metrics:      newMetrics(),
 		routes:       make(map[routeKey]*route),
 	}
 	if p.now == nil {
@@ -130,7 +132,7 @@ func New(o Options) (*Pool, error) {
 		}
 		p.overrides[address] = host
 	}
-	trustOptions := trust.Options{Roots: o.Roots, Now: o.Now}
+	trustOptions := trust.Options{Roots: o.Roots, Now: o.Now, Decided: p.metrics.decided}
 	if o.Chain != nil {
 		trustOptions.Chain = o.Chain
 	}

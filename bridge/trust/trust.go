@@ -89,13 +89,17 @@ type Options struct {
 	Roots *x509.CertPool
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
+	// Decided, if set, is called for each certificate that only the chain can verify,
+	// with whether the decision was cached.
+	Decided func(cached bool)
 }
 
 // Verifier makes decisions. Its methods may be called concurrently.
 type Verifier struct {
-	chain Certificates
-	roots *x509.CertPool
-	now   func() time.Time
+	chain   Certificates
+	roots   *x509.CertPool
+	now     func() time.Time
+	decided func(cached bool)
 
 	mu        sync.Mutex
 	decisions map[cacheKey]Decision                // by chain
@@ -113,7 +117,10 @@ func New(o Options) *Verifier {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decisions: make(map[cacheKey]Decision), clients: make(map[[sha256.Size]byte]clientDecision)}
+	if o.Decided == nil {
+		o.Decided = func(bool) {}
+	}
+	return &Verifier{chain: o.Chain, roots: o.Roots, now: o.Now, decided: o.Decided, decisions: make(map[cacheKey]Decision), clients: make(map[[sha256.Size]byte]clientDecision)}
 }
 
 // Decide decides about the certificate chain that a server presented, leaf first.
@@ -193,7 +200,9 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 	}
 
 	key := cacheKey{p.Address, fingerprint}
-	if d, ok := v.cached(key, now); ok {
+	d, cached := v.cached(key, now)
+	v.decided(cached)
+	if cached {
 		return d, nil
 	}
 	if v.chain == nil {
@@ -219,7 +228,7 @@ func (v *Verifier) decideByChain(ctx context.Context, leaf *x509.Certificate, fi
 		return Decision{}, refuse(rpcerror.ReasonFingerprintMismatch,
 			"the server's certificate (serial number %s) is not the one that the provider published under this number; someone may be posing as the provider", serial)
 	}
-	d := Decision{ByChain, published.Trust, earlier(now.Add(decisionLifetime), leaf.NotAfter)}
+	d = Decision{ByChain, published.Trust, earlier(now.Add(decisionLifetime), leaf.NotAfter)}
 	v.cache(key, d, now)
 	return d, nil
 }
