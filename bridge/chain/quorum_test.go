@@ -364,7 +364,9 @@ func TestAQuorumMustExceedTheLiars(t *testing.T) {
 func TestWithoutAQuorumNobodyIsBelieved(t *testing.T) {
 	inFleet(t, chain.Options{}, truth, "liar b", map[string]*peer{"liar": {lie: otherHost}}, func(t *testing.T, f *fleet) {
 		for range 3 {
+			began := time.Now()
 			_, err := f.Provider(t.Context(), address)
+			assert.Zero(t, time.Since(began), "they were asked again, although both spoke about the same block")
 			e := errorOf(t, err)
 			assert.Equal(t, codes.Unavailable, e.Code)
 			assert.Equal(t, rpcerror.ReasonChainDisagreement, e.Reason)
@@ -390,6 +392,11 @@ func TestADisagreementIsNotAnsweredWithAStaleRecord(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, r.Stale)
 		assert.EqualValues(t, "quorum=2/2", r.Trust, "that is how it was known")
+		asked := f.asked("b")
+		r, err = f.Provider(t.Context(), address)
+		require.NoError(t, err)
+		assert.True(t, r.Stale)
+		assert.Equal(t, asked, f.asked("b"), "it was asked, although another answer is missing anyway")
 
 		f.set("a", func(p *peer) { p.down, p.lie = false, otherHost })
 		time.Sleep(time.Minute)
@@ -467,8 +474,12 @@ func TestNodesABlockApartAreNotBlamed(t *testing.T) {
 					time.Sleep(blockTime)
 					// The node that is behind has the block a second later.
 					time.AfterFunc(time.Second, func() { f.set("behind", func(p *peer) { p.lag = 0 }) })
+					began := time.Now()
 					r, err := f.Provider(t.Context(), address)
 					require.NoError(t, err)
+					if !behind.silent && !behind.latest {
+						assert.Zero(t, time.Since(began), "they were not asked about the block that both have")
+					}
 					assert.Contains(t, []string{hostURI, otherURI}, r.HostURI)
 					assert.EqualValues(t, fmt.Sprintf("quorum=2/%d", count), r.Trust)
 					time.Sleep(time.Minute)
@@ -477,6 +488,24 @@ func TestNodesABlockApartAreNotBlamed(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Nor is a node that is ahead of a quorum, even if it can only speak about its latest block.
+func TestANodeAheadIsNotBlamed(t *testing.T) {
+	peers := map[string]*peer{"ahead": {latest: true}, "b": {lag: 1}, "c": {lag: 1}}
+	inFleet(t, chain.Options{}, truth, "ahead b c", peers, func(t *testing.T, f *fleet) {
+		f.change(facts{hostURI: otherURI})
+		time.Sleep(blockTime)
+		r, err := f.Provider(t.Context(), address)
+		require.NoError(t, err)
+		assert.Equal(t, hostURI, r.HostURI)
+		time.AfterFunc(time.Second, func() {
+			f.set("b", func(p *peer) { p.lag = 0 })
+			f.set("c", func(p *peer) { p.lag = 0 })
+		})
+		time.Sleep(time.Minute)
+		assert.Zero(t, f.log.count("level=WARN"), f.log.text.String())
+	})
 }
 
 // A liar cannot escape by hiding its height, or by ignoring the one that it is asked about.
