@@ -1,13 +1,11 @@
 package chain_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"sync"
+	"regexp"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,12 +24,13 @@ func served(t *testing.T, addr string) (cert *x509.Certificate, serial string) {
 	return cert, cert.SerialNumber.String()
 }
 
-// One of three nodes tells each lie that the test server knows, and is asked first. It is
-// not believed, and the others are.
+// slowLies are told without end, or at great length. Other tests have nodes that do not
+// answer in time, and many of these are slow under the race detector.
+var slowLies = regexp.MustCompile(`^(answer|headers)-|-(deep|many|huge|endless|oversized)`)
+
+// One of three nodes tells the lies that the test server knows, and is asked first. None is
+// believed.
 func TestNoLieOfOneNodeIsBelieved(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes ten seconds, most of them waiting for slow nodes")
-	}
 	srv, err := fake.Start(t.Context(), fake.Options{Seed: 1, ChainNodes: 3, Impostor: true})
 	require.NoError(t, err)
 	defer srv.Close()
@@ -42,47 +41,43 @@ func TestNoLieOfOneNodeIsBelieved(t *testing.T) {
 	}
 	genuine, number := served(t, ready.REST)
 
-	believed := 0 // by a bridge that asks one node
+	told, believed := 0, 0
 	for _, lie := range fake.ChainLies() {
+		if slowLies.MatchString(string(lie.Name)) {
+			continue
+		}
+		told++
 		require.NoError(t, srv.SetChainLie(1, lie.Name))
 		_, forged := served(t, ready.Impostor.REST)
-		one, err := chain.New(chain.Options{Nodes: nodes[:1]})
-		require.NoError(t, err)
+
+		// With a quorum the answers are right.
 		c, err := chain.New(chain.Options{Nodes: nodes})
 		require.NoError(t, err)
-
-		var asked sync.WaitGroup
-		asked.Go(func() {
-			r, err := c.Provider(t.Context(), ready.Provider)
-			assert.NoError(t, err, lie.Name)
-			assert.Equal(t, ready.HostURI, r.HostURI, lie.Name)
-		})
-		asked.Go(func() {
-			found, err := c.Certificate(t.Context(), ready.Provider, number)
-			assert.NoError(t, err, lie.Name)
-			assert.Equal(t, chain.Valid, found.State, lie.Name)
-			if block, _ := pem.Decode(found.PEM); assert.NotNil(t, block, lie.Name) {
-				assert.Equal(t, genuine.Raw, block.Bytes, lie.Name)
-			}
-		})
-		asked.Go(func() {
-			found, err := c.Certificate(t.Context(), ready.Provider, forged)
-			assert.NoError(t, err, lie.Name)
-			assert.NotEqual(t, chain.Valid, found.State, lie.Name)
-		})
-		asked.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			r, err := one.Provider(ctx, ready.Provider)
-			found, _ := one.Certificate(ctx, ready.Provider, forged)
-			if err == nil && r.HostURI == ready.Impostor.HostURI || found.State == chain.Valid {
-				believed++
-			}
-		})
-		asked.Wait()
+		r, err := c.Provider(t.Context(), ready.Provider)
+		assert.NoError(t, err, lie.Name)
+		assert.Equal(t, ready.HostURI, r.HostURI, lie.Name)
+		found, err := c.Certificate(t.Context(), ready.Provider, number)
+		assert.NoError(t, err, lie.Name)
+		assert.Equal(t, chain.Valid, found.State, lie.Name)
+		if block, _ := pem.Decode(found.PEM); assert.NotNil(t, block, lie.Name) {
+			assert.Equal(t, genuine.Raw, block.Bytes, lie.Name)
+		}
+		found, err = c.Certificate(t.Context(), ready.Provider, forged)
+		assert.NoError(t, err, lie.Name)
+		assert.NotEqual(t, chain.Valid, found.State, lie.Name)
 		c.Close()
-		one.Close()
+
+		// With this node alone most are not.
+		c, err = chain.New(chain.Options{Nodes: nodes[:1]})
+		require.NoError(t, err)
+		r, _ = c.Provider(t.Context(), ready.Provider)
+		found, _ = c.Certificate(t.Context(), ready.Provider, forged)
+		if r.HostURI == ready.Impostor.HostURI || found.State == chain.Valid {
+			believed++
+		}
+		c.Close()
 	}
-	assert.Greater(t, believed, 10, "the lies are not any, or their node is not asked first")
-	t.Logf("%d lies: %d believed with one node, 0 with a quorum", len(fake.ChainLies()), believed)
+	assert.Greater(t, told, 100)
+	assert.Greater(t, believed, told/2, "these are no lies about records, or their node is not asked first")
+	t.Logf("of %d lies one node alone is believed with %d, and beside two others with none", told, believed)
 }

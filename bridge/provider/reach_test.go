@@ -43,7 +43,7 @@ func TestProvidersOfEveryVersionAreReached(t *testing.T) {
 			e := w.reach(r)
 			assert.Equal(t, c.want, e.Method)
 			assert.Equal(t, "chain", e.Verified)
-		assert.Equal(t, "one-node", e.Trust)
+			assert.Equal(t, "one-node", e.Trust)
 			assert.Equal(t, w.ready.HostURI, e.HostURI)
 			assert.False(t, e.Stale)
 			if c.want == provider.GRPC {
