@@ -37,7 +37,7 @@ const (
 	hostURI = "https://provider.example.com:8443"
 )
 
-func newClient(t *testing.T, o chain.Options) *chain.Client {
+func newClient(t testing.TB, o chain.Options) *chain.Client {
 	t.Helper()
 	c, err := chain.New(o)
 	require.NoError(t, err)
