@@ -223,7 +223,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.Secret(redactURL, "chain-rpc", "chain-rest")
 	flags.Secret(func(string) string { return "…" }, "caller-key")
 	// What reloads.apply changes.
-	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "max-streams", "max-streams-per-caller", "max-call-rate")
+	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "caller-key", "max-streams", "max-streams-per-caller", "max-call-rate")
 }
 
 // newFlags returns flags that set the settings in c.

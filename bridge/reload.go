@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/internal/settings"
 )
 
@@ -103,15 +104,26 @@ func (r *reloads) reload() {
 func (r *reloads) apply(next *config) error {
 	s := r.server
 	changed, fixed := s.config.flags.Changed(next.flags)
+	var client *chain.Client
 	if s.chain != nil && changesChain(changed) {
-		client, err := next.newChain(s.log)
-		if err != nil {
+		var err error
+		if client, err = next.newChain(s.log); err != nil {
 			return err
 		}
-		defer s.chain.replace(client)
 	}
-	if err := s.origins.Set(next.allowOrigins); err != nil {
+	// The origins have been checked already, so only the keys can be refused.
+	err := s.access.SetKeys(next.callerKeys)
+	if err == nil {
+		err = s.origins.Set(next.allowOrigins)
+	}
+	if err != nil {
+		if client != nil {
+			client.Close()
+		}
 		return err
+	}
+	if client != nil {
+		s.chain.replace(client)
 	}
 	s.limits.Set(next.limits())
 	for _, warning := range next.warnings() {

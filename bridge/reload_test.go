@@ -114,6 +114,35 @@ func TestSettingsAreReloadedWithoutDroppingAStream(t *testing.T) {
 	assert.Contains(t, metrics, `akash_bridge_config_reloads_total{outcome="refused"} 1`)
 }
 
+// An operator replaces a key that has leaked.
+func TestKeysOfCallersCanBeReplaced(t *testing.T) {
+	const first, second = "0123456789abcdef", "fedcba9876543210"
+	server := startFake(t, fake.Options{})
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	base := "allow-private-networks: true\nchain-rpc: [" + server.Ready().ChainRPC + "]\n"
+	writeConfig(t, file, base+"caller-key: ["+first+"]\n")
+	w := &world{process: start(t, "--config", file), fake: server.Ready()}
+	call := func(key string) codes.Code {
+		status, _, err := w.Call(t.Context(), pathGetStatus, w.to("Akash-Bridge-Key", key), &emptypb.Empty{})
+		require.NoError(t, err)
+		return status.Code()
+	}
+	assert.Equal(t, codes.OK, call(first))
+	assert.Equal(t, codes.PermissionDenied, call(second))
+
+	writeConfig(t, file, base+"caller-key: ["+second+"]\n")
+	w.reload(t, applied)
+	assert.Equal(t, codes.PermissionDenied, call(first))
+	assert.Equal(t, codes.OK, call(second))
+
+	writeConfig(t, file, base+"allow-origin: ['*']\n")
+	w.reload(t, refused)
+	assert.Equal(t, codes.PermissionDenied, call(first), "a file that lost its keys does not open the bridge")
+	assert.Equal(t, codes.OK, call(second))
+	assert.False(t, w.mayCall(t, "https://a.example"), "and nothing else of it applies")
+	assert.NotContains(t, w.stderr.String(), second)
+}
+
 // SIGHUP is what closes a terminal, and ends programs that do not handle it.
 func TestSIGHUPWithoutAFileReloadsTheCertificate(t *testing.T) {
 	certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")

@@ -65,6 +65,7 @@ type server struct {
 	calls    sync.WaitGroup // open calls, including those on hijacked connections
 	statuses *fanout.Hub
 	origins  *guard.Origins
+	access   *access.Control
 	call     http.Handler
 	console  *consoleproxy.Handler // nil if it is off
 	web      http.Handler
@@ -119,7 +120,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	}
 	limits := limit.New(c.limits(), metrics.Limited)
 	end := newShutdown(asked)
-	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, origins: origins,
+	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, origins: origins, access: control,
 		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
 		Reacher:           d.reacher,

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -55,7 +56,7 @@ type Options struct {
 // Control decides. Its methods may be called concurrently.
 type Control struct {
 	options Options
-	keys    [][sha256.Size]byte
+	keys    atomic.Pointer[[][sha256.Size]byte]
 	client  *http.Client
 
 	mu       sync.Mutex
@@ -65,11 +66,8 @@ type Control struct {
 // New returns a Control. It sends no requests yet.
 func New(o Options) (*Control, error) {
 	c := &Control{options: o}
-	for _, key := range o.Keys {
-		if err := CheckKey(key); err != nil {
-			return nil, err
-		}
-		c.keys = append(c.keys, sha256.Sum256([]byte(key)))
+	if err := c.setKeys(o.Keys); err != nil {
+		return nil, err
 	}
 	if o.Now == nil {
 		c.options.Now = time.Now
@@ -79,6 +77,28 @@ func New(o Options) (*Control, error) {
 	}
 	c.client = &http.Client{Transport: &sparing{next: o.Transport, now: c.options.Now, last: map[string]time.Time{}}, Timeout: issuerTimeout}
 	return c, nil
+}
+
+// SetKeys replaces the keys, as of the next call. It returns an error, and changes nothing,
+// if the bridge would not be restricted any more: a file that lost its keys by mistake must
+// not open the bridge to everybody.
+func (c *Control) SetKeys(keys []string) error {
+	if len(keys) == 0 && c.options.Issuer == "" && c.Restricted() {
+		return errors.New("without its last key this bridge would serve everybody: restart it if you want that")
+	}
+	return c.setKeys(keys)
+}
+
+func (c *Control) setKeys(keys []string) error {
+	hashes := make([][sha256.Size]byte, 0, len(keys))
+	for _, key := range keys {
+		if err := CheckKey(key); err != nil {
+			return err
+		}
+		hashes = append(hashes, sha256.Sum256([]byte(key)))
+	}
+	c.keys.Store(&hashes)
+	return nil
 }
 
 // CheckKey checks the form of a key.
@@ -109,7 +129,7 @@ func isLoopback(u *url.URL) bool {
 }
 
 // Restricted reports whether anybody is refused.
-func (c *Control) Restricted() bool { return len(c.keys) > 0 || c.options.Issuer != "" }
+func (c *Control) Restricted() bool { return len(*c.keys.Load()) > 0 || c.options.Issuer != "" }
 
 // Check returns an error for a request whose header says that its caller may not use the
 // bridge. It is a *rpcerror.Error with the reason bridgeKeyRefused.
@@ -123,7 +143,7 @@ func (c *Control) Check(ctx context.Context, header http.Header) error {
 	}
 	given := strings.TrimPrefix(values[0], "Bearer ")
 	hash, known := sha256.Sum256([]byte(given)), 0
-	for _, key := range c.keys {
+	for _, key := range *c.keys.Load() {
 		known |= subtle.ConstantTimeCompare(key[:], hash[:])
 	}
 	if known == 1 {
