@@ -62,8 +62,9 @@ func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 type question struct {
 	Method string `json:"method"`
 	Params struct {
-		Path string `json:"path"`
-		Data string `json:"data"`
+		Path   string `json:"path"`
+		Data   string `json:"data"`
+		Height string `json:"height"`
 	} `json:"params"`
 }
 

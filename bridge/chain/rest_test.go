@@ -202,6 +202,29 @@ func TestASlowRPCNodeIsHedgedByARESTNode(t *testing.T) {
 	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
+// A provider is registered, and the REST node sees the block later than the RPC node. Both
+// are asked about the block that both have, and agree.
+func TestARESTNodeIsAskedAboutABlock(t *testing.T) {
+	rpc := newNode(t, func(w http.ResponseWriter, _ *http.Request, q question) {
+		if q.Params.Height == "100" {
+			writeAnswer(w, 22, nil, 100)
+			return
+		}
+		writeAnswer(w, 0, record(), 101)
+	})
+	var about []string
+	rest := newRESTNode(t, func(w http.ResponseWriter, r *http.Request) {
+		about = append(about, r.Header.Get("X-Cosmos-Block-Height"))
+		w.Header().Set("Grpc-Metadata-X-Cosmos-Block-Height", "100")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"code":5,"message":"provider not found","details":[]}`)
+	})
+	c := newClient(t, chain.Options{Nodes: []string{rpc.URL}, RESTNodes: []string{rest.URL}})
+	_, err := c.Provider(t.Context(), address)
+	assert.Equal(t, rpcerror.ReasonUnknownProvider, errorOf(t, err).Reason)
+	assert.Equal(t, []string{"", "100"}, about)
+}
+
 // The route that a node knows is remembered, so an old node costs one request more once.
 func TestTheRouteOfAnOldRESTNodeIsRemembered(t *testing.T) {
 	var asked atomic.Int32
