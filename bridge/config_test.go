@@ -258,6 +258,11 @@ func TestCheckPrintsWhatWouldBeUsedWithoutSecrets(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(stdout), 0o600))
 	again, _, err := checkOnly(t, "--config", file)
 	require.NoError(t, err, "what it prints is a file of settings")
+	defaults, _, err := checkOnly(t)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(defaults), 0o600))
+	_, _, err = checkOnly(t, "--config", file)
+	require.NoError(t, err, "also with the defaults")
 	assert.Contains(t, again, "allow-insecure: true # "+file)
 }
 

@@ -321,7 +321,7 @@ func (s *server) run(stdout io.Writer) error {
 	for i, server := range servers {
 		go func() { failed <- serve(server, listeners[i]) }()
 	}
-	s.log.Info("serving", "url", ready.URL, "metrics", ready.MetricsURL)
+	s.log.Info("serving", "version", version, "url", ready.URL, "metrics", ready.MetricsURL)
 	if err := json.NewEncoder(stdout).Encode(ready); err != nil {
 		s.log.Warn("the ready line could not be printed", "error", err)
 	}

@@ -15,6 +15,9 @@ func (s *Set) Help(w io.Writer) {
 	group := ""
 	for _, each := range s.settings {
 		if each.group != group {
+			if group != "" {
+				fmt.Fprintln(w)
+			}
 			group = each.group
 			fmt.Fprintf(w, "%s:\n", group)
 		}
@@ -24,7 +27,7 @@ func (s *Set) Help(w io.Writer) {
 			fmt.Fprintf(w, " %s", value)
 		}
 		fmt.Fprintf(w, "\n        %s", strings.ReplaceAll(usage, "\n", "\n        "))
-		if each.DefValue != "" && each.DefValue != "false" {
+		if each.DefValue != "" && each.DefValue != "false" && each.DefValue != "0" {
 			fmt.Fprintf(w, " (default %s)", each.DefValue)
 		}
 		fmt.Fprintln(w)
@@ -95,7 +98,7 @@ var defaultInUsage = regexp.MustCompile(`(?s)\(default (.*)\)$`)
 func (s *setting) absent() string {
 	_, usage := unquoteUsage(s.Flag)
 	if match := defaultInUsage.FindStringSubmatch(usage); match != nil {
-		return match[1] + " (default)"
+		return strings.ReplaceAll(match[1], "\n", " ") + " (default)"
 	}
 	return "not set"
 }

@@ -42,7 +42,7 @@ func newProgram() *program {
 	}
 	p.Group("Listening")
 	p.StringVar(&p.listen, "listen", "127.0.0.1:1", "`ADDRESS` to listen on")
-	p.List("allow-origin", "`ORIGIN` of pages\n(default localhost)", appendTo(&p.origins))
+	p.List("allow-origin", "`ORIGIN` of pages\n(default localhost,\nand others)", appendTo(&p.origins))
 	p.List("host", "`NAME=URL` of a host", appendTo(&p.hosts))
 	p.List("key", "secret `KEY`", appendTo(&p.keys))
 	p.Group("Limits")
@@ -248,8 +248,10 @@ func TestPrintedSettingsAreAFile(t *testing.T) {
 	require.NoError(t, err)
 	printed.Reset()
 	p.Print(&printed)
-	assert.Contains(t, printed.String(), "# allow-origin: localhost (default)\n")
+	assert.Contains(t, printed.String(), "# allow-origin: localhost, and others (default)\n")
 	assert.Contains(t, printed.String(), "# host: not set\n")
+	_, err = load(t, printed.String(), nil)
+	assert.NoError(t, err)
 }
 
 func TestChangedSettings(t *testing.T) {
