@@ -75,13 +75,13 @@ type headerSource struct {
 
 func (s *headerSource) Name() string { return s.node.name }
 
-func (s *headerSource) Latest(ctx context.Context) (height int64, err error) {
+func (s *headerSource) Latest(ctx context.Context) (tip light.Tip, err error) {
 	err = s.timed(ctx, func(ctx context.Context) error {
 		status, err := s.node.api.status(ctx, s.client.http, s.node)
-		height = status.height
+		tip = light.Tip{Height: status.height, Time: status.time}
 		return err
 	})
-	return height, err
+	return tip, err
 }
 
 func (s *headerSource) SignedHeader(ctx context.Context, height int64) (*light.SignedHeader, error) {

@@ -2,9 +2,11 @@ package light
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,8 @@ const (
 	// grace is how long a refresh waits for the other sources when enough have the same
 	// header: their headers can only show a fork.
 	grace = time.Second
+	// recent is how old the newest block of a source in sync may be. A block takes 6 s.
+	recent = time.Minute
 )
 
 // Source is a node of the chain. Its methods may be called concurrently, and return
@@ -26,12 +30,18 @@ type Source interface {
 	// Name names the node. It contains no secrets. Errors of the other methods begin
 	// with it.
 	Name() string
-	// Latest returns the height of the node's latest block.
-	Latest(ctx context.Context) (int64, error)
+	// Latest returns the height and time of the node's latest block.
+	Latest(ctx context.Context) (Tip, error)
 	// SignedHeader returns the header and commit of a height.
 	SignedHeader(ctx context.Context, height int64) (*SignedHeader, error)
 	// Validators returns all validators of a height.
 	Validators(ctx context.Context, height int64) ([]Validator, error)
+}
+
+// Tip is what a node says that its latest block is.
+type Tip struct {
+	Height int64
+	Time   time.Time
 }
 
 // Options configure a Client.
@@ -156,13 +166,14 @@ func (c *Client) Header() (*Header, error) {
 	return &c.trusted.Header, c.trusted.expired(c.options.Trust.Period, c.options.Now())
 }
 
-// Refresh verifies the newest header that as many of the sources have as are needed, and
-// returns it. If they have no newer one, it returns the newest verified one: the caller
-// decides whether it is new enough.
+// Refresh verifies a newer header and returns it: the newest that all sources in sync
+// have. As many of them as are needed must have the same one. If there is no newer one, it
+// returns the newest verified one: the caller decides whether it is new enough.
 //
-// All sources that have reached the height are asked for its header. If they have
-// different ones, each is verified. If more than one is valid, the chain has forked:
-// Refresh returns a *[ForkError], now and from then on.
+// If sources have different headers, each is verified. If more than one is valid, the
+// chain has forked: Refresh returns a *[ForkError], now and from then on. All sources in
+// sync are compared, since otherwise one that is a block ahead could show what it wants to
+// whoever stole enough keys.
 func (c *Client) Refresh(ctx context.Context, sources []Source, needed int) (*Header, error) {
 	c.refreshing.Lock()
 	defer c.refreshing.Unlock()
@@ -170,38 +181,47 @@ func (c *Client) Refresh(ctx context.Context, sources []Source, needed int) (*He
 	if err != nil {
 		return nil, err
 	}
-	heights, failed := c.latest(ctx, sources, needed)
+	tips, failed := c.latest(ctx, sources, needed)
+	behind := false // sources were left out because they are behind, not because they failed
 	for {
-		reached := make([]int64, 0, len(heights))
-		for _, height := range heights {
-			reached = append(reached, height)
+		var asked []Source
+		for _, s := range c.inSync(tips, needed) {
+			if tips[s].Height <= trusted.Header.Height && !c.isRecent(trusted.Header.Time) {
+				// It says that it is in sync, and is not.
+				delete(tips, s)
+				behind = true
+				continue
+			}
+			asked = append(asked, s)
 		}
-		if len(reached) < needed {
-			return nil, fmt.Errorf("light: %d of %d nodes have a valid header, and %d are needed: %w", len(reached), len(sources), needed, joined(failed))
+		if len(asked) < needed {
+			if behind {
+				return &trusted.Header, nil
+			}
+			return nil, fmt.Errorf("light: %d of %d nodes have a valid header, and %d are needed: %w", len(asked), len(sources), needed, joined(failed))
 		}
-		slices.Sort(reached)
-		target := reached[len(reached)-needed]
+		target := tips[slices.MinFunc(asked, func(a, b Source) int { return cmp.Compare(tips[a].Height, tips[b].Height) })].Height
 		if target <= trusted.Header.Height {
 			return &trusted.Header, nil
 		}
-		candidates := slices.DeleteFunc(slices.Clone(sources), func(s Source) bool {
-			height, ok := heights[s]
-			return !ok || height < target
-		})
-		headers, errs := c.headers(ctx, candidates, target, needed)
+		headers, errs := c.headers(ctx, asked, target, needed)
 		block, err := c.choose(ctx, trusted, headers, needed)
 		if err != nil {
 			return nil, err
 		}
 		if block != nil {
 			c.adopt(block)
-			return &block.Header, nil
+			if c.isRecent(block.Header.Time) {
+				return &block.Header, nil
+			}
+			trusted = block // others may have newer ones
+			continue
 		}
 		// Go on without the sources that have no valid header. Those that are slow or
 		// have failed are not asked again either.
-		for _, s := range candidates {
+		for _, s := range asked {
 			if h := headers[s]; h == nil || h.err != nil {
-				delete(heights, s)
+				delete(tips, s)
 			}
 		}
 		for _, h := range headers {
@@ -211,6 +231,19 @@ func (c *Client) Refresh(ctx context.Context, sources []Source, needed int) (*He
 		}
 		failed = append(failed, errs...)
 	}
+}
+
+func (c *Client) isRecent(t time.Time) bool { return c.options.Now().Sub(t) <= recent }
+
+// inSync returns the sources that say that their latest block is recent, or all if those
+// are fewer than are needed.
+func (c *Client) inSync(tips map[Source]Tip, needed int) []Source {
+	all := slices.SortedFunc(maps.Keys(tips), func(a, b Source) int { return strings.Compare(a.Name(), b.Name()) })
+	synced := slices.DeleteFunc(slices.Clone(all), func(s Source) bool { return !c.isRecent(tips[s].Time) })
+	if len(synced) < needed {
+		return all
+	}
+	return synced
 }
 
 // offer is a header that a source has.
@@ -489,18 +522,18 @@ func gather[V any](ctx context.Context, sources []Source, patience time.Duration
 	}
 }
 
-// latest asks sources for their latest height.
-func (c *Client) latest(ctx context.Context, sources []Source, needed int) (heights map[Source]int64, failed []error) {
-	heights = map[Source]int64{}
-	gather(ctx, sources, grace, func(ctx context.Context, s Source) (int64, error) { return s.Latest(ctx) }, func(r reply[int64]) bool {
+// latest asks sources for their latest blocks.
+func (c *Client) latest(ctx context.Context, sources []Source, needed int) (tips map[Source]Tip, failed []error) {
+	tips = map[Source]Tip{}
+	gather(ctx, sources, grace, func(ctx context.Context, s Source) (Tip, error) { return s.Latest(ctx) }, func(r reply[Tip]) bool {
 		if r.err != nil {
 			failed = append(failed, r.err)
 			return false
 		}
-		heights[r.source] = r.value
-		return len(heights) >= needed
+		tips[r.source] = r.value
+		return len(tips) >= needed
 	})
-	return heights, failed
+	return tips, failed
 }
 
 // headers asks sources for the header of a height.

@@ -56,6 +56,10 @@ func (c testBlocks) set(height int64) ([]Validator, map[string]ed25519.PrivateKe
 	return testValidators(int(height)/c.every, 4)
 }
 
+func (c testBlocks) time(height int64) time.Time {
+	return c.began.Add(time.Duration(height) * blockTime).UTC()
+}
+
 func (c testBlocks) signedHeader(height int64) *SignedHeader {
 	validators, keys := c.set(height)
 	set, err := NewValidatorSet(validators)
@@ -66,7 +70,7 @@ func (c testBlocks) signedHeader(height int64) *SignedHeader {
 	}
 	app := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(c.name), uint64(height)))
 	h := Header{
-		Version: Version{Block: blockProtocol}, ChainID: testChain, Height: height, Time: c.began.Add(time.Duration(height) * blockTime).UTC(),
+		Version: Version{Block: blockProtocol}, ChainID: testChain, Height: height, Time: c.time(height),
 		ValidatorsHash: set.Hash(), NextValidatorsHash: nextSet.Hash(), AppHash: app[:], ProposerAddress: validators[0].Address,
 	}
 	return sign(h, set, keys)
@@ -92,6 +96,7 @@ type testSource struct {
 	name   string
 	chain  testBlocks
 	lag    int64
+	ahead  int64 // blocks that the others do not have yet
 	claims int64 // its latest height; 0 for the truth
 	down   bool
 	delay  time.Duration
@@ -121,11 +126,12 @@ func (s *testSource) wait(ctx context.Context) error {
 
 func (s *testSource) height() int64 { return int64(time.Since(s.chain.began)/blockTime) - s.lag }
 
-func (s *testSource) Latest(ctx context.Context) (int64, error) {
+func (s *testSource) Latest(ctx context.Context) (Tip, error) {
 	if err := s.wait(ctx); err != nil || s.claims != 0 {
-		return s.claims, err
+		return Tip{s.claims, time.Now()}, err
 	}
-	return s.height(), nil
+	height := s.height() + s.ahead
+	return Tip{height, s.chain.time(height)}, nil
 }
 
 func (s *testSource) SignedHeader(ctx context.Context, height int64) (*SignedHeader, error) {
@@ -135,7 +141,7 @@ func (s *testSource) SignedHeader(ctx context.Context, height int64) (*SignedHea
 	s.mu.Lock()
 	s.asked = append(s.asked, height)
 	s.mu.Unlock()
-	if height > s.height() {
+	if height > s.height()+s.ahead {
 		return nil, fmt.Errorf("%s: no block %d", s.name, height)
 	}
 	signed := s.chain.signedHeader(height)
@@ -303,15 +309,43 @@ func TestLyingNodesAreRejected(t *testing.T) {
 	}
 }
 
-// A node cannot keep the client from new blocks by claiming a height, whatever is needed.
+// A node cannot keep the client from new blocks by claiming a height, whatever is needed:
+// not for longer than a minute.
 func TestClaimedHeights(t *testing.T) {
-	for _, claims := range []int64{1, 19, 21, 1 << 62} {
+	for _, claims := range []int64{1, 11, 19, 21, 30, 1 << 62} {
 		for needed := 1; needed <= 2; needed++ {
 			inWorld(t, 3, 1000, func(w *world) {
 				w.nodes[0].claims = claims
-				w.requireHeight(needed, 20)
+				for range 30 {
+					h, err := w.refresh(needed)
+					require.NoError(t, err)
+					assert.LessOrEqual(t, time.Since(h.Time), recent+blockTime, "%d", claims)
+					time.Sleep(blockTime)
+				}
 			})
 		}
+	}
+}
+
+// A node that is ahead of the others with a forged block, which stolen keys signed, is not
+// believed before the others have the block, too.
+func TestAForkAheadOfTheOthers(t *testing.T) {
+	for _, ahead := range []int64{1, 5, 100} {
+		inWorld(t, 3, 1000, func(w *world) {
+			w.requireHeight(1, 20)
+			// Times of blocks that nobody has yet are in the future here, and need not be.
+			w.nodes[0].ahead, w.nodes[0].chain.name = ahead, "fork"
+			for range 50 {
+				h, err := w.refresh(1)
+				if err != nil {
+					require.ErrorAs(t, err, new(*ForkError))
+					return
+				}
+				require.Equal(t, w.chain.signedHeader(h.Height).Header.Hash(), h.Hash())
+				time.Sleep(time.Second)
+			}
+			t.Fatal("the fork was not seen")
+		})
 	}
 }
 
@@ -324,14 +358,21 @@ func TestNodesThatAreNeeded(t *testing.T) {
 		require.ErrorContains(t, err, "2 of 3 nodes")
 		assert.ErrorContains(t, err, "a: connection refused")
 
-		// One node is behind: the others are believed about the newest block.
+		// One node is a little behind: the newest block that all have is compared.
 		w.nodes[0].down, w.nodes[0].lag = false, 5
 		time.Sleep(10 * blockTime)
-		w.requireHeight(2, 30)
-		// Two are behind: two are needed, so the newest block of those is.
-		w.nodes[1].lag = 5
+		w.requireHeight(2, 25)
+		// It is far behind: the others go on without it.
+		w.nodes[0].lag = 15
 		time.Sleep(10 * blockTime)
-		w.requireHeight(2, 35)
+		w.requireHeight(2, 40)
+		// Two are needed, and two are far behind: their newest block is old, and all have
+		// it.
+		w.nodes[1].lag = 12
+		time.Sleep(10 * blockTime)
+		h, err := w.refresh(2)
+		require.NoError(t, err)
+		assert.EqualValues(t, 40, h.Height)
 		assert.Empty(t, w.rejected)
 	})
 }
