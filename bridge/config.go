@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"akash-provider-web/bridge/access"
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/chain/light"
@@ -407,10 +409,42 @@ func (c *config) warnings() []string {
 	if c.pprof && !isLoopback(c.metricsListen) {
 		warn("--pprof with --metrics-listen "+c.metricsListen, "whoever reaches it can slow the bridge down with profiles")
 	}
+	if o, _ := c.chain(); !c.proves() && c.quorum() > operators(slices.Concat(o.Nodes, o.RESTNodes)) {
+		warn("--chain-rpc, --chain-rest", fmt.Sprintf("the nodes are of fewer operators than must agree (%d), so one that lies may be believed; name nodes of others", c.quorum()))
+	}
 	for _, origin := range c.allowOrigins {
 		if suffix, ok := guard.SharedSuffix(origin); ok {
 			warn("--allow-origin "+origin, "anybody can get a subdomain of "+suffix+", and its pages may then call")
 		}
 	}
 	return warnings
+}
+
+// quorum returns how many chain nodes must agree.
+func (c *config) quorum() int {
+	o, _ := c.chain()
+	if c.chainQuorum == 0 {
+		return min(2, len(o.Nodes)+len(o.RESTNodes))
+	}
+	return c.chainQuorum
+}
+
+// operators returns of how many operators the nodes with these URLs may be at most. Those
+// below one registered domain are of one.
+func operators(nodes []string) int {
+	known := map[string]bool{}
+	for _, text := range nodes {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		operator := u.Host
+		// Names such as node.svc.cluster.local are not registered.
+		suffix, icann := publicsuffix.PublicSuffix(u.Hostname())
+		if domain, err := publicsuffix.EffectiveTLDPlusOne(u.Hostname()); err == nil && (icann || strings.Contains(suffix, ".")) {
+			operator = domain
+		}
+		known[operator] = true
+	}
+	return len(known)
 }

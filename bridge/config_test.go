@@ -207,18 +207,25 @@ func TestTheVariableOfTheTestHelpersIsNoMistake(t *testing.T) {
 
 func TestWhatIsRarelyMeantIsWarnedAbout(t *testing.T) {
 	for args, want := range map[string]string{
-		"--allow-insecure":                                                        "",
-		"--allow-origin * --allow-private-networks":                               "",
-		"--allow-origin https://*.app.example":                                    "",
-		"--allow-origin * --allow-insecure":                                       "--allow-insecure with --allow-origin *",
-		"--allow-origin https://a.example --allow-origin * --allow-host-override": "--allow-host-override with --allow-origin *",
-		"--allow-host-override --allow-private-networks":                          "--allow-host-override with --allow-private-networks",
-		"--listen :8080 --metrics-listen 127.0.0.1:9090":                          "",
-		"--listen localhost:8080":                                                 "",
-		"--listen 0.0.0.0:8080":                                                   "everybody can read /metrics",
-		"--metrics-listen :9090 --pprof":                                          "can slow the bridge down",
-		"--metrics-listen [::1]:9090 --pprof":                                     "",
-		"--allow-origin https://*.vercel.app":                                     "anybody can get a subdomain of vercel.app",
+		"--allow-insecure":                                                                                 "",
+		"--allow-origin * --allow-private-networks":                                                        "",
+		"--allow-origin https://*.app.example":                                                             "",
+		"--allow-origin * --allow-insecure":                                                                "--allow-insecure with --allow-origin *",
+		"--allow-origin https://a.example --allow-origin * --allow-host-override":                          "--allow-host-override with --allow-origin *",
+		"--allow-host-override --allow-private-networks":                                                   "--allow-host-override with --allow-private-networks",
+		"--listen :8080 --metrics-listen 127.0.0.1:9090":                                                   "",
+		"--listen localhost:8080":                                                                          "",
+		"--listen 0.0.0.0:8080":                                                                            "everybody can read /metrics",
+		"--metrics-listen :9090 --pprof":                                                                   "can slow the bridge down",
+		"--metrics-listen [::1]:9090 --pprof":                                                              "",
+		"--chain-rpc https://rpc.example.com,https://rpc.example.org":                                      "",
+		"--chain-rpc https://rpc.a.example":                                                                "",
+		"--chain-rpc http://a.svc.cluster.local,http://b.svc.cluster.local":                                "",
+		"--chain-rpc https://rpc.akashnet.net --chain-rest https://api.akashnet.net":                       "fewer operators",
+		"--chain-rpc http://127.0.0.1:1,http://127.0.0.1:2":                                                "",
+		"--chain-rpc https://rpc.example.com --chain-rest https://api.example.com":                         "fewer operators than must agree (2)",
+		"--chain-rpc https://rpc.example.com,https://x.example.org,https://y.example.org --chain-quorum 3": "fewer operators than must agree (3)",
+		"--allow-origin https://*.vercel.app":                                                              "anybody can get a subdomain of vercel.app",
 	} {
 		c, err := parseConfig(strings.Fields(args), nil, io.Discard)
 		require.NoError(t, err, args)

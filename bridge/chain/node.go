@@ -23,6 +23,8 @@ const maxAnswer = 1 << 20
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
+	// slowTime is how long a node counts as slow.
+	slowTime = time.Minute
 )
 
 // node is one endpoint of the chain.
@@ -47,6 +49,7 @@ type node struct {
 	mu           sync.Mutex
 	backoff      time.Duration // the length of the last backoff; 0 if the node works
 	backoffUntil time.Time
+	slowUntil    time.Time
 	differs      difference
 	status       *nodeStatus // of the last check; nil if there was none or it failed
 	off          error       // why its status leaves the node out; nil if it does not
@@ -86,6 +89,28 @@ func (n *node) inBackoff(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return now.Before(n.backoffUntil)
+}
+
+// handicap returns 0 for a node that is asked in its turn, 1 for a slow one, which is
+// asked after those, and 2 for one in backoff, which is asked last.
+func (n *node) handicap(now time.Time) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case now.Before(n.backoffUntil):
+		return 2
+	case now.Before(n.slowUntil):
+		return 1
+	}
+	return 0
+}
+
+// overtaken makes the node count as slow for a while: others, which were asked later, have
+// answered before it.
+func (n *node) overtaken(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.slowUntil = now.Add(slowTime)
 }
 
 // failed puts the node into backoff. It reports whether the node had worked before.

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -83,8 +84,8 @@ func tryPaths[V any](n *node, paths []string, query func(path string) (V, error)
 	return none, refusal
 }
 
-// candidates returns the nodes that may be asked, in the configured order and those in
-// backoff last, and why the others are left out.
+// candidates returns the nodes that may be asked, in the configured order, then those
+// that are slow, and those in backoff last, and why the others are left out.
 func (c *Client) candidates(now time.Time) (nodes []*node, leftOut []ballot) {
 	for _, n := range c.nodes {
 		if err := n.leftOut(now); err != nil {
@@ -93,16 +94,7 @@ func (c *Client) candidates(now time.Time) (nodes []*node, leftOut []ballot) {
 			nodes = append(nodes, n)
 		}
 	}
-	slices.SortStableFunc(nodes, func(a, b *node) int {
-		switch x, y := a.inBackoff(now), b.inBackoff(now); {
-		case x == y:
-			return 0
-		case x:
-			return 1
-		default:
-			return -1
-		}
-	})
+	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.handicap(now), b.handicap(now)) })
 	return nodes, leftOut
 }
 

@@ -152,6 +152,9 @@ func ask[V any](ctx context.Context, c *Client, n *node, height int64, q questio
 		err = c.afterFirstCheck(ctx, n)
 	case errors.Is(ctx.Err(), context.Canceled):
 		// The others were faster. This one has not failed.
+		if time.Since(began) >= hedgeDelay {
+			n.overtaken(c.now())
+		}
 	case height != 0:
 		// It may not have this block yet, or not any more.
 		c.metrics.queried(n, "failed", time.Since(began))

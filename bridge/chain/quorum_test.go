@@ -439,6 +439,26 @@ func TestNoMoreNodesAreAskedThanNeeded(t *testing.T) {
 	})
 }
 
+// A node that others overtake costs a query its head start once, not each time.
+func TestASlowNodeIsAskedAfterTheOthers(t *testing.T) {
+	inFleet(t, chain.Options{}, truth, "slow b c", map[string]*peer{"slow": {delay: 3 * time.Second}}, func(t *testing.T, f *fleet) {
+		took := func(serial string) time.Duration {
+			began := time.Now()
+			_, err := f.Certificate(t.Context(), address, serial)
+			require.NoError(t, err)
+			return time.Since(began)
+		}
+		assert.Equal(t, 700*time.Millisecond, took("1"))
+		synctest.Wait()
+		assert.Zero(t, took("2"))
+		f.set("slow", func(p *peer) { p.delay = 0 })
+		time.Sleep(2 * time.Minute)
+		asked := f.asked("slow")
+		assert.Zero(t, took("3"))
+		assert.Equal(t, asked+1, f.asked("slow"), "it has its place back")
+	})
+}
+
 // Too few answers: the error says what each node did, and what to do.
 func TestTooFewAnswersAreExplained(t *testing.T) {
 	peers := map[string]*peer{"a": {down: true}, "b": {delay: time.Hour}}
