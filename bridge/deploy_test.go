@@ -98,3 +98,47 @@ func TestTheSettingsInTheDocumentsAreValid(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, blocks, 6)
 }
+
+// A rule or an autoscaler that names a metric that has gone does nothing, and says nothing.
+func TestTheMetricsInDeploymentsExist(t *testing.T) {
+	known := map[string]bool{}
+	scan := func(visit func(path, text string)) filepath.WalkFunc {
+		return func(path string, info os.FileInfo, err error) error {
+			if err != nil || info.IsDir() {
+				return err
+			}
+			switch filepath.Ext(path) {
+			case ".go", ".md", ".yaml", ".yml", ".json", ".rules":
+				text, err := os.ReadFile(path)
+				visit(path, string(text))
+				return err
+			}
+			return nil
+		}
+	}
+	inCode := regexp.MustCompile(`"(akash_bridge_[a-z_]+)"`)
+	require.NoError(t, filepath.Walk(".", scan(func(path, text string) {
+		if filepath.Ext(path) == ".go" && !strings.HasSuffix(path, "_test.go") {
+			for _, match := range inCode.FindAllStringSubmatch(text, -1) {
+				known[match[1]] = true
+			}
+		}
+	})))
+	assert.Greater(t, len(known), 10)
+	named := regexp.MustCompile(`\bakash_bridge_[a-z_]*[a-z]\b`)
+	found := 0
+	require.NoError(t, filepath.Walk(".", scan(func(path, text string) {
+		if filepath.Ext(path) == ".go" {
+			return
+		}
+		for _, name := range named.FindAllString(text, -1) {
+			found++
+			if name == "akash_bridge_chain" { // in "akash_bridge_chain_…"
+				continue
+			}
+			plain := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
+			assert.True(t, known[name] || known[plain], "%s: no metric %s", path, name)
+		}
+	})))
+	assert.Greater(t, found, 10)
+}
