@@ -127,7 +127,7 @@ lint-quick: $(NODE_MODULES) $(STATICCHECK)
 	cd npm && npx tsc --noEmit
 
 .PHONY: test
-test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos size ## Run all checks and tests
+test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos test-attack size ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm lint-package docs ## Check formatting, types and style
@@ -269,6 +269,14 @@ test-trust: ## Let nodes of the chain lie to the bridge in every way, and say wh
 test-trust-oracle: $(STATICCHECK) ## Compare the verification of the chain's answers with CometBFT's and the Cosmos SDK's
 	cd testserver/trust && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
 	cd testserver/trust && GOFLAGS=-mod=mod go test -v ./...
+
+.PHONY: test-attack
+test-attack: $(BRIDGE) ## Run a few attacks of make attack
+	@go run ./testserver/attack --short
+
+.PHONY: attack
+attack: $(BRIDGE) ## Attack a bridge as a caller, a provider and a chain node; bin/attack.json (ONLY="gRPC flood": some attacks)
+	@go run ./testserver/attack $(ONLY)
 
 # `make test` runs the fuzz targets with the inputs in the repository only.
 .PHONY: fuzz

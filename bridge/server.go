@@ -24,6 +24,7 @@ import (
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/gateway"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/internal/flood"
 	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/reflection"
@@ -295,7 +296,7 @@ func (s *server) run(stdout io.Writer) error {
 	}
 	ready := readyLine{URL: scheme + "://" + dialable(listener.Addr())}
 	servers := []*http.Server{s.httpServer(s, certificate)}
-	listeners := []net.Listener{listener}
+	listeners := []net.Listener{flood.Listener(listener)}
 	if s.config.metricsListen != "" {
 		listener, err := net.Listen("tcp", s.config.metricsListen)
 		if err != nil {
@@ -352,7 +353,8 @@ func serve(server *http.Server, listener net.Listener) error {
 
 func (s *server) httpServer(handler http.Handler, certificate *certificate) *http.Server {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           flood.Handler(handler),
+		ConnContext:       flood.Context,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

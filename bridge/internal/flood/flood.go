@@ -1,0 +1,157 @@
+// Package flood slows down clients that send much and ask for nothing.
+//
+// An HTTP/2 client may send pings, settings, updates of windows, priorities and empty DATA
+// frames at any rate, and each costs the server more than the client. net/http bounds the
+// memory that they take, but not the time (CVE-2019-9512 and its siblings). Here a
+// connection has an allowance of bytes that belong to no request. Once it is used up, the
+// connection is read only as fast as the allowance grows.
+package flood
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// perSecond is how many bytes of a connection may belong to no request, on average:
+	// 2,000 pings.
+	perSecond = 32 << 10
+	// allowance is how many may do so at once.
+	allowance = 64 << 10
+	// socketPerSecond and socketAllowance are the same for all bytes of a WebSocket, which
+	// a connection never shares: a page sends keystrokes, small requests, and sometimes a
+	// manifest.
+	socketPerSecond = 256 << 10
+	socketAllowance = 256 << 10
+	// perRequest is counted for each request's headers, and for what surrounds them and a
+	// small body.
+	perRequest = 16 << 10
+	// bodyFactor is for what surrounds small pieces of a body: a keystroke in a shell is a
+	// frame, and a record of TLS.
+	bodyFactor = 4
+	bodyPiece  = 128
+	// perWritten is one of how many bytes of answers may be acknowledged. Clients update
+	// their windows for every 4 KiB at the most often, with 70 bytes.
+	perWritten = 32
+	// saved bounds what a connection saves up.
+	saved = 4 << 20
+	// pause is how long a connection that has used up its allowance is left alone.
+	pause = 5 * time.Millisecond
+)
+
+// Listener returns l with connections that have an allowance.
+func Listener(l net.Listener) net.Listener { return listener{l} }
+
+type listener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, left: allowance, since: time.Now()}, nil
+}
+
+// conn is a connection. Reading has one goroutine at a time.
+type conn struct {
+	net.Conn
+	useful atomic.Int64 // bytes that belong to requests and have not been counted yet
+	wrote  atomic.Int64 // bytes of answers that have not been counted yet
+	socket atomic.Bool  // it has become a WebSocket
+	closed atomic.Bool
+	left   int64 // of the allowance
+	since  time.Time
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	for c.left < 0 && !c.closed.Load() {
+		if c.count(); c.left < 0 {
+			time.Sleep(pause)
+		}
+	}
+	n, err := c.Conn.Read(p)
+	c.left -= int64(n)
+	return n, err
+}
+
+// count adds to the allowance what is due.
+func (c *conn) count() {
+	now := time.Now()
+	// What is saved up is bounded; what is due for the time alone is bounded by the
+	// allowance.
+	c.left = min(saved, c.left+c.useful.Swap(0)+c.wrote.Swap(0)/perWritten)
+	rate, most := int64(perSecond), int64(allowance)
+	if c.socket.Load() {
+		rate, most = socketPerSecond, socketAllowance
+	}
+	if c.left < most {
+		passed := min(now.Sub(c.since), time.Second)
+		c.left = min(most, c.left+int64(passed)*rate/int64(time.Second))
+	}
+	c.since = now
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.wrote.Add(int64(n))
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+type contextKey struct{}
+
+// Context is for [http.Server.ConnContext] of a server that serves a [Listener].
+func Context(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	if c, ok := c.(*conn); ok {
+		return context.WithValue(ctx, contextKey{}, c)
+	}
+	return ctx
+}
+
+// Handler counts the requests that next handles.
+func Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {
+			c.useful.Add(perRequest)
+			switch {
+			case r.Header["Upgrade"] != nil && r.ProtoMajor == 1:
+				c.socket.Store(true)
+				c.useful.Add(socketAllowance)
+			case r.ContentLength < 0 || r.ContentLength > perRequest/2:
+				r.Body = &body{r.Body, c}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// body counts what is read of a request's body.
+type body struct {
+	io.ReadCloser
+	conn *conn
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.conn.useful.Add(int64(n) + int64(bodyFactor*min(n, bodyPiece)))
+	}
+	return n, err
+}
