@@ -31,6 +31,7 @@ type setting struct {
 	name string
 	// nodes is their number, and liar the one that lies, from 1 on.
 	nodes, liar int
+	rest        bool // over the REST API
 	proof       bool
 	// hijacked is set if the provider's name leads to the impostor, so that its certificate
 	// is all that tells them apart.
@@ -51,6 +52,7 @@ func allSettings() []setting {
 	for _, s := range []setting{
 		{name: "one liar of three", nodes: 3, liar: 1},
 		{name: "one liar of three, asked last", nodes: 3, liar: 3},
+		{name: "one liar of three, over REST", nodes: 3, liar: 1, rest: true},
 		{name: "proof, the only node", nodes: 1, liar: 1, proof: true},
 		{name: "proof, the first node", nodes: 2, liar: 1, proof: true},
 		{name: "proof, the second node", nodes: 2, liar: 2, proof: true},
@@ -159,8 +161,12 @@ func lie(t *testing.T, server *fake.Server, l fake.ChainLieInfo, s setting) (o o
 	before, err := server.Visits()
 	require.NoError(t, err)
 	var args []string
+	api := "--chain-rpc"
+	if s.rest {
+		api = "--chain-rest"
+	}
 	for _, node := range ready.ChainNodes[:s.nodes] {
-		args = append(args, "--chain-rpc", node.URL)
+		args = append(args, api, node.URL)
 	}
 	if s.proof {
 		args = append(args, "--chain-trust", trust)

@@ -50,6 +50,8 @@ const (
 	// maxConnsPerNode bounds the connections to a node, since a page may look up
 	// hundreds of providers at once.
 	maxConnsPerNode = 32
+	// maxHeaderBytes bounds the headers of a node's answer.
+	maxHeaderBytes = 64 << 10
 	// hedgeDelay is how long nodes may take before a further one is queried, too.
 	hedgeDelay = 700 * time.Millisecond
 )
@@ -163,6 +165,7 @@ func New(o Options) (*Client, error) {
 		t.MaxIdleConnsPerHost = maxConnsPerNode
 		t.MaxConnsPerHost = maxConnsPerNode
 		t.IdleConnTimeout = time.Minute
+		t.MaxResponseHeaderBytes = maxHeaderBytes
 		o.Transport = t
 	}
 	if o.Now == nil {
