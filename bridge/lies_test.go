@@ -178,8 +178,8 @@ func lie(t *testing.T, server *fake.Server, l fake.ChainLieInfo, s setting) (o o
 	w := &world{process: bridge, fake: ready}
 	begin := time.Now()
 	stream, _, err := bridge.Call(context.Background(), pathLogs, header, &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
-	o = outcome{lie: l, setting: s, took: time.Since(begin)}
-	if assert.NoError(t, err) {
+	o = outcome{lie: l, setting: s, took: time.Since(begin), code: codes.Unknown}
+	if assert.NoError(t, err, "%s, %s: %s", l.Name, s.name, bridge.stderr) {
 		o.code, o.reason, o.trust = stream.Code(), stream.Message(), stream.Header.Get("Akash-Trust")
 	}
 	bridge.HTTP.CloseIdleConnections()

@@ -49,6 +49,10 @@ type blockchain struct {
 	// former is what the chain has of a provider in the first half of its past: another
 	// host, and a certificate that is revoked from then on. nil is nothing.
 	former *former
+	// resume is the last block of the chain before a restart, and keep is told each new
+	// last block; nil for a chain that nobody stores.
+	resume *keptBlock
+	keep   func(keptBlock)
 
 	mu     sync.Mutex
 	blocks []*block // without gaps
@@ -80,8 +84,11 @@ func (b *blockchain) now() view {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
+	var known *block
 	if len(b.blocks) == 0 {
 		b.begin()
+	} else {
+		known = b.last()
 	}
 	voted := b.last().voted
 	if late := now.Sub(voted); late > maxCatchUp*blockTime {
@@ -93,13 +100,12 @@ func (b *blockchain) now() view {
 	if b.ledger.changed() {
 		r, changes := b.ledger.take()
 		for range 2 {
-			at := now
-			if least := b.last().voted.Add(time.Millisecond); at.Before(least) {
-				at = least
-			}
-			b.append(at, r, changes)
+			b.append(latest(now, b.last().voted.Add(time.Millisecond)), r, changes)
 			changes = nil
 		}
+	}
+	if b.keep != nil && b.last() != known {
+		b.keep(b.last().kept())
 	}
 	if extra := len(b.blocks) - b.kept - b.history; extra > 0 {
 		b.blocks = slices.Clone(b.blocks[extra:])
@@ -107,10 +113,43 @@ func (b *blockchain) now() view {
 	return view{chain: b, base: b.blocks[0].Header.Height, blocks: b.blocks}
 }
 
+// keptBlock is what has to be known of a block to make the one after it.
+type keptBlock struct {
+	Height   int64         `json:"height"`
+	ID       comet.BlockID `json:"id"`
+	Commit   []byte        `json:"commit"`
+	App      []byte        `json:"app"`
+	NextTime time.Time     `json:"nextTime"`
+	Voted    time.Time     `json:"voted"`
+}
+
+func (b *block) kept() keptBlock {
+	return keptBlock{
+		Height: b.Header.Height, ID: b.Header.ID(), Commit: b.Commit.Hash(), App: b.state.app,
+		NextTime: b.Commit.MedianTime(b.Validators), Voted: b.voted,
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 func (b *blockchain) last() *block { return b.blocks[len(b.blocks)-1] }
 
-// begin makes the oldest block and those up to the start.
+// begin makes the oldest block and those up to the start, or the block after the one to
+// resume from.
 func (b *blockchain) begin() {
+	if k := b.resume; k != nil {
+		r, changes := b.ledger.take()
+		header := b.header(k.Height+1, k.NextTime, k.ID, k.Commit, k.App)
+		voted := latest(k.Voted.Add(time.Millisecond), time.Now())
+		b.add(header, nil, voted, newState(k.Height+1).next(k.Height+1, r, changes))
+		b.append(voted.Add(time.Millisecond), r, nil) // which proves the state after it
+		return
+	}
 	height := int64(startHeight - b.history)
 	voted := b.genesis.Add(-time.Duration(b.history) * blockTime)
 	r, changes := b.ledger.take()

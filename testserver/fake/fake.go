@@ -292,6 +292,12 @@ func (s *Server) start(versions []version) error {
 		return err
 	}
 	s.chain = newBlockchain(s.options.Seed, s.ledger, genesis, s.options.ChainHistory)
+	if s.store != nil {
+		s.chain.keep = s.keepBlock
+	}
+	if k := s.store.former(); k != nil {
+		s.chain.resume = k.Block
+	}
 	if err := s.addImpostor(versions[0], texts); err != nil {
 		return err
 	}
@@ -338,6 +344,13 @@ func (s *Server) start(versions []version) error {
 		}
 	}
 	return nil
+}
+
+// keepBlock stores the last block, so that the chain goes on after it.
+func (s *Server) keepBlock(b keptBlock) {
+	if err := s.store.change(func(k *kept) { k.Block = &b }); err != nil {
+		panic(fmt.Errorf("keep a block: %w", err))
+	}
 }
 
 // webServer returns a plain HTTP server.

@@ -42,6 +42,8 @@ type kept struct {
 	Served       keptPair          `json:"served"`
 	Client       keptPair          `json:"client"`
 	Certificates []keptCertificate `json:"certificates"`
+	// Block is the last one of the chain that anybody has seen; nil if nobody has.
+	Block *keptBlock `json:"block,omitempty"`
 }
 
 // keptPair is a certificate with its key, PEM.

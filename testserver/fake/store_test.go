@@ -2,9 +2,11 @@ package fake_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,6 +36,8 @@ func TestStateOutlivesTheProvider(t *testing.T) {
 	post("/certificate?kind=valid", "")
 	_, logs := fetch(t, c, http.MethodGet, before.Control+"/logs", "")
 	_, state := fetch(t, c, http.MethodGet, before.Control+"/state", "")
+	var block signedHeader
+	rpc(t, first, "/commit", &block)
 	require.NoError(t, first.Close())
 	c.CloseIdleConnections()
 
@@ -56,6 +60,13 @@ func TestStateOutlivesTheProvider(t *testing.T) {
 		assert.JSONEq(t, logs, text)
 		_, text = fetch(t, c, http.MethodGet, after.Control+"/state", "")
 		assert.JSONEq(t, state, text)
+		// The chain goes on after the last block that anybody has seen.
+		known := block.SignedHeader.Commit.BlockID.Hash
+		height, err := strconv.Atoi(block.SignedHeader.Header.Height)
+		require.NoError(t, err)
+		rpc(t, again, fmt.Sprintf("/commit?height=%d", height+1), &block)
+		assert.Equal(t, known, block.SignedHeader.Header.LastBlockID.Hash)
+		rpc(t, again, "/commit", &block)
 		require.NoError(t, again.Close())
 		c.CloseIdleConnections()
 	}
