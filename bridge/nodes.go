@@ -50,6 +50,7 @@ func (n *chainNodes) replace(client *chain.Client) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	old := n.current
+	client.Continue(old.Client)
 	n.current = &chainClient{Client: client}
 	if n.started {
 		client.Start()

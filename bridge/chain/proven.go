@@ -67,6 +67,14 @@ func (c *Client) prove(o Options) error {
 	return err
 }
 
+// Continue has the client go on from the headers that another client has verified, whose
+// place it takes. It is called before the first query.
+func (c *Client) Continue(from *Client) {
+	if c.light != nil && from.light != nil {
+		c.light.Continue(from.light)
+	}
+}
+
 // headerSource is a node as a source of headers.
 type headerSource struct {
 	node   *node

@@ -131,6 +131,25 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// Continue has the client go on from what another has verified, if both began with the
+// same trusted header. It is called before the first refresh.
+func (c *Client) Continue(from *Client) {
+	if !c.options.Trust.equal(from.options.Trust) {
+		return
+	}
+	from.mu.Lock()
+	trusted, fork := from.trusted, from.fork
+	from.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if trusted != nil && (c.trusted == nil || trusted.Header.Height > c.trusted.Header.Height) {
+		c.trusted = trusted
+	}
+	if fork != nil {
+		c.trusted, c.fork = trusted, fork
+	}
+}
+
 // Trust returns where the verification began.
 func (c *Client) Trust() Trust { return c.options.Trust }
 

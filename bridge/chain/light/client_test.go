@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +61,26 @@ func (c testBlocks) time(height int64) time.Time {
 	return c.began.Add(time.Duration(height) * blockTime).UTC()
 }
 
+// made are the headers that tests have made, since signatures take long under the race
+// detector.
+var made sync.Map
+
+// signedHeader returns the header of a height and its commit, which the caller may change.
 func (c testBlocks) signedHeader(height int64) *SignedHeader {
+	type key struct {
+		testBlocks
+		height int64
+	}
+	known, ok := made.Load(key{c, height})
+	if !ok {
+		known, _ = made.LoadOrStore(key{c, height}, c.makeHeader(height))
+	}
+	signed := *known.(*SignedHeader)
+	signed.Commit.Signatures = slices.Clone(signed.Commit.Signatures)
+	return &signed
+}
+
+func (c testBlocks) makeHeader(height int64) *SignedHeader {
 	validators, keys := c.set(height)
 	set, err := NewValidatorSet(validators)
 	next, _ := c.set(height + 1)
@@ -440,6 +460,40 @@ func TestTrustRunsOut(t *testing.T) {
 		time.Sleep(DefaultPeriod)
 		_, err := w.refresh(2)
 		assert.ErrorAs(t, err, new(*ExpiredError))
+	})
+}
+
+// A client that takes the place of another, as when its nodes change, goes on from there:
+// the header that both began with may be too old by now.
+func TestContinue(t *testing.T) {
+	inWorld(t, 2, 1_000_000, func(w *world) {
+		for range 3 {
+			w.requireHeight(2, w.nodes[0].height())
+			time.Sleep(DefaultPeriod / 2)
+		}
+		old := w.Client
+		w.start("")
+		_, err := w.refresh(2)
+		require.ErrorAs(t, err, new(*ExpiredError))
+		w.start("")
+		w.Continue(old)
+		w.requireHeight(2, w.nodes[0].height())
+
+		w.nodes[1].chain.name = "fork"
+		time.Sleep(blockTime)
+		_, err = w.refresh(2)
+		require.ErrorAs(t, err, new(*ForkError))
+		forked := w.Client
+		w.start("")
+		w.Continue(forked)
+		_, err = w.Header()
+		assert.ErrorAs(t, err, new(*ForkError))
+
+		require.NoError(t, w.open(Trust{11, w.chain.signedHeader(11).Header.Hash(), DefaultPeriod}, ""))
+		w.Continue(forked)
+		h, err := w.Header()
+		require.NoError(t, err)
+		assert.Nil(t, h, "the operator has decided anew")
 	})
 }
 
