@@ -77,7 +77,9 @@ func (c *Client) askReady(ctx context.Context) error {
 	}
 	votes := poll(ctx, c, question[struct{}]{ready, func(ctx context.Context, n *node, _ int64) (answer[struct{}], error) {
 		s, err := n.api.status(ctx, c.http, n)
-		c.report(n, s, err)
+		if !errors.Is(ctx.Err(), context.Canceled) { // the others were faster, which says nothing of it
+			c.report(n, s, err)
+		}
 		if err != nil {
 			return answer[struct{}]{}, err
 		}
@@ -254,7 +256,7 @@ func (c *Client) learnChainID() (mixed []string) {
 	case len(ids) == 0:
 	case count[ids[0]] >= c.quorum && 2*count[ids[0]] > len(c.nodes):
 		c.learned = ids[0]
-		c.log.Info("the chain nodes' chain", "id", quoted(c.learned))
+		c.log.Info("most chain nodes are of this chain, and others are not asked", "id", quoted(c.learned))
 	case len(ids) > 1 && known == len(c.nodes):
 		return ids
 	}

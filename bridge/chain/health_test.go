@@ -132,6 +132,19 @@ func TestReadinessNeedsAQuorum(t *testing.T) {
 	})
 }
 
+// A readiness check that the others have answered says nothing of a slow node.
+func TestReadinessDoesNotMakeASlowNodeUnhealthy(t *testing.T) {
+	peers := map[string]*peer{"slow": {delay: 2 * time.Second}}
+	inFleet(t, chain.Options{Check: true}, truth, "slow b c", peers, func(t *testing.T, f *fleet) {
+		f.Start()
+		time.Sleep(5 * time.Second)
+		assert.EqualValues(t, 3, f.metric("akash_bridge_chain_nodes_healthy", ""))
+		require.NoError(t, f.Ready(t.Context()))
+		synctest.Wait()
+		assert.EqualValues(t, 3, f.metric("akash_bridge_chain_nodes_healthy", ""))
+	})
+}
+
 // A chain that is being upgraded stands still for some minutes, and is still right.
 func TestAChainThatPausesIsStillAsked(t *testing.T) {
 	peers := map[string]*peer{}
