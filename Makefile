@@ -37,6 +37,11 @@ FAST ?=
 # worker" the runs with these words in their name.
 SEED ?=
 
+# Options of `make soak`: how long it runs, and how many streams are open.
+MINUTES ?= 10
+HOURS ?= 0
+STREAMS ?= 1000
+
 # How long `make fuzz` runs each target. ONLY="FuzzPeer" runs those with the word in
 # their package or name.
 DURATION ?= 2m
@@ -277,6 +282,10 @@ test-attack: $(BRIDGE) ## Run a few attacks of make attack
 .PHONY: attack
 attack: $(BRIDGE) ## Attack a bridge as a caller, a provider and a chain node; bin/attack.json (ONLY="gRPC flood": some attacks)
 	@go run ./testserver/attack $(ONLY)
+
+.PHONY: soak
+soak: $(BRIDGE) ## Run 1,000 streams with faults for ten minutes (MINUTES=3, HOURS=8, STREAMS=400), and look for what grows; bin/soak.json
+	@go run ./testserver/soak --minutes $(MINUTES) --hours $(HOURS) --streams $(STREAMS)
 
 # `make test` runs the fuzz targets with the inputs in the repository only.
 .PHONY: fuzz

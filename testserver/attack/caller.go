@@ -70,6 +70,8 @@ func callLogs(ctx context.Context, t *target, client *http.Client, provider, hos
 
 // call makes a call, and reads the answer to its end.
 func call(ctx context.Context, client *http.Client, to string, header http.Header, message []byte) (a answer) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // should the bridge not keep to its deadline
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(frame(message)))
 	if err != nil {
 		return answer{err: err}

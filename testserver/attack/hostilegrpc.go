@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"akash-provider-web/testserver/program"
 )
 
 // grpcAttacks are attacks by a provider on the bridge's own HTTP/2 client.
@@ -176,7 +178,7 @@ func hostileGRPC(serve func(ctx context.Context, c *h2, id uint32) error) func(c
 }
 
 // victimClient is the client of callers that are attacked.
-var victimClient = newClient()
+var victimClient = program.NewClient()
 
 // callVictims lets callers call the hostile provider until ctx ends.
 func callVictims(ctx context.Context, t *target, call func(context.Context) answer) {

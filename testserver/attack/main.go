@@ -17,11 +17,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"akash-provider-web/testserver/program"
 )
 
 // An attack is one way to harm a bridge. It runs in a process of its own.
@@ -73,7 +77,7 @@ func run(ctx context.Context) error {
 	if *short {
 		*length = time.Second
 	}
-	raiseLimit()
+	program.RaiseLimit()
 	s, err := openStage(ctx, *bridge)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d attacks of %s, %d failed; load %s\n", len(results), *length, failed, load())
+	fmt.Printf("%d attacks of %s, %d failed; load %s\n", len(results), *length, failed, program.Load())
 	if failed > 0 {
 		return errors.New("the bridge did not hold")
 	}
@@ -152,19 +156,11 @@ func (r result) print() {
 // said is what the attacked callers were answered, in one line.
 func (r result) said() string {
 	var parts []string
-	for _, text := range sortedKeys(r.Caller) {
+	for _, text := range slices.Sorted(maps.Keys(r.Caller)) {
 		parts = append(parts, fmt.Sprintf("%d× %s", r.Caller[text], text))
 	}
 	if r.Note != "" {
 		parts = append(parts, r.Note)
 	}
 	return strings.Join(parts, "; ")
-}
-
-func sortedKeys(m map[string]int) (keys []string) {
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sortStrings(keys)
-	return keys
 }

@@ -3,17 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/url"
 	"sync"
@@ -23,6 +16,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	marketv1 "akash-provider-web/proto/akash/market/v1"
+	"akash-provider-web/testserver/program"
 )
 
 // stranger is the address of a provider that is attacked with. Its certificate is pinned.
@@ -33,33 +27,10 @@ func leaseOf(t *target, provider string) *marketv1.LeaseID {
 	return &marketv1.LeaseID{Owner: l.Owner, Dseq: l.DSeq, Gseq: l.GSeq, Oseq: l.OSeq, Provider: provider}
 }
 
-// newCertificate returns a self-signed certificate for this machine and its key, in PEM.
-func newCertificate() (certificate, key []byte, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: stranger}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, private.Public(), private)
-	if err != nil {
-		return nil, nil, err
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), nil
-}
-
 // listenTLS listens on a free port as a provider does. It returns the provider's host URI
 // and its pin for akash-tls.
 func listenTLS(protocols ...string) (l net.Listener, hostURI, pin string, err error) {
-	certificate, key, err := newCertificate()
+	certificate, key, err := program.NewCertificate(stranger)
 	if err != nil {
 		return nil, "", "", err
 	}
