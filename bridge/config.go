@@ -35,6 +35,8 @@ type config struct {
 	listen        string
 	metricsListen string
 	pprof         bool
+	otlpEndpoint  string
+	traces        bool // otlpEndpoint is set, or a variable of OpenTelemetry
 	tlsCert       string
 	tlsKey        string
 
@@ -215,6 +217,9 @@ func (c *config) define(flags *settings.Set) {
 	flags.Group("Log")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 
+	flags.Group("Traces")
+	flags.StringVar(&c.otlpEndpoint, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector to send traces to with OTLP over HTTP, such as\nhttp://127.0.0.1:4318; OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables\nof OpenTelemetry are read, too (default no traces)")
+
 	flags.Group("Settings")
 	flags.File(&c.file, "config", "YAML `FILE` with settings, whose keys are the names of these flags")
 	flags.Command(&c.checkOnly, "check", "check the settings and the files that they name, print them without secrets, and exit")
@@ -222,7 +227,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.Command(&c.showVersion, "version", "print the version and exit")
 
 	flags.Ignore("AKASH_BRIDGE_BINARY") // with which the npm package's test helpers find the program
-	flags.Secret(redactURL, "chain-rpc", "chain-rest")
+	flags.Secret(redactURL, "chain-rpc", "chain-rest", "otlp-endpoint")
 	flags.Secret(func(string) string { return "…" }, "caller-key")
 	// What reloads.apply changes.
 	flags.Reloadable("chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "allow-origin", "caller-key", "max-streams", "max-streams-per-caller", "max-call-rate")
@@ -256,6 +261,7 @@ func parseConfig(args, environ []string, stdout io.Writer) (*config, error) {
 	if err := c.flags.Load(environ); err != nil {
 		return nil, usageError{err}
 	}
+	c.traces = c.otlpEndpoint != "" || asksForTraces(environ)
 	if err := c.check(); err != nil {
 		return nil, usageError{err}
 	}
@@ -362,6 +368,9 @@ func (c *config) check() error {
 	if c.metricsListen != "" && !isAddress(c.metricsListen) {
 		refuse("metrics-listen", " is %q: want host:port, such as 127.0.0.1:8080", c.metricsListen)
 	}
+	if u, err := url.Parse(c.otlpEndpoint); c.otlpEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		refuse("otlp-endpoint", ": want a URL such as http://127.0.0.1:4318")
+	}
 	if c.pprof && c.metricsListen == "" {
 		refuse("pprof", ": want --metrics-listen, too: profiles are not served to callers")
 	}
@@ -377,6 +386,28 @@ func isAddress(text string) bool {
 	}
 	_, err = net.LookupPort("tcp", port) // of a number, or in /etc/services
 	return err == nil && port != ""
+}
+
+// asksForTraces reports whether OpenTelemetry's variables name a collector
+// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/).
+func asksForTraces(environ []string) bool {
+	named := false
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		switch name {
+		case "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":
+			named = named || value != ""
+		case "OTEL_SDK_DISABLED":
+			if strings.EqualFold(value, "true") {
+				return false
+			}
+		case "OTEL_TRACES_EXPORTER":
+			if value == "none" {
+				return false
+			}
+		}
+	}
+	return named
 }
 
 // isLoopback reports whether an address to listen on can be reached from this machine only.

@@ -124,7 +124,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	_, err := parseConfig([]string{"--help"}, environment(nil), &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, name := range []string{"listen", "chain-rpc", "chain-rest", "chain-quorum", "chain-id", "chain-trust", "chain-trust-file", "provider", "allow-origin", "allow-insecure", "allow-host-override",
-		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "pprof", "log-format", "forward-header", "console-proxy", "caller-key", "oidc-issuer", "oidc-audience", "config", "check", "healthcheck", "version"} {
+		"allow-private-networks", "grpc-port", "tls-cert", "tls-key", "max-streams", "max-streams-per-caller", "max-call-rate", "trusted-proxy", "drain-delay", "drain-timeout", "metrics-listen", "pprof", "log-format", "otlp-endpoint", "forward-header", "console-proxy", "caller-key", "oidc-issuer", "oidc-audience", "config", "check", "healthcheck", "version"} {
 		assert.Contains(t, help.String(), "  --"+name)
 	}
 }

@@ -82,6 +82,7 @@ type fence struct {
 var fences = []fence{
 	{"syscall/js", "...", []string{"wasm/browser"}, "package browser is the only place that touches JavaScript"},
 	{"github.com/improbable-eng/grpc-web/...", "...", []string{"bridge/grpcweb/..."}, "the wrapper and what mends it stand in one place"},
+	{"go.opentelemetry.io/...", "...", []string{"bridge/trace", "bridge"}, "the rest uses trace.Span, which costs nothing while traces are off"},
 	{"google.golang.org/protobuf/...", "wasm/...", nil, "generated messages cost the module more than an empty Go program; use wasm/message"},
 	{"google.golang.org/grpc/...", "wasm/...", nil, "it would triple the module; use wasm/grpcweb"},
 	{"fmt", "wasm/...", []string{"wasm/trim", "wasm/symbolize"}, "it costs the module 152 KB; concatenate"},

@@ -95,6 +95,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	defer d.close()
+	exporter, endExport, err := c.newExporter(log)
+	if err != nil {
+		return err
+	}
+	defer endExport()
+	d.exporter = exporter
 	s, err := newServer(ctx, c, d, log)
 	if err != nil {
 		return err

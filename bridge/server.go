@@ -70,6 +70,7 @@ type server struct {
 	call     http.Handler
 	console  *consoleproxy.Handler // nil if it is off
 	web      http.Handler
+	exporter *trace.Exporter
 
 	// reread reads the settings again; nil means that they cannot change.
 	reread func() (*config, error)
@@ -85,6 +86,8 @@ type dependencies struct {
 	chain *chainNodes
 	// web serves the dashboard and the files for script tags; nil serves none.
 	web http.Handler
+	// exporter gets the spans of requests; nil means nobody does.
+	exporter *trace.Exporter
 	// close releases the other dependencies' resources.
 	close func()
 }
@@ -121,7 +124,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	}
 	limits := limit.New(c.limits(), metrics.Limited)
 	end := newShutdown(asked)
-	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, origins: origins, access: control,
+	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, exporter: d.exporter, origins: origins, access: control,
 		statuses: fanout.New(fanout.Options{Logger: log})}
 	g := gateway.New(gateway.Options{
 		Reacher:           d.reacher,
@@ -208,7 +211,7 @@ func (s *server) identify(w http.ResponseWriter, r *http.Request) *http.Request 
 	if caller.Address.IsValid() {
 		address = caller.Address.String()
 	}
-	t := trace.New(r, address, caller.Origin)
+	t := trace.New(r, address, caller.Origin, s.exporter)
 	w.Header()[trace.Header] = []string{t.ID}
 	return r.WithContext(trace.With(caller.With(r.Context()), t))
 }

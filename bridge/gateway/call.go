@@ -42,6 +42,8 @@ const wholeHistory = -1
 // call is a call as its headers describe it.
 type call struct {
 	from          *trace.Request
+	span          *trace.Span
+	upstream      *trace.Span      // what the provider is asked, once it is
 	stream        prometheus.Gauge // of the open streams, nil for a unary call
 	method        Method
 	protocol      relay.Protocol

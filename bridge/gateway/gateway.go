@@ -77,6 +77,8 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 	if own, ok := g.options.Own[r.URL.Path]; ok {
 		return g.acceptOwn(r, protocol, own)
 	}
+	from := trace.Of(r.Context())
+	span := from.Begin(r.Context(), r.Header, spanName(r.URL.Path))
 	c, err := parseCall(r.URL.Path, r.Header, permissions{insecure: g.options.AllowInsecure, hostOverride: g.options.AllowHostOverride})
 	var admitted *limit.Call
 	if err == nil {
@@ -85,13 +87,13 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 		}
 	}
 	if err != nil {
-		g.logRefused(r, protocol, err)
+		g.logRefused(r, protocol, span, err)
 		return nil, err
 	}
 	c.protocol = protocol
 	g.opened(c, r)
 	header := g.options.Metadata.Upstream(r.Header)
-	c.from = trace.Of(r.Context())
+	c.from, c.span = from, span
 	var endpoint *provider.Endpoint
 	return &relay.Call{
 		Provider:  c.request.Address,
@@ -103,7 +105,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 			if endpoint, err = g.connect(ctx, c.request); err != nil {
 				return nil, err
 			}
-			return g.route(c, endpoint, header)
+			return g.route(ctx, c, endpoint, header)
 		},
 		Memory: admitted,
 		Done: func(result relay.Result) {
@@ -126,7 +128,7 @@ func (g *Gateway) Admit(r *http.Request) (*limit.Call, error) {
 func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.Duplex) (*relay.Call, error) {
 	admitted, err := g.Admit(r)
 	if err != nil {
-		g.logRefused(r, protocol, err)
+		g.logRefused(r, protocol, nil, err)
 		return nil, err
 	}
 	c := &call{method: Method{Path: r.URL.Path, Streaming: true}, protocol: protocol, from: trace.Of(r.Context())}
@@ -176,7 +178,7 @@ func (g *Gateway) connect(ctx context.Context, r provider.Request) (*provider.En
 }
 
 // route returns the route of a call to a connected provider.
-func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
+func (g *Gateway) route(ctx context.Context, c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
 	replyHeader := http.Header{
 		headerMethod:   {string(endpoint.Method)},
 		headerEndpoint: {endpoint.Addr},
@@ -195,6 +197,8 @@ func (g *Gateway) route(c *call, endpoint *provider.Endpoint, header http.Header
 	if err != nil {
 		return nil, err
 	}
+	c.upstream = trace.Begin(ctx, trace.Client, "call provider")
+	c.upstream.Propagate(header)
 	restCall := func() *rest.Call {
 		return &rest.Call{
 			Endpoint:          endpoint,
@@ -282,7 +286,7 @@ func (g *Gateway) duplexOverREST(call *rest.Call) relay.Duplex {
 }
 
 // logRefused logs and counts a call that was refused because of its headers.
-func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error) {
+func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, span *trace.Span, err error) {
 	var known *rpcerror.Error
 	errors.As(err, &known)
 	label := "unknown" // callers may send any path, which must not become a label
@@ -292,6 +296,7 @@ func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error
 		label = r.URL.Path
 	}
 	g.options.Metrics.ended(label, protocol, known.Code, known.Reason)
+	endSpan(span, protocol, known.Provider, relay.Result{Code: known.Code, Reason: known.Reason, Err: known})
 	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{
 		slog.String("method", label),
 		slog.String("protocol", string(protocol)),
@@ -306,6 +311,7 @@ func (g *Gateway) logRefused(r *http.Request, protocol relay.Protocol, err error
 // connected.
 func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay.Result) {
 	label := c.method.Path
+	c.endSpans(endpoint, result)
 	m := g.options.Metrics
 	m.ended(label, c.protocol, result.Code, result.Reason)
 	m.of(label).duration.Observe(result.Duration.Seconds())

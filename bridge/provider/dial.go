@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 	"akash-provider-web/bridge/internal/coalesce"
 	"akash-provider-web/bridge/internal/happyeyeballs"
+	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -55,6 +58,36 @@ var defaultTimeouts = timeouts{
 // certificate has been accepted. Until then nothing but the handshake is sent, and the
 // client's certificate is not sent earlier either (TLS 1.3, RFC 8446, section 4.4.2).
 func (rt *route) dial(ctx context.Context, port uint16, protocols []string, client *clientCert) (*securedConn, error) {
+	span := trace.Begin(ctx, trace.Client, "connect to provider")
+	span.Set("server.address", rt.key.host.Host)
+	span.SetInt("server.port", int64(port))
+	conn, err := rt.connect(ctx, port, protocols, client)
+	if err == nil {
+		span.Set("akash.verified", string(conn.current().Basis))
+	}
+	endSpan(span, err)
+	return conn, err
+}
+
+// endSpan ends a span of work that ended with err.
+func endSpan(span *trace.Span, err error) {
+	if span == nil {
+		return
+	}
+	if err != nil {
+		var known *rpcerror.Error
+		if errors.As(err, &known) {
+			span.Set("akash.reason", string(known.Reason))
+			span.Fail(known.Message)
+		} else {
+			span.Fail("failed")
+		}
+	}
+	span.End()
+}
+
+// connect is dial without its span.
+func (rt *route) connect(ctx context.Context, port uint16, protocols []string, client *clientCert) (*securedConn, error) {
 	addresses, err := rt.addresses(ctx)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -53,7 +54,9 @@ func (p *Pool) locate(ctx context.Context, address, hostURI string) (place, erro
 		return place{}, rpcerror.New(codes.NotFound, rpcerror.ReasonUnknownProvider,
 			"the bridge has no chain to ask where this provider is; it needs --chain-rpc or --chain-rest, or --provider %s=https://…", address)
 	}
+	span := trace.Begin(ctx, trace.Internal, "look up provider on the chain")
 	record, err := p.chain.Provider(ctx, address)
+	endSpan(span, err)
 	if err != nil {
 		return place{}, err
 	}

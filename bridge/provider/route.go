@@ -14,6 +14,7 @@ import (
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/rpcerror"
+	"akash-provider-web/bridge/trace"
 	"akash-provider-web/bridge/trust"
 )
 
@@ -87,7 +88,7 @@ func (rt *route) invalidate() {
 func share[V any](ctx context.Context, rt *route, key string, search func(context.Context) (V, error)) (V, error) {
 	var none V
 	select {
-	case f := <-begin(rt, key, search):
+	case f := <-begin(ctx, rt, key, search):
 		if f.Err != nil {
 			return none, f.Err
 		}
@@ -102,10 +103,11 @@ func share[V any](ctx context.Context, rt *route, key string, search func(contex
 }
 
 // begin starts search, unless one with the same key is running, and returns the channel
-// of its result, which nobody has to read.
-func begin[V any](rt *route, key string, search func(context.Context) (V, error)) <-chan singleflight.Result {
+// of its result, which nobody has to read. Spans of the search belong to ctx's request.
+func begin[V any](ctx context.Context, rt *route, key string, search func(context.Context) (V, error)) <-chan singleflight.Result {
+	from := trace.Of(ctx)
 	return rt.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(rt.pool.ctx, findTimeout)
+		ctx, cancel := context.WithTimeout(trace.With(rt.pool.ctx, from), findTimeout)
 		defer cancel()
 		return search(ctx)
 	})

@@ -112,7 +112,7 @@ func (rt *route) knownSilence() (versionAnswer, bool) {
 	answer := rt.silent.answer
 	rt.mu.Unlock()
 	if again {
-		begin(rt, "version", rt.requestVersion)
+		begin(context.Background(), rt, "version", rt.requestVersion)
 	}
 	return answer, answer.err != nil
 }

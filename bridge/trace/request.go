@@ -1,5 +1,6 @@
 // Package trace identifies requests, so that what a page saw can be found in the bridge's
-// log and in traces: each has an id, and what the log says of who made it.
+// log and in traces: each has an id, and what the log says of who made it. It exports
+// traces with OpenTelemetry.
 package trace
 
 import (
@@ -8,6 +9,9 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"strings"
+
+	api "go.opentelemetry.io/otel/trace"
 )
 
 // Header is the header of an answer that has its request's id, in canonical form.
@@ -22,21 +26,29 @@ type Request struct {
 	Client string
 	// Origin is the origin of the page that calls, or "" for a program.
 	Origin string
+
+	parent   string // the valid traceparent that the id is from, or ""
+	exporter *Exporter
+	span     api.SpanContext // of the whole request, if there is an exporter
 }
 
 // maxOrigin bounds an origin in the log. A name has at most 253 characters.
 const maxOrigin = 300
 
-// New returns a Request with the id that r's headers have, or a new one.
-func New(r *http.Request, client, origin string) *Request {
-	t := &Request{Client: client, Origin: origin[:min(len(origin), maxOrigin)]}
+// New returns a Request with the id that r's headers have, or a new one. The exporter gets
+// its spans; nil means nobody does.
+func New(r *http.Request, client, origin string, exporter *Exporter) *Request {
+	t := &Request{Client: client, Origin: origin[:min(len(origin), maxOrigin)], exporter: exporter}
 	if !t.adopt(r.Header) {
 		var id [16]byte
-		_, _ = rand.Read(id[:]) // it never fails
+		fill(id[:])
 		t.ID = hex.EncodeToString(id[:])
 	}
 	return t
 }
+
+// fill fills b with random bytes.
+func fill(b []byte) { _, _ = rand.Read(b) } // it never fails
 
 // adopt takes the id from the headers, if they have one.
 func (t *Request) adopt(h http.Header) bool {
@@ -46,7 +58,7 @@ func (t *Request) adopt(h http.Header) bool {
 	}
 	id, ok := traceID(values[0])
 	if ok {
-		t.ID = id
+		t.ID, t.parent = id, strings.Clone(values[0][:parentLength])
 	}
 	return ok
 }

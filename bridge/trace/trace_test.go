@@ -59,25 +59,37 @@ func FuzzTraceID(f *testing.F) {
 
 func TestEveryRequestHasAnID(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", nil)
-	one, other := New(r, "192.0.2.1", ""), New(r, "", "https://app.example")
+	one, other := New(r, "192.0.2.1", "", nil), New(r, "", "https://app.example", nil)
 	assert.Regexp(t, "^[0-9a-f]{32}$", one.ID)
 	assert.NotEqual(t, one.ID, other.ID)
 	assert.Equal(t, []slog.Attr{slog.String("requestId", one.ID), slog.String("client", "192.0.2.1")}, one.Attrs(nil))
 
 	r.Header.Set("traceparent", parent)
-	assert.Equal(t, someTrace, New(r, "", "").ID)
+	assert.Equal(t, someTrace, New(r, "", "", nil).ID)
 	r.Header.Set("traceparent", "nonsense")
-	assert.NotEqual(t, someTrace, New(r, "", "").ID)
+	assert.NotEqual(t, someTrace, New(r, "", "", nil).ID)
 	r.Header["Traceparent"] = []string{parent, parent}
-	assert.NotEqual(t, someTrace, New(r, "", "").ID, "two are malformed")
+	assert.NotEqual(t, someTrace, New(r, "", "", nil).ID, "two are malformed")
 }
 
 // The headers of a call over a WebSocket follow its request.
 func TestTheIDOfACallOverAWebSocketComesLater(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
-	r = r.WithContext(With(r.Context(), New(r, "", "")))
+	r = r.WithContext(With(r.Context(), New(r, "", "", nil)))
 	r.Header.Set("traceparent", parent)
 	Arrived(r)
 	assert.Equal(t, someTrace, Of(r.Context()).ID)
 	assert.Empty(t, Of(context.Background()).ID)
+}
+
+// What every call pays while traces are off.
+func BenchmarkRequest(b *testing.B) {
+	r := httptest.NewRequest("POST", "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		t := New(r, "192.0.2.1", "https://app.example", nil)
+		ctx := With(r.Context(), t)
+		t.Begin(ctx, r.Header, "name").End()
+		Begin(ctx, Client, "call provider").End()
+	}
 }

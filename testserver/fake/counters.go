@@ -25,6 +25,8 @@ type Request struct {
 	ClientCert    bool `json:"clientCert"`
 	// Metadata has the names of all headers, sorted.
 	Metadata []string `json:"metadata"`
+	// Traceparent is the trace that a gRPC call belongs to, or "".
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // keptRequests bounds the recorded requests; older ones are dropped.

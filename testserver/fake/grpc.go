@@ -165,6 +165,9 @@ func (p *provider) recordCall(ctx context.Context, method string) {
 	}
 	r.Authorization = len(md.Get("authorization")) > 0
 	r.ClientCert = len(peerCertificates(ctx)) > 0
+	if values := md.Get("traceparent"); len(values) > 0 {
+		r.Traceparent = values[0]
+	}
 	p.counters.record(r)
 }
 
