@@ -30,7 +30,7 @@ export function statusView(address, status, about) {
 }
 
 /** Says how the provider's certificate was verified, and how that is known. */
-function certificate({ verified, trust = "" }) {
+export function certificate({ verified, trust = "" }) {
   if (verified === "none") return "not verified: anyone may have answered";
   if (verified === "pin") return "the pinned one";
   const basis = { chain: "as on the chain", ca: "from a public CA, for the provider’s host" }[verified];

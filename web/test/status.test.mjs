@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytes, percent } from "../src/quantity.js";
-import { resources, share, sum } from "../src/status.js";
+import { certificate, resources, share, sum } from "../src/status.js";
 
 const q = (value) => ({ text: String(value), value });
 const pair = (allocatable, allocated) => ({ allocatable: q(allocatable), allocated: q(allocated) });
@@ -34,6 +34,21 @@ test("resources are summed over nodes, and storage by class", () => {
     "Ephemeral storage": "0 of 0 B",
     "Storage beta3": "1 of 4 TiB",
   });
+});
+
+test("how the certificate is known is said in words", () => {
+  for (const [verified, trust, text] of [
+    ["chain", "quorum=2/3", "as on the chain; 2 of 3 chain nodes agree"],
+    ["chain", "proven", "as on the chain; proven by the chain’s validators"],
+    ["ca", "operator", "from a public CA, for the provider’s host; the bridge’s operator named the host"],
+    ["ca", "one-node", "from a public CA, for the provider’s host; one chain node says so"],
+    ["pin", "pin", "the pinned one"],
+    ["none", "none", "not verified: anyone may have answered"],
+    ["chain", "of a later bridge", "as on the chain"],
+    [undefined, undefined, ""],
+  ]) {
+    assert.equal(certificate({ verified, trust }), text);
+  }
 });
 
 test("a status without a cluster has no resources", () => {
