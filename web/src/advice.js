@@ -10,8 +10,10 @@ const byReason = {
   notAllowed: "This bridge does not allow it. Its operator can.",
   bridgeBusy: "Too many people use this bridge. Try again later, or use another one.",
   bridgeStopping: "The bridge is being stopped. Try again in a moment.",
-  bridgeKeyRefused: "This bridge serves only callers with a key. Ask its operator for one, or use another bridge.",
-  tooManyCalls: "You use more than your share of this bridge. Close other pages that use it, or try again later.",
+  bridgeKeyRefused:
+    "This bridge serves only callers with a key. Ask its operator for one, or use another bridge.",
+  tooManyCalls:
+    "You use more than your share of this bridge. Close other pages that use it, or try again later.",
 
   unknownProvider:
     "Check the address, and that the bridge asks the chain of the right network (--chain-rpc).",

@@ -33,7 +33,9 @@ export function statusView(address, status, about) {
 export function certificate({ verified, trust = "" }) {
   if (verified === "none") return "not verified: anyone may have answered";
   if (verified === "pin") return "the pinned one";
-  const basis = { chain: "as on the chain", ca: "from a public CA, for the provider’s host" }[verified];
+  const basis = { chain: "as on the chain", ca: "from a public CA, for the provider’s host" }[
+    verified
+  ];
   if (!basis) return "";
   const [, equal, all] = trust.match(/^quorum=(\d+)\/(\d+)$/) ?? [];
   const known = equal
