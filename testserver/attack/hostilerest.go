@@ -16,20 +16,21 @@ import (
 	"time"
 )
 
-// restAttacks are attacks by a provider's REST gateway.
+// restAttacks are attacks by a provider's REST gateway. The bridge holds 4 MiB of a status,
+// and the collector lets garbage be twice what is live.
 var restAttacks = []attack{
-	{name: "REST: endless body", short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	{name: "REST: endless body", grows: 128 << 20, short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		return forever(ctx, w, bytes.Repeat([]byte("x"), 1<<16))
 	}))},
-	{name: "REST: endless JSON string", run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	{name: "REST: endless JSON string", grows: 128 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		io.WriteString(w, `{"cluster":{"leases":"`)
 		return forever(ctx, w, bytes.Repeat([]byte("x"), 1<<16))
 	}))},
-	{name: "REST: endless JSON array", run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	{name: "REST: endless JSON array", grows: 128 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		io.WriteString(w, `{"cluster":{"inventory":{"active":[{}`)
 		return forever(ctx, w, []byte(strings.Repeat(",{}", 10_000)))
 	}))},
-	{name: "REST: deep JSON", short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	{name: "REST: deep JSON", grows: 128 << 20, short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, strings.Repeat("[", 4<<20-100))
 		return err
 	}))},

@@ -47,6 +47,7 @@ func openStage(ctx context.Context, file string) (*stage, error) {
 	}
 	args := []string{
 		"--listen", "127.0.0.1:0", "--allow-private-networks", "--allow-host-override", "--allow-insecure",
+		"--trusted-proxy", "127.0.0.1",
 		"--chain-rpc", fmt.Sprintf("http://127.0.0.1:%d", s.chainPort), "--chain-rest", fmt.Sprintf("http://127.0.0.1:%d/rest", s.chainPort),
 	}
 	if s.plain, err = program.Start(file, args...); err == nil {

@@ -19,6 +19,11 @@ import (
 	"akash-provider-web/testserver/program"
 )
 
+// attackerAddress is the IP address that callers attack from. The bridge takes this machine
+// for a proxy, so that its limits for a caller apply to the attacker and not to the
+// neighbour.
+const attackerAddress = "203.0.113.7"
+
 // stranger is the address of a provider that is attacked with. Its certificate is pinned.
 const stranger = "akash1365yvmc4s7awdyj3n2sav7xfx76adc6dnmlx63"
 
@@ -139,7 +144,7 @@ func (c *h2) headers(fields ...string) []byte {
 func requestFields(provider, host, path string) []string {
 	return []string{
 		":method", "POST", ":scheme", "http", ":path", path, ":authority", "bridge", "content-type", "application/grpc-web+proto",
-		"akash-provider", provider, "akash-host-uri", host, "akash-tls", "insecure",
+		"akash-provider", provider, "akash-host-uri", host, "akash-tls", "insecure", "x-forwarded-for", attackerAddress,
 	}
 }
 

@@ -186,7 +186,7 @@ func (s *soak) status(ctx context.Context, client *http.Client) error {
 func (s *soak) report(samples []sample, length time.Duration, streams int, out string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	trends, problems := judge(samples)
+	trends, problems := judge(samples, streams)
 	if len(s.failures) > 0 {
 		for what, n := range s.failures {
 			problems = append(problems, fmt.Errorf("%d× %s, while nothing was broken", n, what))

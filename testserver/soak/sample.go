@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"akash-provider-web/testserver/program"
@@ -59,13 +60,18 @@ func (t trend) String() string {
 // warmUp is the part of the samples that is left out: streams open, and pools fill.
 const warmUp = 0.25
 
+// enough is the part of the streams that must be open for a sample to count.
+const enough = 0.95
+
 // A figure may grow by this part of its mean before it counts as growing. The number of
 // connections depends on how clients come and go, and memory on when the collector ran.
 const tolerance = 0.15
 
-// judge fits a line to each figure, by least squares.
-func judge(samples []sample) (trends []trend, problems []error) {
-	samples = samples[int(warmUp*float64(len(samples))):]
+// judge fits a line to each figure, by least squares. Samples with fewer streams than
+// usual, as while the provider is away, are left out.
+func judge(samples []sample, streams int) (trends []trend, problems []error) {
+	samples = slices.Clone(samples[int(warmUp*float64(len(samples))):])
+	samples = slices.DeleteFunc(samples, func(s sample) bool { return float64(s.Streams) < enough*float64(streams) })
 	if len(samples) < 5 {
 		return nil, []error{fmt.Errorf("there are only %d samples", len(samples))}
 	}

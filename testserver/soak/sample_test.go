@@ -12,7 +12,7 @@ import (
 // samplesOf returns samples every ten seconds whose goroutines are what f says.
 func samplesOf(n int, f func(i int) float64) (samples []sample) {
 	for i := range n {
-		samples = append(samples, sample{Seconds: float64(10 * i), Goroutines: f(i), Heap: 1 << 20, RSS: 1 << 20, Files: 10})
+		samples = append(samples, sample{Seconds: float64(10 * i), Streams: 100, Goroutines: f(i), Heap: 1 << 20, RSS: 1 << 20, Files: 10})
 	}
 	return samples
 }
@@ -29,11 +29,11 @@ func TestGrowthIsNoticed(t *testing.T) {
 		"a leak behind larger saws": {func(i int) float64 { return 1000 + 10*float64(i) + 300*float64(i%5) }, true},
 		"falls":                     {func(i int) float64 { return 1000 - 5*float64(i) }, false},
 	} {
-		trends, problems := judge(samplesOf(60, test.f))
+		trends, problems := judge(append(samplesOf(60, test.f), sample{Seconds: 600}), 100) // the last one without streams
 		assert.Len(t, trends, 4, name)
 		assert.Equal(t, test.grows, strings.Contains(errors.Join(append(problems, errors.New(""))...).Error(), "goroutines"), "%s: %v", name, problems)
 		assert.False(t, len(problems) > 1, "%s: %v", name, problems)
 	}
-	_, problems := judge(samplesOf(4, func(int) float64 { return 1 }))
+	_, problems := judge(samplesOf(4, func(int) float64 { return 1 }), 100)
 	assert.NotEmpty(t, problems, "too few to tell")
 }

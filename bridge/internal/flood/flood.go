@@ -28,9 +28,18 @@ const (
 	// manifest.
 	socketPerSecond = 256 << 10
 	socketAllowance = 256 << 10
-	// perRequest is counted for each request's headers, and for what surrounds them and a
-	// small body.
-	perRequest = 16 << 10
+	// perRequest and perField are what surrounds a request's headers on the wire, and each
+	// of them.
+	perRequest = 64
+	perField   = 4
+	// smallBody is the size up to which a body is counted before it is read.
+	smallBody = 8 << 10
+	// perReset is taken off for each request that its client has given up, together with
+	// what was counted for it: opening streams and resetting them at once is cheap for a
+	// client (CVE-2023-44487). 180 a second are allowed, and 350 at once.
+	perReset = 128
+	// debt bounds what a connection is behind, and so how long it is not read, to 4 s.
+	debt = 128 << 10
 	// bodyFactor is for what surrounds small pieces of a body: a keystroke in a shell is a
 	// frame, and a record of TLS.
 	bodyFactor = 4
@@ -86,7 +95,7 @@ func (c *conn) count() {
 	now := time.Now()
 	// What is saved up is bounded; what is due for the time alone is bounded by the
 	// allowance.
-	c.left = min(saved, c.left+c.useful.Swap(0)+c.wrote.Swap(0)/perWritten)
+	c.left = max(-debt, min(saved, c.left+c.useful.Swap(0)+c.wrote.Swap(0)/perWritten))
 	rate, most := int64(perSecond), int64(allowance)
 	if c.socket.Load() {
 		rate, most = socketPerSecond, socketAllowance
@@ -128,17 +137,37 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {
-			c.useful.Add(perRequest)
+			n := size(r)
 			switch {
 			case r.Header["Upgrade"] != nil && r.ProtoMajor == 1:
 				c.socket.Store(true)
-				c.useful.Add(socketAllowance)
-			case r.ContentLength < 0 || r.ContentLength > perRequest/2:
+				n += socketAllowance
+			case r.ContentLength < 0 || r.ContentLength > smallBody:
 				r.Body = &body{r.Body, c}
+			default:
+				n += bodyFactor*min(r.ContentLength, bodyPiece) + r.ContentLength
 			}
+			c.useful.Add(n)
+			defer func() {
+				if r.Context().Err() != nil {
+					c.useful.Add(-n - perReset)
+				}
+			}()
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// size returns about how many bytes a request's headers have on the wire. HTTP/2 may have
+// compressed them.
+func size(r *http.Request) int64 {
+	n := perRequest + len(r.URL.Path) + len(r.URL.RawQuery)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + perField
+		}
+	}
+	return int64(n)
 }
 
 // body counts what is read of a request's body.

@@ -99,6 +99,9 @@ type Options struct {
 	// OnClose, if set, is called once when the connection has ended. Its argument is
 	// ErrClosed if this side has closed it.
 	OnClose func(error)
+
+	// idleInterval is the interval that maxIdleFrames is for; 0 means a second.
+	idleInterval time.Duration
 }
 
 // Conn is a connection. Its methods may be called concurrently.

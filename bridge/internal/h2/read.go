@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -98,7 +99,7 @@ func (c *Conn) countIdle() error {
 		return nil
 	}
 	now := time.Now()
-	if now.Sub(c.idleSince) < time.Second {
+	if now.Sub(c.idleSince) < cmp.Or(c.options.idleInterval, time.Second) {
 		_ = c.write(func() error { return c.framer.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) })
 		return errFlood
 	}
