@@ -42,6 +42,9 @@ const (
 	pingAfter         = 30 * time.Second
 	pingTimeout       = 15 * time.Second
 	streamsPerConn    = 1000
+	// readFrameSize is the least that RFC 9113 allows. A body is counted as one when its
+	// handler reads it, which is after a whole frame (package flood).
+	readFrameSize = 16 << 10
 )
 
 // readyTimeout bounds a readiness check.
@@ -366,6 +369,7 @@ func (s *server) httpServer(handler http.Handler, certificate *certificate) *htt
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: streamsPerConn,
+			MaxReadFrameSize:     readFrameSize,
 			SendPingTimeout:      pingAfter,
 			PingTimeout:          pingTimeout,
 		},

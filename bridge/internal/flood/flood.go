@@ -133,7 +133,9 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// Handler counts the requests that next handles.
+// Handler counts the requests that next handles. The server's HTTP/2 frames must be smaller
+// than the allowance ([http.HTTP2Config.MaxReadFrameSize]): what is read of a frame counts
+// for nothing until it is complete.
 func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {

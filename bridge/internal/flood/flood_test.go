@@ -32,6 +32,7 @@ func serve(t *testing.T, secure bool) *httptest.Server {
 	})))
 	server.Listener = flood.Listener(server.Listener)
 	server.Config.ConnContext = flood.Context
+	server.Config.HTTP2 = &http.HTTP2Config{MaxReadFrameSize: 16 << 10}
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetHTTP2(true)
@@ -144,6 +145,7 @@ func TestRapidReset(t *testing.T) {
 // Whatever belongs to requests is no flood: many requests, large bodies, and streams of
 // small pieces.
 func TestBusyClientsStayConnected(t *testing.T) {
+	began := time.Now()
 	for _, secure := range []bool{false, true} {
 		server := serve(t, secure)
 		protocols := new(http.Protocols)
@@ -168,7 +170,7 @@ func TestBusyClientsStayConnected(t *testing.T) {
 			require.NoError(t, err)
 			response.Body.Close()
 		}
-		post(bytes.NewReader(make([]byte, 4<<20)))
+		post(bytes.NewReader(make([]byte, 10<<20)))
 		small, w := io.Pipe()
 		go func() {
 			for range 500 {
@@ -178,6 +180,7 @@ func TestBusyClientsStayConnected(t *testing.T) {
 		}()
 		post(small)
 	}
+	assert.Less(t, time.Since(began), 10*time.Second, "they are slowed down") // which takes minutes
 }
 
 // A WebSocket's bytes belong to no further request.
