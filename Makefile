@@ -33,6 +33,9 @@ REPEAT ?= 1
 # FAST=1 leaves the slow checks out of `make test-deploy`.
 FAST ?=
 
+# Where `make test-dashboards` puts a picture.
+SCREENSHOT ?=
+
 # Options of `make chaos`: SEED=N selects the faults and their times, ONLY="fetch REST
 # worker" the runs with these words in their name.
 SEED ?=
@@ -247,6 +250,14 @@ test-deploy: $(CLIENTS_MODULES) $(ACTIONLINT) $(KUBECTL_VALIDATE) ## Check the D
 	$(ACTIONLINT) .github/workflows/*.yml
 	$(KUBECTL_VALIDATE) --version 1.30 $(filter-out %/kustomization.yaml %/service-monitor.yaml,$(wildcard bridge/deploy/kubernetes/*.yaml))
 	cd bridge/deploy/check && go test $(if $(FAST),-short) -timeout 20m ./...
+
+# The dashboard's queries and the alerts, with a real Prometheus. Grafana itself does not run.
+.PHONY: test-dashboards
+test-dashboards: build ## Check the alerts, and the dashboard's queries against Prometheus (SCREENSHOT=FILE keeps a picture)
+	@.ci/need prometheus=prometheus promtool=prometheus $(if $(SCREENSHOT),chromium=chromium)
+	promtool check config bridge/deploy/prometheus/prometheus.yaml
+	promtool test rules bridge/deploy/prometheus/alerts.test.yaml
+	node bridge/deploy/check/dashboards.mjs $(if $(SCREENSHOT),--screenshot '$(SCREENSHOT)')
 
 .PHONY: conformance
 conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json
