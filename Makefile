@@ -73,6 +73,7 @@ PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
+BROWSERS_MODULES := npm/test/browsers/node_modules/.package-lock.json
 CLIENTS_MODULES := npm/test/clients/node_modules/.package-lock.json
 DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
 BENCH_MODULES := testserver/bench/node_modules/.package-lock.json
@@ -190,6 +191,14 @@ test-web: ## Run the dashboard's tests outside a browser
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS_MODULES) $(GRPCURL) $(BUF) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell nginx=nginx-light haproxy=haproxy openssl=openssl grpc_python_plugin=protobuf-compiler-grpc,protobuf-compiler,python3-grpcio,python3-protobuf,libprotobuf-dev
 	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
+
+# What of the end-to-end tests makes sense everywhere, in the browsers that Debian ships.
+# They take a quarter of an hour, so that `make test` has Chromium alone.
+BROWSER ?=
+.PHONY: test-browsers
+test-browsers: build $(BROWSERS_MODULES) $(REACT_18_MODULES) ## Run the end-to-end tests in Chromium, Firefox and WebKit (BROWSER=webkit, ONLY="logs ends"); bin/browsers.json
+	@.ci/need chromium=chromium firefox-esr=firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb openssl=openssl
+	@cd npm && ONLY='$(ONLY)' node test/browsers/run.mjs $(BROWSER)
 
 # The end-to-end tests have it with 8 MiB, without the times.
 .PHONY: test-files
@@ -329,7 +338,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{clients,nodes,package,react-18,readme}/node_modules
+	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{browsers,clients,nodes,package,react-18,readme}/node_modules
 	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
@@ -353,6 +362,10 @@ $(REACT_18_MODULES): npm/test/react-18/package.json npm/test/react-18/package-lo
 
 $(NODES_MODULES): npm/test/nodes/package.json npm/test/nodes/package-lock.json
 	cd npm/test/nodes && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BROWSERS_MODULES): npm/test/browsers/package.json npm/test/browsers/package-lock.json
+	cd npm/test/browsers && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(CLIENTS_MODULES): npm/test/clients/package.json npm/test/clients/package-lock.json

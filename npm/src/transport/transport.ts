@@ -34,7 +34,8 @@ export interface Init extends RequestInit {
 
 /**
  * The maximum number of open sockets of a page; further requests wait. Chromium allows 255
- * for all pages of a host.
+ * for all pages of a host. Firefox allows 200 for all pages of all hosts, and WebKitGTK 199
+ * for a page: see mayBeFull.
  */
 const maxSockets = 240;
 
@@ -50,9 +51,22 @@ export const maxCalls = 200;
  */
 const maxConnecting = 4;
 
+/**
+ * If that many are open and another one fails although the bridge answers, the browser
+ * allows no more. With fewer, the bridge may be restarting.
+ */
+const mayBeFull = 100;
+
 const sockets = new Semaphore(maxSockets);
 const connecting = new Semaphore(maxConnecting);
 let streams = 0;
+let open = 0;
+
+/** How many open sockets the browser allows, once one more was refused. */
+let allowed = Number.POSITIVE_INFINITY;
+
+/** openOrExplain's result if the browser allows no more sockets. */
+const full = Symbol();
 
 /**
  * The origins to which a WebSocket has been opened. If a later one fails, the bridge is
@@ -168,13 +182,7 @@ export function bufferedMessage(url: string, noSocket?: string): string {
 }
 
 async function streamOverSocket(url: string, init: Init): Promise<Response> {
-  if (streams >= maxStreams) {
-    return refusal(
-      resourceExhausted,
-      "tooManyStreams",
-      `this page has ${maxStreams} streams open over WebSockets, and browsers have few more: end some of them, or use a bridge over https, where they need none`,
-    );
-  }
+  if (streams >= maxStreams) return tooManyStreams(maxStreams);
   streams++;
   let counted = true;
   const uncount = () => {
@@ -191,11 +199,24 @@ async function streamOverSocket(url: string, init: Init): Promise<Response> {
   }
 }
 
+function tooManyStreams(streams: number): Response {
+  return refusal(
+    resourceExhausted,
+    "tooManyStreams",
+    `this page has ${streams} streams open over WebSockets, and browsers have few more: end some of them, or use a bridge over https, where they need none`,
+  );
+}
+
 async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promise<Response> {
   const socket = await openOrExplain(url, init.signal);
   if (socket instanceof Response) {
     onEnd();
     return socket;
+  }
+  if (socket === full) {
+    onEnd();
+    // A call with one answer uses one of the six connections for a moment only.
+    return init.streams || init.transport === "duplex" ? tooManyStreams(streams) : fetch(url, init);
   }
   if (typeof socket !== "string") {
     const { origin } = new URL(url);
@@ -221,13 +242,13 @@ async function sendOverSocket(url: string, init: Init, onEnd = () => {}): Promis
 }
 
 /**
- * openOrExplain opens a socket. It returns why there can be none, or the response of a
- * server that is not a bridge. It throws if nothing answers.
+ * openOrExplain opens a socket. It returns why there can be none, or full, or the response
+ * of a server that is not a bridge. It throws if nothing answers.
  */
 async function openOrExplain(
   url: string,
   signal: AbortSignal,
-): Promise<WebSocket | string | Response> {
+): Promise<WebSocket | string | typeof full | Response> {
   if (globalThis.WebSocket === undefined) {
     return "there is no WebSocket on this platform: Node has it from version 22 on";
   }
@@ -239,14 +260,20 @@ async function openOrExplain(
     try {
       const known = blocked.get(origin);
       if (known !== undefined) return known;
+      if (open >= allowed) return full;
       socket = await openSocket(url, signal);
-      const answer = socket || reachable.has(origin) ? undefined : await probeBridge(url, signal);
+      const down = reachable.has(origin) && open < mayBeFull;
+      const answer = socket || down ? undefined : await probeBridge(url, signal);
       if (answer && !answer.headers.get("content-type")?.startsWith("application/grpc-web")) {
         return answer;
       }
       if (answer) {
         // The bridge may have just started. WebSockets are blocked only if this fails, too.
         socket = await openSocket(url, signal);
+        if (!socket && reachable.has(origin)) {
+          allowed = open;
+          return full;
+        }
         if (!socket) {
           const why = `WebSockets to ${origin} do not get through: allow ${origin.replace("http", "ws")} in the connect-src of the page's Content-Security-Policy, and WebSockets in proxies before the bridge`;
           blocked.set(origin, why);
@@ -258,7 +285,11 @@ async function openOrExplain(
     }
     if (!socket) throw new TypeError("no WebSocket could be opened");
     reachable.add(origin);
-    socket.addEventListener("close", () => sockets.release());
+    open++;
+    socket.addEventListener("close", () => {
+      open--;
+      sockets.release();
+    });
     return socket;
   } finally {
     if (!socket) sockets.release();

@@ -1,4 +1,4 @@
-// The whole product as users run it: the built testserver and bridge, and Chromium with
+// The whole product as users run it: the built testserver and bridge, and a browser with
 // the built package.
 
 import { readFile } from "node:fs/promises";
@@ -11,6 +11,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { launchOptions } from "../../../testserver/chromium.mjs";
 import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
+import { launch as launchOther } from "../browsers/drivers.mjs";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -76,7 +77,7 @@ const pages = (options: ClientOptions & { bridgeUrl: string }): Record<string, s
 /** The ways in which a page loads the client. */
 export type Flavour = "script" | "module";
 
-/** Options of a stage: flags of its programs. */
+/** Options of a stage: flags of its programs. Other browsers ignore those of Chromium. */
 export interface StageOptions {
   fake?: string[];
   bridge?: string[];
@@ -102,7 +103,7 @@ export class Stage {
     try {
       const site = new StaticSite(behind.bridgeUrl);
       await site.listen();
-      return new Stage(behind, behind.bridge, await launch(...chromium), site);
+      return new Stage(behind, behind.bridge, await launch(...(isChromium ? chromium : [])), site);
     } catch (error) {
       await behind.close();
       throw error;
@@ -163,9 +164,23 @@ export class Stage {
   }
 }
 
-/** Starts Debian's Chromium, with additional flags, so that it only connects to the tests. */
+/**
+ * The browser of the tests: "chromium", or "firefox" or "webkit", which have only the part
+ * of the interface that is in test/browsers/drivers.mjs.
+ */
+export const browserName = process.env.BROWSER ?? "chromium";
+
+/** Whether the browser can do what only Chromium and Playwright can, such as CDP. */
+export const isChromium = browserName === "chromium";
+
+/**
+ * Starts the browser as Debian has it, so that it only connects to the tests. Additional
+ * flags are Chromium's.
+ */
 export function launch(...further: string[]): Promise<Browser> {
-  return chromium.launch(launchOptions(...further));
+  if (isChromium) return chromium.launch(launchOptions(...further));
+  if (further.length > 0) throw new Error(`${browserName} does not have ${further.join(" ")}`);
+  return launchOther(browserName);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Auth, GetManifestOptions, ManifestGroup } from "../../src/index.js";
 import type { ClientCertificateKind, ReplicaLog } from "../../src/testing/index.js";
-import { Stage, until } from "./harness.js";
+import { isChromium, Stage, until } from "./harness.js";
 import type { Failure } from "./page.js";
 
 declare global {
@@ -498,7 +498,8 @@ describe.each([
     }
   });
 
-  test.each([
+  // Playwright sets the clock.
+  test.runIf(isChromium).each([
     ["behind", -7_200_000, "expiredJwt", "tokenExpired"],
     ["ahead", 7_200_000, "later", "tokenNotYetValid"],
   ])(

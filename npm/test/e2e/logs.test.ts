@@ -2,7 +2,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ClientOptions } from "../../src/index.js";
 import type { TestProvider } from "../../src/testing/index.js";
-import { type Flavour, Stage, serviceLogs, until } from "./harness.js";
+import { browserName, type Flavour, Stage, serviceLogs, until } from "./harness.js";
 import { pieces } from "./wire.js";
 
 /** Part of a lease's log. */
@@ -217,7 +217,7 @@ describe.each<[Flavour, ClientOptions]>([
   });
 });
 
-test("text of every script and any length is unchanged, and created without a decoder", async () => {
+test("text of every script and any length is unchanged, and created without a decoder where it can be", async () => {
   const other = await Stage.open({ fake: ["--log-lines", "0"] });
   try {
     let scripts = "";
@@ -254,7 +254,10 @@ test("text of every script and any length is unchanged, and created without a de
     };
     await arrived();
     const decoded = (await page.evaluate("decoded")) as number[];
-    expect(decoded.filter((length) => length > 1_000)).toEqual([]);
+    const texts = decoded.filter((length) => length > 1_000);
+    // WebKitGTK 2.50 has no JS String Builtins.
+    if (browserName === "webkit") expect(texts.length).toBeGreaterThan(0);
+    else expect(texts).toEqual([]);
     for (const line of lengths) await write(line);
     await arrived();
   } finally {

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Client, ClientOptions } from "../../src/index.js";
-import { type Flavour, Stage, serviceLogs, until } from "./harness.js";
+import { type Flavour, isChromium, Stage, serviceLogs, until } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 const history = 100_000;
@@ -50,7 +50,8 @@ async function follow(page: Page): Promise<void> {
   );
 }
 
-describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => {
+// Only Chromium shows its workers to tests.
+describe.runIf(isChromium).each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => {
   test("is shared by all clients, ends with the last of them, and starts again when needed", async () => {
     const page = await stage.page(flavour, { worker: true });
     await workers(page, 1);

@@ -344,6 +344,34 @@ describe("a stream over a WebSocket", () => {
     await begun(url);
   });
 
+  // Firefox allows 200 for all pages, WebKitGTK 199.
+  test("is refused if the browser allows no more sockets; a call with one answer uses fetch", async () => {
+    const origin = "http://full.example";
+    const url = `${origin}/a.B/C`;
+    const ends: AbortController[] = [];
+    for (let i = 0; i < 120; i++) {
+      const end = abort();
+      ends.push(end);
+      await begun(url, { signal: end.signal });
+    }
+    const fetched = bar(origin, () => grpcWeb("an answer"));
+    const refused = await call(url, { streams: true });
+    expect(refused.headers.get("grpc-status")).toBe("8");
+    expect(refused.headers.get("akash-error")).toBe("tooManyStreams");
+    expect(decodeURIComponent(refused.headers.get("grpc-message") ?? "")).toContain("120 streams");
+    expect(fetched).toHaveBeenCalledTimes(1);
+    expect(await (await call(url)).text()).toBe("an answer");
+    // It does not try again before one of them is closed.
+    const before = FakeSocket.all.length;
+    expect((await call(url, { streams: true })).headers.get("akash-error")).toBe("tooManyStreams");
+    expect(FakeSocket.all.length).toBe(before);
+
+    vi.stubGlobal("WebSocket", FakeSocket);
+    had = FakeSocket.all.length;
+    ends[0]?.abort();
+    await begun(url);
+  });
+
   test("delivers lines through the module, and ends as over fetch", async () => {
     const client = await createClient({ bridgeUrl: "http://lines.example", wasmModule });
     const lines: string[] = [];

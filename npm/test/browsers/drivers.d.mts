@@ -1,0 +1,10 @@
+import type { Browser } from "playwright-core";
+
+/** The names of the browsers, for the environment variable BROWSER. */
+export const names: string[];
+
+/**
+ * Starts a browser with a profile of its own. It has only a part of the type's methods;
+ * every other one throws.
+ */
+export function launch(name: string): Promise<Browser>;

@@ -1,0 +1,214 @@
+// Firefox and WebKitGTK as Debian ships them, behind the part of playwright-core's
+// interface that the end-to-end tests use. Playwright itself drives builds of its own only.
+
+import { readFile } from "node:fs/promises";
+
+// Loaded when they are used, since the tests in Chromium are run without what they import.
+const drivers = {
+  firefox: async () => (await import("./firefox.mjs")).Firefox,
+  webkit: async () => (await import("./webkit.mjs")).WebKit,
+};
+
+/** The names of the browsers, for the environment variable BROWSER. */
+export const names = Object.keys(drivers);
+
+/** Starts a browser with a profile of its own. */
+export async function launch(name) {
+  const load = drivers[name];
+  if (!load) throw new Error(`no browser ${name}: there are chromium, ${names.join(", ")}`);
+  return new Browser(await (await load()).launch());
+}
+
+class Browser {
+  #driver;
+  #pages = new Set();
+
+  constructor(driver) {
+    this.#driver = driver;
+  }
+
+  version() {
+    return this.#driver.version;
+  }
+
+  /** Certificates are not checked, whether ignoreHTTPSErrors is set or not. */
+  async newPage() {
+    const page = new Page(await this.#driver.open(), () => this.#pages.delete(page));
+    this.#pages.add(page);
+    return unsupported(page, `a page of ${this.#driver.version}`);
+  }
+
+  /** Each page is a context of its own. */
+  contexts() {
+    return [...this.#pages];
+  }
+
+  async close() {
+    await this.#driver.close();
+  }
+}
+
+class Page {
+  #tab;
+  #closed;
+  #listeners = [];
+
+  constructor(tab, closed) {
+    this.#tab = tab;
+    this.#closed = closed;
+  }
+
+  goto(url) {
+    return this.#tab.goto(url);
+  }
+
+  /**
+   * Calls a function in the page, or evaluates an expression there, and returns what it
+   * or its promise returns. The argument and the result are JSON, or undefined.
+   */
+  async evaluate(what, argument) {
+    const value = await this.#tab.evaluate(
+      typeof what === "function" ? `(${what})(argument)` : what,
+      argument,
+    );
+    if (this.#listeners.length > 0) await this.#deliver();
+    return value;
+  }
+
+  async waitForFunction(expression) {
+    for (const deadline = performance.now() + 30_000; ; ) {
+      if (await this.evaluate(`Boolean(${expression})`)) return;
+      if (performance.now() > deadline) throw new Error(`not within 30 s: ${expression}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async addScriptTag({ path }) {
+    await this.evaluate(
+      (text) => {
+        const script = document.createElement("script");
+        script.textContent = text;
+        document.head.append(script);
+      },
+      await readFile(path, "utf8"),
+    );
+  }
+
+  /**
+   * Listens to "console" (warnings and errors) or "pageerror". Listeners are called at the
+   * end of each evaluate.
+   */
+  on(event, listener) {
+    this.#listeners.push({ event, listener });
+    return this;
+  }
+
+  async #deliver() {
+    const heard = await this.#tab.evaluate(`(() => {
+      if (!window.__heard) {
+        window.__heard = [];
+        for (const type of ["error", "warn"]) {
+          const original = console[type];
+          console[type] = (...args) => {
+            __heard.push({ event: "console", type, text: args.map(String).join(" ") });
+            original.apply(console, args);
+          };
+        }
+        addEventListener("error", (e) => __heard.push({ event: "pageerror", text: String(e.error ?? e.message) }));
+        addEventListener("unhandledrejection", (e) => __heard.push({ event: "pageerror", text: String(e.reason) }));
+      }
+      return __heard.splice(0);
+    })()`);
+    for (const { event, type, text } of heard) {
+      const given = {
+        type: () => (type === "warn" ? "warning" : type),
+        text: () => text,
+        toString: () => text,
+      };
+      for (const { event: wanted, listener } of this.#listeners) {
+        if (wanted === event) listener(given);
+      }
+    }
+  }
+
+  locator(selector) {
+    return new Locator(this, selector, undefined);
+  }
+
+  async close() {
+    this.#closed();
+    await this.#tab.close();
+  }
+}
+
+/** The elements of a selector, or the one with the index. Calls wait until it exists. */
+class Locator {
+  #page;
+  #selector;
+  #index;
+
+  constructor(page, selector, index) {
+    this.#page = page;
+    this.#selector = selector;
+    this.#index = index;
+  }
+
+  first() {
+    return this.nth(0);
+  }
+
+  nth(index) {
+    return new Locator(this.#page, this.#selector, index);
+  }
+
+  async innerText() {
+    await this.waitFor();
+    return this.#of("innerText");
+  }
+
+  async textContent() {
+    await this.waitFor();
+    return this.#of("textContent");
+  }
+
+  async allInnerTexts() {
+    return this.#page.evaluate(
+      (selector) => Array.from(document.querySelectorAll(selector), (e) => e.innerText),
+      this.#selector,
+    );
+  }
+
+  async click() {
+    await this.waitFor();
+    await this.#page.evaluate(
+      ([selector, index]) => document.querySelectorAll(selector)[index].click(),
+      [this.#selector, this.#index ?? 0],
+    );
+  }
+
+  async waitFor({ state = "visible" } = {}) {
+    const count = `document.querySelectorAll(${JSON.stringify(this.#selector)}).length`;
+    const there = `${count} > ${this.#index ?? 0}`;
+    await this.#page.waitForFunction(state === "detached" ? `!(${there})` : there);
+  }
+
+  #of(property) {
+    return this.#page.evaluate(
+      ([selector, index, property]) => document.querySelectorAll(selector)[index][property],
+      [this.#selector, this.#index ?? 0, property],
+    );
+  }
+}
+
+/** Makes the use of everything else an error that says so. */
+function unsupported(object, what) {
+  return new Proxy(object, {
+    get(target, name) {
+      if (!(name in target) && typeof name === "string" && name !== "then") {
+        throw new Error(`${what} has no ${name} in test/browsers/drivers.mjs`);
+      }
+      const value = target[name];
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

@@ -1,0 +1,147 @@
+// A page that does not read a log holds the bridge back, over each connection that it may
+// have, and gets every line once it reads. In Chromium test/e2e/backpressure.test.ts also
+// measures memory.
+
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Batches, LogEntry, Transport } from "../../src/index.js";
+import { metricsOf, Stage, serviceLogs, until } from "../e2e/harness.js";
+import { getProviderStatus } from "../e2e/page.js";
+
+const megabyte = 1024 * 1024;
+const size = 48 * megabyte;
+
+/** The approximate length of a line, in bytes. */
+const line = 120;
+
+/**
+ * What may be under way: the buffers of the browser, of the system's sockets and of the
+ * bridge.
+ */
+const buffered = 20 * megabyte;
+
+declare global {
+  var AkashProvider: typeof import("../../src/index.js");
+  /** The log that the page reads when the test says so. */
+  var unread: Batches<LogEntry>;
+  /** The first lines of it. */
+  var begun: readonly LogEntry[];
+}
+
+let folder: string;
+let stage: Stage;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "akash-unread-"));
+  execFileSync(
+    "openssl",
+    [
+      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
+      ..."-keyout key.pem -out cert.pem -subj /CN=localhost".split(" "),
+    ],
+    { cwd: folder, stdio: "ignore" },
+  );
+  stage = await Stage.open({
+    fake: ["--log-lines", `${Math.round(size / line)}`, "--log-bytes", `${line}`],
+  });
+});
+afterEach(() => stage.closePages());
+afterAll(async () => {
+  await stage?.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Opens the bridge's dashboard, and creates a client for the test there. */
+async function open(url: string, transport: Transport, worker: boolean): Promise<Page> {
+  const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
+  await page.goto(url);
+  await page.evaluate(
+    async ([transport, worker]) => {
+      const options = { bridgeUrl: location.origin, transport, worker };
+      globalThis.client = await AkashProvider.createClient(options);
+    },
+    [transport, worker] as const,
+  );
+  return page;
+}
+
+/** Waits until the bridge sends nothing more for a second, and returns what it has sent. */
+async function standstill(url: string): Promise<number> {
+  const sent = async () =>
+    (await metricsOf(url))('akash_bridge_message_bytes_total{direction="sent"}');
+  let last = { bytes: await sent(), at: performance.now() };
+  return until("the bridge sends nothing more", 30_000, async () => {
+    const bytes = await sent();
+    if (bytes !== last.bytes) last = { bytes, at: performance.now() };
+    return performance.now() - last.at > 1_000 && bytes;
+  });
+}
+
+const tls = () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")];
+
+describe.each<[Transport, string, () => string[], string, boolean]>([
+  ["fetch", "HTTP/2 with TLS", tls, "page", false],
+  ["fetch", "HTTP/2 with TLS", tls, "worker", true],
+  ["fetch", "HTTP/1.1", () => [], "page", false],
+  ["websocket", "HTTP/1.1", () => [], "page", false],
+  ["websocket", "HTTP/1.1", () => [], "worker", true],
+  ["websocket", "TLS", tls, "page", false],
+])("over %s and %s", (transport, protocol, flags, where, worker) => {
+  test(`in a ${where}, an unread log holds the bridge back, and every line arrives in the end`, async () => {
+    await using bridge = await stage.withNewBridge(...flags());
+    const page = await open(bridge.url, transport, worker);
+    const { provider, lease, auth } = stage.fake;
+    await page.evaluate(
+      async (options) => {
+        globalThis.unread = client.streamLogs(options).batches();
+        globalThis.begun = (await unread.next()).value ?? [];
+      },
+      { provider, lease, auth: auth.jwt },
+    );
+    const sent = await standstill(bridge.url);
+    expect(sent).toBeLessThan(buffered);
+    expect(await stage.fake.open(serviceLogs)).toBe(1);
+    // Other calls work meanwhile.
+    const result = await getProviderStatus(page, provider, { retries: 0, timeoutMs: 20_000 });
+    expect(result.error).toBeUndefined();
+
+    const start = performance.now();
+    const logs = await page.evaluate(async () => {
+      const text = new Map<string, { lines: number; parts: string[] }>();
+      const take = (entries: readonly LogEntry[]) => {
+        for (const { service, replica, message } of entries) {
+          const name = `${service}/${replica}`;
+          const log = text.get(name) ?? { lines: 0, parts: [] };
+          text.set(name, log);
+          log.lines++;
+          log.parts.push(message, "\n");
+        }
+      };
+      take(begun);
+      for await (const entries of unread) take(entries);
+      return Promise.all(
+        Array.from(text, async ([name, { lines, parts }]) => {
+          const bytes = new TextEncoder().encode(parts.join(""));
+          const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+          const sha256 = Array.from(sum, (b) => b.toString(16).padStart(2, "0")).join("");
+          return { name, lines, sha256 };
+        }),
+      );
+    });
+    console.log(
+      `${transport} over ${protocol} in a ${where}: ${(sent / megabyte).toFixed(1)} MB were sent`,
+      `unread, and ${size / megabyte} MB read in ${Math.round(performance.now() - start)} ms`,
+    );
+    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+    const written = (await stage.fake.logs()).map(({ service, replica, lines, sha256 }) => ({
+      name: `${service}/${replica}`,
+      lines,
+      sha256,
+    }));
+    expect(logs.sort(byName)).toEqual(written.sort(byName));
+  });
+});
