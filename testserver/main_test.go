@@ -74,6 +74,10 @@ func TestMalformedFlags(t *testing.T) {
 		{[]string{"--log-lines", "-1"}, "log lines -1"},
 		{[]string{"--providers", "-1"}, "providers -1"},
 		{[]string{"--replicas", "101"}, "replicas 101: want 0 to 100"},
+		{[]string{"--chain-nodes", "-1"}, "chain nodes -1: want 1 to 100"},
+		{[]string{"--chain-lie", "forged-host"}, "want NODE:LIE, such as 2:forged-host"},
+		{[]string{"--chain-lie", "2:forged-host"}, "no chain node 2: want 1 to 1"},
+		{[]string{"--chain-lie", "1:white"}, `unknown lie "white"; the lies are:`},
 		{[]string{"serve"}, `unexpected argument "serve"`},
 		{[]string{"--rest", "nowhere"}, "nowhere"},
 	} {
@@ -84,12 +88,33 @@ func TestMalformedFlags(t *testing.T) {
 	}
 }
 
-// Help names every fault.
+// The ready line of a chain with several nodes says which one lies, and where lies lead.
+func TestReadyLineOfALiar(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"--chain-nodes", "2", "--chain-lie", "2:forged-host"}, writer, io.Discard) }()
+	line, err := bufio.NewReader(reader).ReadBytes('\n')
+	require.NoError(t, err)
+	var ready fake.Ready
+	require.NoError(t, json.Unmarshal(line, &ready))
+	require.Len(t, ready.ChainNodes, 2)
+	assert.Equal(t, ready.ChainRPC, ready.ChainNodes[0].URL)
+	assert.Empty(t, ready.ChainNodes[0].Lie)
+	assert.EqualValues(t, "forged-host", ready.ChainNodes[1].Lie)
+	assert.Equal(t, ready.Provider, ready.Impostor.Provider)
+	assert.NotEqual(t, ready.HostURI, ready.Impostor.HostURI)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// Help names every fault and every lie.
 func TestHelp(t *testing.T) {
 	var help bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"--help"}, io.Discard, &help))
 	assert.Contains(t, help.String(), "chain-v1beta3")
 	assert.Contains(t, help.String(), "slow-connect")
+	assert.Contains(t, help.String(), "signed-by-two-thirds")
 }
 
 // A testserver that is killed while a log is followed has every line that the follower
