@@ -45,7 +45,7 @@ var rooms = []room{
 	{"bridge/provider", []string{"bridge/chain", "bridge/guard", "bridge/trust", "bridge/rpcerror", "bridge/trace", "bridge/internal/...", "proto/..."}, "it connects to providers, and knows no browsers"},
 	{"bridge/trust", []string{"bridge/chain", "bridge/rpcerror", "bridge/internal/..."}, "it judges certificates, and opens no connections"},
 	{"bridge/chain", []string{"bridge/chain/light", "bridge/chain/proof", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it asks the chain, and knows nothing of providers' protocols"},
-	{"bridge/chain/light", nil, "it verifies headers, in WebAssembly as well, and sends no requests"},
+	{"bridge/chain/light", []string{"bridge/internal/happyeyeballs"}, "it verifies headers, in WebAssembly as well, and sends no requests"},
 	{"bridge/chain/proof", []string{"bridge/internal/bech32"}, "it verifies answers, in WebAssembly as well, and sends no requests"},
 	{"bridge/fanout", []string{"bridge/rpcerror", "bridge/internal/..."}, "it shares a stream, and does not know what is in it"},
 	{"bridge/access", []string{"bridge/rpcerror"}, "it knows the bridge's callers, and no providers"},

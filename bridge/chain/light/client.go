@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"akash-provider-web/bridge/internal/happyeyeballs"
 )
 
 const (
@@ -20,8 +22,12 @@ const (
 	// grace is how long a refresh waits for the other sources when enough have the same
 	// header: their headers can only show a fork.
 	grace = time.Second
-	// recent is how old the newest block of a source in sync may be. A block takes 6 s.
-	recent = time.Minute
+	// slow is how long one source may take to verify its header before the next one with
+	// the same header is asked for what is needed.
+	slow = 700 * time.Millisecond
+	// recent is how old the newest block of a source in sync may be. A block takes 6 s. So
+	// it is also for how long a source can keep the client from newer blocks.
+	recent = 20 * time.Second
 )
 
 // Source is a node of the chain. Its methods may be called concurrently, and return
@@ -53,7 +59,8 @@ type Options struct {
 	File string
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
-	// Rejected is called when a source's header is invalid; nil ignores it.
+	// Rejected is called when a source's header is invalid; nil ignores it. Calls may be
+	// concurrent.
 	Rejected func(Source, error)
 	// SaveFailed is called when File cannot be written; nil ignores it.
 	SaveFailed func(error)
@@ -280,19 +287,31 @@ func (c *Client) choose(ctx context.Context, trusted *Block, headers map[Source]
 	for _, h := range headers {
 		byHash[h.hash] = append(byHash[h.hash], h)
 	}
+	var mu sync.Mutex // guards failed
+	failed := map[*offer]error{}
 	var valid []*Block
 	var by []*offer
 	for _, offers := range byHash {
 		slices.SortFunc(offers, func(a, b *offer) int { return strings.Compare(a.source.Name(), b.source.Name()) })
-		for _, h := range offers {
+		// One of the sources is enough, whose commit and validators are right.
+		block, errs := happyeyeballs.First(ctx, slow, offers, func(ctx context.Context, h *offer) (*Block, error) {
 			block, err := c.verify(ctx, trusted, h)
-			if err == nil {
-				valid, by = append(valid, block), append(by, h)
-				break
+			if err != nil && ctx.Err() == nil { // otherwise another source was faster
+				mu.Lock()
+				defer mu.Unlock()
+				failed[h] = err
 			}
-			h.err = err
+			return block, err
+		}, nil)
+		if len(errs) == 0 {
+			valid, by = append(valid, block), append(by, offers[0])
 		}
 	}
+	mu.Lock()
+	for h, err := range failed {
+		h.err = err
+	}
+	mu.Unlock()
 	switch len(valid) {
 	case 0:
 		return nil, ctx.Err()
@@ -307,7 +326,7 @@ func (c *Client) choose(ctx context.Context, trusted *Block, headers map[Source]
 		return nil, e
 	}
 	have := 0
-	for _, h := range byHash[by[0].hash] {
+	for _, h := range byHash[string(valid[0].Header.Hash())] {
 		if h.err == nil {
 			have++
 		}
