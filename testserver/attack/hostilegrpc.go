@@ -33,7 +33,7 @@ var grpcAttacks = []attack{
 		}
 		return nil
 	})},
-	{name: "gRPC: endless headers", short: true, run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
+	{name: "gRPC: endless headers", run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
 		if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.headers(":status", "200")}); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ var grpcAttacks = []attack{
 			return c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndHeaders: true, BlockFragment: block})
 		})
 	})},
-	{name: "gRPC: DATA past the window", short: true, run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
+	{name: "gRPC: DATA past the window", run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
 		if err := accepted(c, id); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ var grpcAttacks = []attack{
 	{name: "gRPC: PING flood", run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
 		return repeat(ctx, c, func(c *h2) error { return c.WritePing(false, [8]byte{}) })
 	})},
-	{name: "gRPC: empty DATA flood", short: true, run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
+	{name: "gRPC: empty DATA flood", run: hostileGRPC(func(ctx context.Context, c *h2, id uint32) error {
 		if err := accepted(c, id); err != nil {
 			return err
 		}

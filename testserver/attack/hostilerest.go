@@ -30,7 +30,7 @@ var restAttacks = []attack{
 		io.WriteString(w, `{"cluster":{"inventory":{"active":[{}`)
 		return forever(ctx, w, []byte(strings.Repeat(",{}", 10_000)))
 	}))},
-	{name: "REST: deep JSON", grows: 128 << 20, short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	{name: "REST: deep JSON", grows: 128 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, strings.Repeat("[", 4<<20-100))
 		return err
 	}))},
@@ -75,7 +75,7 @@ var restAttacks = []attack{
 		w.Write([]byte{0x81, 0x7f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 		return forever(ctx, w, make([]byte, 1<<16))
 	})},
-	{name: "WebSocket of provider: endless line", short: true, run: hostileLogs(func(ctx context.Context, w io.Writer) error {
+	{name: "WebSocket of provider: endless line", run: hostileLogs(func(ctx context.Context, w io.Writer) error {
 		return forever(ctx, w, serverFrame(0x81, `{"name":"web-7f8b9c6d5-x2x9p","message":"`+strings.Repeat("x", 60_000)+`"}`))
 	})},
 	{name: "WebSocket of provider: many pods", run: hostileLogs(func(ctx context.Context, w io.Writer) error {

@@ -18,9 +18,9 @@ import (
 var listenerAttacks = []attack{
 	{name: "slow headers", run: slowly("POST / HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nX: ", 200)},
 	{name: "slow TLS handshakes", tls: true, run: slowHandshakes},
-	{name: "slow bodies", short: true, run: slowly("POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 1000000\r\nAkash-Provider: "+stranger+"\r\n\r\n", 200)},
+	{name: "slow bodies", run: slowly("POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 1000000\r\nAkash-Provider: "+stranger+"\r\n\r\n", 200)},
 	// A request may have 4 MiB, which are held until it is complete.
-	{name: "endless bodies", short: true, grows: 160 << 20, run: endlessBodies},
+	{name: "endless bodies", grows: 160 << 20, run: endlessBodies},
 	{name: "endless headers", run: endlessHeaders},
 	// A goroutine and buffers of net/http take 10 KB for each.
 	{name: "10,000 idle connections", grows: 200 << 20, run: idleConnections},

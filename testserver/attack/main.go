@@ -69,13 +69,13 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	short := flag.Bool("short", false, "run a few attacks, for a second each")
+	short := flag.Bool("short", false, "run a few attacks, for half a second each")
 	length := flag.Duration("for", 5*time.Second, "how long each attack lasts")
 	bridge := flag.String("bridge", "bin/akash-provider-bridge", "the bridge's program")
 	out := flag.String("json", "bin/attack.json", "the file to write the results to")
 	flag.Parse()
 	if *short {
-		*length = time.Second
+		*length = 500 * time.Millisecond
 	}
 	program.RaiseLimit()
 	s, err := openStage(ctx, *bridge)

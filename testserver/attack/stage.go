@@ -99,7 +99,7 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 	provider := s.fake.Ready()
 	n := neighbour{process: p, provider: provider.Provider, host: provider.HostURI}
 	settle(ctx, p)
-	usual := n.callFor(ctx, min(usualTime, length))
+	usual := n.callFor(ctx, min(usualTime, length/2))
 	r.Usual = percentile(usual.times, 0.99)
 	r.RSSBefore = p.Memory("VmRSS")
 	if err := p.ResetPeak(); err != nil {
