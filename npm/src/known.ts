@@ -26,6 +26,7 @@ type Names<T> = Record<T extends unknown ? keyof T : never, true>;
 const clientOptions: Names<ClientOptions> = {
   bridgeUrl: true,
   bridgeKey: true,
+  traceparent: true,
   timeoutMs: true,
   retries: true,
   heartbeatMs: true,

@@ -23,6 +23,14 @@ export interface ClientOptions {
    */
   bridgeKey?: string | (() => string);
   /**
+   * A function that is called for each call, and returns the `traceparent` that the bridge
+   * continues (https://www.w3.org/TR/trace-context/#traceparent-header), or undefined for
+   * none. The provider gets it as well, over gRPC. Default: none.
+   *
+   * @example () => `00-${span.spanContext().traceId}-${span.spanContext().spanId}-01`
+   */
+  traceparent?: () => string | undefined;
+  /**
    * The time limit of one attempt, in milliseconds, up to 2,147,483,647; `Infinity` for
    * none. Default: 30,000. It covers a whole unary call and, for a stream without `follow`,
    * the time until its first message.

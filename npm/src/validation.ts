@@ -42,6 +42,7 @@ import type { Transport } from "./transport/transport.js";
 export interface Settings {
   bridge: string;
   bridgeKey?: string | (() => string) | undefined;
+  traceparent?: (() => string | undefined) | undefined;
   timeoutMs: number;
   retries: number;
   heartbeat: number;
@@ -54,10 +55,12 @@ export function readClientOptions(options: ClientOptions): Settings {
   knownClientOptions(options);
   requireFlag("worker", options.worker);
   requireFunction("onProgress", options.onProgress);
+  requireFunction("traceparent", options.traceparent);
   if (typeof options.bridgeKey !== "function") readBridgeKey(options.bridgeKey);
   return {
     bridge: readBridgeUrl(options.bridgeUrl),
     bridgeKey: options.bridgeKey,
+    traceparent: options.traceparent,
     timeoutMs: readTimeout(options.timeoutMs) ?? 30_000,
     retries: readCount("retries", options.retries, 100) ?? 3,
     heartbeat: readHeartbeat(options.heartbeatMs) ?? 8_000,
@@ -71,6 +74,18 @@ function readBridgeKey(bridgeKey: string | (() => string) | undefined): string |
   const key = typeof bridgeKey === "function" ? bridgeKey() : bridgeKey;
   requireText("bridgeKey", key);
   return key;
+}
+
+/** readTraceparent returns the trace that a call belongs to. */
+function readTraceparent(traceparent: Settings["traceparent"]): string | undefined {
+  const value = traceparent?.();
+  if (value === undefined) return undefined;
+  if (typeof value !== "string" || !/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)) {
+    throw new TypeError(
+      'traceparent must return undefined or a text such as "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"',
+    );
+  }
+  return value;
 }
 
 function readBridgeUrl(bridgeUrl: unknown): string {
@@ -143,6 +158,7 @@ export function readCall(
   return {
     bridge: settings.bridge,
     bridgeKey: readBridgeKey(settings.bridgeKey),
+    traceparent: readTraceparent(settings.traceparent),
     provider,
     transport: "fetch",
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,

@@ -30,6 +30,8 @@ type Call struct {
 	Bridge string
 	// BridgeKey is the key or token with which the bridge lets the caller in; "" sends none.
 	BridgeKey string
+	// Traceparent is the trace that the call belongs to; "" for none.
+	Traceparent string
 	// Provider is the provider's bech32 address.
 	Provider string
 	// Transport names the platform's transport for requests to the bridge.

@@ -175,6 +175,9 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	if c.BridgeKey != "" {
 		add("akash-bridge-key", c.BridgeKey)
 	}
+	if c.Traceparent != "" {
+		add("traceparent", c.Traceparent)
+	}
 	if c.Insecure {
 		add("akash-tls", "insecure")
 	}

@@ -88,6 +88,7 @@ func ReadCall(text string) *Call {
 	c.Credentials.CertPEM = o.text()
 	c.Credentials.KeyPEM = o.text()
 	c.BridgeKey = o.text()
+	c.Traceparent = o.text()
 	return c
 }
 

@@ -77,6 +77,7 @@ func fields(c *Call) map[string]string {
 		"certPem":        c.Credentials.CertPEM,
 		"keyPem":         c.Credentials.KeyPEM,
 		"bridgeKey":      c.BridgeKey,
+		"traceparent":    c.Traceparent,
 	}
 }
 

@@ -11,6 +11,8 @@ export interface EngineCall {
   bridge: string;
   /** The key or token with which the bridge lets the caller in. */
   bridgeKey?: string | undefined;
+  /** The trace that the call belongs to. */
+  traceparent?: string | undefined;
   provider: string;
   transport: Transport | "duplex";
   /** In milliseconds; 0 means no limit. */

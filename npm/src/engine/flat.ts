@@ -35,6 +35,7 @@ const fields = [
   "certPem",
   "keyPem",
   "bridgeKey",
+  "traceparent",
 ] as const satisfies readonly (keyof EngineCall)[];
 
 /** The fields of a call that are missing in the list: there must be none. */

@@ -55,6 +55,32 @@ test.each<[Transport, boolean, string]>([
   },
 );
 
+test("the id is that of the page's trace", async () => {
+  const page = await stage.dashboard();
+  const found = await page.evaluate(async (unknown) => {
+    const { AkashProvider } = globalThis as unknown as {
+      AkashProvider: typeof import("../../src/index.js");
+    };
+    const ids: unknown[] = [];
+    for (const transport of ["fetch", "websocket"] as const) {
+      for (const worker of [false, true]) {
+        const traceId = crypto.randomUUID().replaceAll("-", "");
+        const client = await AkashProvider.createClient({
+          transport,
+          worker,
+          traceparent: () => `00-${traceId}-00f067aa0ba902b7-01`,
+        });
+        const { error } = await client.getProviderStatus(unknown, { retries: 0 });
+        const stream = client.streamProviderStatus(unknown)[Symbol.asyncIterator]();
+        const ended = await stream.next().catch((error) => error);
+        ids.push([traceId === error?.requestId, traceId === ended.requestId]);
+      }
+    }
+    return ids;
+  }, unknown);
+  expect(found).toEqual(Array(4).fill([true, true]));
+});
+
 test("an error without an answer has no id", async () => {
   const page = await stage.page("module", { bridgeUrl: "http://127.0.0.1:1", retries: 0 });
   const error = await page.evaluate(async (unknown) => {

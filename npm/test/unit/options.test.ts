@@ -114,7 +114,7 @@ describe("an unknown option", () => {
     ["bridge", "createClient has no option bridge: did you mean bridgeUrl?"],
     [
       "chainRpc",
-      "createClient has no option chainRpc: there are bridgeUrl, bridgeKey, timeoutMs, retries, heartbeatMs, transport, wasmUrl, onProgress, wasmModule, worker, workerUrl",
+      "createClient has no option chainRpc: there are bridgeUrl, bridgeKey, traceparent, timeoutMs, retries, heartbeatMs, transport, wasmUrl, onProgress, wasmModule, worker, workerUrl",
     ],
     ["toString", expect.stringMatching("createClient has no option toString: there are ")],
   ])("%s of a client", (name, says) => {
@@ -421,6 +421,21 @@ test("a credential is of one of three types", () => {
     }
   });
   expect(taken).toEqual([true, true, true, false, false, false]);
+});
+
+test("the trace is asked for with each call", () => {
+  const bridgeUrl = "https://bridge.example.com";
+  const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const traces: unknown[] = [parent, undefined, "nonsense", `${parent}\nx: y`, 5];
+  const settings = readClientOptions({ bridgeUrl, traceparent: () => traces.shift() as string });
+  expect(readCall(settings, "akash1…", {}).traceparent).toBe(parent);
+  expect(readCall(settings, "akash1…", {}).traceparent).toBeUndefined();
+  for (let n = traces.length; n > 0; n--) {
+    expect(() => readCall(settings, "akash1…", {})).toThrow(/^traceparent must return/);
+  }
+  expect(() => readClientOptions({ bridgeUrl, traceparent: parent as never })).toThrow(
+    /^traceparent must be a function/,
+  );
 });
 
 test("the bridge's key is read for each call, and is in no error", () => {
