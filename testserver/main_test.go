@@ -93,7 +93,9 @@ func TestReadyLineOfALiar(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"--chain-nodes", "2", "--chain-lie", "2:forged-host"}, writer, io.Discard) }()
+	go func() {
+		ended <- run(ctx, []string{"--chain-nodes", "2", "--chain-lie", "2:forged-host"}, writer, io.Discard)
+	}()
 	line, err := bufio.NewReader(reader).ReadBytes('\n')
 	require.NoError(t, err)
 	var ready fake.Ready

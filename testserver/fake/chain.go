@@ -123,6 +123,13 @@ func (l *ledger) register(p *providerv1beta4.Provider) {
 	l.pending = append(l.pending, providerChange(p))
 }
 
+// has reports whether a provider's record is as given.
+func (l *ledger) has(record *providerv1beta4.Provider) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.records.providers, func(p *providerv1beta4.Provider) bool { return proto.Equal(p, record) })
+}
+
 // publish records an owner's certificate with a state.
 func (l *ledger) publish(owner string, c *certificate, state certv1.State) {
 	l.mu.Lock()

@@ -110,7 +110,9 @@ func (s *Server) Hijack(on bool) error {
 	if on {
 		host = s.impostor.hostURI
 	}
-	s.ledger.register(providerRecord(s.providers[0].address(), host))
+	if record := providerRecord(s.providers[0].address(), host); !s.ledger.has(record) {
+		s.ledger.register(record)
+	}
 	return nil
 }
 

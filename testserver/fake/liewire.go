@@ -33,9 +33,9 @@ var wireLies = map[ChainLie]lie{
 		},
 	},
 	"answer-oversized": {
-		text: "answers are 64 MiB long", records: everything,
+		text: "answers are 16 MiB long", records: everything,
 		serve: rewritten(func(_ *liar, forged, _ []byte) []byte {
-			return bytes.Replace(forged, []byte(`{`), []byte(`{"padding":"`+strings.Repeat("x", 64<<20)+`",`), 1)
+			return bytes.Replace(forged, []byte(`{`), []byte(`{"padding":"`+strings.Repeat("x", 16<<20)+`",`), 1)
 		}),
 	},
 	"answer-slow": {
