@@ -98,6 +98,7 @@ func TestTracesJoinPageBridgeAndProvider(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = w.Call(t.Context(), pathLogs, w.to("authorization", "Bearer "+w.fake.JWT), &leasev1.ServiceLogsRequest{LeaseId: w.lease()})
 	require.NoError(t, err)
+	console, _ := w.consoleSend(t, "/", "", w.providerStatus())
 	seen := w.seen(t)
 	w.end(t) // which sends what is queued
 
@@ -128,6 +129,7 @@ func TestTracesJoinPageBridgeAndProvider(t *testing.T) {
 	assert.NotNil(t, c.spans[own.Header.Get(requestIDHeader)+" "+name], "a trace that begins at the bridge has the request's id")
 	assert.Nil(t, c.spans[unsampled.Header.Get(requestIDHeader)+" "+name], "the caller's sampling is respected")
 	assert.Equal(t, "malformedMetadata", attributes(c.spans[refused.Header.Get(requestIDHeader)+" "+name])["akash.reason"])
+	assert.NotNil(t, c.spans[console.Header.Get(requestIDHeader)+" console request"])
 	assert.Contains(t, c.services, "akash-provider-bridge")
 	assert.NotContains(t, c.raw.String(), w.fake.JWT, "tokens stay here")
 }

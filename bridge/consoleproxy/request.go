@@ -70,7 +70,13 @@ func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	attrs := trace.Of(r.Context()).Attrs([]slog.Attr{protocol})
+	span := trace.Of(r.Context()).Begin(r.Context(), r.Header, "console request")
 	status, err := h.relay(w, r, &attrs)
+	span.SetInt("http.response.status_code", int64(status))
+	if status >= http.StatusInternalServerError {
+		span.Fail(http.StatusText(status))
+	}
+	span.End()
 	h.options.Observe("request", status)
 	attrs = append(attrs, slog.Int("status", status), slog.Duration("duration", time.Since(began)))
 	if err != nil {
