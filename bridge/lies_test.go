@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -125,10 +124,6 @@ func TestLiesOfChainNodes(t *testing.T) {
 			}
 		}
 	}
-	// Each change of the provider's host makes blocks, and old ones are dropped.
-	slices.SortStableFunc(runs, func(a, b run) int {
-		return cmp.Compare(fmt.Sprint(a.setting.hijacked), fmt.Sprint(b.setting.hijacked))
-	})
 	todo := make(chan run)
 	var mu sync.Mutex
 	var outcomes []outcome
