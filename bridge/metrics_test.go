@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
@@ -119,6 +120,11 @@ func TestMetricsOfStreams(t *testing.T) {
 		c.Close()
 	}
 	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+	stillOpen := regexp.MustCompile(`akash_bridge_open_streams\{.*\} 1`)
+	require.Eventually(t, func() bool {
+		_, metrics := w.get(t, "/metrics")
+		return !stillOpen.MatchString(metrics)
+	}, 10*time.Second, time.Millisecond)
 	w.end(t)
 }
 
