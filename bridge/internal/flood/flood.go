@@ -21,13 +21,9 @@ const (
 	// perSecond is how many bytes of a connection may belong to no request, on average:
 	// 2,000 pings.
 	perSecond = 32 << 10
-	// allowance is how many may do so at once.
-	allowance = 64 << 10
-	// socketPerSecond and socketAllowance are the same for all bytes of a WebSocket, which
-	// a connection never shares: a page sends keystrokes, small requests, and sometimes a
-	// manifest.
-	socketPerSecond = 256 << 10
-	socketAllowance = 256 << 10
+	// allowance is how many may do so at once. It is more than the 1 MiB that net/http
+	// reads of bodies that their handlers do not read, behind which a reset may come.
+	allowance = 2 << 20
 	// perRequest and perField are what surrounds a request's headers on the wire, and each
 	// of them.
 	perRequest = 64
@@ -36,7 +32,7 @@ const (
 	smallBody = 8 << 10
 	// perReset is taken off for each request that its client has given up, together with
 	// what was counted for it: opening streams and resetting them at once is cheap for a
-	// client (CVE-2023-44487). 180 a second are allowed, and 350 at once.
+	// client (CVE-2023-44487). 180 a second are allowed, and 11,000 at once.
 	perReset = 128
 	// debt bounds what a connection is behind, and so how long it is not read, to 4 s.
 	debt = 128 << 10
@@ -72,7 +68,7 @@ type conn struct {
 	net.Conn
 	useful atomic.Int64 // bytes that belong to requests and have not been counted yet
 	wrote  atomic.Int64 // bytes of answers that have not been counted yet
-	socket atomic.Bool  // it has become a WebSocket
+	exempt atomic.Bool  // it has become a WebSocket, whose bytes are all its handler's
 	closed atomic.Bool
 	left   int64 // of the allowance
 	since  time.Time
@@ -80,7 +76,7 @@ type conn struct {
 
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
-	for c.left < 0 && !c.closed.Load() {
+	for c.left < 0 && !c.exempt.Load() && !c.closed.Load() {
 		if c.count(); c.left < 0 {
 			time.Sleep(pause)
 		}
@@ -96,13 +92,9 @@ func (c *conn) count() {
 	// What is saved up is bounded; what is due for the time alone is bounded by the
 	// allowance.
 	c.left = max(-debt, min(saved, c.left+c.useful.Swap(0)+c.wrote.Swap(0)/perWritten))
-	rate, most := int64(perSecond), int64(allowance)
-	if c.socket.Load() {
-		rate, most = socketPerSecond, socketAllowance
-	}
-	if c.left < most {
-		passed := min(now.Sub(c.since), time.Second)
-		c.left = min(most, c.left+int64(passed)*rate/int64(time.Second))
+	if c.left < allowance {
+		passed := min(now.Sub(c.since), time.Minute)
+		c.left = min(allowance, c.left+int64(passed*perSecond/time.Second))
 	}
 	c.since = now
 }
@@ -142,8 +134,7 @@ func Handler(next http.Handler) http.Handler {
 			n := size(r)
 			switch {
 			case r.Header["Upgrade"] != nil && r.ProtoMajor == 1:
-				c.socket.Store(true)
-				n += socketAllowance
+				c.exempt.Store(true)
 			case r.ContentLength < 0 || r.ContentLength > smallBody:
 				r.Body = &body{r.Body, c}
 			default:
