@@ -42,7 +42,8 @@ export function makeStrings(): Strings | null {
   try {
     const Module = WebAssembly.Module as new (bytes: BufferSource, options: object) => object;
     const module = new Module(assemble(), { builtins: ["js-string"] });
-    const instance = new WebAssembly.Instance(module as WebAssembly.Module);
+    // Firefox requires an object, although nothing else is imported.
+    const instance = new WebAssembly.Instance(module as WebAssembly.Module, {});
     const { memory, ...functions } = instance.exports as unknown as Exports;
     return { ...functions, bytes: new Uint8Array(memory.buffer) };
   } catch {

@@ -7,6 +7,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Bytes } from "../bytes.js";
 import { asProviderError, type ErrorCode, ProviderError } from "../errors.js";
 import { missingTool } from "./exec.js";
+import { iterable } from "./iterable.js";
 import type { Shell } from "./shell.js";
 
 /** The progress of a transfer. */
@@ -404,7 +405,7 @@ export async function download(
     },
     { highWaterMark: 0 },
   );
-  return { stream, size, done };
+  return { stream: iterable(stream), size, done };
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 } from "../engine/batch-items.js";
 import type { EngineStream } from "../engine/engine.js";
 import { asProviderError, ProviderError } from "../errors.js";
+import { iterable } from "./iterable.js";
 import { resizeMessage, stdinMessage, usedMessage } from "./messages.js";
 
 /** The maximum of unread output, in bytes. */
@@ -278,7 +279,7 @@ class Output {
 
   constructor(onUsed: (bytes: number) => void) {
     this.#onUsed = onUsed;
-    this.stream = new ReadableStream(
+    const stream = new ReadableStream<Bytes>(
       {
         start: (out) => {
           this.#out = out;
@@ -294,6 +295,7 @@ class Output {
       },
       { highWaterMark: 0 }, // so that pull is called only when there is a read
     );
+    this.stream = iterable(stream);
   }
 
   take(piece: Bytes): void {
