@@ -2,7 +2,8 @@
 // each stream and of all streams together: Chromium to 6 MB and 15 MB, of which it
 // returns none to the window before 7.5 MB are read. If a page does not read three
 // long logs, nothing else on the connection proceeds. So streams that are behind are
-// moved to a connection of their own.
+// moved to a connection of their own. Firefox and WebKit have no such limit: they buffer
+// whatever comes.
 
 import type { BodyReader } from "./byte-reader.js";
 
@@ -23,8 +24,11 @@ const interval = 500;
 /** A stream that reads more than this between two checks is not behind, in bytes. */
 const pace = 1024 * 1024;
 
-/** How many streams may stay behind. Two would use up the 15 MB. */
-const allowedBehind = 1;
+/**
+ * How many streams may stay behind: in Chromium one, since two would use up the 15 MB. None
+ * in other browsers, which buffer without limit.
+ */
+const allowedBehind = () => ("userAgentData" in (globalThis.navigator ?? {}) ? 1 : 0);
 
 const bodies = new Set<SharedBody>();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -36,7 +40,8 @@ let timer: ReturnType<typeof setInterval> | undefined;
 function look(): void {
   const behind = [...bodies].filter((body) => body.look());
   behind.sort((a, b) => b.looks - a.looks);
-  for (const body of behind.slice(0, -allowedBehind)) body.leave("moved");
+  const moved = behind.slice(0, behind.length - allowedBehind());
+  for (const body of moved) body.leave("moved");
 }
 
 /** A body that is read ahead of the page, to detect whether the page is behind. */

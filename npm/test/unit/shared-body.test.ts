@@ -35,8 +35,14 @@ async function pass(ms: number): Promise<void> {
   await settle();
 }
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
-afterEach(() => void vi.useRealTimers());
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  vi.stubGlobal("navigator", { userAgentData: {} }); // as in Chromium
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 test("a body is read ahead of the page, within a limit", async () => {
   const { state, shared } = body(100);
@@ -71,6 +77,13 @@ test("all unread bodies but one are moved", async () => {
   await pass(5000);
   expect(bodies[3]?.shared.moved).toBe(false);
   bodies[3]?.shared.leave("over");
+});
+
+test("where the browser buffers without limit, all unread bodies are moved", async () => {
+  vi.stubGlobal("navigator", {});
+  const bodies = Array.from({ length: 2 }, () => body(100));
+  await pass(1000);
+  expect(bodies.map(({ shared }) => shared.moved)).toEqual([true, true]);
 });
 
 test("bodies that are read, or have little data, stay", async () => {
