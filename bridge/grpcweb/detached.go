@@ -40,6 +40,10 @@ func (a *response) Detach(onDisconnect, serve func()) bool {
 		a.calls.Add(-2)
 		return false
 	}
+	if wrapped, ok := conn.(interface{ Unwrap() net.Conn }); ok {
+		// Of a wrapped connection, net.Buffers would write each piece on its own.
+		conn = wrapped.Unwrap()
+	}
 	server, _ := a.r.Context().Value(http.ServerContextKey).(*http.Server)
 	d := &detached{conn: conn, header: a.w.Header(), server: server, disconnected: make(chan struct{})}
 	a.w, a.r, a.detached = d, nil, true

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,4 +175,52 @@ func TestHTTP2AndTLSAreNotDetached(t *testing.T) {
 		server.Client().CloseIdleConnections()
 		server.Close()
 	}
+}
+
+// wrappedConn is a connection that a listener has wrapped.
+type wrappedConn struct {
+	net.Conn
+	writes *atomic.Int32
+}
+
+func (c wrappedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+func (c wrappedConn) Unwrap() net.Conn { return c.Conn }
+
+type wrappingListener struct {
+	net.Listener
+	writes atomic.Int32
+}
+
+func (l *wrappingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return wrappedConn{c, &l.writes}, err
+}
+
+// The pieces of a message go to the socket itself, which takes them all at once.
+func TestADetachedAnswerUnwrapsItsConnection(t *testing.T) {
+	disconnected := make(chan struct{})
+	server := httptest.NewUnstartedServer(handler(t, detaching(t, disconnected, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_, err := w.Write(grpcwebtest.Frame(0, []byte("hello")))
+		assert.NoError(t, err)
+		w.Header()[http.TrailerPrefix+"Grpc-Status"] = []string{"0"}
+	})))
+	listener := &wrappingListener{Listener: server.Listener}
+	server.Listener = listener
+	server.Start()
+	defer server.Close()
+	c := &grpcwebtest.Client{URL: server.URL, HTTP: server.Client()}
+	s, err := c.OpenRaw(t.Context(), path, http.Header{}, grpcwebtest.Frame(0, nil))
+	require.NoError(t, err)
+	defer s.Close()
+	got, err := s.Rest()
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	assert.Equal(t, "hello", string(got[0]))
+	<-disconnected
+	assert.Zero(t, listener.writes.Load())
 }

@@ -95,18 +95,24 @@ func (w *writer) finish() {
 // start starts a server that answers gRPC-Web calls with next.
 func start(t *testing.T, next rpcFunc, options ...func(*grpcweb.Options)) *httptest.Server {
 	t.Helper()
+	server := httptest.NewServer(handler(t, next, options...))
+	t.Cleanup(func() {
+		server.Client().CloseIdleConnections()
+		server.Close()
+	})
+	return server
+}
+
+// handler returns the handler of start.
+func handler(t *testing.T, next rpcFunc, options ...func(*grpcweb.Options)) http.Handler {
+	t.Helper()
 	origins, err := guard.NewOrigins([]string{"https://app.example"})
 	require.NoError(t, err)
 	o := grpcweb.Options{Origins: origins, MaxRequest: 1 << 20}
 	for _, option := range options {
 		option(&o)
 	}
-	server := httptest.NewServer(grpcweb.Handler(next, o))
-	t.Cleanup(func() {
-		server.Client().CloseIdleConnections()
-		server.Close()
-	})
-	return server
+	return grpcweb.Handler(next, o)
 }
 
 // echo is a gRPC handler that returns the request's body, and properties of the

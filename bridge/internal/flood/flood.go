@@ -106,6 +106,10 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Unwrap returns the connection without an allowance, for whoever has taken it over from
+// net/http: it writes many buffers at once, and can be closed for writing only.
+func (c *conn) Unwrap() net.Conn { return c.Conn }
+
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.closed.Store(true)
