@@ -165,13 +165,14 @@ lint-npm: $(NODE_MODULES)
 lint-package: $(NPM) $(PACKAGE_MODULES)
 	cd npm && node test/package/check.mjs
 
-# What starts goroutines runs under the race detector, which needs a C compiler;
-# the rest, much slower under it and with nothing to race, does not. Package browser
-# runs in Node, with a server beside it. The programs are packed for Windows, too.
+# What starts goroutines runs under the race detector, which needs a C compiler; the rest,
+# much slower under it and with nothing to race, does not. `make lint` has vetted, and
+# without DWARF the many test programs are linked sooner. Package browser runs in Node, with
+# a server beside it. The programs are packed for Windows, too.
 .PHONY: test-go
 test-go: $(NODE_MODULES) ## Run the Go tests
 	@.ci/need gcc=gcc,libc6-dev curl=curl
-	go test -race ./bridge/... ./testserver/... ./wasm/...
+	go test -race -vet=off -ldflags=-w ./bridge/... ./testserver/... ./wasm/...
 	go test ./proto/... ./web/...
 	GOOS=windows go build -o /dev/null ./bridge
 	GOOS=windows go build -o /dev/null ./testserver

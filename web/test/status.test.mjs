@@ -40,7 +40,11 @@ test("how the certificate is known is said in words", () => {
   for (const [verified, trust, text] of [
     ["chain", "quorum=2/3", "as on the chain; 2 of 3 chain nodes agree"],
     ["chain", "proven", "as on the chain; proven by the chain’s validators"],
-    ["ca", "operator", "from a public CA, for the provider’s host; the bridge’s operator named the host"],
+    [
+      "ca",
+      "operator",
+      "from a public CA, for the provider’s host; the bridge’s operator named the host",
+    ],
     ["ca", "one-node", "from a public CA, for the provider’s host; one chain node says so"],
     ["pin", "pin", "the pinned one"],
     ["none", "none", "not verified: anyone may have answered"],
