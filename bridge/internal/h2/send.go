@@ -72,6 +72,11 @@ func (c *Conn) send(r *http.Request) (*stream, error) {
 			return c.writeBody(s, body)
 		})
 	}
+	if err == nil && !body.ended {
+		// Nobody reads the answer until all of the request has been sent, and a server
+		// that answers meanwhile reads on only while it can write.
+		s.widen()
+	}
 	for err == nil && !body.ended {
 		err = s.awaitWindow()
 		if err == nil {

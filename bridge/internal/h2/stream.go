@@ -166,6 +166,19 @@ func (s *stream) returnWindow(n int) {
 		return
 	}
 	s.consumed, s.allowed = 0, allowed
+	s.addWindow(increment)
+}
+
+// widen makes the window as wide as it may be before anything is read.
+func (s *stream) widen() {
+	if widest := widestWindow(); widest > s.allowed {
+		increment := widest - s.allowed
+		s.allowed = widest
+		s.addWindow(increment)
+	}
+}
+
+func (s *stream) addWindow(increment int) {
 	s.mu.Lock()
 	ended := s.ended
 	s.recvWindow += increment
