@@ -5,6 +5,7 @@ package program
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -36,6 +37,8 @@ type Bridge struct {
 	// Client calls it, and accepts its certificate.
 	Client *http.Client
 
+	metrics string // the URL of its metrics
+
 	cmd   *exec.Cmd
 	log   tail
 	ended chan struct{}
@@ -54,7 +57,8 @@ func Start(file string, args ...string) (*Bridge, error) {
 	}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	var ready struct {
-		URL string `json:"url"`
+		URL        string `json:"url"`
+		MetricsURL string `json:"metricsUrl"` // if they have a listener of their own
 	}
 	if err == nil {
 		err = json.Unmarshal(line, &ready)
@@ -65,6 +69,7 @@ func Start(file string, args ...string) (*Bridge, error) {
 		return nil, fmt.Errorf("the bridge did not start: %w\n%s", err, b.Log())
 	}
 	b.URL = ready.URL
+	b.metrics = cmp.Or(ready.MetricsURL, ready.URL+"/metrics")
 	go func() {
 		io.Copy(io.Discard, stdout)
 		b.cmd.Wait()
@@ -139,9 +144,23 @@ func (b *Bridge) Files() int {
 	return len(entries)
 }
 
+// Collect has the bridge collect its garbage. It needs --metrics-listen and --pprof.
+func (b *Bridge) Collect() error {
+	response, err := b.Client.Get(strings.TrimSuffix(b.metrics, "/metrics") + "/debug/pprof/heap?gc=1")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the bridge serves no profiles: %s", response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
+}
+
 // Metrics returns the bridge's metrics that have no labels.
 func (b *Bridge) Metrics() (map[string]float64, error) {
-	response, err := b.Client.Get(b.URL + "/metrics")
+	response, err := b.Client.Get(b.metrics)
 	if err != nil {
 		return nil, err
 	}

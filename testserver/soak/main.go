@@ -63,7 +63,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	bridge, err := program.Start(*file, append([]string{
-		"--listen", "127.0.0.1:0", "--allow-private-networks", "--chain-rpc", provider.Ready().ChainRPC,
+		"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--pprof", "--allow-private-networks", "--chain-rpc", provider.Ready().ChainRPC,
 	}, certificate...)...)
 	if err != nil {
 		return err

@@ -14,8 +14,9 @@ type sample struct {
 	Seconds    float64 `json:"seconds"`
 	Streams    int     `json:"streams"`
 	Goroutines float64 `json:"goroutines"`
-	// Heap is the size at which the collector runs next, three times what was live when it
-	// ran last. The heap itself is a saw.
+	// Heap is the size at which the collector runs next, three times what was live when the
+	// sample was taken: the bridge collects its garbage before. Otherwise it would tell
+	// whether the collector last ran in a burst of streams.
 	Heap  float64 `json:"nextGCBytes"`
 	RSS   float64 `json:"rssBytes"`
 	Files float64 `json:"files"`
@@ -25,6 +26,9 @@ type sample struct {
 }
 
 func (s *soak) measure(at time.Duration) (sample, error) {
+	if err := s.bridge.Collect(); err != nil {
+		return sample{}, err
+	}
 	metrics, err := s.bridge.Metrics()
 	if err != nil {
 		return sample{}, err
