@@ -256,7 +256,7 @@ func (c *Client) learnChainID() (mixed []string) {
 	case len(ids) == 0:
 	case count[ids[0]] >= c.quorum && 2*count[ids[0]] > len(c.nodes):
 		c.learned = ids[0]
-		c.log.Info("most chain nodes are of this chain, and others are not asked", "id", quoted(c.learned))
+		c.log.Info("most chain nodes are of this chain, and others are not asked", "id", printable(c.learned))
 	case len(ids) > 1 && known == len(c.nodes):
 		return ids
 	}

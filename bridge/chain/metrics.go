@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"akash-provider-web/bridge/internal/collectors"
 )
 
 // metrics are a client's metrics. The label node is the scheme and host of a configured
@@ -95,18 +97,14 @@ func (m *metrics) queried(n *node, outcome string, took time.Duration) {
 
 // Describe implements [prometheus.Collector].
 func (c *Client) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, collector := range c.metrics.all() {
-		collector.Describe(descriptions)
-	}
+	c.metrics.all().Describe(descriptions)
 }
 
 // Collect implements [prometheus.Collector].
 func (c *Client) Collect(values chan<- prometheus.Metric) {
-	for _, collector := range c.metrics.all() {
-		collector.Collect(values)
-	}
+	c.metrics.all().Collect(values)
 }
 
-func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.queries, m.duration, m.disagreements, m.undecided, m.records, m.healthy, m.refused, m.header, m.forked}
+func (m *metrics) all() collectors.Group {
+	return collectors.Group{m.queries, m.duration, m.disagreements, m.undecided, m.records, m.healthy, m.refused, m.header, m.forked}
 }

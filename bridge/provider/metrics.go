@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"akash-provider-web/bridge/internal/collectors"
 	"akash-provider-web/bridge/rpcerror"
 )
 
@@ -67,20 +68,16 @@ func (m *metrics) decided(cached bool) {
 	m.decisions.WithLabelValues(source).Inc()
 }
 
-func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.handshakes, m.duration, m.connections, m.decisions}
+func (m *metrics) all() collectors.Group {
+	return collectors.Group{m.handshakes, m.duration, m.connections, m.decisions}
 }
 
 // Describe implements [prometheus.Collector].
 func (p *Pool) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, collector := range p.metrics.all() {
-		collector.Describe(descriptions)
-	}
+	p.metrics.all().Describe(descriptions)
 }
 
 // Collect implements [prometheus.Collector].
 func (p *Pool) Collect(values chan<- prometheus.Metric) {
-	for _, collector := range p.metrics.all() {
-		collector.Collect(values)
-	}
+	p.metrics.all().Collect(values)
 }
