@@ -2,14 +2,13 @@
 // have, and gets every line once it reads. In Chromium test/e2e/backpressure.test.ts also
 // measures memory.
 
-import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Batches, LogEntry, Transport } from "../../src/index.js";
-import { isChromium, Stage, serviceLogs } from "../e2e/harness.js";
+import { isChromium, makeCertificate, Stage, serviceLogs } from "../e2e/harness.js";
 import { getProviderStatus } from "../e2e/page.js";
 
 const megabyte = 1024 * 1024;
@@ -36,14 +35,7 @@ let stage: Stage;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "akash-unread-"));
-  execFileSync(
-    "openssl",
-    [
-      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
-      ..."-keyout key.pem -out cert.pem -subj /CN=localhost".split(" "),
-    ],
-    { cwd: folder, stdio: "ignore" },
-  );
+  makeCertificate(folder);
   stage = await Stage.open({
     fake: ["--log-lines", `${Math.round(size / line)}`, "--log-bytes", `${line}`],
   });

@@ -1,14 +1,13 @@
 // A page stops reading a log that is larger than all buffers on its path. LOG_MB=1024
 // makes it a gigabyte.
 
-import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Batches, LogEntry, Transport } from "../../src/index.js";
-import { metricsOf, Stage, serviceLogs, until } from "./harness.js";
+import { makeCertificate, metricsOf, Stage, serviceLogs, until } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 const megabyte = 1024 * 1024;
@@ -141,14 +140,7 @@ let want: Record<string, Sum>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "akash-backpressure-"));
-  execFileSync(
-    "openssl",
-    [
-      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
-      ..."-keyout key.pem -out cert.pem -subj /CN=localhost".split(" "),
-    ],
-    { cwd: folder, stdio: "ignore" },
-  );
+  makeCertificate(folder);
   stage = await Stage.open({
     fake: ["--log-lines", `${Math.round(size / line)}`, "--log-bytes", `${line}`],
   });

@@ -1,6 +1,7 @@
 // The whole product as users run it: the built testserver and bridge, and a browser with
 // the built package.
 
+import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import http, { createServer, type Server } from "node:http";
 import https from "node:https";
@@ -206,6 +207,13 @@ export async function metricsOf(
     if (value === undefined) throw new Error(`no metric ${name} in:\n${text}`);
     return Number(value);
   };
+}
+
+/** Creates a certificate for localhost in a folder: cert.pem and key.pem. */
+export function makeCertificate(folder: string): void {
+  const args =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -keyout key.pem -out cert.pem";
+  execFileSync("openssl", args.split(" "), { cwd: folder, stdio: "ignore" });
 }
 
 /** Waits until check returns something other than undefined or false. */

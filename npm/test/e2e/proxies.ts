@@ -1,14 +1,14 @@
 // Proxies in front of a bridge: Debian's nginx and HAProxy, with the test's
 // configurations.
 
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../../testserver/chaos/ports.mjs";
-import { until } from "./harness.js";
+import { makeCertificate, until } from "./harness.js";
 
 /** A running proxy. */
 export interface RunningProxy extends AsyncDisposable {
@@ -96,7 +96,12 @@ async function startProxy(
   made: (port: number, folder: string) => { config: string; args: string[] },
 ): Promise<RunningProxy> {
   const folder = await mkdtemp(join(tmpdir(), `${command}-`));
-  if (tls) await makeCertificate(folder);
+  if (tls) {
+    makeCertificate(folder);
+    // Both proxies require the certificate and its key in one file.
+    const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    await writeFile(cert, (await readFile(cert, "utf8")) + (await readFile(key, "utf8")));
+  }
   const port = await freePorts();
   const { config, args } = made(port, folder);
   await writeFile(join(folder, "proxy.conf"), config);
@@ -128,15 +133,6 @@ async function startProxy(
     throw new Error(`${(error as Error).message}\n${errors}`);
   }
   return { url: `${tls ? "https" : "http"}://127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
-}
-
-/** Creates a certificate and its key in one file, as both proxies require. */
-async function makeCertificate(folder: string): Promise<void> {
-  const args =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  execFileSync("openssl", [...args.split(" "), "-keyout", key, "-out", cert], { stdio: "ignore" });
-  await writeFile(cert, (await readFile(cert, "utf8")) + (await readFile(key, "utf8")));
 }
 
 /** Reports whether a port accepts connections. */
