@@ -76,6 +76,7 @@ NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
 BROWSERS_MODULES := npm/test/browsers/node_modules/.package-lock.json
 CLIENTS_MODULES := npm/test/clients/node_modules/.package-lock.json
 DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
+WEB_MODULES := web/node_modules/.package-lock.json
 BENCH_MODULES := testserver/bench/node_modules/.package-lock.json
 NPM := npm/dist/akash-provider-web.js
 WEB := web/dist/index.html
@@ -83,8 +84,8 @@ BRIDGE := bin/akash-provider-bridge
 TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
-# JavaScript and CSS outside the npm package, for Biome.
-WEB_SOURCES := $(wildcard web/src/*.js web/src/*.css web/test/*.mjs web/*.mjs web/*.mts \
+# JavaScript, TypeScript and CSS outside the npm package, for Biome.
+WEB_SOURCES := $(shell find web/src web/test -type f -not -name "*.svg" 2>/dev/null) $(wildcard web/*.mjs web/*.mts web/*.ts \
   testserver/*.mjs testserver/*.mts testserver/bench/*.mjs testserver/bench/driver/*.mjs testserver/bench/page/*.ts \
   testserver/chaos/*.mjs testserver/chaos/page/*.js testserver/conformance/*.mjs testserver/conformance/client/*.ts)
 
@@ -120,13 +121,13 @@ dev: build ## Start what make run does, built and reloaded when a source changes
 # changed, since Go caches the results of unchanged packages. `make test` runs
 # everything.
 .PHONY: check
-check: $(NPM) lint-quick ## Check formatting, types and style, and run the quick tests
+check: $(NPM) $(WEB_MODULES) lint-quick ## Check formatting, types and style, and run the quick tests
 	go test -short $$(go list ./... | grep -v -e /bridge$$ -e /bridge/rest$$ -e /conformance -e /testserver)
 	cd npm && npx vitest run --project page --reporter=dot
-	node --test --test-reporter=dot web/test/*.test.mjs
+	cd web && npx vitest run --reporter=dot
 
 .PHONY: lint-quick
-lint-quick: $(NODE_MODULES) $(STATICCHECK)
+lint-quick: $(NPM) $(NODE_MODULES) $(WEB_MODULES) $(STATICCHECK)
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); [ -z "$$unformatted" ] || \
 		{ echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; } >&2
 	go vet ./...
@@ -134,6 +135,7 @@ lint-quick: $(NODE_MODULES) $(STATICCHECK)
 	cd npm && npx biome ci --error-on-warnings .
 	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
 	cd npm && npx tsc --noEmit
+	cd web && npx tsc
 
 .PHONY: test
 test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos test-attack size ## Run all checks and tests
@@ -153,11 +155,13 @@ lint-go: $(STATICCHECK)
 	GOOS=js GOARCH=wasm $(STATICCHECK) -checks=inherit,-U1000 ./wasm/...
 	cd testserver/bench && GOFLAGS=-mod=mod go vet ./... && GOFLAGS=-mod=mod $(STATICCHECK) ./...
 
+# The dashboard is checked against the types of the built package.
 .PHONY: lint-npm
-lint-npm: $(NODE_MODULES)
+lint-npm: $(NPM) $(NODE_MODULES) $(WEB_MODULES)
 	cd npm && npx biome ci --error-on-warnings .
 	npm/node_modules/.bin/biome ci --error-on-warnings --config-path=npm/biome.json $(WEB_SOURCES)
 	cd npm && npx tsc --noEmit
+	cd web && npx tsc
 
 # The package as packed by npm: its package.json, and its types with every supported
 # version of TypeScript.
@@ -183,8 +187,8 @@ test-npm: $(NPM) ## Run the npm package's tests outside a browser
 	cd npm && npm test
 
 .PHONY: test-web
-test-web: ## Run the dashboard's tests outside a browser
-	node --test --test-reporter=dot web/test/*.test.mjs
+test-web: $(NPM) $(WEB_MODULES) ## Run the dashboard's tests outside a browser
+	cd web && npx vitest run
 
 # Headless Chromium without a window's components takes half the time. The tests of
 # packages, conformance and chaos use the full one, so that both are tested.
@@ -340,7 +344,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{browsers,clients,nodes,package,react-18,readme}/node_modules
-	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules}
+	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules} web/{bundle,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # The symbols for stack traces of the module are kept beside it. Pages do not load them.
@@ -381,6 +385,10 @@ $(DOCS_MODULES): npm/typedoc/package.json npm/typedoc/package-lock.json
 	cd npm/typedoc && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+$(WEB_MODULES): web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 $(BENCH_MODULES): testserver/bench/package.json testserver/bench/package-lock.json
 	cd testserver/bench && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -389,7 +397,8 @@ $(NPM): $(WASM) $(NODE_MODULES) npm/build.mjs $(shell find npm/src -type f 2>/de
 	cd npm && node build.mjs
 	@touch $@
 
-$(WEB): $(NPM) $(WASM) $(call go_files,web/build) $(shell find web/src -type f)
+$(WEB): $(NPM) $(WASM) $(WEB_MODULES) web/bundle.mjs $(call go_files,web/build) $(shell find web/src -type f)
+	node web/bundle.mjs
 	go run ./web/build
 	@touch $@
 

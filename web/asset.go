@@ -19,6 +19,10 @@ const (
 	// versionLength is the number of hex digits of a file's SHA-256 in references to
 	// it. 64 bits are enough to tell releases apart.
 	versionLength = 16
+
+	// chunks is the directory of the files that have a hash in their name, from
+	// web/bundle.mjs.
+	chunks = "chunks/"
 )
 
 // encodings are the encodings in which a file may be stored, besides the file itself,
@@ -45,6 +49,7 @@ var contentTypes = map[string]string{
 type asset struct {
 	contentType string
 	version     string // hash of the content, as used in references
+	fixed       bool   // whether the name already contains a hash
 	variants    []variant
 }
 
@@ -63,7 +68,11 @@ func newAsset(files fs.FS, name string) (*asset, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &asset{contentType: contentTypes[path.Ext(name)], version: version}
+	a := &asset{
+		contentType: contentTypes[path.Ext(name)],
+		version:     version,
+		fixed:       strings.HasPrefix(name, chunks),
+	}
 	if a.contentType == "" {
 		a.contentType = "application/octet-stream"
 	}

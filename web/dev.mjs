@@ -36,7 +36,9 @@ let proxy;
 
 /** Returns whether a change of the file can change a program. */
 function matters(name) {
-  return /\.(go|ts|tsx|js|css|html|svg|proto)$/.test(name) && !/(_test\.go|\.test\.ts)$/.test(name);
+  return (
+    /\.(go|ts|tsx|js|mjs|css|html|svg|proto)$/.test(name) && !/(_test\.go|\.test\.ts)$/.test(name)
+  );
 }
 
 /** Runs make build and shows its output. Returns whether it succeeded. */

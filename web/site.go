@@ -80,7 +80,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 	header.Set("Cache-Control", cacheRevalidate)
-	if r.URL.Query().Get("v") == a.version {
+	if a.fixed || r.URL.Query().Get("v") == a.version {
 		header.Set("Cache-Control", cacheForever)
 	}
 

@@ -22,6 +22,7 @@ func newTestSite(t *testing.T) *site {
 		"akash-provider-web.min.js":      {Data: []byte("script")},
 		"akash-provider-web.min.js.map":  {Data: []byte("{}")},
 		"something.with.unknown-ending1": {Data: []byte("?")},
+		"chunks/view-ABCD2345.js":        {Data: []byte("chunk")},
 	})
 	require.NoError(t, err)
 	return s
@@ -153,6 +154,14 @@ func TestAFileRequestedByItsHashIsImmutable(t *testing.T) {
 	wrong := get(t, s, "/akash-provider-web.min.js?v=0123456789abcdef")
 	assert.Equal(t, http.StatusOK, wrong.Code)
 	assert.Equal(t, "no-cache", wrong.Header().Get("Cache-Control"))
+}
+
+func TestAFileWithAHashInItsNameIsImmutable(t *testing.T) {
+	s := newTestSite(t)
+	w := get(t, s, "/chunks/view-ABCD2345.js")
+	assert.Equal(t, "public, max-age=31536000, immutable", w.Header().Get("Cache-Control"))
+	// A page of another release must not mix its chunks with these.
+	assert.Equal(t, http.StatusNotFound, get(t, s, "/chunks/view-OTHER222.js").Code)
 }
 
 func TestSecurityHeaders(t *testing.T) {

@@ -1,11 +1,15 @@
 // Package web serves the dashboard, and the client's files for script tags. web/build
 // builds the files into dist, from where they are embedded.
 //
-// Each file has a fixed name. References between files contain the hash of the
-// content, as in app.js?v=1f2e3d4c5b6a7980. A request with the current hash is
-// answered as immutable, so that browsers do not repeat it. A request without a hash,
-// or with another one, is revalidated with the ETag. A page from an older release of
-// the bridge therefore still finds its files on a newer one.
+// Files have fixed names. References between them contain the hash of the content, as in
+// app.js?v=1f2e3d4c5b6a7980. A request with the current hash is answered as immutable, so
+// that browsers do not repeat it. A request without a hash, or with another one, is
+// revalidated with the ETag. A page from an older release of the bridge therefore still
+// finds its files on a newer one.
+//
+// The parts of the dashboard that are loaded later, in chunks/, have the hash in their
+// name instead. They share modules with what is loaded already, so that those of another
+// release must not be found: the page then says that it has to be reloaded.
 package web
 
 import (

@@ -6,13 +6,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
 // options are the directories that files are read from and written to.
-type options struct{ src, client, out, cache string }
+type options struct{ src, bundle, client, out, cache string }
 
 // clientFiles are the npm package's files for script tags, and the names under which
 // they are served.
@@ -64,7 +65,8 @@ func hashes(assets map[string][]byte) ([]byte, error) {
 	return json.MarshalIndent(sums, "", "  ")
 }
 
-// read returns the sources by the names under which they are served.
+// read returns the sources by the names under which they are served: the page and its
+// images, and what the bundler has made of the rest.
 func read(o options) (map[string][]byte, error) {
 	sources := map[string][]byte{}
 	entries, err := os.ReadDir(o.src)
@@ -78,6 +80,20 @@ func read(o options) (map[string][]byte, error) {
 		if sources[e.Name()], err = os.ReadFile(filepath.Join(o.src, e.Name())); err != nil {
 			return nil, err
 		}
+	}
+	bundle := os.DirFS(o.bundle)
+	err = fs.WalkDir(bundle, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if _, taken := sources[name]; taken {
+			return fmt.Errorf("%s is in both %s and %s", name, o.src, o.bundle)
+		}
+		sources[name], err = fs.ReadFile(bundle, name)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the dashboard is not bundled: %w", err)
 	}
 	for from, to := range clientFiles {
 		body, err := os.ReadFile(filepath.Join(o.client, from))
@@ -94,28 +110,40 @@ func write(dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err := removeOthers(dir, files); err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if _, ok := files[e.Name()]; ok || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
 	for name, body := range files {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(dir, filepath.FromSlash(name))
 		// The go command rebuilds packages that embed a file whose modification time
 		// has changed.
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, body) {
 			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
 		}
 		if err := os.WriteFile(path, body, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removeOthers removes what is not among files from dir. Empty directories remain, which
+// are not embedded.
+func removeOthers(dir string, files map[string][]byte) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if _, ok := files[filepath.ToSlash(name)]; ok || strings.HasPrefix(e.Name(), ".") {
+			return nil
+		}
+		return os.Remove(path)
+	})
 }

@@ -23,11 +23,13 @@ func newTree(t *testing.T, files map[string]string) options {
 	root := t.TempDir()
 	o := options{
 		src:    filepath.Join(root, "src"),
+		bundle: filepath.Join(root, "bundle"),
 		client: filepath.Join(root, "client"),
 		out:    filepath.Join(root, "out"),
 		cache:  filepath.Join(root, "cache"),
 	}
 	require.NoError(t, os.Mkdir(o.src, 0o755))
+	require.NoError(t, os.Mkdir(o.bundle, 0o755))
 	all := map[string]string{
 		"client/akash-provider-web.js":   "var AkashProvider = (() => { return { answer: 42 } })();\n",
 		"client/akash-provider-web.wasm": "\x00asm" + strings.Repeat("module ", 1000),
@@ -55,9 +57,9 @@ func TestReferencesContainTheHash(t *testing.T) {
 		"src/index.html": `<!doctype html><html lang="en"><head><title>T</title>
 			<link rel="stylesheet" href="/app.css"><script src="/akash-provider-web.min.js"></script>
 			<script type="module" src="/app.js"></script></head><body><a href="/elsewhere">x</a></body></html>`,
-		"src/app.css": "body {\n  color: red;\n}\n",
-		"src/app.js":  "import { bar } from './bar.js';\nbar();\n",
-		"src/bar.js":  "export function bar() { console.log('bar') }\n",
+		"bundle/app.css": "body {\n  color: red;\n}\n",
+		"bundle/app.js":  "import { bar } from './bar.js';\nbar();\n",
+		"bundle/bar.js":  "export function bar() { console.log('bar') }\n",
 	})
 	require.NoError(t, build(o))
 
@@ -73,24 +75,51 @@ func TestReferencesContainTheHash(t *testing.T) {
 func TestAChangedFileChangesReferencesToIt(t *testing.T) {
 	files := map[string]string{
 		"src/index.html": `<script type="module" src="/app.js"></script>`,
-		"src/app.js":     "import './bar.js'\n",
-		"src/bar.js":     "console.log(1)\n",
+		"bundle/app.js":  "import './bar.js'\n",
+		"bundle/bar.js":  "console.log(1)\n",
 	}
 	o := newTree(t, files)
 	require.NoError(t, build(o))
 	before := o.output(t, "index.html")
 
-	require.NoError(t, os.WriteFile(filepath.Join(o.src, "bar.js"), []byte("console.log(2)\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(o.bundle, "bar.js"), []byte("console.log(2)\n"), 0o644))
 	require.NoError(t, build(o))
 	assert.NotEqual(t, before, o.output(t, "index.html"))
 }
 
 func TestCyclicReferencesAreAnError(t *testing.T) {
 	o := newTree(t, map[string]string{
-		"src/a.js": "import './b.js'\n",
-		"src/b.js": "import './a.js'\n",
+		"bundle/a.js": "import './b.js'\n",
+		"bundle/b.js": "import './a.js'\n",
 	})
 	assert.ErrorContains(t, build(o), "cycle")
+}
+
+// The bundler has hashed the names of chunks, with all that they import.
+func TestChunksKeepTheirNamesAndMayReferToEachOther(t *testing.T) {
+	files := map[string]string{
+		"bundle/app.js":               "import { a } from './chunks/a-ABCD2345.js';\na();\n",
+		"bundle/chunks/a-ABCD2345.js": "export function a() { return import('./b-EFGH6789.js') }\n",
+		"bundle/chunks/b-EFGH6789.js": "import { a } from './a-ABCD2345.js';\nexport const b = a;\n",
+		"out/chunks/old-XXXXXXXX.js":  "gone",
+	}
+	o := newTree(t, files)
+	require.NoError(t, build(o))
+	assert.Contains(t, o.output(t, "app.js"), `"./chunks/a-ABCD2345.js"`)
+	assert.Equal(t, `export function a(){return import("./b-EFGH6789.js")}`, o.output(t, "chunks/a-ABCD2345.js"))
+	assert.Contains(t, o.output(t, "chunks/b-EFGH6789.js"), `"./a-ABCD2345.js"`)
+	assert.NoFileExists(t, filepath.Join(o.out, "chunks", "old-XXXXXXXX.js"))
+}
+
+func TestAFileInTwoPlacesIsAnError(t *testing.T) {
+	o := newTree(t, map[string]string{"src/app.js": "1", "bundle/app.js": "2"})
+	assert.ErrorContains(t, build(o), "app.js is in both")
+}
+
+func TestAMissingBundleIsReported(t *testing.T) {
+	o := newTree(t, nil)
+	require.NoError(t, os.Remove(o.bundle))
+	assert.ErrorContains(t, build(o), "not bundled")
 }
 
 func TestTheClientIsMinified(t *testing.T) {
@@ -172,7 +201,7 @@ func TestAMissingClientIsReported(t *testing.T) {
 }
 
 func TestSyntaxErrorsNameTheFile(t *testing.T) {
-	o := newTree(t, map[string]string{"src/app.js": "function ( {"})
+	o := newTree(t, map[string]string{"bundle/app.js": "function ( {"})
 	assert.ErrorContains(t, build(o), "app.js")
 }
 

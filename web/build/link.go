@@ -10,7 +10,9 @@ import (
 )
 
 // reference matches a quoted reference to a file in the same directory: "/app.css" in
-// a page, "./status.js" in a module.
+// a page, "./status.js" in a module. References to files in directories are left alone:
+// the bundler has put a hash into the names of those, which may refer to each other in
+// cycles.
 var reference = regexp.MustCompile(`(["'])(\.?/)([\w.-]+)(["'])`)
 
 // versionLength must be that of package web.
@@ -82,7 +84,7 @@ func (l *linker) asset(name string) ([]byte, error) {
 func hasReferences(name string) bool {
 	switch path.Ext(name) {
 	case ".html", ".css", ".js":
-		return !strings.HasPrefix(name, "akash-provider-web.")
+		return !strings.HasPrefix(name, "akash-provider-web.") && !strings.Contains(name, "/")
 	}
 	return false
 }

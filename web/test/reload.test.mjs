@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import test from "node:test";
+import { onTestFinished, test } from "vitest";
 import { serve } from "../reload.mjs";
 
 /** Starts a server in a bridge's place, and the proxy before it. */
-async function open(t, handler) {
+async function open(handler) {
   const bridge = createServer(handler);
   bridge.listen(0, "127.0.0.1");
   await once(bridge, "listening");
   const target = { url: new URL(`http://127.0.0.1:${bridge.address().port}`) };
   const proxy = await serve("127.0.0.1:0", () => target.url);
-  t.after(async () => {
+  onTestFinished(async () => {
     await proxy.close();
     bridge.closeAllConnections();
     bridge.close();
@@ -20,8 +20,8 @@ async function open(t, handler) {
   return { bridge, target, proxy };
 }
 
-test("a page loads itself again when it is told to", async (t) => {
-  const { proxy } = await open(t, (_, response) => {
+test("a page loads itself again when it is told to", async () => {
+  const { proxy } = await open((_, response) => {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8", etag: '"1"' });
     response.end("<h1>Dashboard</h1>");
   });
@@ -43,8 +43,8 @@ test("a page loads itself again when it is told to", async (t) => {
   await reader.cancel();
 });
 
-test("everything else goes through as it is", async (t) => {
-  const { bridge, proxy } = await open(t, async (request, response) => {
+test("everything else goes through as it is", async () => {
+  const { bridge, proxy } = await open(async (request, response) => {
     const body = [];
     for await (const piece of request) body.push(piece);
     response.writeHead(200, {
@@ -80,8 +80,8 @@ test("everything else goes through as it is", async (t) => {
   socket.destroy();
 });
 
-test("while there is no bridge, it says so, and is there again after that", async (t) => {
-  const { target, proxy } = await open(t, (_, response) => response.end("back"));
+test("while there is no bridge, it says so, and is there again after that", async () => {
+  const { target, proxy } = await open((_, response) => response.end("back"));
   const { url } = target;
   target.url = undefined;
   assert.equal((await fetch(proxy.url)).status, 503);

@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Client, ClientOptions, createClient as CreateClient } from "../../src/index.js";
-import { root, Stage } from "./harness.js";
+import { loadScript, root, Stage } from "./harness.js";
 import type { Failure } from "./page.js";
 
 declare const createClient: typeof CreateClient;
@@ -190,7 +190,7 @@ describe("a bridge", () => {
     await using bridge = await stage.fake.startBridge();
     page = await stage.browser.newPage();
     await page.goto(bridge.url);
-    await page.waitForFunction("globalThis.AkashProvider");
+    await loadScript(page);
     const client = await page.evaluateHandle<Client>("AkashProvider.createClient({ retries: 0 })");
     await bridge.kill();
     const error = await client.evaluate(async (client, provider) => {

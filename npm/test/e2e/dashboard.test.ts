@@ -80,18 +80,15 @@ test("remembers the provider, and suggests it the next time", async () => {
   await page.locator(".card").first().waitFor();
   await page.goto("about:blank");
   await page.goto(stage.url);
-  const offered = await page
-    .locator("#recent option")
-    .evaluateAll((options) => options.map((o) => (o as HTMLOptionElement).value));
-  expect(offered).toContain(stage.fake.ready.provider);
+  const offered = page.locator(`#recent option[value="${stage.fake.ready.provider}"]`);
+  await offered.waitFor({ state: "attached" });
 });
 
 test("reads a token from its address, and does not store it", async () => {
   await open(link());
-  await page.locator(".card").first().waitFor();
-  expect(await page.getByLabel("Token").inputValue()).toBe(stage.fake.ready.jwt);
+  await page.getByText("Signed in").waitFor();
   expect(page.url()).not.toContain(stage.fake.ready.jwt);
-  expect(page.url()).toContain(stage.fake.ready.provider);
+  expect(page.url()).toContain(`/${stage.fake.ready.provider}/logs`);
   const kept = await page.evaluate(() =>
     JSON.stringify([localStorage, sessionStorage, document.cookie]),
   );
@@ -158,7 +155,7 @@ test("can be used without a mouse", async () => {
   await page.keyboard.press("Enter");
   await page.locator(".card").first().waitFor();
   const unnamed = await page
-    .locator("input, button")
+    .locator("input, button, a")
     .evaluateAll((controls) =>
       controls
         .filter(

@@ -24,12 +24,13 @@ test("the demo prints the address of its dashboard, which shows the fake provide
 
     const page = await browser.newPage();
     await page.goto(dashboard);
+    await page.getByRole("button", { name: "Start" }).click();
+    await page.locator("#viewer .row").first().waitFor();
+    await page.getByRole("link", { name: "akash1" }).click();
     await page.locator(".card").first().waitFor();
     expect(await page.locator("#status").innerText()).toContain(
       new URLSearchParams(hash.slice(1)).get("provider"),
     );
-    await page.getByRole("button", { name: "Start" }).click();
-    await page.locator("#viewer .row").first().waitFor();
 
     demo.kill("SIGINT");
     expect(await ended).toEqual([0, null]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Fault } from "../../src/testing/index.js";
-import { Stage } from "./harness.js";
+import { loadScript, Stage } from "./harness.js";
 import "./page.js";
 
 /** The number of providers, and the time limit for each, in milliseconds. */
@@ -53,6 +53,7 @@ describe.each([
     await using fresh = await stage.withNewBridge(...flags());
     const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(fresh.url);
+    await loadScript(page);
     await page.evaluate(
       "AkashProvider.createClient({ bridgeUrl: location.origin }).then((c) => { client = c })",
     );

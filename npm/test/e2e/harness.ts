@@ -135,6 +135,7 @@ export class Stage {
       Object.entries(fields).map(([name, value]) => [name, String(value)]),
     );
     await page.goto(`${this.url}/#${fragment}`);
+    await loadScript(page);
     await page.evaluate(
       "AkashProvider.createClient({ bridgeUrl: location.origin }).then((c) => { client = c })",
     );
@@ -182,6 +183,20 @@ export function launch(...further: string[]): Promise<Browser> {
   if (isChromium) return chromium.launch(launchOptions(...further));
   if (further.length > 0) throw new Error(`${browserName} does not have ${further.join(" ")}`);
   return launchOther(browserName);
+}
+
+/** Loads the package's script from the page's own bridge, which gives AkashProvider. */
+export async function loadScript(page: Page): Promise<void> {
+  await page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.onload = resolve;
+        script.onerror = reject;
+        script.src = "/akash-provider-web.min.js";
+        document.head.append(script);
+      }),
+  );
 }
 
 /**

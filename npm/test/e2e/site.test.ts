@@ -50,7 +50,12 @@ test("the module is served compressed, as WebAssembly, and is the built one", as
 test("every file that the page refers to is served, and cached for ever", async () => {
   const page = await (await fetch(`${akash.bridgeUrl}/`)).text();
   const named = [...page.matchAll(/(?:href|src)="(\/[^"]+\?v=([0-9a-f]+))"/g)];
-  expect(named.length).toBeGreaterThan(5);
+  expect(named.map(([, path]) => path?.replace(/\?.*/, "")).sort()).toEqual([
+    "/akash-provider-web.wasm",
+    "/app-style.css",
+    "/app.js",
+    "/icon.svg",
+  ]);
   for (const [, path, version] of named) {
     const response = await fetch(akash.bridgeUrl + path);
     expect(response.status, path).toBe(200);
@@ -59,6 +64,18 @@ test("every file that the page refers to is served, and cached for ever", async 
       .update(Buffer.from(await response.arrayBuffer()))
       .digest("hex");
     expect(sum.startsWith(version ?? "-"), path).toBe(true);
+  }
+});
+
+test("every part of the dashboard that is loaded later is served, and cached for ever", async () => {
+  const app = await (await fetch(`${akash.bridgeUrl}/app.js`)).text();
+  const parts = [...app.matchAll(/"\.\/(chunks\/[\w.-]+)"/g)];
+  expect(parts.length).toBeGreaterThan(5);
+  for (const [, path] of parts) {
+    const response = await fetch(`${akash.bridgeUrl}/${path}`);
+    expect(response.status, path).toBe(200);
+    expect(response.headers.get("content-type"), path).toContain("text/javascript");
+    expect(response.headers.get("cache-control"), path).toContain("immutable");
   }
 });
 

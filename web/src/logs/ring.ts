@@ -1,10 +1,12 @@
 // The latest lines of a log, in bounded memory.
 
+import type { LogEntry } from "akash-provider-web";
+
 export class Ring {
-  #slots;
+  #slots: (LogEntry | undefined)[];
   #start = 0;
   #chars = 0;
-  #maxChars;
+  #maxChars: number;
 
   /** The number of lines stored. */
   length = 0;
@@ -12,18 +14,18 @@ export class Ring {
   dropped = 0;
 
   /** Stores at most maxLines lines with a total of maxChars characters. */
-  constructor(maxLines, maxChars) {
+  constructor(maxLines: number, maxChars: number) {
     this.#slots = new Array(maxLines);
     this.#maxChars = maxChars;
   }
 
-  push(entry) {
+  push(entry: LogEntry): void {
     const size = entry.message.length;
     while (
       this.length > 0 &&
       (this.length === this.#slots.length || this.#chars + size > this.#maxChars)
     ) {
-      this.#chars -= this.#slots[this.#start].message.length;
+      this.#chars -= this.#slots[this.#start]?.message.length ?? 0;
       this.#slots[this.#start] = undefined;
       this.#start = (this.#start + 1) % this.#slots.length;
       this.length--;
@@ -35,11 +37,11 @@ export class Ring {
   }
 
   /** Returns the line at index; 0 is the oldest one stored. */
-  at(index) {
+  at(index: number): LogEntry | undefined {
     return this.#slots[(this.#start + index) % this.#slots.length];
   }
 
-  clear() {
+  clear(): void {
     this.#slots.fill(undefined);
     this.#start = 0;
     this.#chars = 0;

@@ -4,7 +4,7 @@ const key = "akash-provider-web.recent";
 const most = 8;
 
 /** Returns the addresses, most recent first. */
-export function recent() {
+export function recent(): string[] {
   try {
     const kept = JSON.parse(localStorage.getItem(key) ?? "[]");
     return Array.isArray(kept) ? kept.filter((a) => typeof a === "string").slice(0, most) : [];
@@ -14,7 +14,7 @@ export function recent() {
 }
 
 /** Adds an address at the front. */
-export function remember(address) {
+export function remember(address: string): void {
   try {
     const rest = recent().filter((a) => a !== address);
     localStorage.setItem(key, JSON.stringify([address, ...rest].slice(0, most)));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { Ring } from "../src/ring.js";
+import { test } from "vitest";
+import { Ring } from "../src/logs/ring.js";
 
-const line = (message) => ({ service: "web", replica: 0, message });
-const held = (ring) => Array.from({ length: ring.length }, (_, i) => ring.at(i).message);
+const line = (message: string) => ({ service: "web", replica: 0, message });
+const held = (ring: Ring) => Array.from({ length: ring.length }, (_, i) => ring.at(i)?.message);
 
 test("stores the latest lines and counts dropped ones", () => {
   const ring = new Ring(3, 1000);
@@ -35,12 +35,13 @@ test("is empty after clear", () => {
 
 test("behaves like a list that drops its oldest entries", () => {
   const ring = new Ring(7, 60);
-  let list = [];
+  let list: string[] = [];
   let seed = 1;
   for (let i = 0; i < 2000; i++) {
     seed = (seed * 1103515245 + 12345) % 2 ** 31;
-    list.push("x".repeat(seed % 20) + i);
-    ring.push(line(list.at(-1)));
+    const text = "x".repeat(seed % 20) + i;
+    list.push(text);
+    ring.push(line(text));
     while (list.length > 7 || (list.length > 1 && list.join("").length > 60)) list = list.slice(1);
     assert.deepEqual(held(ring), list);
   }

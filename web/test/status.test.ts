@@ -1,27 +1,36 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { bytes, percent } from "../src/quantity.js";
-import { certificate, resources, share, sum } from "../src/status.js";
+import type { ProviderStatus } from "akash-provider-web";
+import { test } from "vitest";
+import { certificate, resources, share, sum } from "../src/providers/resources.js";
+import { bytes, percent } from "../src/ui/quantity.js";
 
-const q = (value) => ({ text: String(value), value });
-const pair = (allocatable, allocated) => ({ allocatable: q(allocatable), allocated: q(allocated) });
+const q = (value: number) => ({ text: String(value), value });
+const pair = (allocatable: number, allocated: number) => ({
+  allocatable: q(allocatable),
+  allocated: q(allocated),
+  attributes: [],
+});
+
+const empty: ProviderStatus = { errors: [], publicHostnames: [] };
 
 test("resources are summed over nodes, and storage by class", () => {
-  const status = {
+  const status: ProviderStatus = {
+    ...empty,
     cluster: {
       inventory: {
         cluster: {
           nodes: [
             {
+              name: "one",
               resources: {
-                cpu: { quantity: pair(64, 16) },
-                memory: { quantity: pair(2 ** 39, 2 ** 38) },
+                cpu: { quantity: pair(64, 16), info: [] },
+                memory: { quantity: pair(2 ** 39, 2 ** 38), info: [] },
               },
             },
-            { resources: { cpu: { quantity: pair(32, 8) } } },
-            {},
+            { name: "two", resources: { cpu: { quantity: pair(32, 8), info: [] } } },
+            { name: "three" },
           ],
-          storage: [{ info: { class: "beta3" }, quantity: pair(2 ** 42, 2 ** 40) }],
+          storage: [{ info: { class: "beta3", iops: "" }, quantity: pair(2 ** 42, 2 ** 40) }],
         },
       },
     },
@@ -57,7 +66,7 @@ test("how the certificate is known is said in words", () => {
 
 test("a status without a cluster has no resources", () => {
   assert.equal(
-    resources({}).every((r) => r.total === 0 && r.used === 0),
+    resources(empty).every((r) => r.total === 0 && r.used === 0),
     true,
   );
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { shown } from "../src/viewer.js";
+import { test } from "vitest";
+import { shown } from "../src/logs/viewer.js";
 
 test("terminal escape sequences are removed", () => {
   assert.equal(shown("\u001b[32mok\u001b[0m \u001b[1;31;40mred\u001b[K\r"), "ok red");

@@ -1,0 +1,27 @@
+// The dashboard's entry.
+
+import { AkashClientProvider } from "akash-provider-web/react";
+import { createRoot } from "react-dom/client";
+import { openClient } from "../client/client.js";
+import { followLink } from "../route/links.js";
+import { signInWithToken } from "../session/session.js";
+import { Shell } from "./Shell.js";
+
+function follow(): void {
+  const token = followLink();
+  if (token) signInWithToken(token);
+}
+
+follow();
+addEventListener("hashchange", follow);
+
+const root = document.getElementById("app");
+if (!root) throw new Error("index.html has no element app");
+createRoot(root).render(
+  <AkashClientProvider client={openClient}>
+    <Shell />
+  </AkashClientProvider>,
+);
+
+// Every view needs it soon. One that fails to start it says why.
+openClient().catch(() => {});

@@ -1,0 +1,41 @@
+// The view in which somebody signs in.
+
+import type { FormEvent } from "react";
+import { paths } from "../route/paths.js";
+import { navigate } from "../route/route.js";
+import { session as t } from "../text/en.js";
+import { signInWithToken } from "./session.js";
+
+export function SignIn() {
+  function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const token = String(new FormData(event.currentTarget).get("token") ?? "").trim();
+    if (!token) return;
+    signInWithToken(token);
+    navigate(paths.leases);
+  }
+
+  return (
+    <section aria-labelledby="sign-in-title">
+      <div className="section-head">
+        <h1 id="sign-in-title">{t.signIn}</h1>
+      </div>
+      <form className="sign-in" onSubmit={submit} autoComplete="off">
+        <label>
+          {t.token}{" "}
+          <input
+            name="token"
+            type="password"
+            required
+            spellCheck={false}
+            autoComplete="off"
+            placeholder={t.tokenHint}
+          />
+        </label>
+        <button type="submit" className="primary">
+          {t.signIn}
+        </button>
+      </form>
+    </section>
+  );
+}

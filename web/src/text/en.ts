@@ -1,0 +1,199 @@
+// Every text that a person reads, in English. A translation is another file with the same
+// names. Sections are those of the folders of src.
+
+import { amount, count } from "../ui/quantity.js";
+
+const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
+
+export const app = {
+  title: "Akash provider",
+  skip: "Skip to content",
+  navigation: "Views",
+  loading: "Loading…",
+  unknownView: "There is no such view.",
+  toHome: "Go to the providers",
+  /** A part of the page could not be loaded. */
+  stale:
+    "This part of the page could not be loaded. The bridge may be stopped, or it may have been updated since the page was opened.",
+  reload: "Reload the page",
+  broken: "This view failed. That is a fault of the page.",
+};
+
+export const notice = {
+  tryAgain: "Try again",
+  attempts: (n: number) => `${n} attempts`,
+  request: (id: string) => `request ${id}`,
+};
+
+export const session = {
+  signIn: "Sign in",
+  signOut: "Sign out",
+  signedIn: "Signed in",
+  token: "Token",
+  tokenHint: "JWT of the lease’s owner; not stored",
+};
+
+export const providers = {
+  navigation: "Providers",
+  title: "Provider",
+  address: "Provider address",
+  addressHint: "akash1… — a provider’s address",
+  show: "Show",
+  empty:
+    "Type a provider’s address above. The bridge finds its host on the chain, checks its certificate, and asks it.",
+  live: "Live",
+  refresh: "Refresh",
+  asking: "Asking…",
+  failed: "Failed",
+  asOf: (time: string) => `As of ${time}`,
+  errors: "The provider reports errors",
+  method: "Method",
+  endpoint: "Endpoint",
+  version: "Version",
+  certificate: "Certificate",
+  hostNames: "Host names",
+  activeLeases: "Active leases",
+  reservations: "Reservations",
+  pending: "Pending",
+  openOrders: "Open orders",
+  deployments: "Deployments",
+  resources: "Resources",
+  cpu: "CPU",
+  gpu: "GPU",
+  memory: "Memory",
+  ephemeral: "Ephemeral storage",
+  storage: (name: string) => `Storage ${name || "of no class"}`,
+  none: "none",
+  cores: "cores",
+  used: (name: string) => `${name} used`,
+  gpuModels: "GPU models",
+  unknownGpu: "unknown",
+  nodes: (n: number) => plural(n, "node", "nodes"),
+  nodesTable: "Nodes",
+  node: "Node",
+  unnamed: "unnamed",
+  storageClasses: "Storage classes",
+  /** How a certificate was verified. */
+  unverified: "not verified: anyone may have answered",
+  pinned: "the pinned one",
+  byChain: "as on the chain",
+  byCa: "from a public CA, for the provider’s host",
+  quorum: (equal: string, all: string) => `${equal} of ${all} chain nodes agree`,
+  proven: "proven by the chain’s validators",
+  oneNode: "one chain node says so",
+  operator: "the bridge’s operator named the host",
+};
+
+export const lease = {
+  navigation: "Leases",
+  title: "Lease",
+  open: "Open a lease",
+  openButton: "Open",
+  owner: "Owner",
+  deployment: "Deployment",
+  group: "Group",
+  order: "Order",
+  provider: "Provider",
+  token: "Token",
+};
+
+export const logs = {
+  title: "Logs",
+  service: "Service",
+  all: "all",
+  lastLines: "Last lines",
+  follow: "Follow",
+  start: "Start",
+  stop: "Stop",
+  again: "Read again",
+  lines: "Log lines",
+  end: "Jump to end",
+  find: "Find",
+  findHint: "text in a line",
+  save: "Save",
+  clear: "Clear",
+  connecting: "Connecting…",
+  reconnecting: "Reconnecting…",
+  noLines: "Connected, no lines yet",
+  stopped: "Stopped",
+  ended: "End of the log",
+  failed: "Failed",
+  progress: (state: string, lines: number) => `${state} · ${plural(lines, "line", "lines")}`,
+  rate: (lines: number, rate: number) =>
+    `${plural(lines, "line", "lines")} · ${amount(Math.round(rate))} a second`,
+  count: (lines: number) => plural(lines, "line", "lines"),
+  found: (lines: number, all: number) => `${count(lines)} of ${count(all)} lines`,
+  kept: (lines: number, all: number) => `last ${count(lines)} of ${count(all)} lines`,
+  more: (characters: number) => `… (${count(characters)} more characters)`,
+};
+
+/**
+ * What a person can do about a failed call, by the error's reason. The error's message says
+ * what happened; this says what to try.
+ */
+export const adviceByReason: Record<string, string> = {
+  shellBroken: "The command may still run. Start another shell, and look.",
+  commandNotFound: "The container’s image has no such program.",
+
+  malformedAddress: "An address starts with akash1 and has 44 characters. Copy it whole.",
+  malformedMetadata: "The page and the bridge do not fit together. Reload the page.",
+  notAllowed: "This bridge does not allow it. Its operator can.",
+  bridgeBusy: "Too many people use this bridge. Try again later, or use another one.",
+  bridgeStopping: "The bridge is being stopped. Try again in a moment.",
+  bridgeKeyRefused:
+    "This bridge serves only callers with a key. Ask its operator for one, or use another bridge.",
+  tooManyCalls:
+    "You use more than your share of this bridge. Close other pages that use it, or try again later.",
+
+  unknownProvider:
+    "Check the address, and that the bridge asks the chain of the right network (--chain-rpc).",
+  chainUnavailable: "Try again; if it stays, start the bridge with another --chain-rpc.",
+  chainDisagreement:
+    "One of the bridge’s chain nodes is wrong. Nothing was sent. Try again; if it stays, tell the bridge’s operator.",
+
+  hostNotFound: "The provider’s record on the chain may be out of date. Ask its operator.",
+  destinationRefused: "For tests, start the bridge with --allow-private-networks.",
+  providerUnreachable: "The provider may be down. Try again later.",
+  providerProtocol: "What answers there may not be a provider, or a broken one. Ask its operator.",
+  providerGone: "Try again.",
+  providerFailed: "Try again; if it stays, ask the provider’s operator.",
+  requestRefused: "Check the fields of the lease.",
+  clusterUnavailable: "The provider’s cluster does not answer. Try again later.",
+
+  expired: "The provider’s operator has to publish a new certificate. Nothing was sent.",
+  notYetValid: "Check the clock of the bridge’s machine. Nothing was sent.",
+  wrongOwner: "Somebody else answers at the provider’s address. Nothing was sent.",
+  unknownCertificate: "Somebody else may be answering for the provider. Nothing was sent.",
+  revoked: "The provider’s operator has to publish a new certificate. Nothing was sent.",
+  fingerprintMismatch: "Somebody else may be answering for the provider. Nothing was sent.",
+  notSelfSigned: "Somebody else may be answering for the provider. Nothing was sent.",
+
+  credentialMissing: "Paste a token of the lease’s owner.",
+  tokenExpired: "Paste a new token.",
+  tokenNotYetValid: "Wait a moment, or check the clock of the machine that made the token.",
+  tokenInvalid: "Check that the whole token was copied, and that the lease’s owner signed it.",
+  tokenUnsupported: "This provider wants a client certificate, which this page cannot give it.",
+  scopeMissing: "Make a token whose scope names this call and this lease.",
+  ambiguousCredentials: "Give a token or a client certificate, not both.",
+  certificateNotOnChain: "Publish the client certificate on the chain first.",
+  wrongTenant: "Use the token of the account that owns the lease.",
+
+  unknownLease: "Check the lease’s fields, and that it is open and with this provider.",
+  unknownService: "Check the service’s name, or leave it empty for all.",
+  podStarting: "The service is still starting. Its log can be read once it runs.",
+  noRunningPods: "The service is not running yet, or no longer. Try again in a moment.",
+  logNotResumable: "Open the log again.",
+  manifestRefused: "Check the manifest against the deployment on the chain.",
+  outcomeUnknown: "Look at the status before you try again.",
+  notImplemented: "This provider cannot do that.",
+};
+
+/** The same by its code, where there is nothing for the reason. */
+export const adviceByCode: Record<string, string> = {
+  DEADLINE_EXCEEDED: "It took too long. Try again.",
+  UNAUTHENTICATED: "The token is missing, out of date, or of another account. Paste a new one.",
+  PERMISSION_DENIED: "The token does not cover this lease or this call.",
+  NOT_FOUND: "There is no such lease or service on this provider.",
+  UNIMPLEMENTED: "This provider cannot do that.",
+  UNAVAILABLE: "Try again; if it stays, look whether the bridge is running.",
+};
