@@ -48,8 +48,8 @@ function NavLink(props: { path: string; isHere: boolean; children: string }) {
 }
 
 function SessionButton() {
-  const { auth } = useSession();
-  if (!auth) return <a href={href(paths.signIn)}>{session.signIn}</a>;
+  const { kind } = useSession();
+  if (kind === "none") return <a href={href(paths.signIn)}>{session.signIn}</a>;
   return (
     <span className="session">
       <span className="muted">{session.signedIn}</span>

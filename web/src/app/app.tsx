@@ -4,12 +4,13 @@ import { AkashClientProvider } from "akash-provider-web/react";
 import { createRoot } from "react-dom/client";
 import { openClient } from "../client/client.js";
 import { followLink } from "../route/links.js";
+import { readToken } from "../session/read-token.js";
 import { signInWithToken } from "../session/session.js";
 import { Shell } from "./Shell.js";
 
 function follow(): void {
-  const token = followLink();
-  if (token) signInWithToken(token);
+  const token = readToken(followLink() ?? "");
+  if (typeof token === "object") signInWithToken(token);
 }
 
 follow();

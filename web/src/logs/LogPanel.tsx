@@ -3,7 +3,7 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
 import type { LeaseRef } from "../route/paths.js";
-import { useSession } from "../session/session.js";
+import { useAuth } from "../session/session.js";
 import { logs as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
 import { Viewer } from "./viewer.js";
@@ -12,7 +12,7 @@ import { Viewer } from "./viewer.js";
 const tick = 500;
 
 export function LogPanel({ lease }: { lease: LeaseRef }) {
-  const { auth } = useSession();
+  const auth = useAuth(lease.provider);
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
   const viewer = useRef<Viewer>(null);

@@ -4,13 +4,14 @@ import type { FormEvent } from "react";
 import { paths } from "../route/paths.js";
 import { navigate } from "../route/route.js";
 import { session as t } from "../text/en.js";
+import { readToken } from "./read-token.js";
 import { signInWithToken } from "./session.js";
 
 export function SignIn() {
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const token = String(new FormData(event.currentTarget).get("token") ?? "").trim();
-    if (!token) return;
+    const token = readToken(String(new FormData(event.currentTarget).get("token") ?? ""));
+    if (typeof token === "string") return;
     signInWithToken(token);
     navigate(paths.leases);
   }
