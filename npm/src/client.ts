@@ -756,13 +756,18 @@ export async function createClientFrom(options: ClientOptions, source: Source): 
   }
   const page = globalThis.location?.href;
   // In Next.js, the URL of a file beside this one is a path.
-  const found = (url: URL) => (page ? new URL(`${url}`, page) : url);
-  const url = () => (wasmUrl ? new URL(wasmUrl, page) : found(source.url()));
-  const module = wasmModule ?? loadModule(url(), source, onProgress);
-  if (!worker) return new Client(await WasmEngine.start(await module), settings);
+  const absolute = (url: URL) => (page ? new URL(`${url}`, page) : url);
+  const url = () => (wasmUrl ? new URL(wasmUrl, page) : absolute(source.url()));
+  const given = wasmModule && Promise.resolve(wasmModule);
+  const { found } = given ? { found: given } : loadModule(url(), source, onProgress);
+  const load = () => given ?? loadModule(url(), source).module;
+  if (!worker) {
+    await found;
+    return new Client(new WasmEngine(load), settings);
+  }
   const own = source.worker();
   const script: WorkerScript = workerUrl
     ? { url: new URL(workerUrl, page), type: "module" }
-    : { ...own, url: found(own.url) };
-  return new Client(await WorkerEngine.start(script, module), settings);
+    : { ...own, url: absolute(own.url) };
+  return new Client(await WorkerEngine.start(script, load, found), settings);
 }

@@ -79,7 +79,8 @@ export interface ClientOptions {
    */
   wasmUrl?: string | URL;
   /**
-   * Called while the module loads, and once at its end. The module is about 3 MB, or half a
+   * Called while the module loads, and once at its end, for which `createClient` then
+   * waits. The module is about 3 MB, or half a
    * megabyte if the server compresses it. Default: none.
    *
    * @example ({ loaded, total }) => { bar.value = loaded / total; }

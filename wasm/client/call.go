@@ -53,6 +53,9 @@ type Call struct {
 	Tail *uint32
 	// Credentials are sent with the methods that need them.
 	Credentials Credentials
+	// Spent is how much of the first attempt's time has passed, in milliseconds: JavaScript
+	// sends some requests before this program runs.
+	Spent int
 	// Lease is the request of the methods about a lease.
 	Lease message.LeaseRequest
 
@@ -63,6 +66,13 @@ type Call struct {
 	resumes      bool   // repeated messages have to be told from new ones
 	sent         bool   // the last attempt sent a request
 	answered     bool   // a bridge answered some attempt
+}
+
+// takeSpent returns Spent for the first attempt, and 0 for the others.
+func (c *Call) takeSpent() int {
+	spent := c.Spent
+	c.Spent = 0
+	return spent
 }
 
 // A trace describes how a call was made, whether it succeeded or failed.

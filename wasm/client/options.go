@@ -89,6 +89,7 @@ func ReadCall(text string) *Call {
 	c.Credentials.KeyPEM = o.text()
 	c.BridgeKey = o.text()
 	c.Traceparent = o.text()
+	c.Spent = o.int()
 	return c
 }
 

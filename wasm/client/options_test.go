@@ -78,6 +78,7 @@ func fields(c *Call) map[string]string {
 		"keyPem":         c.Credentials.KeyPEM,
 		"bridgeKey":      c.BridgeKey,
 		"traceparent":    c.Traceparent,
+		"spent":          number(uint64(c.Spent)),
 	}
 }
 
@@ -86,7 +87,7 @@ func TestCallText(t *testing.T) {
 	names := written(t)
 	require.ElementsMatch(t, names, keys(fields(&Call{})))
 	forms := map[string]string{"reconnect": "true", "insecure": "true", "skipVersion": "true", "follow": "true", "tty": "true", "stdin": "true", "replicas": "3,0,7"}
-	for _, name := range []string{"timeout", "retries", "heartbeat", "dseq", "gseq", "oseq", "bseq", "tail", "restartTimeout", "window"} {
+	for _, name := range []string{"timeout", "retries", "heartbeat", "dseq", "gseq", "oseq", "bseq", "tail", "restartTimeout", "window", "spent"} {
 		forms[name] = "42"
 	}
 	for i, name := range names {

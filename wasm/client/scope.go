@@ -68,13 +68,14 @@ func (s *Scope) remove(gone *hook) {
 }
 
 // attempt returns a Scope that ends when s does or, if ms is not 0, after that time unless
-// untimed is called first. release must be called when the attempt is over.
-func (s *Scope) attempt(clock Clock, ms int) (attempt *Scope, untimed, release func()) {
+// untimed is called first; spent of it have passed. release must be called when the attempt
+// is over.
+func (s *Scope) attempt(clock Clock, ms, spent int) (attempt *Scope, untimed, release func()) {
 	attempt = &Scope{}
 	remove := s.OnEnd(func() { attempt.End(s.Cause()) })
 	untimed = func() {}
 	if ms > 0 {
-		untimed = clock.AfterFunc(ms, func() { attempt.End(expired(ms)) })
+		untimed = clock.AfterFunc(max(ms-spent, 1), func() { attempt.End(expired(ms)) })
 	}
 	return attempt, untimed, func() {
 		untimed()

@@ -159,7 +159,7 @@ func (s *Stream) connect() *RPCError {
 	if s.call.longLived() {
 		timeout = s.headerTimeout()
 	}
-	attempt, untimed, release := s.scope.attempt(s.client.Clock, timeout)
+	attempt, untimed, release := s.scope.attempt(s.client.Clock, timeout, s.call.takeSpent())
 	defer release()
 	response, f := s.client.open(attempt, s.call)
 	untimed()

@@ -74,7 +74,7 @@ func (t *trace) write(j *message.JSON) {
 
 // answer makes one attempt and returns the response message as JSON.
 func (c *Client) answer(parent *Scope, call *Call) ([]byte, *RPCError) {
-	scope, _, release := parent.attempt(c.Clock, call.Timeout)
+	scope, _, release := parent.attempt(c.Clock, call.Timeout, call.takeSpent())
 	defer release()
 	response, f := c.open(scope, call)
 	if f != nil {

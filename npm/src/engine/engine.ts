@@ -53,6 +53,11 @@ export interface EngineCall {
   getToken?: (refused: string) => Promise<string>;
   certPem?: string;
   keyPem?: string;
+  /**
+   * How long ago the request of the first attempt was sent, in milliseconds, if that was
+   * before the module ran.
+   */
+  spent?: number | undefined;
 }
 
 /** The unary methods. */

@@ -36,6 +36,7 @@ const fields = [
   "keyPem",
   "bridgeKey",
   "traceparent",
+  "spent",
 ] as const satisfies readonly (keyof EngineCall)[];
 
 /** The fields of a call that are missing in the list: there must be none. */

@@ -3,6 +3,7 @@ import { ProviderError } from "../errors.js";
 import type { BodyReader } from "../transport/byte-reader.js";
 import { makeRequest } from "../transport/request.js";
 import { send } from "../transport/transport.js";
+import type { EarlyCall } from "./early.js";
 import type { EngineCall, Texts } from "./engine.js";
 
 /** The functions that the module sets; wasm/main.go is the other side. */
@@ -62,11 +63,13 @@ export class Instance {
   /** Why the program ended; undefined while it runs. */
   crash: ProviderError | undefined;
   readonly functions: Functions;
+  readonly #given: Sandbox["given"];
   readonly #exports: Exports;
   readonly #onCrash = new Set<(error: ProviderError) => void>();
   #bytes = new Uint8Array(0);
 
   private constructor(global: Sandbox, exports: Exports) {
+    this.#given = global.given;
     this.#exports = exports;
     const functions = global.akashProviderWeb;
     if (functions === undefined) throw this.crash ?? crashed("it has set no functions");
@@ -102,6 +105,20 @@ export class Instance {
     if (this.crash) throw this.crash;
     // biome-ignore lint/style/noNonNullAssertion: assigned, or there was a crash
     return result!;
+  }
+
+  /**
+   * enterWith enters for what makes a call's first request, which takes over the request
+   * that was sent early. The program sends it before it returns.
+   */
+  enterWith<T>(early: EarlyCall | undefined, f: (functions: Functions) => T): T {
+    this.#given.early = early;
+    try {
+      return this.enter(f);
+    } finally {
+      this.#given.early = undefined;
+      early?.abandon();
+    }
   }
 
   /** feed passes a piece of its body to a stream and returns the resulting batch. */
@@ -169,7 +186,10 @@ type Sandbox = ReturnType<typeof sandbox>;
 function sandbox() {
   const decoder = new TextDecoder();
   let output = "";
+  /** The request of the call that the program is asked to make, if it was sent early. */
+  const given = { early: undefined as EarlyCall | undefined };
   return {
+    given,
     akashProviderWeb: undefined as Functions | undefined,
     origin: globalThis.location?.origin,
     output: () => output,
@@ -188,7 +208,7 @@ function sandbox() {
     performance,
     clearTimeout: (id: number) => clearTimeout(id),
     // Looks fetch up at each call, so that a page may wrap it at any time.
-    request: makeRequest(send),
+    request: makeRequest(send, (request) => given.early?.claim(request)),
     setTimeout: (f: (...args: unknown[]) => void, ms: number, ...args: unknown[]) =>
       setTimeout(f, ms, ...args),
 

@@ -33,8 +33,18 @@ declare const MODULE_SIZE: number | undefined;
 const moduleSize = typeof MODULE_SIZE === "number" ? MODULE_SIZE : 0;
 
 /** A loading or loaded module. */
-interface Loading {
+export interface LoadingModule {
+  /**
+   * Resolved as soon as the module is certain to be there: its response has begun, says
+   * that it is WebAssembly, and the page may compile that. Calls can be sent while the
+   * rest loads.
+   */
+  found: Promise<unknown>;
+  /** Resolved when the module is compiled. The same promise for all callers. */
   module: Promise<WebAssembly.Module>;
+}
+
+interface Loading extends LoadingModule {
   listeners: Set<OnProgress>;
   loaded: number;
 }
@@ -44,39 +54,50 @@ const modules = new Map<string, Loading>();
 
 /**
  * loadModule fetches and compiles the module once per URL. Failures are not cached:
- * the next call tries again.
+ * the next call tries again. For a caller that wants to know the progress, found is when
+ * everything has loaded.
  */
-export async function loadModule(
-  url: URL,
-  source: ModuleSource,
-  onProgress?: OnProgress,
-): Promise<WebAssembly.Module> {
+export function loadModule(url: URL, source: ModuleSource, onProgress?: OnProgress): LoadingModule {
   let loading = modules.get(url.href);
   if (!loading) {
-    const listeners = new Set<OnProgress>();
-    if (onProgress) listeners.add(onProgress);
-    const started = { listeners, loaded: 0 } as Loading;
-    started.module = load(url, source, started);
+    loading = { listeners: new Set(), loaded: 0 } as unknown as Loading;
+    if (onProgress) loading.listeners.add(onProgress);
+    const started = loading;
+    started.found = new Promise((resolve, reject) => {
+      started.module = load(url, source, started, () => resolve(undefined));
+      started.module.then(resolve, reject);
+    });
+    started.found.catch(() => modules.delete(url.href));
     started.module.catch(() => modules.delete(url.href));
     modules.set(url.href, started);
-    loading = started;
   } else if (onProgress) {
     loading.listeners.add(onProgress);
   }
-  const module = await loading.module;
-  if (onProgress) {
-    loading.listeners.delete(onProgress);
-    const size = loading.loaded || moduleSize;
-    tell(onProgress, { loaded: size, total: size });
-  }
-  return module;
+  const { module } = loading;
+  return onProgress ? { found: reported(loading, onProgress), module } : loading;
 }
 
-async function load(url: URL, source: ModuleSource, loading: Loading): Promise<WebAssembly.Module> {
+/** reported returns when a module has loaded and its caller has been told. */
+async function reported(loading: Loading, onProgress: OnProgress): Promise<void> {
+  await loading.module;
+  loading.listeners.delete(onProgress);
+  const size = loading.loaded || moduleSize;
+  tell(onProgress, { loaded: size, total: size });
+}
+
+async function load(
+  url: URL,
+  source: ModuleSource,
+  loading: Loading,
+  found: () => void,
+): Promise<WebAssembly.Module> {
   const response = await request(url, source);
   const type = response.headers.get("content-type") ?? "";
   try {
     if (/^application\/wasm\s*(;|$)/i.test(type) && WebAssembly.compileStreaming) {
+      // A policy that forbids compiling would be known only at the end.
+      new WebAssembly.Module(emptyModule);
+      found();
       return await WebAssembly.compileStreaming(counted(response, loading));
     }
     const bytes = new Uint8Array(await counted(response, loading).arrayBuffer());
@@ -174,6 +195,9 @@ function tell(listener: OnProgress, progress: LoadProgress): void {
     });
   }
 }
+
+/** A module without content. */
+const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 /** isModule reports whether bytes begin like a WebAssembly module. */
 function isModule(bytes: Uint8Array): boolean {

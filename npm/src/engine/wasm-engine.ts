@@ -1,9 +1,10 @@
-import { asProviderError, failure, ProviderError } from "../errors.js";
+import { asProviderError, detailsOf, failure, ProviderError } from "../errors.js";
 import type { BodyReader, Send } from "../transport/byte-reader.js";
 import { probeAfter } from "../transport/probe.js";
 import { SharedBody } from "../transport/shared-body.js";
 import { heartbeatFor, wasCut } from "../transport/silence.js";
 import { bufferedMessage, mayUseOwnConnection } from "../transport/transport.js";
+import { EarlyCall } from "./early.js";
 import type {
   CallMethod,
   Engine,
@@ -54,31 +55,67 @@ async function running(module: WebAssembly.Module): Promise<Instance> {
   }
 }
 
-/** The engine that runs the module in its own thread: the page's or a worker's. */
-export class WasmEngine implements Engine {
-  readonly #module: WebAssembly.Module;
+/** Loads the module, if that has not been done. */
+export type LoadModule = () => Promise<WebAssembly.Module>;
 
-  private constructor(module: WebAssembly.Module) {
-    this.#module = module;
+/** The beginning of a call. */
+interface Beginning {
+  /** Rejected if the module cannot be loaded, or the call is stopped before. */
+  instance: Promise<Instance>;
+  /** The call's request, if it was sent before the module ran. */
+  early: EarlyCall | undefined;
+  stop(error: ProviderError): void;
+}
+
+/**
+ * The engine that runs the module in its own thread: the page's or a worker's. It takes
+ * calls while the module loads.
+ */
+export class WasmEngine implements Engine {
+  readonly #load: LoadModule;
+  /** The last instance used. */
+  #instance: Instance | undefined;
+
+  constructor(load: LoadModule) {
+    this.#load = load;
+    // Start at once. If that fails, the next call tries again, and has the error.
+    this.#start().catch(() => {});
   }
 
-  static async start(module: WebAssembly.Module): Promise<WasmEngine> {
-    await running(module);
-    return new WasmEngine(module);
+  async #start(): Promise<Instance> {
+    this.#instance = await running(await this.#load());
+    return this.#instance;
+  }
+
+  /** begin sends a call's request early if the module does not run yet. */
+  #begin(method: CallMethod | StreamMethod, call: EngineCall): Beginning {
+    if (this.#instance && !this.#instance.crash) {
+      return { instance: Promise.resolve(this.#instance), early: undefined, stop() {} };
+    }
+    const early = EarlyCall.send(method, call);
+    let stop: Beginning["stop"] = () => {};
+    const stopped = new Promise<never>((_, reject) => {
+      stop = reject;
+    });
+    const instance = Promise.race([this.#start(), stopped]);
+    instance.catch(() => early?.abandon());
+    return { instance, early, stop };
   }
 
   async call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult> {
     let stopped: ProviderError | undefined;
+    const { instance: starting, early, stop: stopStart } = this.#begin(method, call);
     stop.now = (error) => {
       stopped ??= error;
+      stopStart(error);
     };
     try {
-      const instance = await running(this.#module);
+      const instance = await starting;
       if (stopped) throw stopped;
       const text = await new Promise<string>((resolve, reject) => {
         const forget = instance.onCrash(reject);
-        const id = instance.enter((go) =>
-          go.call(method, flat(call), call.getToken, (result) => {
+        const id = instance.enterWith(early, (go) =>
+          go.call(method, flat({ ...call, spent: early?.spent }), call.getToken, (result) => {
             forget();
             resolve(result);
           }),
@@ -94,7 +131,10 @@ export class WasmEngine implements Engine {
       if (result.error) result.error = failure(result.error, stopped);
       return result;
     } catch (error) {
-      return { status: "error", error: asProviderError(error, call.provider), attempts: 0 };
+      early?.abandon();
+      const cause = asProviderError(error, call.provider);
+      if (!early || error !== stopped) return { status: "error", error: cause, attempts: 0 };
+      return { status: "error", error: afterOneAttempt(cause), attempts: 1 };
     }
   }
 
@@ -104,7 +144,7 @@ export class WasmEngine implements Engine {
     read: ReadBatch<T>,
     events: StreamEvents,
   ): EngineStream<T> {
-    return new WasmStream(this.#module, method, call, read, events);
+    return new WasmStream((call) => this.#begin(method, call), method, call, read, events);
   }
 
   /**
@@ -112,6 +152,17 @@ export class WasmEngine implements Engine {
    * module.
    */
   async release(): Promise<void> {}
+}
+
+/** afterOneAttempt returns the error of a stopped call as the module words it. */
+function afterOneAttempt(error: ProviderError): ProviderError {
+  const { provider = "", message } = error;
+  return new ProviderError({
+    ...detailsOf(error),
+    message: message.includes(provider) ? message : `provider ${provider}: ${message}`,
+    attempts: 1,
+    cause: error.cause,
+  });
 }
 
 /**
@@ -234,7 +285,7 @@ class WasmStream<T> implements EngineStream<T> {
   #unsent: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(
-    module: WebAssembly.Module,
+    begin: (call: EngineCall) => Beginning,
     method: StreamMethod,
     call: EngineCall,
     read: ReadBatch<T>,
@@ -243,7 +294,7 @@ class WasmStream<T> implements EngineStream<T> {
     this.#events = events;
     this.#provider = call.provider;
     this.#read = read;
-    this.#items = this.#run(module, method, call);
+    this.#items = this.#run(begin, method, call);
   }
 
   async read(): Promise<T[] | undefined> {
@@ -277,24 +328,33 @@ class WasmStream<T> implements EngineStream<T> {
 
   /** run drives the stream as wasm/client.Stream requires. */
   async *#run(
-    module: WebAssembly.Module,
+    begin: (call: EngineCall) => Beginning,
     method: StreamMethod,
     call: EngineCall,
   ): AsyncGenerator<T[], undefined> {
-    const instance = await running(module);
-    this.#check();
     let heartbeat = heartbeatFor(call.bridge, call.heartbeat);
+    const first = { ...call, heartbeat };
+    const { instance: starting, early, stop } = begin(first);
+    this.#stop = (error) => {
+      early?.abandon();
+      stop(error);
+    };
+    const instance = await starting;
+    this.#check();
+    const options = flat({ ...first, spent: early?.spent });
     const id = instance.enter((go) =>
-      go.open(method, flat({ ...call, heartbeat }), call.getToken, (text) => this.#onRetry(text)),
+      go.open(method, options, call.getToken, (text) => this.#onRetry(text)),
     );
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
     };
     let shares = call.reconnect && mayUseOwnConnection(call.bridge, call.transport);
+    let sent = early;
     try {
       for (;;) {
-        const reader = await this.#connect(instance, id);
+        const reader = await this.#connect(instance, id, sent);
+        sent = undefined;
         this.#failed = undefined;
         const watch = new Watch(heartbeat);
         const body = reader && shares ? new SharedBody(reader) : reader;
@@ -347,10 +407,14 @@ class WasmStream<T> implements EngineStream<T> {
   }
 
   /** connect opens the stream and returns the reader of its body. */
-  async #connect(instance: Instance, id: number): Promise<BodyReader | null> {
+  async #connect(
+    instance: Instance,
+    id: number,
+    early: EarlyCall | undefined,
+  ): Promise<BodyReader | null> {
     const [text, reader] = await new Promise<[string, BodyReader | null]>((resolve, reject) => {
       const forget = instance.onCrash(reject);
-      instance.enter((go) =>
+      instance.enterWith(early, (go) =>
         go.connect(id, (text, reader) => {
           forget();
           resolve([text, reader]);

@@ -3,23 +3,43 @@ import { isBuffered } from "./probe.js";
 import { senderOf } from "./socket.js";
 import type { Init, RequestTransport } from "./transport.js";
 
-/**
- * Receives the outcome of a request: its number; the status, headers and error as lines;
- * and the body or its reader.
- */
-type OnResponse = (id: number, text: string, body: Uint8Array | BodyReader | null) => void;
-
-/** A pending request, which the module can abort. */
-interface PendingRequest {
-  abort(): void;
+/** A request of the module: what is sent, and how its response is read. */
+export interface ModuleRequest {
+  url: string;
+  /** As lines. */
+  headers: string;
+  body: Uint8Array<ArrayBuffer>;
+  transport: RequestTransport | "";
+  streams: boolean;
+  longLived: boolean;
+  /** If not 0, the body is read as a whole, up to about that many bytes. */
+  limit: number;
 }
 
 /**
- * makeRequest returns the function with which the module sends requests, in as few calls
- * between the two as possible; wasm/browser/fetch.go is the other side. Headers are passed
- * as lines. If limit is not 0, the body is read as a whole, up to about that many bytes.
+ * The outcome of a request: the status, headers and error as lines; and the body or its
+ * reader.
  */
-export function makeRequest(send: (url: string, init: Init) => Promise<Response>) {
+export type Reply = [text: string, body: Uint8Array | BodyReader | null];
+
+/** A request that was sent. */
+export interface SentRequest {
+  /** Never rejected: errors are in the reply. */
+  reply: Promise<Reply>;
+  abort(): void;
+}
+
+type Send = (url: string, init: Init) => Promise<Response>;
+
+/**
+ * makeRequest returns the function with which the module sends requests, in as few calls
+ * between the two as possible; wasm/browser/fetch.go is the other side. early returns a
+ * request that was sent before the module could, if it is the same.
+ */
+export function makeRequest(
+  send: Send,
+  early: (request: ModuleRequest) => SentRequest | undefined = () => undefined,
+) {
   return (
     url: string,
     headers: string,
@@ -29,38 +49,46 @@ export function makeRequest(send: (url: string, init: Init) => Promise<Response>
     longLived: boolean,
     limit: number,
     id: number,
-    onResponse: OnResponse,
-  ): PendingRequest => {
-    const controller = new AbortController();
-    const init: Init = {
-      method: "POST",
-      headers: {},
-      body,
-      signal: controller.signal,
-      // A redirect would send credentials to another server.
-      redirect: "error",
-    };
-    for (const line of headers.split("\n")) {
-      const colon = line.indexOf(":");
-      if (colon > 0) init.headers[line.slice(0, colon)] = line.slice(colon + 1);
-    }
-    // These are not options of fetch, but of the function that replaces it.
-    if (transport) {
-      init.transport = transport;
-      init.streams = streams;
-      init.longLived = longLived;
-    }
-    const reading: Reading = {};
-    void respond(send, url, init, limit, id, onResponse, reading);
-    return {
-      abort: () => {
-        controller.abort();
-        // The signal alone is not enough: in Node before version 24 a request with
-        // redirect "error" forgets its signal when garbage is collected while the body
-        // is read (https://github.com/nodejs/undici/issues/4627).
-        reading.body?.cancel().catch(() => {});
-      },
-    };
+    onResponse: (id: number, ...reply: Reply) => void,
+  ): { abort(): void } => {
+    const request = { url, headers, body, transport, streams, longLived, limit };
+    const sent = early(request) ?? sendRequest(send, request);
+    void sent.reply.then((reply) => onResponse(id, ...reply));
+    return sent;
+  };
+}
+
+/** sendRequest sends a request. */
+export function sendRequest(send: Send, request: ModuleRequest): SentRequest {
+  const controller = new AbortController();
+  const init: Init = {
+    method: "POST",
+    headers: {},
+    body: request.body,
+    signal: controller.signal,
+    // A redirect would send credentials to another server.
+    redirect: "error",
+  };
+  for (const line of request.headers.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) init.headers[line.slice(0, colon)] = line.slice(colon + 1);
+  }
+  // These are not options of fetch, but of the function that replaces it.
+  if (request.transport) {
+    init.transport = request.transport;
+    init.streams = request.streams;
+    init.longLived = request.longLived;
+  }
+  const reading: Reading = {};
+  return {
+    reply: respond(send, request.url, init, request.limit, reading),
+    abort: () => {
+      controller.abort();
+      // The signal alone is not enough: in Node before version 24 a request with
+      // redirect "error" forgets its signal when garbage is collected while the body
+      // is read (https://github.com/nodejs/undici/issues/4627).
+      reading.body?.cancel().catch(() => {});
+    },
   };
 }
 
@@ -70,14 +98,12 @@ interface Reading {
 }
 
 async function respond(
-  send: (url: string, init: Init) => Promise<Response>,
+  send: Send,
   url: string,
   init: Init,
   limit: number,
-  id: number,
-  onResponse: OnResponse,
   reading: Reading,
-): Promise<void> {
+): Promise<Reply> {
   let text = "";
   let body: Uint8Array | BodyReader | null = null;
   try {
@@ -115,7 +141,7 @@ async function respond(
     const message = error instanceof Error ? error.message : String(error);
     text = `${text || "0\n"}\n${message || "no reason was given"}`;
   }
-  onResponse(id, text, body);
+  return [text, body];
 }
 
 /** readUpTo reads a body to its end, or until it has at least limit bytes. */

@@ -10,6 +10,7 @@ import type {
   StreamEvents,
   StreamMethod,
 } from "../engine/engine.js";
+import type { LoadModule } from "../engine/wasm-engine.js";
 import { sliceIsOver, yieldToPage } from "../engine/yielding.js";
 import { asProviderError, detailsOf, failure, type ProviderError } from "../errors.js";
 import { linked, type WorkerLink, type WorkerScript } from "./worker-link.js";
@@ -24,27 +25,29 @@ import {
 /** The engine whose module runs in a worker. */
 export class WorkerEngine implements Engine {
   readonly #script: WorkerScript;
-  readonly #module: WebAssembly.Module;
+  readonly #load: LoadModule;
   #link: WorkerLink | undefined;
   /** Open calls and streams. */
   readonly #going = new Set<Promise<unknown>>();
 
-  private constructor(script: WorkerScript, module: WebAssembly.Module) {
+  private constructor(script: WorkerScript, load: LoadModule) {
     this.#script = script;
-    this.#module = module;
+    this.#load = load;
   }
 
-  /** start starts the worker and loads the module at the same time. */
+  /** start starts the worker while the module is looked for and loads. */
   static async start(
     script: WorkerScript,
-    loading: WebAssembly.Module | Promise<WebAssembly.Module>,
+    load: LoadModule,
+    found: Promise<unknown>,
   ): Promise<WorkerEngine> {
     const starter = {};
     const starting = linked(script, starter);
     starting.catch(() => {}); // Awaited below, unless an earlier error makes it irrelevant.
     try {
-      const engine = new WorkerEngine(script, await loading);
+      await found;
       await starting;
+      const engine = new WorkerEngine(script, load);
       await engine.running();
       return engine;
     } finally {
@@ -61,7 +64,7 @@ export class WorkerEngine implements Engine {
   /** running returns the worker and the number of its running module. */
   async running(): Promise<[WorkerLink, number]> {
     this.#link = await linked(this.#script, this);
-    return [this.#link, await this.#link.load(this.#module)];
+    return [this.#link, this.#link.module(this.#load())];
   }
 
   async call(method: CallMethod, call: EngineCall, stop: Stop): Promise<EngineResult> {

@@ -1,4 +1,4 @@
-import { asProviderError, failure, ProviderError } from "../errors.js";
+import { asProviderError, detailsOf, ProviderError } from "../errors.js";
 import { type Greeting, type Order, type Report, workerName } from "./worker-protocol.js";
 
 /** The script of a worker. */
@@ -28,7 +28,7 @@ export class WorkerLink {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #listeners = new Map<number, Listener>();
-  readonly #modules = new Map<WebAssembly.Module, Promise<number>>();
+  readonly #modules = new Map<Promise<WebAssembly.Module>, number>();
   /** Stops waiting for the worker's lock. */
   readonly #unlock = new AbortController();
   #last = 0;
@@ -81,29 +81,23 @@ export class WorkerLink {
       .catch(() => {});
   }
 
-  /** load makes the worker start a module, once, and returns the module's number. */
-  load(module: WebAssembly.Module): Promise<number> {
-    let loading = this.#modules.get(module);
-    if (!loading) {
-      loading = this.#load(module);
-      this.#modules.set(module, loading);
-      loading.catch(() => this.#modules.delete(module));
-    }
-    return loading;
-  }
-
-  #load(module: WebAssembly.Module): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const id = this.begin({
-        take: (report) => {
-          this.forget(id);
-          if ("failed" in report) reject(failure(report.failed));
-          else resolve(id);
-        },
-        lost: reject,
-      });
-      this.send({ do: "load", id, module });
-    });
+  /**
+   * module returns the number of a module, for calls. The worker gets the module, and
+   * starts it, when it has loaded.
+   */
+  module(loading: Promise<WebAssembly.Module>): number {
+    const known = this.#modules.get(loading);
+    if (known !== undefined) return known;
+    const id = ++this.#last;
+    this.#modules.set(loading, id);
+    loading.then(
+      (module) => this.send({ do: "load", id, module }),
+      (error) => {
+        this.#modules.delete(loading);
+        this.send({ do: "load", id, failure: detailsOf(asProviderError(error)) });
+      },
+    );
+    return id;
   }
 
   /** begin assigns a number to a receiver of messages. */

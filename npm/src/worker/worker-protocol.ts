@@ -39,8 +39,10 @@ export interface Greeting {
 
 /** The messages from the page. */
 export type Order =
-  /** Start a module with the given number, and report loaded or failed. */
+  /** A module with the given number, for calls that came before and come after. */
   | { do: "load"; id: number; module: WebAssembly.Module }
+  /** Why there is none. */
+  | { do: "load"; id: number; failure: ErrorDetails }
   /** Make a call, and report its result. */
   | { do: "call"; id: number; module: number; method: CallMethod; call: WorkerCall }
   /** Open a stream, and report its batches and events. */
@@ -64,13 +66,12 @@ export type Order =
 export type Report =
   /** The worker is ready, and holds its lock if it was given one. */
   | { id: 0; ready: true }
-  | { id: number; loaded: true }
   | { id: number; result: WorkerResult }
   | { id: number; batch: Parcel }
   | { id: number; state: StreamState; error?: ErrorDetails | undefined }
   | { id: number; gap: LogGap }
   | { id: number; route: Route }
-  /** A module failed to load, or a stream failed. */
+  /** A stream failed. */
   | { id: number; failed: ErrorDetails }
   /** A stream has ended. */
   | { id: number; ended: true }

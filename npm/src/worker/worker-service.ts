@@ -1,7 +1,7 @@
 import type { Bytes } from "../bytes.js";
 import type { Batch, EngineCall, EngineStream, Stop } from "../engine/engine.js";
 import { WasmEngine } from "../engine/wasm-engine.js";
-import { asProviderError, detailsOf, ProviderError } from "../errors.js";
+import { detailsOf, failure, ProviderError } from "../errors.js";
 import {
   type Greeting,
   type Order,
@@ -59,9 +59,22 @@ interface Going {
   send?(message: Bytes): void;
 }
 
+/** A module that the page loads, and its engine, which takes calls before. */
+class Loading {
+  readonly engine: WasmEngine;
+  take: (module: WebAssembly.Module | PromiseLike<never>) => void = () => {};
+
+  constructor() {
+    const module = new Promise<WebAssembly.Module>((resolve) => {
+      this.take = resolve;
+    });
+    this.engine = new WasmEngine(() => module);
+  }
+}
+
 class Service {
   readonly #port: MessagePort;
-  readonly #engines = new Map<number, WasmEngine>();
+  readonly #modules = new Map<number, Loading>();
   readonly #going = new Map<number, Going>();
   /** The calls that wait for tokens, by request. */
   readonly #asked = new Map<number, (answer: Order & { do: "token" }) => void>();
@@ -74,7 +87,9 @@ class Service {
   take(order: Order): void {
     switch (order.do) {
       case "load":
-        void this.#load(order);
+        this.#module(order.id).take(
+          "module" in order ? order.module : Promise.reject(failure(order.failure)),
+        );
         break;
       case "call":
         void this.#call(order);
@@ -102,19 +117,10 @@ class Service {
     this.#port.postMessage(report, transfer);
   }
 
-  async #load({ id, module }: Order & { do: "load" }): Promise<void> {
-    try {
-      this.#engines.set(id, await WasmEngine.start(module));
-      this.#report({ id, loaded: true });
-    } catch (error) {
-      this.#report({ id, failed: detailsOf(asProviderError(error)) });
-    }
-  }
-
   async #call({ id, module, method, call }: Order & { do: "call" }): Promise<void> {
     const stop: Stop = {};
     this.#going.set(id, { end: (error) => stop.now?.(error) });
-    const result = await this.#engine(module).call(method, this.#withTokens(id, call), stop);
+    const result = await this.#module(module).engine.call(method, this.#withTokens(id, call), stop);
     this.#going.delete(id);
     const { error, ...rest } = result;
     this.#report({ id, result: error ? { ...rest, error: detailsOf(error) } : rest });
@@ -128,7 +134,8 @@ class Service {
       known = batch.services.length;
       return [parcel];
     };
-    const stream = this.#engine(module).open(method, this.#withTokens(id, call), read, {
+    const { engine } = this.#module(module);
+    const stream = engine.open(method, this.#withTokens(id, call), read, {
       state: (state, error) => this.#report({ id, state, error: error && detailsOf(error) }),
       gap: (gap) => this.#report({ id, gap }),
       route: (route) => this.#report({ id, route }),
@@ -164,8 +171,12 @@ class Service {
     if (this.#going.delete(id)) this.#report(last);
   }
 
-  #engine(module: number): WasmEngine {
-    return this.#engines.get(module) as WasmEngine;
+  #module(id: number): Loading {
+    const known = this.#modules.get(id);
+    if (known) return known;
+    const loading = new Loading();
+    this.#modules.set(id, loading);
+    return loading;
   }
 
   /** withTokens adds a getToken to a call, which requests tokens from the page. */

@@ -66,7 +66,10 @@ test("loading is retried after a failure", async () => {
   serve(() => new Response("no", { status: 404 }));
   await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toThrow(/HTTP 404/);
   serve(() => new Response("<html>", { headers: { "content-type": "application/wasm" } }));
-  await expect(createClient({ bridgeUrl, wasmUrl })).rejects.toThrow(/cannot compile/);
+  const broken = await createClient({ bridgeUrl, wasmUrl });
+  expect(await broken.getProviderStatus("akash1provider")).toMatchObject({
+    error: { code: "UNAVAILABLE", message: expect.stringContaining("cannot compile") },
+  });
   expect(fetch).toHaveBeenCalledOnce();
   serve(wasm("application/wasm"));
   await createClient({ bridgeUrl, wasmUrl });
