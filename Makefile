@@ -85,7 +85,7 @@ TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
 # JavaScript, TypeScript and CSS outside the npm package, for Biome.
-WEB_SOURCES := $(shell find web/src web/test -type f -not -name "*.svg" 2>/dev/null) $(wildcard web/*.mjs web/*.mts web/*.ts \
+WEB_SOURCES := $(shell find web/src web/test -type f -not -name "*.svg" 2>/dev/null) $(wildcard web/*.mjs web/*.mts web/*.js web/*.ts \
   testserver/*.mjs testserver/*.mts testserver/bench/*.mjs testserver/bench/driver/*.mjs testserver/bench/page/*.ts \
   testserver/chaos/*.mjs testserver/chaos/page/*.js testserver/conformance/*.mjs testserver/conformance/client/*.ts)
 

@@ -1,16 +1,19 @@
-// Runs the demo of "make run": a fake provider and chain, and a bridge that uses that
-// chain. It prints the dashboard's address.
+// Runs the demo of "make run": a fake provider and chain, a bridge that uses that chain,
+// and in front of it a server that gives pages a wallet of the fake provider's tenant. It
+// prints the dashboard's address.
 //
 //   node web/demo.mjs [--listen ADDRESS:PORT] [--lie NAME] [--nodes N]
 //
 // With --lie the chain has three nodes, or N, of which the first one tells that lie.
-// By default the bridge listens on port 8080 of this machine only, or on a free port
+// By default that server listens on port 8080 of this machine only, or on a free port
 // if that one is taken. Ctrl-C stops everything.
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { serve } from "./front.mjs";
 import { start } from "./program.mjs";
 import { bin, dashboard, listenAddress } from "./stage.mjs";
+import { wallet } from "./wallet.mjs";
 
 const { values } = parseArgs({
   options: { listen: { type: "string" }, lie: { type: "string" }, nodes: { type: "string" } },
@@ -63,14 +66,17 @@ try {
   const chain = fake.chainNodes?.map((node) => node.url) ?? [fake.chainRpc];
   const bridge = await run(
     "akash-provider-bridge",
-    ...["--listen", await listenAddress(values.listen, "run")],
+    ...["--listen", free],
     ...chain.flatMap((node) => ["--chain-rpc", node]),
     ...["--grpc-port", fake.grpc.split(":").at(-1), "--allow-private-networks"],
   );
+  const address = await listenAddress(values.listen, "run");
+  const front = await serve(address, () => new URL(bridge.url), [wallet(() => fake)]);
   console.log(`
-  Dashboard  ${dashboard(bridge.url, fake)}
+  Dashboard  ${dashboard(front.url)}
+             Sign in with the demo wallet: it signs as the tenant of a lease.
   Provider   ${fake.provider} at ${fake.hostUri} (fake)
-  Health     ${bridge.url}/healthz
+  Bridge     ${bridge.url}, whose health is at /healthz
 ${values.lie ? liar(fake) : ""}
   Ctrl-C stops everything.
 `);

@@ -12,9 +12,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, watch } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { serve } from "./front.mjs";
 import { start } from "./program.mjs";
-import { serve } from "./reload.mjs";
+import { reloader } from "./reload.mjs";
 import { bin, dashboard, listenAddress, root } from "./stage.mjs";
+import { wallet } from "./wallet.mjs";
 
 const { values } = parseArgs({ options: { listen: { type: "string" } } });
 
@@ -32,7 +34,7 @@ const free = "127.0.0.1:0";
 let fake;
 let bridge;
 let built = {};
-let proxy;
+const pages = reloader();
 
 /** Returns whether a change of the file can change a program. */
 function matters(name) {
@@ -100,7 +102,7 @@ async function update() {
     try {
       if (!(await build())) throw new Error("the build failed; what ran before still runs");
       await restart();
-      proxy.reload();
+      pages.reload();
       console.log(`ready again after ${((Date.now() - from) / 1000).toFixed(1)} s`);
     } catch (error) {
       console.error(error.message);
@@ -131,10 +133,13 @@ try {
   if (!(await build())) throw new Error("the build failed");
   await restart();
   const address = await listenAddress(values.listen, "dev");
-  proxy = await serve(address, () => bridge && new URL(bridge.ready.url));
+  const front = await serve(address, () => bridge && new URL(bridge.ready.url), [
+    pages,
+    wallet(() => fake.ready),
+  ]);
   folders.forEach(watchFolder);
   console.log(`
-  Dashboard  ${dashboard(proxy.url, fake.ready)}
+  Dashboard  ${dashboard(front.url)}
   Provider   ${fake.ready.provider} at ${fake.ready.hostUri} (fake)
   Control    ${fake.ready.control} (see testserver/README.md)
 

@@ -1,9 +1,4 @@
-// A proxy in front of a bridge, for "make dev": its address does not change when the
-// bridge is restarted, and it can reload the pages that it serves.
-
-import { once } from "node:events";
-import { createServer, request as send } from "node:http";
-import { connect } from "node:net";
+// Reloads the pages that web/front.mjs serves, for "make dev".
 
 const script = "/.dev/reload.js";
 const events = "/.dev/events";
@@ -18,100 +13,35 @@ new EventSource("${events}").onmessage = ({ data }) => {
 `;
 
 /**
- * Serves what the bridge at target() serves.
+ * Returns what reloads pages.
  *
- * @param {string} address HOST:PORT to listen on; port 0 picks a free one
- * @param {() => URL | undefined} target the bridge's address, undefined while there is none
- * @returns {Promise<{ url: string, reload(): void, close(): Promise<void> }>}
+ * @returns {import("./front.mjs").Addition & { reload(): void }}
  */
-export async function serve(address, target) {
+export function reloader() {
   const since = Date.now();
   let reloads = 0;
   const pages = new Set();
-
-  const server = createServer((request, response) => {
-    if (request.url === script) {
-      response.writeHead(200, { "content-type": "text/javascript", "cache-control": "no-store" });
-      response.end(source);
-    } else if (request.url === events) {
-      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-      response.write(`retry: 500\ndata: ${since}-${reloads}\n\n`);
-      pages.add(response);
-      response.on("close", () => pages.delete(response));
-    } else {
-      forward(request, response);
-    }
-  });
-
-  function forward(request, response) {
-    const bridge = target();
-    if (!bridge) return refuse(response);
-    const isPage = (request.headers.accept ?? "").includes("text/html");
-    const headers = { ...request.headers };
-    if (isPage) {
-      // The page is modified here, so it is requested uncompressed.
-      for (const name of ["accept-encoding", "if-none-match"]) delete headers[name];
-    }
-    const { hostname: host, port } = bridge;
-    const up = send({ host, port, method: request.method, path: request.url, headers });
-    up.on("error", () => (response.headersSent ? response.destroy() : refuse(response)));
-    up.on("response", (answer) => {
-      const type = answer.headers["content-type"] ?? "";
-      if (!isPage || !type.startsWith("text/html")) {
-        response.writeHead(answer.statusCode, answer.rawHeaders);
-        answer.pipe(response);
-        return;
-      }
-      const { "content-length": _, etag: __, ...rest } = answer.headers;
-      response.writeHead(answer.statusCode, { ...rest, "cache-control": "no-store" });
-      answer.pipe(response, { end: false });
-      answer.on("end", () => response.end(`<script src="${script}"></script>`));
-    });
-    response.on("close", () => up.destroy());
-    request.pipe(up);
-  }
-
-  function refuse(response) {
-    response.writeHead(503, { "content-type": "text/plain", "retry-after": "1" });
-    response.end("The bridge is being built. Try again in a moment.\n");
-  }
-
-  // WebSockets: the bytes are passed on unchanged.
-  server.on("upgrade", (request, socket, head) => {
-    const bridge = target();
-    if (!bridge) return socket.destroy();
-    const up = connect(Number(bridge.port), bridge.hostname);
-    const lines = [`${request.method} ${request.url} HTTP/1.1`];
-    for (let i = 0; i < request.rawHeaders.length; i += 2) {
-      lines.push(`${request.rawHeaders[i]}: ${request.rawHeaders[i + 1]}`);
-    }
-    up.write(`${lines.join("\r\n")}\r\n\r\n`);
-    up.write(head);
-    for (const [from, to] of [
-      [up, socket],
-      [socket, up],
-    ]) {
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-      from.on("close", () => to.destroy());
-    }
-  });
-
-  const [host, port] = address.split(":");
-  server.listen(Number(port), host);
-  await once(server, "listening");
   return {
-    url: `http://${host}:${server.address().port}`,
+    script,
+    files: {
+      [script](_, response) {
+        response.writeHead(200, { "content-type": "text/javascript", "cache-control": "no-store" });
+        response.end(source);
+      },
+      [events](_, response) {
+        response.writeHead(200, {
+          "content-type": "text/event-stream",
+          "cache-control": "no-store",
+        });
+        response.write(`retry: 500\ndata: ${since}-${reloads}\n\n`);
+        pages.add(response);
+        response.on("close", () => pages.delete(response));
+      },
+    },
     /** Reloads every page. */
     reload() {
       reloads++;
       for (const page of pages) page.write(`data: ${since}-${reloads}\n\n`);
-    },
-    async close() {
-      const closed = once(server, "close");
-      server.close(); // first, so that no connection comes after the others are closed
-      server.closeAllConnections();
-      await closed;
     },
   };
 }

@@ -38,16 +38,8 @@ export async function listenAddress(asked, target) {
   return "127.0.0.1:0";
 }
 
-/** Returns the dashboard's address, with its parameters in the fragment. */
-export function dashboard(url, fake) {
-  const { owner, dseq, gseq, oseq } = fake.lease;
-  const fields = new URLSearchParams({
-    provider: fake.provider,
-    owner,
-    dseq,
-    gseq,
-    oseq,
-    token: fake.jwt,
-  });
-  return `${url}/#${fields}`;
-}
+/**
+ * Returns the address at which the demo begins: the tenant's wallet is there to sign in
+ * with, so that no token stands in an address.
+ */
+export const dashboard = (url) => `${url}/#/sign-in`;

@@ -2,10 +2,13 @@ package fake_test
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -128,6 +131,22 @@ func TestTokens(t *testing.T) {
 }
 
 // An invalid credential is refused even if none is needed.
+// The control API signs like a wallet, to which a page gives a token's text.
+func TestATokenThatAWalletSigned(t *testing.T) {
+	s := start(t, fake.Options{Seed: 7})
+	text := strings.Join(strings.Split(token(t, s, "alg=ES256KADR36", ""), ".")[:2], ".")
+	document := `{"account_number":"0","chain_id":"","fee":{"amount":[],"gas":"0"},"memo":"","msgs":[{"type":"sign/MsgSignData",` +
+		`"value":{"data":"` + base64.StdEncoding.EncodeToString([]byte(text)) + `","signer":"` + s.Ready().Lease.Owner + `"}}],"sequence":"0"}`
+
+	response, err := http.Post(s.Ready().Control+"/sign", "text/plain", strings.NewReader(document))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	signature, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, response.Body))
+	require.NoError(t, err)
+	code, _ := get(t, s, leasePath(s)+"/status", "Bearer "+text+"."+base64.RawURLEncoding.EncodeToString(signature))
+	assert.Equal(t, http.StatusOK, code)
+}
+
 func TestTokenOnAPublicRoute(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	code, _ := get(t, s, "/status", "Bearer "+s.Ready().JWT)

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -294,6 +295,17 @@ func (s *Server) controlHandler() http.Handler {
 			return err
 		}
 		return answer(w, map[string]string{"token": token})
+	})
+	// POST /sign: the tenant's signature of the body, r and s in base64, as a wallet makes
+	// it of what a page shows it.
+	handle("POST /sign", func(w http.ResponseWriter, r *http.Request, _ *provider) error {
+		message, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		_, err = io.WriteString(w, base64.StdEncoding.EncodeToString(signSecp256k1(s.tenant.key, message)))
+		return err
 	})
 	// POST /client-certificate?kind=&of= creates a client certificate of the tenant,
 	// or of a stranger, who has no lease.

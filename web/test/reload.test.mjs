@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { onTestFinished, test } from "vitest";
-import { serve } from "../reload.mjs";
+import { serve } from "../front.mjs";
+import { reloader } from "../reload.mjs";
 
 /** Starts a server in a bridge's place, and the proxy before it. */
 async function open(handler) {
@@ -11,17 +12,18 @@ async function open(handler) {
   bridge.listen(0, "127.0.0.1");
   await once(bridge, "listening");
   const target = { url: new URL(`http://127.0.0.1:${bridge.address().port}`) };
-  const proxy = await serve("127.0.0.1:0", () => target.url);
+  const pages = reloader();
+  const proxy = await serve("127.0.0.1:0", () => target.url, [pages]);
   onTestFinished(async () => {
     await proxy.close();
     bridge.closeAllConnections();
     bridge.close();
   });
-  return { bridge, target, proxy };
+  return { bridge, target, proxy, pages };
 }
 
 test("a page loads itself again when it is told to", async () => {
-  const { proxy } = await open((_, response) => {
+  const { proxy, pages } = await open((_, response) => {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8", etag: '"1"' });
     response.end("<h1>Dashboard</h1>");
   });
@@ -37,7 +39,7 @@ test("a page loads itself again when it is told to", async () => {
   const events = await fetch(`${proxy.url}/.dev/events`);
   const reader = events.body.pipeThrough(new TextDecoderStream()).getReader();
   const [, first] = (await reader.read()).value.match(/data: (.+)\n/);
-  proxy.reload();
+  pages.reload();
   const [, second] = (await reader.read()).value.match(/data: (.+)\n/);
   assert.notEqual(first, second);
   await reader.cancel();

@@ -499,6 +499,14 @@ export class TestProvider {
     return token;
   }
 
+  /**
+   * Signs a text with the tenant's key on secp256k1, as a wallet does. Returns r and s in
+   * base64.
+   */
+  async sign(text: string): Promise<string> {
+    return (await this.#api.send("POST", "/sign", {}, text)).text();
+  }
+
   /** Creates a client certificate of the tenant, or of an account without a lease. */
   async clientCertificate(
     kind: ClientCertificateKind = "valid",

@@ -2,8 +2,8 @@
 
 import { href, paths } from "../route/paths.js";
 import { usePath } from "../route/route.js";
-import { signOut, useSession } from "../session/session.js";
-import { lease, providers, session, app as t } from "../text/en.js";
+import { SessionMenu } from "../session/SessionMenu.js";
+import { lease, providers, app as t } from "../text/en.js";
 import { CurrentView } from "./CurrentView.js";
 
 export function Shell() {
@@ -30,7 +30,7 @@ export function Shell() {
             {lease.navigation}
           </NavLink>
         </nav>
-        <SessionButton />
+        <SessionMenu />
       </header>
       <main id="main" tabIndex={-1}>
         <CurrentView path={path} />
@@ -44,19 +44,6 @@ function NavLink(props: { path: string; isHere: boolean; children: string }) {
     <a href={href(props.path)} aria-current={props.isHere ? "page" : undefined}>
       {props.children}
     </a>
-  );
-}
-
-function SessionButton() {
-  const { kind } = useSession();
-  if (kind === "none") return <a href={href(paths.signIn)}>{session.signIn}</a>;
-  return (
-    <span className="session">
-      <span className="muted">{session.signedIn}</span>
-      <button type="button" onClick={signOut}>
-        {session.signOut}
-      </button>
-    </span>
   );
 }
 

@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { openClient } from "../client/client.js";
 import { followLink } from "../route/links.js";
 import { readToken } from "../session/read-token.js";
+import { restoreSession } from "../session/restore.js";
 import { signInWithToken } from "../session/session.js";
 import { Shell } from "./Shell.js";
 
@@ -13,6 +14,7 @@ function follow(): void {
   if (typeof token === "object") signInWithToken(token);
 }
 
+void restoreSession();
 follow();
 addEventListener("hashchange", follow);
 

@@ -9,6 +9,15 @@ export function currentPath(): string {
   return hash.startsWith("#/") ? hash.slice(1) : "/";
 }
 
+let previous: string | undefined;
+globalThis.addEventListener?.("hashchange", ({ oldURL }) => {
+  const { hash } = new URL(oldURL);
+  previous = hash.startsWith("#/") ? hash.slice(1) : "/";
+});
+
+/** Returns the path from which the present one was reached within the page. */
+export const previousPath = (): string | undefined => previous;
+
 const listeners = new Set<() => void>();
 
 function subscribe(listener: () => void): () => void {

@@ -1,42 +1,48 @@
-// The view in which somebody signs in.
+// The view in which somebody signs in, or sees as whom they are signed in.
 
-import type { FormEvent } from "react";
+import { useId } from "react";
 import { paths } from "../route/paths.js";
-import { navigate } from "../route/route.js";
+import { navigate, previousPath } from "../route/route.js";
 import { session as t } from "../text/en.js";
-import { readToken } from "./read-token.js";
-import { signInWithToken } from "./session.js";
+import { CertificateForm } from "./CertificateForm.js";
+import type { TokenFacts } from "./read-token.js";
+import { SessionDetails } from "./SessionDetails.js";
+import { useSession } from "./session.js";
+import { TokenForm } from "./TokenForm.js";
+import { WalletForm } from "./WalletForm.js";
 
 export function SignIn() {
-  function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const token = readToken(String(new FormData(event.currentTarget).get("token") ?? ""));
-    if (typeof token === "string") return;
-    signInWithToken(token);
-    navigate(paths.leases);
-  }
-
+  const { kind } = useSession();
+  const id = useId();
   return (
-    <section aria-labelledby="sign-in-title">
+    <section aria-labelledby={id}>
       <div className="section-head">
-        <h1 id="sign-in-title">{t.signIn}</h1>
+        <h1 id={id}>{kind === "none" ? t.signIn : t.signedIn}</h1>
       </div>
-      <form className="sign-in" onSubmit={submit} autoComplete="off">
-        <label>
-          {t.token}{" "}
-          <input
-            name="token"
-            type="password"
-            required
-            spellCheck={false}
-            autoComplete="off"
-            placeholder={t.tokenHint}
-          />
-        </label>
-        <button type="submit" className="primary">
-          {t.signIn}
-        </button>
-      </form>
+      {kind === "none" ? (
+        <>
+          <p className="empty">{t.why}</p>
+          <div className="ways">
+            <WalletForm onDone={() => leave()} />
+            <TokenForm onDone={leave} />
+            <CertificateForm onDone={() => leave()} />
+          </div>
+        </>
+      ) : (
+        <SessionDetails />
+      )}
     </section>
   );
+}
+
+/**
+ * Goes to where the person came from, or else to the lease that their token names, or to
+ * their leases.
+ */
+function leave(token?: TokenFacts): void {
+  const before = previousPath();
+  const [only, another] = token?.leases ?? [];
+  if (before && before !== paths.signIn && before !== paths.home) navigate(before);
+  else if (token && only && !another) navigate(paths.lease({ owner: token.owner, ...only }));
+  else navigate(paths.leases);
 }

@@ -7,6 +7,7 @@ import type { CertificateFacts } from "./read-certificate.js";
 import type { TokenFacts } from "./read-token.js";
 import { allGroups, type ScopeGroup, scopesOf } from "./scopes.js";
 import { signToken } from "./sign-token.js";
+import { forgetSession } from "./storage.js";
 import { chainId, type FoundWallet } from "./wallets.js";
 
 /** Who is signed in. */
@@ -109,8 +110,9 @@ export function signInWithCertificate({ certPem, keyPem, owner }: CertificateFac
   set({ ...nobody, kind: "certificate", owner, groups: allGroups, authFor: () => auth });
 }
 
-/** Forgets the credentials. */
+/** Forgets the credentials, and what is stored of them. */
 export function signOut(): void {
+  forgetSession();
   set(nobody);
 }
 

@@ -29,8 +29,56 @@ export const session = {
   signIn: "Sign in",
   signOut: "Sign out",
   signedIn: "Signed in",
-  token: "Token",
-  tokenHint: "JWT of the lease’s owner; not stored",
+  /** Under the title of the view. */
+  why: "The status of providers needs no account. What concerns a lease does: that of its owner.",
+  wallet: "With a wallet",
+  walletWhy:
+    "The wallet signs a token for each provider whose leases you open, and a new one before it expires. Your key stays in the wallet.",
+  noWallet:
+    "This browser has no wallet that the page knows. Keplr and Leap are extensions of the browser.",
+  withWallet: (name: string) => `Sign in with ${name}`,
+  asking: (name: string) => `Look at ${name}: it asks you.`,
+  walletRefused: (name: string, why: string) => `${name} did not let the page in: ${why}`,
+  permits: "Tokens may",
+  groups: {
+    look: "see status, logs, events and manifest",
+    restart: "restart services",
+    shell: "open a shell, and copy files",
+    manifest: "send a manifest",
+  },
+  noGroup: "Choose something that tokens may do.",
+  life: "A token is valid for",
+  minutes: (n: number) => plural(n, "minute", "minutes"),
+  rememberWallet: "Remember wallet and choice on this device; never a token",
+  token: "With a token",
+  tokenWhy: "A JWT that the lease’s owner has signed, as a command line or another page gives it.",
+  tokenLabel: "Token",
+  keepToken: "Keep it in this tab until the tab is closed",
+  problems: {
+    empty: "Paste a token.",
+    shape: "That is not a token: a token has three parts with dots between them. Copy it whole.",
+    owner: "The token does not name the account that issued it.",
+  },
+  expiredAt: (time: string) => `The token expired at ${time}. Paste a new one.`,
+  certificate: "With a client certificate",
+  certificateWhy:
+    "One that is published on the chain, with its key: two PEM files, or one with both. They pass through the bridge with each call, and are not stored. Providers with a certificate of a public CA do not take it.",
+  certificateFiles: "PEM files",
+  certificateProblems: {
+    certificate: "None of the files has a certificate in PEM.",
+    key: "None of the files has a private key in PEM.",
+    encrypted: "The key is encrypted. The page needs it without a password.",
+    owner: "The certificate does not name an account.",
+  },
+  account: "Account",
+  how: "By",
+  kinds: { none: "", wallet: "wallet", token: "pasted token", certificate: "client certificate" },
+  providersOfToken: "For providers",
+  everyProvider: "every provider",
+  expires: "Expires",
+  expiresSoon: (minutes: number) => `expires in ${plural(minutes, "minute", "minutes")}`,
+  expired: "expired",
+  toLeases: "Go to the leases",
 };
 
 export const providers = {
@@ -168,12 +216,13 @@ export const adviceByReason: Record<string, string> = {
   fingerprintMismatch: "Somebody else may be answering for the provider. Nothing was sent.",
   notSelfSigned: "Somebody else may be answering for the provider. Nothing was sent.",
 
-  credentialMissing: "Paste a token of the lease’s owner.",
-  tokenExpired: "Paste a new token.",
+  credentialMissing: "Sign in as the lease’s owner.",
+  tokenExpired: "Sign in again, or paste a new token.",
   tokenNotYetValid: "Wait a moment, or check the clock of the machine that made the token.",
   tokenInvalid: "Check that the whole token was copied, and that the lease’s owner signed it.",
-  tokenUnsupported: "This provider wants a client certificate, which this page cannot give it.",
-  scopeMissing: "Make a token whose scope names this call and this lease.",
+  tokenUnsupported: "This provider wants a client certificate: sign in with one.",
+  scopeMissing:
+    "Sign in again and allow it, or paste a token whose scope names this call and this lease.",
   ambiguousCredentials: "Give a token or a client certificate, not both.",
   certificateNotOnChain: "Publish the client certificate on the chain first.",
   wrongTenant: "Use the token of the account that owns the lease.",
@@ -191,7 +240,7 @@ export const adviceByReason: Record<string, string> = {
 /** The same by its code, where there is nothing for the reason. */
 export const adviceByCode: Record<string, string> = {
   DEADLINE_EXCEEDED: "It took too long. Try again.",
-  UNAUTHENTICATED: "The token is missing, out of date, or of another account. Paste a new one.",
+  UNAUTHENTICATED: "The token is missing, out of date, or of another account. Sign in again.",
   PERMISSION_DENIED: "The token does not cover this lease or this call.",
   NOT_FOUND: "There is no such lease or service on this provider.",
   UNIMPLEMENTED: "This provider cannot do that.",
