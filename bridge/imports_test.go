@@ -38,6 +38,7 @@ var rooms = []room{
 	{"bridge/grpcweb/...", []string{"bridge/grpcweb/...", "bridge/guard", "bridge/relay", "bridge/rpcerror", "bridge/trace", "bridge/internal/..."}, "it writes a relay.Response as gRPC-Web, and knows no providers"},
 	{"bridge/edge/...", []string{"bridge/edge/...", "bridge/grpcweb", "bridge/guard", "bridge/manifest", "bridge/relay", "bridge/rpcerror", "bridge/internal/...", "proto/..."}, "it receives calls in each protocol, and knows no providers"},
 	{"bridge/reflection", []string{"bridge/relay", "bridge/rpcerror"}, "it describes services, and calls none"},
+	{"bridge/chainrpc", []string{"bridge/chain", "bridge/relay", "bridge/rpcerror", "proto/..."}, "it answers what is asked of the chain, and knows no providers"},
 	{"bridge/relay", []string{"bridge/rpcerror", "bridge/trace", "bridge/internal/..."}, "it moves frames without decoding them, and knows no certificates and no chain"},
 	{"bridge/rest/...", []string{"bridge/provider", "bridge/trust", "bridge/rest/...", "bridge/rpcerror", "bridge/trace", "bridge/internal/...", "proto/..."}, "it speaks REST with providers, and knows no browsers"},
 	{"bridge/manifest", []string{"proto/..."}, "it converts manifests, and sends none"},

@@ -75,6 +75,13 @@ func (n *chainNodes) Certificate(ctx context.Context, owner, serial string) (cha
 	return client.Certificate(ctx, owner, serial)
 }
 
+// Leases implements chainrpc.Chain.
+func (n *chainNodes) Leases(ctx context.Context, owner, state string) (chain.Leases, error) {
+	client, done := n.use()
+	defer done()
+	return client.Leases(ctx, owner, state)
+}
+
 // Ready returns nil if enough nodes answer and are in sync with the chain.
 func (n *chainNodes) Ready(ctx context.Context) error {
 	client, done := n.use()

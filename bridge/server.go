@@ -18,6 +18,7 @@ import (
 	"akash-provider-web/bridge/access"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"akash-provider-web/bridge/chainrpc"
 	"akash-provider-web/bridge/consoleproxy"
 	"akash-provider-web/bridge/edge"
 	"akash-provider-web/bridge/edge/connect"
@@ -134,7 +135,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 		REST:              rest.New(rest.Options{Logger: log, Skipped: metrics.Skipped}),
 		Statuses:          s.statuses,
 		Metadata:          metadata,
-		Own:               ownMethods(),
+		Own:               ownMethods(d.chain),
 		AllowInsecure:     c.allowInsecure,
 		AllowHostOverride: c.allowHostOverride,
 		Access:            control,
@@ -224,19 +225,27 @@ func describe(path string) (connect.Method, bool) {
 	if m, ok := gateway.Lookup(path); ok {
 		return connect.Method{Input: m.Input, Output: m.Output, Streaming: m.Streaming}, true
 	}
+	if path == chainrpc.ListLeases {
+		return connect.Method{Input: chainrpc.Input, Output: chainrpc.Output}, true
+	}
 	return connect.Method{Input: reflection.Input, Output: reflection.Output, Streaming: true}, slices.Contains(reflection.Paths, path)
 }
 
-// ownMethods returns the methods that the bridge answers without a provider, by path.
-func ownMethods() map[string]relay.Duplex {
+// ownMethods returns the methods that the bridge answers without a provider, by path: those
+// about the chain if there is one.
+func ownMethods(nodes *chainNodes) map[string]relay.Upstream {
 	var services []string
 	for _, m := range gateway.Methods() { // sorted
 		if !slices.Contains(services, m.Service) {
 			services = append(services, m.Service)
 		}
 	}
+	own := map[string]relay.Upstream{}
+	if nodes != nil {
+		services = append(services, chainrpc.Service)
+		own[chainrpc.ListLeases] = chainrpc.Server(nodes)
+	}
 	server := reflection.Server(services...)
-	own := map[string]relay.Duplex{}
 	for _, path := range reflection.Paths {
 		own[path] = server
 	}

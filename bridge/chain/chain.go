@@ -1,4 +1,4 @@
-// Package chain queries the Akash chain for providers' records and certificates. It
+// Package chain queries the Akash chain for providers' records, certificates, and leases. It
 // uses the CometBFT RPC or the REST API of several nodes, believes what a quorum of them
 // agrees on, leaves out nodes that differ or are out of sync, and caches answers. It knows
 // nothing about the protocols of providers.
@@ -140,6 +140,7 @@ type Client struct {
 	flights singleflight.Group
 	records cache[Record]
 	absent  cache[State]
+	lists   cache[Leases]
 	light   *light.Client // nil if answers are not proven
 	close   context.CancelFunc
 	closed  context.Context
@@ -185,7 +186,7 @@ func New(o Options) (*Client, error) {
 		now:     o.Now,
 		log:     o.Logger,
 	}
-	c.records.max, c.absent.max = maxRecords, maxRecords
+	c.records.max, c.absent.max, c.lists.max = maxRecords, maxRecords, maxLists
 	c.closed, c.close = context.WithCancel(context.Background())
 	add := func(urls []string, a api) error {
 		for _, text := range urls {

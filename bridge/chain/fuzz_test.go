@@ -16,9 +16,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"akash-provider-web/bridge/chain"
+	"akash-provider-web/bridge/chain/proof"
 	"akash-provider-web/bridge/rpcerror"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	marketv1beta5 "akash-provider-web/proto/akash/market/v1beta5"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
+	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
+	basev1beta1 "akash-provider-web/proto/cosmos/base/v1beta1"
 )
 
 // nodeSecret is a key in a node's URL, which no error may repeat.
@@ -46,6 +51,11 @@ func FuzzAnswers(f *testing.F) {
 		value(&providerv1beta4.QueryProviderResponse{Provider: &providerv1beta4.Provider{Owner: address, HostUri: hostURI}}),
 		value(&providerv1beta4.QueryProviderResponse{Provider: &providerv1beta4.Provider{Owner: "akash1other", HostUri: hostURI}}),
 		value(&certv1.QueryCertificatesResponse{Certificates: []*certv1.CertificateResponse{{Serial: "7", Certificate: &certv1.Certificate{State: certv1.State_valid, Cert: []byte("PEM")}}}}),
+		value(&marketv1beta5.QueryLeasesResponse{Leases: []*marketv1beta5.QueryLeaseResponse{{Lease: &marketv1.Lease{
+			Id: &marketv1.LeaseID{Owner: address, Dseq: 7, Gseq: 1, Oseq: 1, Provider: address}, State: marketv1.Lease_active,
+			Price: &basev1beta1.DecCoin{Denom: "uakt", Amount: "1"},
+		}}}, Pagination: &queryv1beta1.PageResponse{NextKey: []byte("k")}}),
+		[]byte(`{"leases":[{"lease":{"id":{"owner":"` + address + `","dseq":"7","gseq":1,"oseq":1,"provider":"` + address + `"},"state":"active","price":{"denom":"uakt","amount":"1.50"}}}]}`),
 		[]byte(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"` + nodeSecret + `\u0000\u001b[31m"}}`),
 		[]byte(`{"result":{"response":{"code":22,"log":"/` + nodeSecret + `"}}}`),
 		[]byte(`{"result":{"sync_info":{"catching_up":true}}}`),
@@ -86,6 +96,17 @@ func FuzzAnswers(f *testing.F) {
 			certificate, err := c.Certificate(ctx, address, "7")
 			if err == nil && certificate.State != chain.Absent {
 				require.True(t, json.Valid(body))
+			}
+			requireShowable(t, err)
+			leases, err := c.Leases(ctx, address, "active")
+			if err == nil {
+				require.True(t, json.Valid(body))
+				require.LessOrEqual(t, len(leases.Leases), 200)
+				for _, l := range leases.Leases {
+					require.Equal(t, address, l.ID.Owner)
+					require.Equal(t, proof.LeaseActive, l.State)
+					require.Regexp(t, `^(\d+(\.\d+)?)?$`, l.Amount)
+				}
 			}
 			requireShowable(t, err)
 			requireShowable(t, c.Ready(ctx))

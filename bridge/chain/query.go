@@ -21,6 +21,9 @@ type api interface {
 	provider(ctx context.Context, client *http.Client, n *node, height int64, address string) (answer[host], error)
 	// certificate returns a certificate in any state.
 	certificate(ctx context.Context, client *http.Client, n *node, height int64, owner, serial string) (answer[Certificate], error)
+	// leases returns the leases that a filter selects, the newest maxLeases of them, with
+	// amounts as decimal numbers.
+	leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error)
 	// status returns the node's chain, its latest block, and whether it is catching up.
 	status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error)
 }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"akash-provider-web/bridge/chain/proof"
 )
 
 // restAPI queries a node by the REST API of the Cosmos SDK, its gRPC gateway
@@ -27,6 +29,10 @@ var (
 	certificateRoutes = []string{
 		"/akash/cert/v1/certificates/list",
 		"/akash/cert/v1beta3/certificates/list",
+	}
+	leaseRoutes = []string{
+		"/akash/market/v1beta5/leases/list",
+		"/akash/market/v1beta4/leases/list",
 	}
 )
 
@@ -125,6 +131,67 @@ func (r restAPI) find(ctx context.Context, client *http.Client, n *node, height 
 
 // status asks whether the node is in sync, and for its latest block. A gateway without
 // blocks leaves the rest of the status unknown.
+func (r restAPI) leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error) {
+	return leasePages(n, f, height, func(height int64, key []byte) (leases []proof.Lease, next []byte, at int64, err error) {
+		query := url.Values{
+			"filters.owner": {f.owner}, "pagination.limit": {strconv.Itoa(leasesPerPage)}, "pagination.reverse": {"true"},
+		}
+		if f.state != "" {
+			query.Set("filters.state", f.state)
+		}
+		if key != nil {
+			query.Set("pagination.key", base64.StdEncoding.EncodeToString(key))
+		}
+		var list struct {
+			Leases []struct {
+				Lease restLease `json:"lease"`
+			} `json:"leases"`
+			Pagination struct {
+				NextKey []byte `json:"next_key"`
+			} `json:"pagination"`
+		}
+		if at, err = r.get(ctx, client, n, leaseRoutes, height, "", query, &list); err != nil {
+			return nil, nil, 0, err
+		}
+		for _, one := range list.Leases {
+			leases = append(leases, one.Lease.lease())
+		}
+		return leases, list.Pagination.NextKey, at, nil
+	})
+}
+
+// restLease is a lease in JSON. Before version 1.0 of the chain, its id had another name.
+type restLease struct {
+	ID       restLeaseID `json:"id"`
+	FormerID restLeaseID `json:"lease_id"`
+	State    string      `json:"state"`
+	Price    struct {
+		Denom  string `json:"denom"`
+		Amount string `json:"amount"`
+	} `json:"price"`
+	CreatedAt int64 `json:"created_at,string"`
+	ClosedOn  int64 `json:"closed_on,string"`
+}
+
+type restLeaseID struct {
+	Owner    string `json:"owner"`
+	DSeq     uint64 `json:"dseq,string"`
+	GSeq     uint32 `json:"gseq"`
+	OSeq     uint32 `json:"oseq"`
+	BSeq     uint32 `json:"bseq"`
+	Provider string `json:"provider"`
+}
+
+func (l *restLease) lease() proof.Lease {
+	id := cmp.Or(l.ID, l.FormerID)
+	return proof.Lease{
+		ID:    proof.LeaseID{Owner: id.Owner, DSeq: id.DSeq, GSeq: id.GSeq, OSeq: id.OSeq, BSeq: id.BSeq, Provider: id.Provider},
+		State: leaseStates[l.State],
+		Denom: l.Price.Denom, Amount: shortest(l.Price.Amount),
+		CreatedAt: l.CreatedAt, ClosedOn: l.ClosedOn,
+	}
+}
+
 func (r restAPI) status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error) {
 	var sync struct {
 		Syncing *bool `json:"syncing"`

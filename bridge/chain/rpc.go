@@ -13,7 +13,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"akash-provider-web/bridge/chain/proof"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	marketv1beta5 "akash-provider-web/proto/akash/market/v1beta5"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
 )
@@ -32,6 +35,10 @@ var (
 	certificatePaths = []string{
 		"/akash.cert.v1.Query/Certificates",
 		"/akash.cert.v1beta3.Query/Certificates",
+	}
+	leasePaths = []string{
+		"/akash.market.v1beta5.Query/Leases",
+		"/akash.market.v1beta4.Query/Leases",
 	}
 )
 
@@ -106,6 +113,39 @@ func certificate(c *certv1.Certificate) Certificate {
 		return Certificate{State: Revoked, PEM: c.Cert}
 	}
 	return Certificate{}
+}
+
+func (r rpcAPI) leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error) {
+	return leasePages(n, f, height, func(height int64, key []byte) (leases []proof.Lease, next []byte, at int64, err error) {
+		message, err := proto.Marshal(&marketv1beta5.QueryLeasesRequest{
+			Filters:    &marketv1.LeaseFilters{Owner: f.owner, State: f.state},
+			Pagination: &queryv1beta1.PageRequest{Key: key, Limit: leasesPerPage, Reverse: true},
+		})
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		value, at, err := r.queryPaths(ctx, client, n, leasePaths, height, message)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		var response marketv1beta5.QueryLeasesResponse
+		if err := proto.Unmarshal(value, &response); err != nil {
+			return nil, nil, 0, n.describe(errNoLeases)
+		}
+		for _, one := range response.Leases {
+			l := one.GetLease()
+			leases = append(leases, proof.Lease{
+				ID: proof.LeaseID{
+					Owner: l.GetId().GetOwner(), DSeq: l.GetId().GetDseq(), GSeq: l.GetId().GetGseq(), OSeq: l.GetId().GetOseq(),
+					BSeq: l.GetId().GetBseq(), Provider: l.GetId().GetProvider(),
+				},
+				State: proof.LeaseState(l.GetState()),
+				Denom: l.GetPrice().GetDenom(), Amount: decimal(l.GetPrice().GetAmount()),
+				CreatedAt: l.GetCreatedAt(), ClosedOn: l.GetClosedOn(),
+			})
+		}
+		return leases, response.GetPagination().GetNextKey(), at, nil
+	})
 }
 
 func (r rpcAPI) status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error) {

@@ -50,8 +50,9 @@ type Options struct {
 	REST     *rest.Adapter
 	Statuses *fanout.Hub
 	Metadata *guard.Metadata
-	// Own are the methods that the bridge answers itself, without a provider, by path.
-	Own map[string]relay.Duplex
+	// Own are the methods that the bridge answers itself, without a provider, by path: a
+	// relay.Duplex for a stream, a relay.Func for a unary method.
+	Own map[string]relay.Upstream
 	// AllowInsecure lets callers skip the verification of a provider's certificate.
 	AllowInsecure bool
 	// AllowHostOverride lets callers name a provider's host.
@@ -125,17 +126,18 @@ func (g *Gateway) Admit(r *http.Request) (*limit.Call, error) {
 }
 
 // acceptOwn accepts a call of a method that the bridge answers itself.
-func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.Duplex) (*relay.Call, error) {
+func (g *Gateway) acceptOwn(r *http.Request, protocol relay.Protocol, own relay.Upstream) (*relay.Call, error) {
 	admitted, err := g.Admit(r)
 	if err != nil {
 		g.logRefused(r, protocol, nil, err)
 		return nil, err
 	}
-	c := &call{method: Method{Path: r.URL.Path, Streaming: true}, protocol: protocol, from: trace.Of(r.Context())}
+	_, streams := own.(relay.Duplex)
+	c := &call{method: Method{Path: r.URL.Path, Streaming: streams}, protocol: protocol, from: trace.Of(r.Context())}
 	g.opened(c, r)
 	return &relay.Call{
-		Streaming: true,
-		Duplex:    true,
+		Streaming: streams,
+		Duplex:    streams,
 		Route: func(context.Context) (*relay.Route, error) {
 			return &relay.Route{Upstream: own}, nil
 		},

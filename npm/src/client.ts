@@ -15,6 +15,7 @@ import { loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { asProviderError, ProviderError } from "./errors.js";
 import { type RawSnapshot, readSnapshot } from "./inventory.js";
+import { type RawLeases, readLeases } from "./leases.js";
 import type {
   AttestationOptions,
   CallOptions,
@@ -28,6 +29,7 @@ import type {
   HostnameMigrateOptions,
   InventoryOptions,
   LeaseEventOptions,
+  ListLeasesOptions,
   LogOptions,
   RestartOptions,
   SendManifestOptions,
@@ -63,6 +65,7 @@ import type {
   CallResult,
   InventorySnapshot,
   LeaseEvent,
+  LeaseList,
   LogEntry,
   ManifestGroup,
   ProviderStatus,
@@ -79,6 +82,7 @@ import {
   readFile,
   readInventoryCall,
   readLeaseCall,
+  readLeaseList,
   readManifestCall,
   readMigrateCall,
   readShellCall,
@@ -175,6 +179,25 @@ export class Client {
     }));
     const most = usesWebSocket(bridge, transport) ? Math.min(concurrency, maxCalls) : concurrency;
     return this.#discover(calls, most, options);
+  }
+
+  /**
+   * Lists the leases of an account from the chain, the newest first. The bridge asks its
+   * nodes of the chain; no provider is asked and no credential is needed, since everything
+   * on a chain is public.
+   *
+   * ```ts
+   * const { response, error } = await client.listLeases({ owner: "akash1…" });
+   * if (error) throw error;
+   * for (const { lease, price, denom } of response.leases) …
+   * ```
+   *
+   * `trust` of the result says how each lease is known, and `completeness` how it is known
+   * that none is missing.
+   */
+  async listLeases(options: ListLeasesOptions): Promise<CallResult<LeaseList>> {
+    const call = readLeaseList(this.#settings, options);
+    return this.#read("listLeases", call, options, async (raw: RawLeases) => readLeases(raw));
   }
 
   async *#discover(
@@ -731,7 +754,7 @@ function aborted({ reason }: AbortSignal, provider: string): ProviderError {
   const late = reason?.name === "TimeoutError";
   return new ProviderError({
     code: late ? "DEADLINE_EXCEEDED" : "CANCELLED",
-    message: `provider ${provider}: ${late ? "the call's signal timed out" : "the call was cancelled"}`,
+    message: `${provider && `provider ${provider}: `}${late ? "the call's signal timed out" : "the call was cancelled"}`,
     provider,
     cause: reason,
   });

@@ -11,6 +11,7 @@ import type {
   HostnameMigrateOptions,
   InventoryOptions,
   LeaseEventOptions,
+  ListLeasesOptions,
   LogOptions,
   RestartOptions,
   SendManifestOptions,
@@ -50,6 +51,7 @@ const callOptions: Names<
   | HostnameMigrateOptions
   | InventoryOptions
   | LeaseEventOptions
+  | ListLeasesOptions
   | LogOptions
   | RestartOptions
   | SendManifestOptions
@@ -59,6 +61,8 @@ const callOptions: Names<
 > = {
   provider: true,
   lease: true,
+  owner: true,
+  state: true,
   dseq: true,
   filter: true,
   service: true,

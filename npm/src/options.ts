@@ -2,7 +2,7 @@
 import type { LoadProgress } from "./engine/loader.js";
 import type { FileProgress } from "./shell/files.js";
 import type { Transport } from "./transport/transport.js";
-import type { LogGap, ManifestGroup, StateListener } from "./types.js";
+import type { LeaseState, LogGap, ManifestGroup, StateListener } from "./types.js";
 
 /** The options of {@link createClient}. */
 export interface ClientOptions {
@@ -161,6 +161,22 @@ export interface DiscoverOptions extends CallOptions {
    * @example 20
    */
   concurrency?: number;
+}
+
+/** The options of {@link Client.listLeases}. */
+export interface ListLeasesOptions extends Pick<CallOptions, "timeoutMs" | "retries" | "signal"> {
+  /**
+   * The account's address.
+   *
+   * @example "akash1…"
+   */
+  owner: string;
+  /**
+   * The state of the leases to list. Default: `"active"`.
+   *
+   * @example "any"
+   */
+  state?: LeaseState | "any";
 }
 
 /** The options of a stream. Absent ones default to the client's. */

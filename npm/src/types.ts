@@ -32,6 +32,47 @@ export interface LogGap {
   lost: number | null;
 }
 
+/** The state of a lease on the chain. */
+export type LeaseState = "active" | "insufficient_funds" | "closed" | "reclaiming";
+
+/** A lease as it is on the chain. */
+export interface ListedLease {
+  /** Identifies the lease: for the option `lease` of other calls. */
+  lease: {
+    owner: string;
+    dseq: bigint;
+    gseq: number;
+    oseq: number;
+    bseq: number;
+    provider: string;
+  };
+  state: LeaseState;
+  /** The price of one block, as a decimal number, such as `"0.75"`. */
+  price: string;
+  /** What the price is in, such as `"uakt"`. */
+  denom: string;
+  /** The height of the block in which the lease began. */
+  createdAt: number;
+  /** The height of the block in which it was closed; 0 if it is not. */
+  closedOn: number;
+}
+
+/** Leases of an account. */
+export interface LeaseList {
+  /** The newest first, 200 at most. */
+  leases: ListedLease[];
+  /** Whether there are more, all of them older. */
+  more: boolean;
+  /**
+   * How it is known that no lease is missing: `"quorum=K/M"` if K of the bridge's M nodes
+   * named the same ones, `"one-node"` if one was believed. It is never `"proven"`: a node
+   * can prove that a lease is there, but not that no other is.
+   */
+  completeness: Trust;
+  /** The height of the block whose state this is; 0 if unknown. */
+  height: number;
+}
+
 /** An amount of a resource in Kubernetes notation. */
 export interface Quantity {
   /** The provider's text, such as `"63900m"` or `"511Gi"`. */

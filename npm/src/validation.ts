@@ -27,6 +27,7 @@ import type {
   InventoryOptions,
   LeaseEventOptions,
   LeaseOptions,
+  ListLeasesOptions,
   LogOptions,
   SendManifestOptions,
   ShellOptions,
@@ -37,6 +38,7 @@ import { isPlaceholder } from "./placeholder.js";
 import { joinCommand } from "./shell/messages.js";
 import { tokensOf } from "./token.js";
 import type { Transport } from "./transport/transport.js";
+import type { LeaseState } from "./types.js";
 
 /** A client's own settings, checked and complete. */
 export interface Settings {
@@ -144,9 +146,16 @@ export function readCall(
   provider: unknown,
   options: StreamOptions = {},
 ): EngineCall {
+  const call = readCallOptions(settings, options);
+  requireText("provider", provider);
+  call.provider = provider;
+  return call;
+}
+
+/** readCallOptions checks the options of a call that no provider answers. */
+function readCallOptions(settings: Settings, options: StreamOptions): EngineCall {
   requireObject("options", options);
   knownCallOptions(options);
-  requireText("provider", provider);
   requireFlag("insecure", options.insecure);
   requireFlag("checkVersion", options.checkVersion);
   requireFlag("reconnect", options.reconnect);
@@ -159,7 +168,7 @@ export function readCall(
     bridge: settings.bridge,
     bridgeKey: readBridgeKey(settings.bridgeKey),
     traceparent: readTraceparent(settings.traceparent),
-    provider,
+    provider: "",
     transport: "fetch",
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     retries: readCount("retries", options.retries, 100) ?? settings.retries,
@@ -375,6 +384,30 @@ export function readInventoryCall(
     call.names = [Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")];
   }
   return { call, bytes };
+}
+
+/** The states of leases that can be asked for. */
+const leaseStates: Record<LeaseState | "any", true> = {
+  active: true,
+  insufficient_funds: true,
+  closed: true,
+  reclaiming: true,
+  any: true,
+};
+
+/** readLeaseList checks the options of a call for an account's leases. */
+export function readLeaseList(settings: Settings, options: ListLeasesOptions): EngineCall {
+  requireObject("options", options);
+  const { owner, state = "active" } = options;
+  requireText("owner", owner);
+  if (!Object.hasOwn(leaseStates, state)) {
+    const all = Object.keys(leaseStates).map((name) => `"${name}"`);
+    throw new TypeError(`state must be ${all.slice(0, -1).join(", ")} or ${all.at(-1)}`);
+  }
+  const call = readCallOptions(settings, options);
+  call.owner = owner;
+  call.names = state === "any" ? [] : [state];
+  return call;
 }
 
 /** readAttestationCall checks the options of a call for an attestation. */

@@ -16,6 +16,7 @@ import (
 
 	attributesv1 "akash-provider-web/proto/akash/base/attributes/v1"
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	authv1beta1 "akash-provider-web/proto/cosmos/auth/v1beta1"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
@@ -51,6 +52,7 @@ type ledger struct {
 type records struct {
 	providers    []*providerv1beta4.Provider     // by owner
 	certificates []chainCertificate              // by owner and serial
+	leases       []*marketv1.Lease               // by id
 	accounts     map[string]*secp256k1.PublicKey // nil until the first transaction
 }
 
@@ -78,6 +80,7 @@ func (r *records) clone() records {
 	return records{
 		providers:    slices.Clone(r.providers),
 		certificates: slices.Clone(r.certificates),
+		leases:       slices.Clone(r.leases),
 		accounts:     maps.Clone(r.accounts),
 	}
 }
@@ -200,6 +203,7 @@ func (r *records) query(path string, data []byte, f *faults) ([]byte, *abciError
 		"akash.provider.v1beta4.Query/Provider":  r.queryProvider,
 		"akash.provider.v1beta4.Query/Providers": r.queryProviders,
 		"akash.cert.v1.Query/Certificates":       r.queryCertificates,
+		"akash.market.v1beta5.Query/Leases":      r.queryLeases,
 		"cosmos.auth.v1beta1.Query/Account":      r.queryAccount,
 	}
 	if f.has(FaultChainOld) {
@@ -208,6 +212,7 @@ func (r *records) query(path string, data []byte, f *faults) ([]byte, *abciError
 			"akash.provider.v1beta3.Query/Provider":  r.queryProvider,
 			"akash.provider.v1beta3.Query/Providers": r.queryProviders,
 			"akash.cert.v1beta3.Query/Certificates":  r.queryCertificates,
+			"akash.market.v1beta4.Query/Leases":      r.queryLeases,
 			"cosmos.auth.v1beta1.Query/Account":      r.queryAccount,
 		}
 	}

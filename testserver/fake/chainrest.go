@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	marketv1beta5 "akash-provider-web/proto/akash/market/v1beta5"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	authv1beta1 "akash-provider-web/proto/cosmos/auth/v1beta1"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
@@ -139,6 +141,20 @@ func (n *chainNode) restQuery(r *http.Request, at *block) (any, *abciError) {
 			})
 		}
 		return map[string]any{"certificates": certificates, "pagination": pageJSON(answer.GetPagination())}, nil
+	case list == "market/leases" && len(route) == 2 && route[1] == "list":
+		query := r.URL.Query()
+		var answer marketv1beta5.QueryLeasesResponse
+		if err := n.ask(at, service+"Leases", &marketv1beta5.QueryLeasesRequest{
+			Filters:    &marketv1.LeaseFilters{Owner: query.Get("filters.owner"), State: query.Get("filters.state")},
+			Pagination: page,
+		}, &answer); err != nil {
+			return nil, err
+		}
+		leases := make([]any, 0, len(answer.GetLeases()))
+		for _, l := range answer.GetLeases() {
+			leases = append(leases, leaseJSON(l.GetLease()))
+		}
+		return map[string]any{"leases": leases, "pagination": pageJSON(answer.GetPagination())}, nil
 	case list == "auth/accounts" && version == "v1beta1" && len(route) == 2:
 		var answer authv1beta1.QueryAccountResponse
 		if err := n.ask(at, service+"Account", &authv1beta1.QueryAccountRequest{Address: route[1]}, &answer); err != nil {

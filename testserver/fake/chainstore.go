@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"encoding/binary"
 	"math/big"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	"akash-provider-web/testserver/fake/comet"
 	"akash-provider-web/testserver/fake/iavl"
@@ -17,6 +19,7 @@ import (
 const (
 	storeAccount  = "acc"
 	storeCert     = "cert"
+	storeMarket   = "market"
 	storeProvider = "provider"
 	// storeMint changes with every block, as several stores of a real chain do.
 	storeMint = "mint"
@@ -25,7 +28,7 @@ const (
 // storeNames has the stores in order. Those that are not named above have one entry.
 var storeNames = []string{
 	storeAccount, "audit", "authz", "bank", storeCert, "consensus", "deployment", "distribution", "escrow",
-	"evidence", "feegrant", "gov", "ibc", "market", storeMint, storeProvider, "slashing", "staking", "take",
+	"evidence", "feegrant", "gov", "ibc", storeMarket, storeMint, storeProvider, "slashing", "staking", "take",
 	"transfer", "upgrade",
 }
 
@@ -81,6 +84,21 @@ func accountChange(address string, key *secp256k1.PublicKey) change {
 	return change{storeAccount, accountKey(address), marshal(accountRecord(address, key))}
 }
 
+// leaseKey is a lease's key in its store (the node's x/market/keeper/keys/lease.go, which the
+// SDK's collections encode).
+func leaseKey(id *marketv1.LeaseID) []byte {
+	key := append([]byte{0x13, 0x02}, id.GetOwner()+"\x00"...)
+	key = binary.BigEndian.AppendUint64(key, id.GetDseq())
+	key = binary.BigEndian.AppendUint32(key, id.GetGseq())
+	key = binary.BigEndian.AppendUint32(key, id.GetOseq())
+	key = append(key, id.GetProvider()+"\x00"...)
+	return binary.BigEndian.AppendUint32(key, id.GetBseq())
+}
+
+func leaseChange(l *marketv1.Lease) change {
+	return change{storeMarket, leaseKey(l.GetId()), marshal(l)}
+}
+
 func marshal(m proto.Message) []byte {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
@@ -100,7 +118,7 @@ type state struct {
 func newState(height int64) *state {
 	s := &state{trees: make([]iavl.Tree, len(storeNames))}
 	for i, name := range storeNames {
-		if name != storeAccount && name != storeCert && name != storeProvider {
+		if name != storeAccount && name != storeCert && name != storeMarket && name != storeProvider {
 			s.trees[i] = s.trees[i].Set(height, []byte("params"), []byte(name))
 		}
 	}

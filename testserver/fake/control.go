@@ -205,6 +205,7 @@ func (s *Server) controlHandler() http.Handler {
 		p.answers.take(r.URL.Query().Get("path"))
 		return nil
 	})
+	handle("POST /lease", func(_ http.ResponseWriter, r *http.Request, p *provider) error { return s.recordLeases(r, p) })
 	handle("POST /certificate", func(w http.ResponseWriter, r *http.Request, p *provider) error {
 		if err := p.setCertificate(CertificateKind(r.URL.Query().Get("kind"))); err != nil {
 			return err

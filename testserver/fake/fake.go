@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
 // Defaults of Options.
@@ -409,6 +410,7 @@ func (s *Server) addProvider(i int, v version, texts *[bodies]string) error {
 	p.serve()
 	s.ledger.open(p.account, true)
 	s.ledger.register(providerRecord(p.address(), p.hostURI))
+	s.ledger.lease(leaseRecord(p.work.lease, marketv1.Lease_active))
 	return nil
 }
 

@@ -44,13 +44,14 @@ type forgery struct {
 	stolen      bool // the revoked one, whose key the impostor has, is valid
 	absent      bool // neither the provider nor a certificate is there
 	account     bool // the tenant has another key
+	leases      forgeLeases
 }
 
 // everything leads to the impostor.
 var everything = forgery{host: true, certificate: true}
 
 // lies are all lies by name.
-var lies = mergeLies(recordLies, blockLies, setLies, proofLies, jsonLies, wireLies)
+var lies = mergeLies(recordLies, leaseLies, blockLies, setLies, proofLies, jsonLies, wireLies)
 
 func mergeLies(parts ...map[ChainLie]lie) map[ChainLie]lie {
 	all := map[ChainLie]lie{}
@@ -155,6 +156,9 @@ func (l *liar) apply(r records) (records, []change) {
 		tenant, key := l.node.server.tenant.address, l.node.server.stranger.key.PubKey()
 		r.accounts[tenant] = key
 		changes = append(changes, accountChange(tenant, key))
+	}
+	if f.leases != 0 {
+		changes = append(changes, f.leases.apply(l, &r)...)
 	}
 	if f.absent {
 		r.providers = slices.DeleteFunc(r.providers, func(p *providerv1beta4.Provider) bool { return p.GetOwner() == owner })

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	certv1 "akash-provider-web/proto/akash/cert/v1"
+	marketv1 "akash-provider-web/proto/akash/market/v1"
+	marketv1beta5 "akash-provider-web/proto/akash/market/v1beta5"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 )
 
@@ -62,5 +64,6 @@ func answersOf(s *Server, n *chainNode, height int64) string {
 		query("/store/cert/key", certificateStoreKey(certv1.State_valid, owner, c.spec.serial))
 	}
 	query("/akash.provider.v1beta4.Query/Provider", marshal(&providerv1beta4.QueryProviderRequest{Owner: owner}))
+	query("/akash.market.v1beta5.Query/Leases", marshal(&marketv1beta5.QueryLeasesRequest{Filters: &marketv1.LeaseFilters{Owner: s.tenant.address}}))
 	return b.String()
 }

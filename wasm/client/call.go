@@ -32,7 +32,7 @@ type Call struct {
 	BridgeKey string
 	// Traceparent is the trace that the call belongs to; "" for none.
 	Traceparent string
-	// Provider is the provider's bech32 address.
+	// Provider is the provider's bech32 address; "" for a call that no provider answers.
 	Provider string
 	// Transport names the platform's transport for requests to the bridge.
 	Transport string

@@ -7,7 +7,7 @@ import (
 	"akash-provider-web/wasm/message"
 )
 
-// A method describes one RPC method of a provider.
+// A method describes one RPC method of a provider, or of the bridge itself.
 type method struct {
 	path string
 	// answer describes the response messages; nil for log pieces.
@@ -101,6 +101,11 @@ var (
 		answer: message.InventorySnapshot,
 		encode: (*message.LeaseRequest).AppendBytes,
 	}
+	listLeases = &method{
+		path:   "/akash.provider.web.v1.Chain/ListLeases",
+		answer: message.ListLeasesResponse,
+		encode: (*message.LeaseRequest).AppendOwner,
+	}
 	streamLeaseEvents = &method{
 		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
 		answer:  message.LeaseEvent,
@@ -146,6 +151,8 @@ func methodOf(name string) *method {
 		return inventorySnapshot
 	case "committedInventorySnapshot":
 		return committedInventorySnapshot
+	case "listLeases":
+		return listLeases
 	case "streamLeaseEvents":
 		return streamLeaseEvents
 	case "shell":
@@ -162,10 +169,12 @@ func (c *Call) request(token string) (*Request, *grpcweb.Status) {
 	header := grpcweb.Fields{
 		{Name: "content-type", Value: grpcweb.ContentType},
 		{Name: "x-grpc-web", Value: "1"},
-		{Name: "akash-provider", Value: c.Provider},
 	}
 	add := func(name, value string) {
 		header = append(header, grpcweb.Field{Name: name, Value: value})
+	}
+	if c.Provider != "" {
+		add("akash-provider", c.Provider)
 	}
 	// A stream may stay open as long as it is read. Only the wait for its headers is
 	// bounded, and by the client.

@@ -67,6 +67,28 @@ var AttestationQuoteResponse = &Table{
 	{Number: 6, Name: "tlsBound", Kind: Uint32},
 }
 
+// ListLeasesResponse is akash.provider.web.v1.ListLeasesResponse.
+var ListLeasesResponse = &Table{
+	{Number: 1, Name: "leases", Kind: Message, Label: Repeated, Table: &Table{
+		{Number: 1, Name: "id", Kind: Message, Table: &Table{
+			{Number: 1, Name: "owner"},
+			{Number: 2, Name: "dseq", Kind: Uint64},
+			{Number: 3, Name: "gseq", Kind: Uint32},
+			{Number: 4, Name: "oseq", Kind: Uint32},
+			{Number: 5, Name: "provider"},
+			{Number: 6, Name: "bseq", Kind: Uint32},
+		}},
+		{Number: 2, Name: "state", Kind: Enum, Names: []string{"invalid", "active", "insufficient_funds", "closed", "reclaiming"}},
+		{Number: 3, Name: "price"},
+		{Number: 4, Name: "denom"},
+		{Number: 5, Name: "createdAt", Kind: Int64},
+		{Number: 6, Name: "closedOn", Kind: Int64},
+	}},
+	{Number: 2, Name: "more", Kind: Uint32},
+	{Number: 3, Name: "completeness"},
+	{Number: 4, Name: "height", Kind: Int64},
+}
+
 // LeaseEvent is akash.provider.web.v1.LeaseEvent.
 var LeaseEvent = &Table{
 	{Number: 1, Name: "type"},
@@ -131,7 +153,8 @@ type LeaseRequest struct {
 	// Manifest is the JSON that SendManifest sends.
 	Manifest string
 	// Names are the hostnames or endpoints that are moved, with commas between them, the
-	// nonce of an attestation in base64, or that of an inventory in hexadecimal.
+	// nonce of an attestation in base64, that of an inventory in hexadecimal, or the state of
+	// the leases to list.
 	Names string
 	// Command is what a shell runs, its parts one after the other: each ends with a
 	// byte 1, and a byte 2 in it makes the next one less by one.
@@ -194,6 +217,11 @@ func (r *LeaseRequest) AppendNames(b []byte) []byte {
 		}
 	}
 	return appendBool(b, 3, r.Follow)
+}
+
+// AppendOwner appends a ListLeasesRequest.
+func (r *LeaseRequest) AppendOwner(b []byte) []byte {
+	return appendString(appendString(b, 1, r.Lease.Owner), 2, r.Names)
 }
 
 // AppendShell appends a ShellRequest that starts a process.

@@ -36,6 +36,7 @@ func TestRequests(t *testing.T) {
 	requireMessage(t, &webv1.SendManifestRequest{LeaseId: lease, Manifest: []byte(request.Manifest)}, request.AppendManifest(nil))
 	requireMessage(t, &webv1.GetManifestRequest{LeaseId: lease}, request.AppendLease(nil))
 	requireMessage(t, &webv1.StreamLeaseEventsRequest{LeaseId: lease, Service: "web", Follow: true}, request.AppendEvents(nil))
+	requireMessage(t, &webv1.ListLeasesRequest{Owner: "akash1owner", State: "closed"}, (&LeaseRequest{Lease: LeaseID{Owner: "akash1owner"}, Names: "closed"}).AppendOwner(nil))
 	request.Follow = false
 	requireMessage(t, &webv1.HostnameMigrateRequest{LeaseId: lease, Hostnames: []string{"a.example", "b.example"}}, request.AppendNames(nil))
 	requireMessage(t, &webv1.EndpointMigrateRequest{LeaseId: lease, Endpoints: []string{"a.example", "b.example"}}, request.AppendNames(nil))

@@ -9,6 +9,7 @@ const (
 	Uint32                // a number; of a bool 1 or 0
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53
+	Uint64                // a number as a string
 	Enum                  // the value's name in lower case, or its number as a string
 	Bytes                 // base64 text without padding
 	Message               // an object

@@ -28,6 +28,7 @@ var answers = []struct {
 	{AttestationQuoteResponse, &webv1.AttestationQuoteResponse{}},
 	{InventorySnapshot, &inventoryv1.GetCommittedInventorySnapshotResponse{}},
 	{LeaseEvent, &webv1.LeaseEvent{}},
+	{ListLeasesResponse, &webv1.ListLeasesResponse{}},
 }
 
 // Tables have exactly the fields of the .proto files.
@@ -96,6 +97,8 @@ func kindOf(fd protoreflect.FieldDescriptor) (kind Kind, known bool) {
 		return Int32, true
 	case protoreflect.Int64Kind:
 		return Int64, true
+	case protoreflect.Uint64Kind:
+		return Uint64, true
 	case protoreflect.EnumKind:
 		return Enum, true
 	case protoreflect.MessageKind:

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/big"
 
@@ -11,6 +12,7 @@ import (
 const (
 	ProviderStore    = "provider"
 	CertificateStore = "cert"
+	LeaseStore       = "market"
 )
 
 // addressPrefix is that of the Akash chain's addresses.
@@ -31,6 +33,10 @@ const (
 	certificatePrefix = 0x11 // node x/cert/keeper/key.go
 )
 
+// leasePrefix is that of a lease in its store (node x/market/keeper/keys/key.go,
+// LeasePrefixNew; v2.0.0 and later).
+var leasePrefix = []byte{0x13, 0x02}
+
 // maxSerial is the longest serial number that the chain takes, in bytes.
 const maxSerial = 40
 
@@ -38,6 +44,7 @@ const maxSerial = 40
 var (
 	errAddress = errors.New("proof: not an address of the Akash chain")
 	errSerial  = errors.New("proof: not a serial number that the chain takes")
+	errLease   = errors.New("proof: the lease cannot be decoded")
 )
 
 // ProviderKey returns the key of a provider's record in ProviderStore:
@@ -88,16 +95,11 @@ type Provider struct {
 // DecodeProvider decodes the value of a ProviderKey.
 func DecodeProvider(value []byte) (p Provider, err error) {
 	err = fields(value, func(f field) error {
-		var text []byte
 		switch f.number {
 		case 1:
-			err := f.bytes(&text)
-			p.Owner = string(text)
-			return err
+			return f.text(&p.Owner)
 		case 2:
-			err := f.bytes(&text)
-			p.HostURI = string(text)
-			return err
+			return f.text(&p.HostURI)
 		}
 		return nil
 	})
@@ -135,4 +137,105 @@ func DecodeCertificate(value []byte) (c Certificate, err error) {
 		return Certificate{}, errors.New("proof: the certificate cannot be decoded")
 	}
 	return c, nil
+}
+
+// LeaseID identifies a lease, akash.market.v1.LeaseID.
+type LeaseID struct {
+	Owner            string
+	DSeq             uint64
+	GSeq, OSeq, BSeq uint32
+	Provider         string
+}
+
+// LeaseState is the state of a lease, as in its record.
+type LeaseState int32
+
+// The states of leases on the chain.
+const (
+	LeaseActive            LeaseState = 1
+	LeaseInsufficientFunds LeaseState = 2
+	LeaseClosed            LeaseState = 3
+	LeaseReclaiming        LeaseState = 4
+)
+
+// Lease is a lease's record, akash.market.v1.Lease.
+type Lease struct {
+	ID    LeaseID
+	State LeaseState
+	// Denom and Amount are the price of a block. The amount is the integer of 18 decimals
+	// that the chain stores.
+	Denom, Amount string
+	// CreatedAt and ClosedOn are heights of blocks.
+	CreatedAt, ClosedOn int64
+}
+
+// LeaseKey returns the key of a lease in LeaseStore, as the package collections of the Cosmos
+// SDK encodes it:
+//
+//	0x13 0x02 | owner | 0x00 | dseq | gseq | oseq | provider | 0x00 | bseq
+//
+// Addresses are text in bech32, and numbers big-endian, dseq of eight bytes and the others of
+// four (node x/market/keeper/keys/lease.go).
+func LeaseKey(id LeaseID) ([]byte, error) {
+	for _, address := range []string{id.Owner, id.Provider} {
+		if _, err := bech32.Decode(addressPrefix, address); err != nil {
+			return nil, errAddress
+		}
+	}
+	key := append(append(leasePrefix[:2:2], id.Owner...), 0)
+	key = binary.BigEndian.AppendUint64(key, id.DSeq)
+	key = binary.BigEndian.AppendUint32(key, id.GSeq)
+	key = binary.BigEndian.AppendUint32(key, id.OSeq)
+	key = append(append(key, id.Provider...), 0)
+	return binary.BigEndian.AppendUint32(key, id.BSeq), nil
+}
+
+// DecodeLease decodes the value of a LeaseKey.
+func DecodeLease(value []byte) (l Lease, err error) {
+	if err := fields(value, l.set); err != nil || l.State < LeaseActive || l.State > LeaseReclaiming {
+		return Lease{}, errLease
+	}
+	return l, nil
+}
+
+func (l *Lease) set(f field) error {
+	switch f.number {
+	case 1:
+		return f.message(l.ID.set)
+	case 2:
+		return f.enum((*int32)(&l.State))
+	case 3:
+		return f.message(func(f field) error {
+			switch f.number {
+			case 1:
+				return f.text(&l.Denom)
+			case 2:
+				return f.text(&l.Amount)
+			}
+			return nil
+		})
+	case 4:
+		return f.int64(&l.CreatedAt)
+	case 5:
+		return f.int64(&l.ClosedOn)
+	}
+	return nil
+}
+
+func (id *LeaseID) set(f field) error {
+	switch f.number {
+	case 1:
+		return f.text(&id.Owner)
+	case 2:
+		return f.uint64(&id.DSeq)
+	case 3:
+		return f.uint32(&id.GSeq)
+	case 4:
+		return f.uint32(&id.OSeq)
+	case 5:
+		return f.text(&id.Provider)
+	case 6:
+		return f.uint32(&id.BSeq)
+	}
+	return nil
 }

@@ -175,13 +175,40 @@ func (f field) bytes(into *[]byte) error {
 	return nil
 }
 
-func (f field) enum(into *int32) error {
+func (f field) text(into *string) error {
+	var text []byte
+	err := f.bytes(&text)
+	*into = string(text)
+	return err
+}
+
+func (f field) uint64(into *uint64) error {
 	if f.kind != protowire.VarintType {
 		return errMalformed
 	}
-	value, _ := protowire.ConsumeVarint(f.value)
-	*into = int32(value)
+	*into, _ = protowire.ConsumeVarint(f.value)
 	return nil
+}
+
+func (f field) uint32(into *uint32) error {
+	var value uint64
+	err := f.uint64(&value)
+	*into = uint32(value)
+	return err
+}
+
+func (f field) int64(into *int64) error {
+	var value uint64
+	err := f.uint64(&value)
+	*into = int64(value)
+	return err
+}
+
+func (f field) enum(into *int32) error {
+	var value uint64
+	err := f.uint64(&value)
+	*into = int32(value)
+	return err
 }
 
 func (f field) message(visit func(field) error) error {

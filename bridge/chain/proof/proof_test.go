@@ -153,9 +153,11 @@ func FuzzProof(f *testing.F) {
 func FuzzValues(f *testing.F) {
 	f.Add([]byte("\x0a\x03abc\x12\x05https\x1a\x02\x0a\x00"))
 	f.Add([]byte("\x10\x02\x1a\x03PEM\x22\x03key"))
+	f.Add([]byte("\x0a\x0a\x0a\x01a\x10\x07\x18\x01\x20\x01\x32\x00\x10\x01\x1a\x07\x0a\x01u\x12\x0211\x20\x09"))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		_, _ = DecodeProvider(value)
 		_, _ = DecodeCertificate(value)
+		_, _ = DecodeLease(value)
 	})
 }
 
@@ -186,5 +188,29 @@ func BenchmarkAbsence(b *testing.B) {
 			}
 		}
 		return
+	}
+}
+
+// The keys are those that LeasePrimaryKeyCodec of node v2.1.0 encodes.
+func TestLeaseKeys(t *testing.T) {
+	id := LeaseID{Owner: address, DSeq: 0x0102030405060708, GSeq: 1, OSeq: 2, BSeq: 3, Provider: address}
+	key, err := LeaseKey(id)
+	require.NoError(t, err)
+	assert.Equal(t, "\x13\x02"+address+"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x01\x00\x00\x00\x02"+address+"\x00\x00\x00\x00\x03", string(key))
+	again, err := LeaseKey(id)
+	require.NoError(t, err)
+	assert.Equal(t, key, again)
+	id.Provider = "akash1other"
+	_, err = LeaseKey(id)
+	require.ErrorIs(t, err, errAddress)
+}
+
+func TestDecodeLease(t *testing.T) {
+	l, err := DecodeLease([]byte("\x0a\x0e\x0a\x01a\x10\x07\x18\x01\x20\x02\x2a\x01p\x30\x03\x10\x04\x1a\x07\x0a\x01u\x12\x0211\x20\x09\x28\x0a"))
+	require.NoError(t, err)
+	assert.Equal(t, Lease{ID: LeaseID{Owner: "a", DSeq: 7, GSeq: 1, OSeq: 2, Provider: "p", BSeq: 3}, State: LeaseReclaiming, Denom: "u", Amount: "11", CreatedAt: 9, ClosedOn: 10}, l)
+	for _, bad := range []string{"", "\x10\x00", "\x10\x05", "\x0a\x05\x0a", "\x10\x01\x0a\x02\x08\x01"} {
+		_, err := DecodeLease([]byte(bad))
+		require.ErrorIs(t, err, errLease, "%q", bad)
 	}
 }

@@ -13,6 +13,7 @@ export interface EngineCall {
   bridgeKey?: string | undefined;
   /** The trace that the call belongs to. */
   traceparent?: string | undefined;
+  /** "" if no provider answers the call. */
   provider: string;
   transport: Transport | "duplex";
   /** In milliseconds; 0 means no limit. */
@@ -46,7 +47,7 @@ export interface EngineCall {
   stdin?: boolean;
   /** How much output may be sent and not be used, in bytes; 0 for any. */
   window?: number;
-  /** Names without commas: the hostnames or endpoints to move, or a nonce. */
+  /** Names without commas: the hostnames or endpoints to move, a nonce, or a state of leases. */
   names?: string[];
   token?: string;
   /** Gets a token other than the refused one, which is "" if none was refused. */
@@ -70,7 +71,8 @@ export type CallMethod =
   | "endpointMigrate"
   | "attestationQuote"
   | "inventorySnapshot"
-  | "committedInventorySnapshot";
+  | "committedInventorySnapshot"
+  | "listLeases";
 
 /** The streaming methods. */
 export type StreamMethod =

@@ -1,7 +1,7 @@
 import { type Program, start } from "../../../web/program.mjs";
 import { asyncDispose } from "../dispose.js";
 import type { CertificateAuth, TokenAuth } from "../options.js";
-import type { ManifestGroup } from "../types.js";
+import type { LeaseState, ManifestGroup } from "../types.js";
 import {
   type CertificateKind,
   type ClientCertificateKind,
@@ -416,6 +416,14 @@ export class TestProvider {
   /** The number of running processes of `shell` and `exec`, with the option `shell`. */
   async processes(): Promise<number> {
     return (await this.#api.get<{ running: number }>("/shells")).running;
+  }
+
+  /**
+   * Sets the state of the lease on the chain or, with `dseq`, records that of `count` other
+   * leases of the tenant, with consecutive numbers. What the provider runs stays as it is.
+   */
+  setLease(lease: { state?: LeaseState; dseq?: number; count?: number }): Promise<void> {
+    return this.#api.post("/lease", lease);
   }
 
   /** Sets a fault, at one provider or at all. */

@@ -1,8 +1,14 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Client } from "../../src/client.js";
 import { createClient } from "../../src/index.js";
-import { type Auth, type CallOptions, type LeaseId, ProviderError } from "../../src/public.js";
-import { readCall, readClientOptions, readLeaseCall } from "../../src/validation.js";
+import {
+  type Auth,
+  type CallOptions,
+  type LeaseId,
+  type ListLeasesOptions,
+  ProviderError,
+} from "../../src/public.js";
+import { readCall, readClientOptions, readLeaseCall, readLeaseList } from "../../src/validation.js";
 import { wasmModule } from "./module.js";
 
 const settings = {
@@ -136,6 +142,7 @@ describe("an unknown option", () => {
     const error = new TypeError(says);
     await expect(client.getProviderStatus(provider, wrong)).rejects.toThrow(error);
     await expect(client.getManifest(lease_)).rejects.toThrow(error);
+    await expect(client.listLeases({ owner: "akash1…", ...wrong })).rejects.toThrow(error);
     await expect(client.restartServices(lease_)).rejects.toThrow(error);
     await expect(client.sendManifest({ ...lease_, manifest: [] })).rejects.toThrow(error);
     await expect(
@@ -453,4 +460,19 @@ test("the bridge's key is read for each call, and is in no error", () => {
   expect(() => readClientOptions({ bridgeUrl, bridgeKey: 12345 as never })).toThrow(
     /^bridgeKey must be a string, not number$/,
   );
+});
+
+test("leases are listed by owner and state", async () => {
+  const client = await createClient({ bridgeUrl, wasmModule });
+  await expect(client.listLeases({} as never)).rejects.toThrow(/^owner must be a string/);
+  await expect(client.listLeases({ owner: "akash1…", state: "open" as never })).rejects.toThrow(
+    'state must be "active", "insufficient_funds", "closed", "reclaiming" or "any"',
+  );
+  const call = (options: ListLeasesOptions) => readLeaseList(settings, options);
+  expect(call({ owner: "akash1a" })).toMatchObject({
+    provider: "",
+    owner: "akash1a",
+    names: ["active"],
+  });
+  expect(call({ owner: "akash1a", state: "any" }).names).toEqual([]);
 });

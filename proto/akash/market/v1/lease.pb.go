@@ -7,6 +7,7 @@
 package marketv1
 
 import (
+	v1beta1 "akash-provider-web/proto/cosmos/base/v1beta1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -20,6 +21,63 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// State of a lease.
+type Lease_State int32
+
+const (
+	Lease_invalid            Lease_State = 0
+	Lease_active             Lease_State = 1
+	Lease_insufficient_funds Lease_State = 2
+	Lease_closed             Lease_State = 3
+	// The provider takes its resources back after a while (AEP-82).
+	Lease_reclaiming Lease_State = 4
+)
+
+// Enum value maps for Lease_State.
+var (
+	Lease_State_name = map[int32]string{
+		0: "invalid",
+		1: "active",
+		2: "insufficient_funds",
+		3: "closed",
+		4: "reclaiming",
+	}
+	Lease_State_value = map[string]int32{
+		"invalid":            0,
+		"active":             1,
+		"insufficient_funds": 2,
+		"closed":             3,
+		"reclaiming":         4,
+	}
+)
+
+func (x Lease_State) Enum() *Lease_State {
+	p := new(Lease_State)
+	*p = x
+	return p
+}
+
+func (x Lease_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Lease_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_akash_market_v1_lease_proto_enumTypes[0].Descriptor()
+}
+
+func (Lease_State) Type() protoreflect.EnumType {
+	return &file_akash_market_v1_lease_proto_enumTypes[0]
+}
+
+func (x Lease_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Lease_State.Descriptor instead.
+func (Lease_State) EnumDescriptor() ([]byte, []int) {
+	return file_akash_market_v1_lease_proto_rawDescGZIP(), []int{1, 0}
+}
 
 // LeaseID identifies a lease: a tenant's order that a provider has won.
 type LeaseID struct {
@@ -106,18 +164,215 @@ func (x *LeaseID) GetBseq() uint32 {
 	return 0
 }
 
+// Lease is a lease's record on the chain.
+type Lease struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *LeaseID               `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State Lease_State            `protobuf:"varint,2,opt,name=state,proto3,enum=akash.market.v1.Lease_State" json:"state,omitempty"`
+	// Price is that of one block.
+	Price *v1beta1.DecCoin `protobuf:"bytes,3,opt,name=price,proto3" json:"price,omitempty"`
+	// Heights of blocks.
+	CreatedAt     int64 `protobuf:"varint,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	ClosedOn      int64 `protobuf:"varint,5,opt,name=closed_on,json=closedOn,proto3" json:"closed_on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lease) Reset() {
+	*x = Lease{}
+	mi := &file_akash_market_v1_lease_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lease) ProtoMessage() {}
+
+func (x *Lease) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_market_v1_lease_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lease.ProtoReflect.Descriptor instead.
+func (*Lease) Descriptor() ([]byte, []int) {
+	return file_akash_market_v1_lease_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Lease) GetId() *LeaseID {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Lease) GetState() Lease_State {
+	if x != nil {
+		return x.State
+	}
+	return Lease_invalid
+}
+
+func (x *Lease) GetPrice() *v1beta1.DecCoin {
+	if x != nil {
+		return x.Price
+	}
+	return nil
+}
+
+func (x *Lease) GetCreatedAt() int64 {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return 0
+}
+
+func (x *Lease) GetClosedOn() int64 {
+	if x != nil {
+		return x.ClosedOn
+	}
+	return 0
+}
+
+// LeaseFilters selects leases; an empty field selects all.
+type LeaseFilters struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Owner    string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Dseq     uint64                 `protobuf:"varint,2,opt,name=dseq,proto3" json:"dseq,omitempty"`
+	Gseq     uint32                 `protobuf:"varint,3,opt,name=gseq,proto3" json:"gseq,omitempty"`
+	Oseq     uint32                 `protobuf:"varint,4,opt,name=oseq,proto3" json:"oseq,omitempty"`
+	Provider string                 `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The name of a Lease.State.
+	State         string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	Bseq          uint32 `protobuf:"varint,7,opt,name=bseq,proto3" json:"bseq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseFilters) Reset() {
+	*x = LeaseFilters{}
+	mi := &file_akash_market_v1_lease_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseFilters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseFilters) ProtoMessage() {}
+
+func (x *LeaseFilters) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_market_v1_lease_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseFilters.ProtoReflect.Descriptor instead.
+func (*LeaseFilters) Descriptor() ([]byte, []int) {
+	return file_akash_market_v1_lease_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LeaseFilters) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *LeaseFilters) GetDseq() uint64 {
+	if x != nil {
+		return x.Dseq
+	}
+	return 0
+}
+
+func (x *LeaseFilters) GetGseq() uint32 {
+	if x != nil {
+		return x.Gseq
+	}
+	return 0
+}
+
+func (x *LeaseFilters) GetOseq() uint32 {
+	if x != nil {
+		return x.Oseq
+	}
+	return 0
+}
+
+func (x *LeaseFilters) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *LeaseFilters) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *LeaseFilters) GetBseq() uint32 {
+	if x != nil {
+		return x.Bseq
+	}
+	return 0
+}
+
 var File_akash_market_v1_lease_proto protoreflect.FileDescriptor
 
 const file_akash_market_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x1bakash/market/v1/lease.proto\x12\x0fakash.market.v1\"\x8b\x01\n" +
+	"\x1bakash/market/v1/lease.proto\x12\x0fakash.market.v1\x1a\x1ecosmos/base/v1beta1/coin.proto\"\x8b\x01\n" +
 	"\aLeaseID\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04dseq\x18\x02 \x01(\x04R\x04dseq\x12\x12\n" +
 	"\x04gseq\x18\x03 \x01(\rR\x04gseq\x12\x12\n" +
 	"\x04oseq\x18\x04 \x01(\rR\x04oseq\x12\x1a\n" +
 	"\bprovider\x18\x05 \x01(\tR\bprovider\x12\x12\n" +
-	"\x04bseq\x18\x06 \x01(\rR\x04bseqB3Z1akash-provider-web/proto/akash/market/v1;marketv1b\x06proto3"
+	"\x04bseq\x18\x06 \x01(\rR\x04bseq\"\xab\x02\n" +
+	"\x05Lease\x12(\n" +
+	"\x02id\x18\x01 \x01(\v2\x18.akash.market.v1.LeaseIDR\x02id\x122\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1c.akash.market.v1.Lease.StateR\x05state\x122\n" +
+	"\x05price\x18\x03 \x01(\v2\x1c.cosmos.base.v1beta1.DecCoinR\x05price\x12\x1d\n" +
+	"\n" +
+	"created_at\x18\x04 \x01(\x03R\tcreatedAt\x12\x1b\n" +
+	"\tclosed_on\x18\x05 \x01(\x03R\bclosedOn\"T\n" +
+	"\x05State\x12\v\n" +
+	"\ainvalid\x10\x00\x12\n" +
+	"\n" +
+	"\x06active\x10\x01\x12\x16\n" +
+	"\x12insufficient_funds\x10\x02\x12\n" +
+	"\n" +
+	"\x06closed\x10\x03\x12\x0e\n" +
+	"\n" +
+	"reclaiming\x10\x04\"\xa6\x01\n" +
+	"\fLeaseFilters\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04dseq\x18\x02 \x01(\x04R\x04dseq\x12\x12\n" +
+	"\x04gseq\x18\x03 \x01(\rR\x04gseq\x12\x12\n" +
+	"\x04oseq\x18\x04 \x01(\rR\x04oseq\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\tR\x05state\x12\x12\n" +
+	"\x04bseq\x18\a \x01(\rR\x04bseqB3Z1akash-provider-web/proto/akash/market/v1;marketv1b\x06proto3"
 
 var (
 	file_akash_market_v1_lease_proto_rawDescOnce sync.Once
@@ -131,16 +386,24 @@ func file_akash_market_v1_lease_proto_rawDescGZIP() []byte {
 	return file_akash_market_v1_lease_proto_rawDescData
 }
 
-var file_akash_market_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_akash_market_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_akash_market_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_akash_market_v1_lease_proto_goTypes = []any{
-	(*LeaseID)(nil), // 0: akash.market.v1.LeaseID
+	(Lease_State)(0),        // 0: akash.market.v1.Lease.State
+	(*LeaseID)(nil),         // 1: akash.market.v1.LeaseID
+	(*Lease)(nil),           // 2: akash.market.v1.Lease
+	(*LeaseFilters)(nil),    // 3: akash.market.v1.LeaseFilters
+	(*v1beta1.DecCoin)(nil), // 4: cosmos.base.v1beta1.DecCoin
 }
 var file_akash_market_v1_lease_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: akash.market.v1.Lease.id:type_name -> akash.market.v1.LeaseID
+	0, // 1: akash.market.v1.Lease.state:type_name -> akash.market.v1.Lease.State
+	4, // 2: akash.market.v1.Lease.price:type_name -> cosmos.base.v1beta1.DecCoin
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_akash_market_v1_lease_proto_init() }
@@ -153,13 +416,14 @@ func file_akash_market_v1_lease_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_market_v1_lease_proto_rawDesc), len(file_akash_market_v1_lease_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   1,
+			NumEnums:      1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_akash_market_v1_lease_proto_goTypes,
 		DependencyIndexes: file_akash_market_v1_lease_proto_depIdxs,
+		EnumInfos:         file_akash_market_v1_lease_proto_enumTypes,
 		MessageInfos:      file_akash_market_v1_lease_proto_msgTypes,
 	}.Build()
 	File_akash_market_v1_lease_proto = out.File
