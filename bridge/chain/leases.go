@@ -68,7 +68,8 @@ type leaseFilter struct {
 func (f leaseFilter) accepts(l proof.Lease) bool {
 	state := leaseStates[f.state]
 	_, err := bech32.Decode("akash", l.ID.Provider)
-	return l.ID.Owner == f.owner && (l.State == state || state == 0) && err == nil && len(l.Denom) <= maxDenom
+	return l.ID.Owner == f.owner && (l.State == state || state == 0) && l.State >= proof.LeaseActive && l.State <= proof.LeaseReclaiming &&
+		err == nil && len(l.Denom) <= maxDenom
 }
 
 // Leases returns the leases of an account, given by its bech32 address, that have a state,

@@ -1,6 +1,7 @@
 // Reads signed inventory snapshots (AEP-86).
 import { fromBase64, mismatched, unreadable } from "./attestation.js";
 import type { InventorySnapshot } from "./types.js";
+import { readFields } from "./wire.js";
 
 /** The size of a nonce and of a snapshot's hash, in bytes. */
 export const snapshotSize = 32;
@@ -51,7 +52,7 @@ export async function readSnapshot(
     signature: fromBase64(raw.signature),
     ...(hash && { hash }),
     provider,
-    schemaVersion: fields.numbers.get(1) ?? 0,
+    schemaVersion: Number(fields.numbers.get(1) ?? 0),
     chainId: text(3),
     nonce: given,
     ...(raw.postedAt !== undefined && { postedAt: raw.postedAt }),
@@ -60,40 +61,3 @@ export async function readSnapshot(
 
 const same = (a: Uint8Array, b: Uint8Array) =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);
-
-/**
- * readFields returns the last value of each field of an encoded message that is a
- * number below 2^32 or bytes, or undefined for a malformed message.
- */
-function readFields(
-  message: Uint8Array,
-): { numbers: Map<number, number>; bytes: Map<number, Uint8Array> } | undefined {
-  const numbers = new Map<number, number>();
-  const bytes = new Map<number, Uint8Array>();
-  let at = 0;
-  const varint = () => {
-    let value = 0;
-    for (let factor = 1; factor < 2 ** 63; factor *= 128) {
-      const byte = message[at++] ?? 0x80;
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-    }
-    return Number.NaN;
-  };
-  while (at < message.length) {
-    const tag = varint();
-    const field = Math.floor(tag / 8);
-    const wire = tag % 8;
-    const value =
-      wire === 0 || wire === 2 ? varint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
-    if (!(field > 0) || Number.isNaN(value)) return undefined;
-    if (wire === 0) {
-      numbers.set(field, value);
-      continue;
-    }
-    if (value > message.length - at) return undefined;
-    if (wire === 2) bytes.set(field, message.slice(at, at + value));
-    at += value;
-  }
-  return { numbers, bytes };
-}

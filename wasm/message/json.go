@@ -183,10 +183,6 @@ func (w *writer) value(field *Field, varint uint64, part []byte) (present bool) 
 		w.Number(int64(int32(varint)))
 	case Int64:
 		w.Number(int64(varint))
-	case Uint64:
-		w.put('"')
-		w.Text = strconv.AppendUint(w.Text, varint, 10)
-		w.put('"')
 	case Enum:
 		w.put('"')
 		if n := int32(varint); n >= 0 && int(n) < len(field.Names) {

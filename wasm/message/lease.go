@@ -67,23 +67,10 @@ var AttestationQuoteResponse = &Table{
 	{Number: 6, Name: "tlsBound", Kind: Uint32},
 }
 
-// ListLeasesResponse is akash.provider.web.v1.ListLeasesResponse.
+// ListLeasesResponse is akash.provider.web.v1.ListLeasesResponse. Its leases cross in base64,
+// and npm/src/leases.ts decodes them, which costs the module nothing.
 var ListLeasesResponse = &Table{
-	{Number: 1, Name: "leases", Kind: Message, Label: Repeated, Table: &Table{
-		{Number: 1, Name: "id", Kind: Message, Table: &Table{
-			{Number: 1, Name: "owner"},
-			{Number: 2, Name: "dseq", Kind: Uint64},
-			{Number: 3, Name: "gseq", Kind: Uint32},
-			{Number: 4, Name: "oseq", Kind: Uint32},
-			{Number: 5, Name: "provider"},
-			{Number: 6, Name: "bseq", Kind: Uint32},
-		}},
-		{Number: 2, Name: "state", Kind: Enum, Names: []string{"invalid", "active", "insufficient_funds", "closed", "reclaiming"}},
-		{Number: 3, Name: "price"},
-		{Number: 4, Name: "denom"},
-		{Number: 5, Name: "createdAt", Kind: Int64},
-		{Number: 6, Name: "closedOn", Kind: Int64},
-	}},
+	{Number: 1, Name: "leases", Kind: Bytes, Label: Repeated},
 	{Number: 2, Name: "more", Kind: Uint32},
 	{Number: 3, Name: "completeness"},
 	{Number: 4, Name: "height", Kind: Int64},

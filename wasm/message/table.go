@@ -9,9 +9,8 @@ const (
 	Uint32                // a number; of a bool 1 or 0
 	Int32                 // a number
 	Int64                 // a number, exact to 2^53
-	Uint64                // a number as a string
 	Enum                  // the value's name in lower case, or its number as a string
-	Bytes                 // base64 text without padding
+	Bytes                 // base64 text without padding; also of an encoded message
 	Message               // an object
 	Timestamp             // RFC 3339 text in UTC, such as "2026-08-28T10:00:00.5Z"
 	Duration              // {"text":"86400s","seconds":86400}

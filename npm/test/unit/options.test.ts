@@ -463,7 +463,7 @@ test("the bridge's key is read for each call, and is in no error", () => {
 });
 
 test("leases are listed by owner and state", async () => {
-  const client = await createClient({ bridgeUrl, wasmModule });
+  const client = await createClient({ bridgeUrl: "https://bridge.example", wasmModule });
   await expect(client.listLeases({} as never)).rejects.toThrow(/^owner must be a string/);
   await expect(client.listLeases({ owner: "akash1…", state: "open" as never })).rejects.toThrow(
     'state must be "active", "insufficient_funds", "closed", "reclaiming" or "any"',
