@@ -39,6 +39,7 @@ func main() {
 		"connect":         connect,
 		"switchTransport": switchTransport,
 		"setHeartbeat":    setHeartbeat,
+		"hurry":           hurry,
 		"pending":         pending,
 		"finish":          finish,
 		"close":           closeStream,
@@ -116,6 +117,14 @@ func switchTransport(args browser.Arguments) any {
 func setHeartbeat(args browser.Arguments) any {
 	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
 		stream.SetHeartbeat(args.Number(1))
+	}
+	return nil
+}
+
+// hurry(id) ends a stream's wait before its next connection.
+func hurry(args browser.Arguments) any {
+	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+		stream.Hurry()
 	}
 	return nil
 }

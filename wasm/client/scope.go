@@ -91,13 +91,17 @@ type Clock interface {
 	AfterFunc(ms int, f func()) (stop func())
 }
 
-// sleep waits for ms milliseconds and returns true, or false if the scope ends first.
-func sleep(scope *Scope, clock Clock, ms int) bool {
-	over := make(chan bool, 2) // room for both, so that neither blocks
-	stop := clock.AfterFunc(ms, func() { over <- true })
+// sleep waits for ms milliseconds and returns true, or false if the scope ends first. While
+// it waits, wake is a function that ends the wait, and may be called once.
+func sleep(scope *Scope, clock Clock, ms int, wake *func()) bool {
+	over := make(chan bool, 3) // room for all, so that none blocks
+	rise := func() { over <- true }
+	*wake = rise
+	stop := clock.AfterFunc(ms, rise)
 	remove := scope.OnEnd(func() { over <- false })
 	slept := <-over
 	stop()
 	remove()
+	*wake = nil
 	return slept
 }

@@ -38,12 +38,13 @@ type Stream struct {
 	reviewDue  atomic.Bool
 	stopReview func() // stops the timer that sets reviewDue
 
-	switching   bool  // the connection was closed to change the transport
-	delivered   bool  // something was received on any connection, if only a heartbeat
-	connectedAt int64 // Unix time in seconds
-	failures    int   // connections in a row that brought nothing new
-	uncertain   int   // of these, failures that may be permanent
-	wait        int   // before the next connection, in milliseconds
+	switching   bool   // the connection was closed to change the transport
+	delivered   bool   // something was received on any connection, if only a heartbeat
+	connectedAt int64  // Unix time in seconds
+	failures    int    // connections in a row that brought nothing new
+	uncertain   int    // of these, failures that may be permanent
+	wait        int    // before the next connection, in milliseconds
+	wake        func() // ends the wait before the next connection, while it lasts
 }
 
 // NewStream returns a stream of the named method.
@@ -64,7 +65,7 @@ func (c *Client) NewStream(methodName string, call *Call) *Stream {
 // retries as the call's options say.
 func (s *Stream) Connect() (Response, *RPCError) {
 	for {
-		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait) {
+		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait, &s.wake) {
 			return nil, s.failed(s.call.rpcError(s.scope.Cause()))
 		}
 		s.call.trace.attempts++
@@ -75,6 +76,14 @@ func (s *Stream) Connect() (Response, *RPCError) {
 		if !s.shouldReconnect(f) {
 			return nil, s.failed(f)
 		}
+	}
+}
+
+// Hurry ends the wait before the next connection, if the stream is waiting.
+func (s *Stream) Hurry() {
+	if wake := s.wake; wake != nil {
+		s.wake = nil
+		wake()
 	}
 }
 

@@ -383,6 +383,30 @@ func TestStreamThatFailsAtFirst(t *testing.T) {
 	})
 }
 
+// The page calls Hurry when its network is back.
+func TestHurryEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, bridge := newClient(
+			refusal("14", "down", ""),
+			refusal("14", "down", ""),
+			answer{body: [][]byte{logs(t, "web", 0, "one\n"), wellEnded}},
+		)
+		stream := client.NewStream("streamLogs", newCall())
+		stream.Hurry() // it does not wait yet
+		read := make(chan *RPCError)
+		go func() {
+			_, f := readStream(t, stream)
+			read <- f
+		}()
+		time.Sleep(50 * ms)
+		synctest.Wait()
+		stream.Hurry()
+		synctest.Wait()
+		require.Nil(t, <-read)
+		assert.Equal(t, []time.Duration{0, 50 * ms, 450 * ms}, bridge.at, "the second wait is whole")
+	})
+}
+
 // A stream that follows may be silent for longer than Timeout. One that does not must begin
 // in time.
 func TestQuietStream(t *testing.T) {

@@ -51,7 +51,7 @@ func (c *Client) try(scope *Scope, call *Call) ([]byte, *RPCError) {
 		if !again {
 			return nil, f
 		}
-		if !sleep(scope, c.Clock, ms) {
+		if !sleep(scope, c.Clock, ms, new(func())) {
 			f = call.rpcError(scope.Cause())
 			f.Attempts = n
 			return nil, f

@@ -24,6 +24,7 @@ export interface Functions {
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   switchTransport(id: number, transport: string): void;
   setHeartbeat(id: number, ms: number): void;
+  hurry(id: number): void;
   pending(): number;
   finish(id: number, broke: string, stalled: boolean): string;
   close(id: number, code: number, message: string): void;

@@ -3,7 +3,11 @@ import type { BodyReader, Send } from "../transport/byte-reader.js";
 import { probeAfter } from "../transport/probe.js";
 import { SharedBody } from "../transport/shared-body.js";
 import { heartbeatFor, wasCut } from "../transport/silence.js";
-import { bufferedMessage, mayUseOwnConnection } from "../transport/transport.js";
+import {
+  bufferedMessage,
+  mayUseOwnConnection,
+  type RequestTransport,
+} from "../transport/transport.js";
 import { EarlyCall } from "./early.js";
 import type {
   CallMethod,
@@ -18,6 +22,7 @@ import type {
 } from "./engine.js";
 import { flat } from "./flat.js";
 import { hasEnded, hasMore, Instance } from "./instance.js";
+import { whenBack } from "./network.js";
 import { sliceIsOver, yieldToPage } from "./yielding.js";
 
 /** The gRPC status codes with which a page ends calls. */
@@ -197,6 +202,8 @@ class Watch {
   stalled = false;
   /** Whether it was closed because a proxy buffers it. */
   buffered = false;
+  /** Whether it was closed because it was silent while the network was gone. */
+  lost = false;
   /** How long the last read took, in milliseconds. */
   waited = 0;
   /** Whether the body ended before the stream did. */
@@ -236,6 +243,18 @@ class Watch {
     this.buffered = true;
     this.stop();
     reader.cancel().catch(() => {});
+  }
+
+  /**
+   * networkIsBack closes a connection that was silent since the network went, and reports
+   * whether it did.
+   */
+  networkIsBack(reader: BodyReader, gone: number): boolean {
+    if (this.#since === undefined || this.#since > gone) return false;
+    this.lost = true;
+    this.stop();
+    reader.cancel().catch(() => {});
+    return true;
   }
 
   waits(): void {
@@ -351,6 +370,13 @@ class WasmStream<T> implements EngineStream<T> {
     };
     let shares = call.reconnect && mayUseOwnConnection(call.bridge, call.transport);
     let sent = early;
+    let transport: RequestTransport = call.transport;
+    let networkIsBack: (gone: number) => boolean = () => false;
+    const forget = whenBack((gone) => {
+      if (call.reconnect && !networkIsBack(gone) && !instance.crash) {
+        instance.enter((go) => go.hurry(id));
+      }
+    });
     try {
       for (;;) {
         const reader = await this.#connect(instance, id, sent);
@@ -358,16 +384,18 @@ class WasmStream<T> implements EngineStream<T> {
         this.#failed = undefined;
         const watch = new Watch(heartbeat);
         const body = reader && shares ? new SharedBody(reader) : reader;
+        networkIsBack = (gone) => body !== null && watch.networkIsBack(body, gone);
         const broke = yield* this.#body(instance, id, body, watch, reader?.isBuffered);
         // The module does not know the stream any more if it was closed.
         this.#check();
-        if (watch.buffered) {
-          if (!call.reconnect) throw bufferedError(call.bridge);
-          instance.enter((go) => go.switchTransport(id, call.transport));
-        }
-        if (body instanceof SharedBody && body.moved) {
+        if (watch.buffered && !call.reconnect) throw bufferedError(call.bridge);
+        const moved = body instanceof SharedBody && body.moved;
+        if (moved) {
           shares = false;
-          instance.enter((go) => go.switchTransport(id, "dedicated"));
+          transport = "dedicated";
+        }
+        if (watch.buffered || watch.lost || moved) {
+          instance.enter((go) => go.switchTransport(id, transport));
         }
         if (watch.cut) wasCut(call.bridge, watch.waited);
         const end = JSON.parse(instance.enter((go) => go.finish(id, broke, watch.stalled)));
@@ -383,6 +411,7 @@ class WasmStream<T> implements EngineStream<T> {
         return undefined;
       }
     } finally {
+      forget();
       this.#stop(new ProviderError({ code: "CANCELLED", message: "the stream has ended" }));
     }
   }
@@ -475,6 +504,7 @@ class WasmStream<T> implements EngineStream<T> {
       if (watch.stalled) return `nothing came for ${2 * watch.interval} ms, not even a heartbeat`;
       if (reader instanceof SharedBody && reader.moved) return "it was moved to another connection";
       if (watch.buffered) return "a proxy buffers the response";
+      if (watch.lost) return "the network was gone";
       if (chunk.done) {
         watch.cut = true;
         return "";

@@ -1,3 +1,4 @@
+import { onNetwork } from "../engine/network.js";
 import { asProviderError, detailsOf, ProviderError } from "../errors.js";
 import { type Greeting, type Order, type Report, workerName } from "./worker-protocol.js";
 
@@ -31,6 +32,8 @@ export class WorkerLink {
   readonly #modules = new Map<Promise<WebAssembly.Module>, number>();
   /** Stops waiting for the worker's lock. */
   readonly #unlock = new AbortController();
+  /** Stops telling the worker about the network. */
+  #untell = () => {};
   #last = 0;
 
   private constructor(worker: Worker, port: MessagePort) {
@@ -75,6 +78,7 @@ export class WorkerLink {
     this.#port.onmessageerror = () => crash("a message could not be read");
     this.#port.onmessage = ({ data }: MessageEvent<Report>) =>
       this.#listeners.get(data.id)?.take(data);
+    this.#untell = onNetwork((network) => this.send({ do: "tell", network }));
     if (!lock) return;
     navigator.locks
       .request(lock, { signal: this.#unlock.signal }, () => crash("it was ended"))
@@ -126,6 +130,7 @@ export class WorkerLink {
     if (this.gone) return;
     this.gone = error;
     this.#unlock.abort();
+    this.#untell();
     this.#worker.terminate();
     this.#port.close();
     const listeners = [...this.#listeners.values()];

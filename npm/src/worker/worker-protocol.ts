@@ -9,6 +9,7 @@ import type {
   EngineResult,
   StreamMethod,
 } from "../engine/engine.js";
+import type { NetworkEvent } from "../engine/network.js";
 import type { ErrorDetails } from "../errors.js";
 import type { LogGap, Route, StreamState } from "../types.js";
 
@@ -57,6 +58,8 @@ export type Order =
    * End a call, which then reports its result, or a stream, which reports nothing more.
    */
   | { do: "end"; id: number; error: ErrorDetails }
+  /** The network is gone, or back. */
+  | { do: "tell"; network: NetworkEvent }
   /** The requested token. */
   | { do: "token"; ask: number; token: string }
   /** Why there is no token. */

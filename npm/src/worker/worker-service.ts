@@ -1,5 +1,6 @@
 import type { Bytes } from "../bytes.js";
 import type { Batch, EngineCall, EngineStream, Stop } from "../engine/engine.js";
+import { tell } from "../engine/network.js";
 import { WasmEngine } from "../engine/wasm-engine.js";
 import { detailsOf, failure, ProviderError } from "../errors.js";
 import {
@@ -105,6 +106,9 @@ class Service {
         break;
       case "end":
         this.#going.get(order.id)?.end(new ProviderError(order.error));
+        break;
+      case "tell":
+        tell(order.network);
         break;
       case "token":
         this.#asked.get(order.ask)?.(order);

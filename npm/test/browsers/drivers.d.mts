@@ -7,4 +7,9 @@ export const names: string[];
  * Starts a browser with a profile of its own. It has only a part of the type's methods;
  * every other one throws.
  */
-export function launch(name: string): Promise<Browser>;
+export function launch(name: string): Promise<Browser & OtherBrowser>;
+
+export interface OtherBrowser {
+  /** The process whose children the browser is, or which it is itself. */
+  pid(): number;
+}

@@ -31,6 +31,11 @@ class Browser {
     return this.#driver.version;
   }
 
+  /** The process whose children the browser is. */
+  pid() {
+    return this.#driver.pid;
+  }
+
   /** Certificates are not checked, whether ignoreHTTPSErrors is set or not. */
   async newPage() {
     const page = new Page(await this.#driver.open(), () => this.#pages.delete(page));

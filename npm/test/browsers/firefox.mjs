@@ -36,6 +36,10 @@ export class Firefox {
     this.version = version;
   }
 
+  get pid() {
+    return this.#browser.process().pid;
+  }
+
   async open() {
     const context = await this.#browser.createBrowserContext();
     return new Tab(await context.newPage(), context);

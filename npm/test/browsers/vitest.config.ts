@@ -26,6 +26,7 @@ const suites = [
   "field-logs",
   "field-refusals",
   "comfort",
+  "page-life",
 ];
 
 // Those that only make sense here.

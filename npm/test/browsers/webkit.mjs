@@ -11,6 +11,7 @@ import { join } from "node:path";
 
 export class WebKit {
   #programs;
+  #driver;
   #home;
   #session;
   /** The window that the session began with, which stays open. */
@@ -40,7 +41,7 @@ export class WebKit {
     const xvfb = this.#program("Xvfb", screen, process.env);
     const display = await firstLine("Xvfb", xvfb);
     const port = await freePort();
-    const driver = this.#program("WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`], {
+    this.#driver = this.#program("WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`], {
       ...process.env,
       DISPLAY: `:${display}`,
       HOME: this.#home,
@@ -53,7 +54,7 @@ export class WebKit {
       ...(process.getuid() === 0 ? { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1" } : {}),
     });
     const url = `http://127.0.0.1:${port}`;
-    await listening(`${url}/status`, driver);
+    await listening(`${url}/status`, this.#driver);
     const { sessionId, capabilities } = await send("POST", `${url}/session`, {
       capabilities: {
         alwaysMatch: {
@@ -82,6 +83,10 @@ export class WebKit {
     });
     this.#programs.push(program);
     return program;
+  }
+
+  get pid() {
+    return this.#driver.pid;
   }
 
   async open() {

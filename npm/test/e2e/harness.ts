@@ -19,12 +19,15 @@ export const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const serviceLogs = "/akash.provider.lease.v1.LeaseRPC/ServiceLogs";
 export const streamStatus = "/akash.provider.v1.ProviderRPC/StreamStatus";
 
-/** Serves the built npm package, and pages that use it, as any static host does. */
+/**
+ * Serves the built npm package, and pages that use it, as any static host does. Files are
+ * further scripts, by path.
+ */
 class StaticSite {
   #server: Server;
   url = "";
 
-  constructor(bridgeUrl: string) {
+  constructor(bridgeUrl: string, files: Record<string, string>) {
     this.#server = createServer(async (request, response) => {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://host");
       const path = normalize(pathname);
@@ -36,7 +39,7 @@ class StaticSite {
         return;
       }
       try {
-        const body = await readFile(join(root, "npm", path));
+        const body = files[path] ?? (await readFile(join(root, "npm", path)));
         response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
         response.end(body);
       } catch {
@@ -83,6 +86,10 @@ export interface StageOptions {
   fake?: string[];
   bridge?: string[];
   chromium?: string[];
+  /** The flags that Playwright starts Chromium with, but this stage does not. */
+  notChromium?: string[];
+  /** Further scripts of the static site, by path. */
+  files?: Record<string, string>;
 }
 
 /** A fake provider, a bridge in front of it, and a browser. */
@@ -99,12 +106,16 @@ export class Stage {
     this.#site = site;
   }
 
-  static async open({ fake = [], bridge = [], chromium = [] }: StageOptions = {}): Promise<Stage> {
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    const { fake = [], bridge = [], chromium = [], notChromium = [], files = {} } = options;
     const behind = await startTestProvider({ testserverArgs: fake, bridgeArgs: bridge });
     try {
-      const site = new StaticSite(behind.bridgeUrl);
+      const site = new StaticSite(behind.bridgeUrl, files);
       await site.listen();
-      return new Stage(behind, behind.bridge, await launch(...(isChromium ? chromium : [])), site);
+      const browser = isChromium
+        ? await launchChromium(chromium, notChromium)
+        : await launchOther(browserName);
+      return new Stage(behind, behind.bridge, browser, site);
     } catch (error) {
       await behind.close();
       throw error;
@@ -121,11 +132,16 @@ export class Stage {
    */
   async page(flavour: Flavour, options: ClientOptions = {}): Promise<Page> {
     const page = await this.browser.newPage();
-    const query = new URLSearchParams({ options: JSON.stringify(options) });
-    await page.goto(`${this.#site.url}/${flavour}?${query}`);
+    await page.goto(this.address(flavour, options));
     await page.waitForFunction("globalThis.ready");
     await page.evaluate("ready");
     return page;
+  }
+
+  /** The address of such a page. */
+  address(flavour: Flavour, options: ClientOptions = {}): string {
+    const query = new URLSearchParams({ options: JSON.stringify(options) });
+    return `${this.#site.url}/${flavour}?${query}`;
   }
 
   /** Opens the bridge's dashboard, and creates a client for the test there. */
@@ -180,7 +196,7 @@ export const isChromium = browserName === "chromium";
  * flags are Chromium's.
  */
 export function launch(...further: string[]): Promise<Browser> {
-  if (isChromium) return chromium.launch(launchOptions(...further));
+  if (isChromium) return launchChromium(further);
   if (further.length > 0) throw new Error(`${browserName} does not have ${further.join(" ")}`);
   return launchOther(browserName);
 }
@@ -197,6 +213,10 @@ export async function loadScript(page: Page): Promise<void> {
         document.head.append(script);
       }),
   );
+}
+
+function launchChromium(flags: string[], without: string[] = []): Promise<Browser> {
+  return chromium.launch({ ...launchOptions(...flags), ignoreDefaultArgs: without });
 }
 
 /**
