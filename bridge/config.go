@@ -203,7 +203,7 @@ func (c *config) define(flags *settings.Set) {
 	flags.Group("Limits")
 	flags.IntVar(&c.maxStreams, "max-streams", defaultMaxStreams, "`NUMBER` of calls that may be open at once; more are refused")
 	flags.IntVar(&c.maxStreamsPerCaller, "max-streams-per-caller", 0, "`NUMBER` of calls that one IP address may have open at once\n(default as many as are still free, so that no caller shuts out the others)")
-	flags.IntVar(&c.maxCallRate, "max-call-rate", defaultMaxCallRate, "`NUMBER` of calls a second that one IP address, other than a loopback address, may\nbegin, and ten times as many at once; 0 for any")
+	flags.IntVar(&c.maxCallRate, "max-call-rate", defaultMaxCallRate, "`NUMBER` of calls a second that one IP address, other than 127.0.0.1 and ::1, may\nbegin, and ten times as many at once; 0 for any")
 	flags.List("trusted-proxy", "`ADDRESS` or network of a proxy whose Forwarded or X-Forwarded-For header says who\ncalls, such as 10.0.0.0/8; repeatable", func(v string) error {
 		c.trustedProxies = append(c.trustedProxies, v)
 		_, err := limit.NewProxies([]string{v})

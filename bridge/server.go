@@ -43,8 +43,7 @@ const (
 	pingAfter         = 30 * time.Second
 	pingTimeout       = 15 * time.Second
 	streamsPerConn    = 1000
-	// readFrameSize is the least that RFC 9113 allows. A body is counted as one when its
-	// handler reads it, which is after a whole frame (package flood).
+	// readFrameSize is the least that RFC 9113 allows.
 	readFrameSize = 16 << 10
 )
 
@@ -310,8 +309,8 @@ func (s *server) run(stdout io.Writer) error {
 		scheme = "https"
 	}
 	ready := readyLine{URL: scheme + "://" + dialable(listener.Addr())}
-	servers := []*http.Server{s.httpServer(s, certificate)}
-	listeners := []net.Listener{flood.Listener(listener)}
+	servers := []*http.Server{s.httpServer(s)}
+	listeners := []net.Listener{s.guarded(listener, certificate)}
 	if s.config.metricsListen != "" {
 		listener, err := net.Listen("tcp", s.config.metricsListen)
 		if err != nil {
@@ -326,7 +325,7 @@ func (s *server) run(stdout io.Writer) error {
 			mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 			mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 		}
-		servers = append(servers, s.httpServer(mux, nil))
+		servers = append(servers, s.httpServer(mux))
 		listeners = append(listeners, listener)
 		ready.MetricsURL = "http://" + dialable(listener.Addr()) + "/metrics"
 	}
@@ -354,19 +353,28 @@ func (s *server) run(stdout io.Writer) error {
 }
 
 func serve(server *http.Server, listener net.Listener) error {
-	var err error
-	if server.TLSConfig != nil {
-		err = server.ServeTLS(listener, "", "")
-	} else {
-		err = server.Serve(listener)
-	}
+	err := server.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
-func (s *server) httpServer(handler http.Handler, certificate *certificate) *http.Server {
+// guarded returns the listener for callers, whose connections have a budget. It serves TLS
+// if there is a certificate.
+func (s *server) guarded(l net.Listener, certificate *certificate) net.Listener {
+	o := flood.Options{
+		Network:  s.proxies.Network,
+		Closed:   s.metrics.Calmed,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if certificate != nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+	}
+	return flood.Listener(l, o)
+}
+
+func (s *server) httpServer(handler http.Handler) *http.Server {
 	server := &http.Server{
 		Handler:           flood.Handler(handler),
 		ConnContext:       flood.Context,
@@ -385,11 +393,9 @@ func (s *server) httpServer(handler http.Handler, certificate *certificate) *htt
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
-	// Load balancers use HTTP/2 without TLS.
+	// Load balancers use HTTP/2 without TLS. With TLS it looks the same here, since package
+	// flood serves that.
 	server.Protocols.SetUnencryptedHTTP2(true)
-	if certificate != nil {
-		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
-	}
 	return server
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"akash-provider-web/bridge/internal/flood"
 	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trace"
@@ -37,6 +38,12 @@ const (
 	greetingTime = 250 * time.Millisecond
 	// maxGreeting is the size up to which a first message may be a greeting, in bytes.
 	maxGreeting = 4 << 10
+	// costMessage is about what a message costs the bridge that no provider gets, and
+	// messageBytes how many of its bytes cost a microsecond more. A client that sends too
+	// many is disconnected (package flood).
+	costMessage  = 50 * time.Microsecond
+	messageBytes = 100
+	costTooBig   = 5 * time.Millisecond
 	// pingEvery is how often a client is pinged that nothing is sent to, so that
 	// proxies leave a quiet connection alone, and the end of the client is noticed.
 	pingEvery = 30 * time.Second
@@ -128,6 +135,9 @@ type session struct {
 func (s *session) readMessages() {
 	for {
 		kind, text, err := s.conn.Read(s.ctx)
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			flood.Charge(s.ctx, costTooBig)
+		}
 		if err != nil {
 			return
 		}
@@ -135,6 +145,9 @@ func (s *session) readMessages() {
 			err = errNotJSON
 		} else {
 			err = s.take(text)
+		}
+		if err != nil || s.current == nil {
+			flood.Charge(s.ctx, costMessage+time.Duration(len(text))*time.Microsecond/messageBytes)
 		}
 		if err != nil && s.refuse(err) != nil {
 			return

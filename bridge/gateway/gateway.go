@@ -16,6 +16,7 @@ import (
 	"akash-provider-web/bridge/access"
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/internal/flood"
 	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
@@ -122,7 +123,11 @@ func (g *Gateway) Admit(r *http.Request) (*limit.Call, error) {
 	if err := g.options.Access.Check(r.Context(), r.Header); err != nil {
 		return nil, err
 	}
-	return g.options.Limits.Admit(limit.Of(r.Context()))
+	admitted, err := g.options.Limits.Admit(limit.Of(r.Context()))
+	if err == nil {
+		flood.Useful(r.Context())
+	}
+	return admitted, err
 }
 
 // acceptOwn accepts a call of a method that the bridge answers itself.

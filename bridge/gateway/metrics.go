@@ -32,6 +32,7 @@ type Metrics struct {
 	protocol *prometheus.CounterVec   // by protocol, method, code
 	refused  *prometheus.CounterVec   // by reason
 	streams  *prometheus.GaugeVec     // by transport
+	calmed   prometheus.Counter
 
 	// Values of the vectors above, which take time to look up.
 	received, sent prometheus.Counter
@@ -110,7 +111,11 @@ func NewMetrics() *Metrics {
 	for _, outcome := range []string{"applied", "refused"} {
 		m.reloads.WithLabelValues(outcome)
 	}
-	m.registry.MustRegister(m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.limited, m.reloads, m.protocol, m.refused, m.streams,
+	m.calmed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "akash_bridge_flooding_connections_total",
+		Help: "Connections that were closed because the client took the bridge's time for nothing, such as with a flood of pings.",
+	})
+	m.registry.MustRegister(m.calmed, m.calls, m.open, m.duration, m.bytes, m.reach, m.skipped, m.console, m.limited, m.reloads, m.protocol, m.refused, m.streams,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// Present at 0 from the start.
 	m.received, m.sent = m.bytes.WithLabelValues("received"), m.bytes.WithLabelValues("sent")
@@ -151,6 +156,9 @@ func (m *Metrics) Reloaded(applied bool) {
 	}
 	m.reloads.WithLabelValues(outcome).Inc()
 }
+
+// Calmed counts a connection that was closed because of what the client sent.
+func (m *Metrics) Calmed() { m.calmed.Inc() }
 
 // Limited counts a call that a limit refused.
 func (m *Metrics) Limited(by string) { m.limited.WithLabelValues(by).Inc() }

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -28,6 +29,12 @@ func (c Caller) network() netip.Addr {
 		return prefix.Addr()
 	}
 	return c.Address
+}
+
+// local reports whether the address is one that programs on the bridge's own machine use
+// unless told otherwise: proxies before it, and the operator's own.
+func local(address netip.Addr) bool {
+	return address == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || address == netip.IPv6Loopback()
 }
 
 type callerKey struct{}
@@ -97,6 +104,16 @@ func (p *Proxies) Caller(r *http.Request) Caller {
 		}
 	}
 	return c
+}
+
+// Network returns the network whose limits a connection from address counts for. It is not
+// valid for a trusted proxy, or a program on the bridge's own machine.
+func (p *Proxies) Network(address net.Addr) netip.Addr {
+	peer := parseAddress(address.String())
+	if local(peer) || p.trusts(peer) {
+		return netip.Addr{}
+	}
+	return Caller{Address: peer}.network()
 }
 
 // Forwards reports whether the request came through a proxy that is not trusted.

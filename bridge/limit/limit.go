@@ -22,7 +22,7 @@ type Options struct {
 	// leaves it to the share that is fair (see Limiter).
 	OpenPerCaller int
 	// Rate is the number of calls a second that one address may begin, with Burst at
-	// once; 0 means any. It does not apply to loopback addresses: those are proxies and
+	// once; 0 means any. It does not apply to 127.0.0.1 and ::1: those are proxies and
 	// programs on the bridge's own machine.
 	Rate  float64
 	Burst int
@@ -181,7 +181,7 @@ func (l *Limiter) admit(c Caller) (call *Call, by string, err error) {
 
 // take takes a call from the caller's rate. It returns how long to wait if there is none.
 func (l *Limiter) take(a *account, c Caller) (wait time.Duration) {
-	if l.options.Rate <= 0 || c.Address.IsLoopback() {
+	if l.options.Rate <= 0 || local(c.Address) {
 		return 0
 	}
 	if a.rate == nil {

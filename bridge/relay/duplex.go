@@ -76,7 +76,7 @@ func (h *Handler) startDuplex(x *exchange, r *http.Request) error {
 	x.requests = &Requests{body: r.Body, messages: make(chan []byte)}
 	live, ok := r.Body.(LiveBody)
 	if !ok {
-		whole, err := h.read(x, r.Body)
+		whole, err := h.read(x, r)
 		if err != nil {
 			return err
 		}

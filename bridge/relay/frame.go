@@ -68,8 +68,9 @@ func wholeMessages(pieces [][]byte, limit int) (whole, total int, err error) {
 // readRequest reads a request to its end. A client sends one message per call, so
 // buffering the whole request is cheap. The provider is dialed only for complete
 // requests, and a client that stops halfway occupies no connection to it. memory, if not
-// nil, accounts for a request that is large.
-func readRequest(body io.Reader, limit int, memory Memory) ([]byte, error) {
+// nil, accounts for a request that is large. wasted is called with the bytes that are read
+// for nothing.
+func readRequest(body io.Reader, limit int, memory Memory, wasted func(bytes int)) ([]byte, error) {
 	b := make([]byte, 0, 128)
 	accounted := smallRequest
 	for {
@@ -78,6 +79,7 @@ func readRequest(body io.Reader, limit int, memory Memory) ([]byte, error) {
 		if len(b) > limit+grpcwire.PrefixSize {
 			// A browser that is still sending when the answer arrives reports a
 			// network error instead of the answer.
+			wasted((drainFactor + 1) * limit)
 			_, _ = io.CopyN(io.Discard, body, drainFactor*int64(limit))
 			return nil, requestTooLarge(limit)
 		}
@@ -93,12 +95,17 @@ func readRequest(body io.Reader, limit int, memory Memory) ([]byte, error) {
 		b = append(b, 0)[:len(b)]
 		if more := cap(b) - accounted; more > 0 && memory != nil {
 			if err := memory.Wait(more); err != nil {
+				wasted(len(b))
 				return nil, err
 			}
 			accounted = cap(b)
 		}
 	}
-	switch whole, _, err := wholeMessages([][]byte{b}, limit); {
+	whole, _, err := wholeMessages([][]byte{b}, limit)
+	if err != nil || whole < len(b) {
+		wasted(len(b))
+	}
+	switch {
 	case err == errTooLarge:
 		return nil, requestTooLarge(limit)
 	case err != nil:

@@ -38,7 +38,7 @@ func webSocket(path, protocol string, send sender) func(context.Context, *target
 				return err
 			}
 			defer conn.Close()
-			head := "GET " + path + " HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: " + attackerAddress + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+			head := "GET " + path + " HTTP/1.1\r\nHost: bridge\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 			if protocol != "" {
 				head += "Sec-WebSocket-Protocol: " + protocol + "\r\n"
 			}

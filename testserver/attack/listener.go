@@ -16,9 +16,9 @@ import (
 
 // listenerAttacks are a caller's attacks on the bridge's listener.
 var listenerAttacks = []attack{
-	{name: "slow headers", run: slowly("POST / HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nX: ", 200)},
+	{name: "slow headers", run: slowly("POST / HTTP/1.1\r\nHost: bridge\r\nX: ", 200)},
 	{name: "slow TLS handshakes", tls: true, run: slowHandshakes},
-	{name: "slow bodies", run: slowly("POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 1000000\r\nAkash-Provider: "+stranger+"\r\n\r\n", 200)},
+	{name: "slow bodies", run: slowly("POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 1000000\r\nAkash-Provider: "+stranger+"\r\n\r\n", 200)},
 	// A request may have 4 MiB, which are held until it is complete.
 	{name: "endless bodies", grows: 160 << 20, run: endlessBodies},
 	{name: "endless headers", run: endlessHeaders},
@@ -72,7 +72,8 @@ func slowHandshakes(ctx context.Context, t *target) error {
 	for len(all) < 500 && ctx.Err() == nil {
 		conn, err := plain.dial(ctx, "")
 		if err != nil {
-			return err
+			pause(ctx, 10*time.Millisecond) // too many wait already
+			continue
 		}
 		all = append(all, conn)
 	}
@@ -93,7 +94,7 @@ func endlessBodies(ctx context.Context, t *target) error {
 		}
 		defer conn.Close()
 		go io.Copy(io.Discard, conn)
-		_, err = io.WriteString(conn, "POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\nContent-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\nAkash-Provider: "+stranger+"\r\n\r\n")
+		_, err = io.WriteString(conn, "POST "+providerv1.ProviderRPC_GetStatus_FullMethodName+" HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\nAkash-Provider: "+stranger+"\r\n\r\n")
 		for err == nil && ctx.Err() == nil {
 			_, err = conn.Write(chunk)
 			sent.add(len(chunk))
@@ -114,7 +115,7 @@ func endlessHeaders(ctx context.Context, t *target) error {
 			return err
 		}
 		defer conn.Close()
-		_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\n")
+		_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bridge\r\n")
 		for err == nil && ctx.Err() == nil {
 			_, err = conn.Write(line)
 			sent.add(len(line))
@@ -151,7 +152,7 @@ func idleConnections(ctx context.Context, t *target) error {
 				mu.Unlock()
 				// Half of them have sent a request before, so the server waits for another.
 				if open%2 == 0 {
-					fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: bridge\r\nX-Forwarded-For: "+attackerAddress+"\r\n\r\n")
+					fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: bridge\r\n\r\n")
 				}
 			}
 		})

@@ -83,7 +83,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	fmt.Printf("%-34s %-9s %9s %9s %8s %8s  %s\n", "attack", "bridge", "peak", "after", "p99", "usual", "attacked caller")
+	s.controls = !*short
+	fmt.Printf("%-34s %-9s %9s %9s %8s %8s %8s %6s %6s %6s  %s\n", "attack", "bridge", "peak", "after", "p99", "control", "usual", "att.", "bridge", "alone", "attacked caller")
 	var results []result
 	failed := 0
 	for _, a := range attacks {
@@ -109,6 +110,15 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%d attacks of %s, %d failed; load %s\n", len(results), *length, failed, program.Load())
+	if s.controls {
+		calm := 0
+		for _, r := range results {
+			if r.P99 <= 2*r.Control {
+				calm++
+			}
+		}
+		fmt.Printf("in %d the neighbour's p99 is at most twice that of the control\n", calm)
+	}
 	if failed > 0 {
 		return errors.New("the bridge did not hold")
 	}
@@ -133,8 +143,16 @@ type result struct {
 	RSSAfter  int64 `json:"rssAfter"`
 	// P99 is the 99th percentile of the neighbour's calls during the attack, and Usual
 	// that of the calls before it, in milliseconds.
-	P99       float64 `json:"p99Ms"`
-	Usual     float64 `json:"usualP99Ms"`
+	P99   float64 `json:"p99Ms"`
+	Usual float64 `json:"usualP99Ms"`
+	// Control is the 99th percentile beside a process that takes as much of the processor
+	// as the attacker, and leaves the bridge alone.
+	Control float64 `json:"controlP99Ms,omitempty"`
+	// Attacker and Bridge are how much of a processor they take during the attack, and Idle
+	// what the bridge takes for the neighbour alone.
+	Attacker  float64 `json:"attackerProcessor"`
+	Bridge    float64 `json:"bridgeProcessor"`
+	Idle      float64 `json:"bridgeProcessorControl,omitempty"`
 	Calls     int     `json:"neighbourCalls"`
 	Errors    int     `json:"neighbourErrors"`
 	Goroutine int     `json:"goroutinesAfter"`
@@ -150,7 +168,8 @@ func (r result) print() {
 	if r.Failure != "" {
 		alive = "see below"
 	}
-	fmt.Printf("%-34s %-9s %6d MB %6d MB %5.1f ms %5.1f ms  %s\n", r.Name, alive, r.RSSPeak>>20, r.RSSAfter>>20, r.P99, r.Usual, r.said())
+	fmt.Printf("%-34s %-9s %6d MB %6d MB %5.1f ms %5.1f ms %5.1f ms %4.0f %% %4.0f %% %4.0f %%  %s\n", r.Name, alive, r.RSSPeak>>20, r.RSSAfter>>20,
+		r.P99, r.Control, r.Usual, 100*r.Attacker, 100*r.Bridge, 100*r.Idle, r.said())
 }
 
 // said is what the attacked callers were answered, in one line.

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"akash-provider-web/testserver/fake"
 )
@@ -17,16 +20,35 @@ import (
 // roleVariable is the environment variable that makes this program the attacker.
 const roleVariable = "AKASH_ATTACK_ROLE"
 
-// attackerNice is the attacker's priority. An attacker has a machine of its own; here it
-// should not take the processor from the neighbour.
-const attackerNice = 19
+// loweredVariable says that the attacker's process has its priority.
+const loweredVariable = "AKASH_ATTACK_LOWERED"
+
+// lower gives the attacker the processor only while nobody else wants it: an attacker has a
+// machine of its own. A priority is a thread's, and Go has several by now, so that the
+// program begins anew.
+func lower() error {
+	if os.Getenv(loweredVariable) != "" {
+		return nil
+	}
+	runtime.LockOSThread()
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, os.Args, append(os.Environ(), loweredVariable+"=1"))
+}
 
 // role tells the attacker's process what to do.
 type role struct {
 	Attack    string
 	Bridge    string
+	From      string // the IP address of attacks on the bridge's listener
 	ChainPort int
 	Length    time.Duration
+	Share     float64 // of a processor, for the control
 	// Provider, HostURI, JWT and Lease are of the provider that does no harm.
 	Provider, HostURI, JWT string
 	Lease                  fake.Lease
@@ -73,6 +95,14 @@ func (a *attacker) wait() (r report, err error) {
 	return r, json.Unmarshal(a.out, &r)
 }
 
+// used is how much time of a processor the attacker took, once it has ended.
+func (a *attacker) used() time.Duration {
+	if a.cmd.ProcessState == nil {
+		return 0
+	}
+	return a.cmd.ProcessState.UserTime() + a.cmd.ProcessState.SystemTime()
+}
+
 // target is the bridge that is attacked.
 type target struct {
 	role
@@ -102,16 +132,18 @@ func (t *target) say(format string, args ...any) {
 
 // playRole is the attacker's process.
 func playRole(ctx context.Context) {
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, attackerNice)
 	t := &target{caller: map[string]int{}}
 	fail := func(err error) {
 		fmt.Fprintln(os.Stderr, "attacker:", err)
 		os.Exit(1)
 	}
+	if err := lower(); err != nil {
+		fail(err)
+	}
 	if err := json.Unmarshal([]byte(os.Getenv(roleVariable)), &t.role); err != nil {
 		fail(err)
 	}
-	for _, a := range attacks {
+	for _, a := range append(attacks, control) {
 		if a.name != t.Attack {
 			continue
 		}

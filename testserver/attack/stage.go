@@ -23,6 +23,8 @@ type stage struct {
 	plain     *program.Bridge
 	secure    *program.Bridge
 	chainPort int
+	played    int  // attacks so far
+	controls  bool // measure the neighbour beside a harmless process, too
 }
 
 func openStage(ctx context.Context, file string) (*stage, error) {
@@ -47,7 +49,6 @@ func openStage(ctx context.Context, file string) (*stage, error) {
 	}
 	args := []string{
 		"--listen", "127.0.0.1:0", "--allow-private-networks", "--allow-host-override", "--allow-insecure",
-		"--trusted-proxy", "127.0.0.1",
 		"--chain-rpc", fmt.Sprintf("http://127.0.0.1:%d", s.chainPort), "--chain-rest", fmt.Sprintf("http://127.0.0.1:%d/rest", s.chainPort),
 	}
 	if s.plain, err = program.Start(file, args...); err == nil {
@@ -106,19 +107,32 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 		r.Failure = "the peak of the memory cannot be measured: " + err.Error()
 		return r
 	}
-	child, err := startRole(ctx, role{Attack: a.name, Bridge: p.URL, ChainPort: s.chainPort, Length: length, Provider: provider.Provider, HostURI: provider.HostURI, JWT: provider.JWT, Lease: provider.Lease})
+	roled := role{Attack: a.name, Bridge: p.URL, From: attackerAddress(s.played), ChainPort: s.chainPort, Length: length, Provider: provider.Provider, HostURI: provider.HostURI, JWT: provider.JWT, Lease: provider.Lease}
+	s.played++
+	took := p.Processor()
+	child, err := startRole(ctx, roled)
 	if err != nil {
 		r.Failure = err.Error()
 		return r
 	}
+	began := time.Now()
 	during := n.callFor(ctx, length)
 	report, err := child.wait()
+	lasted := time.Since(began)
+	r.Bridge = float64(p.Processor()-took) / float64(lasted)
+	r.Attacker = float64(child.used()) / float64(lasted)
 	r.P99, r.Calls, r.Errors = percentile(during.times, 0.99), len(during.times), during.errors
 	r.Caller, r.Note = report.Caller, report.Note
 	after := n.callFor(ctx, 100*time.Millisecond)
 	r.Goroutine = goroutines(p)
 	r.RSSPeak = p.Memory("VmHWM")
 	r.RSSAfter = p.Memory("VmRSS")
+	if s.controls {
+		var controlErr error
+		if r.Control, r.Idle, controlErr = s.control(ctx, n, roled, r.Attacker); err == nil {
+			err = controlErr
+		}
+	}
 	grows := a.grows
 	if grows == 0 {
 		grows = defaultGrowth
@@ -138,6 +152,21 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 		r.Failure = fmt.Sprintf("%d of the neighbour's %d calls failed: %s", during.errors, during.errors+len(during.times), during.last)
 	}
 	return r
+}
+
+// control returns the neighbour's p99 beside a process that takes a share of a processor and
+// leaves the bridge alone, and how much of a processor the bridge takes then.
+func (s *stage) control(ctx context.Context, n neighbour, r role, share float64) (p99, bridge float64, err error) {
+	settle(ctx, n.process)
+	r.Attack, r.Share = control.name, min(share, 1)
+	took, began := n.process.Processor(), time.Now()
+	child, err := startRole(ctx, r)
+	if err != nil {
+		return 0, 0, err
+	}
+	made := n.callFor(ctx, r.Length)
+	_, err = child.wait()
+	return percentile(made.times, 0.99), float64(n.process.Processor()-took) / float64(time.Since(began)), err
 }
 
 // neighbour calls a provider that does no harm.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -19,10 +20,12 @@ import (
 	"akash-provider-web/testserver/program"
 )
 
-// attackerAddress is the IP address that callers attack from. The bridge takes this machine
-// for a proxy, so that its limits for a caller apply to the attacker and not to the
-// neighbour.
-const attackerAddress = "203.0.113.7"
+// attackerAddress returns the IP address that an attack's callers attack from. Each has its
+// own, so that none starts with what another has used up. The bridge treats them as any
+// other, unlike 127.0.0.1, from which the neighbour calls.
+func attackerAddress(number int) string {
+	return netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + number)}).String()
+}
 
 // stranger is the address of a provider that is attacked with. Its certificate is pinned.
 const stranger = "akash1365yvmc4s7awdyj3n2sav7xfx76adc6dnmlx63"
@@ -80,7 +83,7 @@ func (t *target) dial(ctx context.Context, protocol string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", to.Host)
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(t.From)}}).DialContext(ctx, "tcp", to.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +147,7 @@ func (c *h2) headers(fields ...string) []byte {
 func requestFields(provider, host, path string) []string {
 	return []string{
 		":method", "POST", ":scheme", "http", ":path", path, ":authority", "bridge", "content-type", "application/grpc-web+proto",
-		"akash-provider", provider, "akash-host-uri", host, "akash-tls", "insecure", "x-forwarded-for", attackerAddress,
+		"akash-provider", provider, "akash-host-uri", host, "akash-tls", "insecure",
 	}
 }
 

@@ -130,6 +130,23 @@ func (b *Bridge) Memory(name string) int64 {
 	return 0
 }
 
+// Processor returns how much time of a processor the bridge has taken (proc_pid_stat(5)).
+func (b *Bridge) Processor() time.Duration {
+	const tick = time.Second / 100 // on every system that Go runs on
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// The name, in parentheses, may have blanks.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * tick
+}
+
 // ResetPeak lets the peak of the memory begin anew (proc_pid_clear_refs(5)).
 func (b *Bridge) ResetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", b.cmd.Process.Pid), []byte("5"), 0)

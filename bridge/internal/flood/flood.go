@@ -1,183 +1,234 @@
-// Package flood slows down clients that send much and ask for nothing.
+// Package flood keeps clients from taking the server's time for nothing.
 //
-// An HTTP/2 client may send pings, settings, updates of windows, priorities and empty DATA
-// frames at any rate, and each costs the server more than the client. net/http bounds the
-// memory that they take, but not the time (CVE-2019-9512 and its siblings). Here a
-// connection has an allowance of bytes that belong to no request. Once it is used up, the
-// connection is read only as fast as the allowance grows.
+// An HTTP/2 client may send pings, settings, updates of windows, header blocks without an
+// end and streams that it resets at once, and a WebSocket's client pings and empty
+// fragments, at any rate, and each costs the server more than the client. net/http and the
+// WebSocket libraries bound the memory that they take, but not the time (CVE-2019-9512,
+// CVE-2023-44487, CVE-2023-45288 and their siblings).
+//
+// Here what a client sends has a price, about the time that it costs the server, which is
+// given back once it turns out to be part of a request that is served. A connection that
+// uses up what it may cost is closed: over HTTP/2 with GOAWAY and ENHANCE_YOUR_CALM, over a
+// WebSocket with 1008. The connections of one address together have a budget as well, so
+// that a client gains nothing by connecting again: one that has used it up waits.
+//
+// For that the package reads the frames' headers as they pass, below net/http and above
+// TLS, which it therefore serves itself.
 package flood
 
 import (
 	"context"
 	"crypto/tls"
-	"io"
+	"log"
 	"net"
-	"net/http"
-	"sync/atomic"
+	"net/netip"
+	"sync"
 	"time"
 )
 
+// What a client may cost. The time is the server's processor time, as estimated below.
 const (
-	// perSecond is how many bytes of a connection may belong to no request, on average:
-	// 2,000 pings.
-	perSecond = 32 << 10
-	// allowance is how many may do so at once. It is more than the 1 MiB that net/http
-	// reads of bodies that their handlers do not read, behind which a reset may come.
-	allowance = 2 << 20
-	// perRequest and perField are what surrounds a request's headers on the wire, and each
-	// of them.
-	perRequest = 64
-	perField   = 4
-	// smallBody is the size up to which a body is counted before it is read.
-	smallBody = 8 << 10
-	// perReset is taken off for each request that its client has given up, together with
-	// what was counted for it: opening streams and resetting them at once is cheap for a
-	// client (CVE-2023-44487). 180 a second are allowed, and 11,000 at once.
-	perReset = 128
-	// debt bounds what a connection is behind, and so how long it is not read, to 4 s.
-	debt = 128 << 10
-	// bodyFactor is for what surrounds small pieces of a body: a keystroke in a shell is a
-	// frame, and a record of TLS.
-	bodyFactor = 4
-	bodyPiece  = 128
-	// perWritten is one of how many bytes of answers may be acknowledged. Clients update
-	// their windows for every 4 KiB at the most often, with 70 bytes.
-	perWritten = 32
-	// saved bounds what a connection saves up.
-	saved = 4 << 20
-	// pause is how long a connection that has used up its allowance is left alone.
-	pause = 5 * time.Millisecond
+	// addressShare is the share of a processor that the connections of one address may
+	// take for nothing, one in so many; addressBurst is what they may take at once.
+	addressShare = 200
+	addressBurst = 50 * time.Millisecond
+	// connShare and connBurst are those of one connection, which is closed when it has
+	// used them up: 250 pings a second, and 3,000 at once.
+	connShare = 400
+	connBurst = 30 * time.Millisecond
+	// proxyFactor is how many times that a connection of a proxy may cost, which has many
+	// clients behind it.
+	proxyFactor = 20
+	// maxDebt bounds how long the connections of an address are not read.
+	maxDebt = 10 * time.Second
+	// maxWaiting is how many of them may wait for that. More are closed at once.
+	maxWaiting = 256
 )
 
-// Listener returns l with connections that have an allowance.
-func Listener(l net.Listener) net.Listener { return listener{l} }
+// Estimates of what things cost.
+const (
+	costConn      = 50 * time.Microsecond  // to accept a connection
+	costHandshake = 450 * time.Microsecond // of TLS
+	// costRequest is what is not given back for a request that has no use.
+	costRequest = 20 * time.Microsecond
+	costFrame   = 3 * time.Microsecond  // one that is read and forgotten
+	costAnswer  = 10 * time.Microsecond // one that is answered by another, such as a ping
+	// costReset is for a stream that its client gives up soon after opening it: the
+	// request may have reached a provider.
+	costReset = 100 * time.Microsecond
+	// A header block is decoded. Its bytes may refer to fields that are much longer.
+	headerBytes = 16 // for a microsecond
+	// Bytes of HTTP/1 are cheap, as most belong to bodies.
+	plainBytes = 256 // for a microsecond
+	costRead   = 5 * time.Microsecond
+	smallRead  = 64 // bytes up to which a read costs that, and a frame of data costFrame
+	// acknowledged is how many bytes of answers a client may acknowledge with a frame.
+	acknowledged = 1 << 10
+)
 
-type listener struct{ net.Listener }
+// young is the age up to which a request that its client gives up counts as given up at
+// once.
+const young = time.Second
+
+// Options configure a Listener.
+type Options struct {
+	// TLS, if set, serves TLS.
+	TLS *tls.Config
+	// Network returns the network, of one address or more, whose connections have a budget
+	// together. One that is not valid is that of a proxy, or of a program on this machine:
+	// its connections have only their own. nil means that all have.
+	Network func(net.Addr) netip.Addr
+	// Closed is called for each connection that is closed for what it cost. nil means no
+	// calls.
+	Closed func()
+	// ErrorLog gets the errors of handshakes. nil means that nothing does.
+	ErrorLog *log.Logger
+}
+
+// Listener returns l with connections that have a budget. They are for an [http.Server]
+// with [Context] and [Handler] that serves HTTP/2 without TLS, as it looks to it, too.
+func Listener(l net.Listener, o Options) net.Listener {
+	if o.Network == nil {
+		o.Network = func(net.Addr) netip.Addr { return netip.Addr{} }
+	}
+	if o.Closed == nil {
+		o.Closed = func() {}
+	}
+	if o.TLS != nil {
+		o.TLS = o.TLS.Clone()
+		o.TLS.NextProtos = []string{"h2", "http/1.1"}
+	}
+	return &listener{Listener: l, options: o, messageTime: messageTime, budgets: budgets{of: map[netip.Addr]*budget{}}}
+}
+
+type listener struct {
+	net.Listener
+	options     Options
+	budgets     budgets
+	messageTime time.Duration
+}
 
 // Accept implements net.Listener.
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &conn{Conn: raw, listener: l, wake: make(chan struct{}, 1)}
+		if network := l.options.Network(raw.RemoteAddr()); network.IsValid() {
+			if c.shared = l.budgets.open(network); c.shared == nil {
+				abort(raw)
+				continue
+			}
+			c.network = network
+			c.own.share, c.own.burst = connShare, connBurst
+		} else {
+			all := newSole(proxyFactor)
+			c.shared = &all.shared
+			c.own.share, c.own.burst = all.own.share, all.own.burst
+			c.socket = newSole(1)
+		}
+		cost := costConn
+		if l.options.TLS != nil {
+			cost += costHandshake
+			c.Conn = tls.Server(raw, l.options.TLS)
+		}
+		c.opening.Store(int64(cost))
+		return c, nil
 	}
-	return &conn{Conn: c, left: allowance, since: time.Now()}, nil
 }
 
-// conn is a connection. Reading has one goroutine at a time.
-type conn struct {
-	net.Conn
-	useful atomic.Int64 // bytes that belong to requests and have not been counted yet
-	wrote  atomic.Int64 // bytes of answers that have not been counted yet
-	exempt atomic.Bool  // it has become a WebSocket, whose bytes are all its handler's
-	closed atomic.Bool
-	left   int64 // of the allowance
-	since  time.Time
+// abort closes a connection without ceremony.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	c.Close()
 }
 
-// Read implements net.Conn.
-func (c *conn) Read(p []byte) (int, error) {
-	for c.left < 0 && !c.exempt.Load() && !c.closed.Load() {
-		if c.count(); c.left < 0 {
-			time.Sleep(pause)
+// budgets are the budgets of networks.
+type budgets struct {
+	mu sync.Mutex
+	of map[netip.Addr]*budget
+}
+
+// budget is what the connections of a network may cost.
+type budget struct {
+	meter
+	conns   int // open ones; guarded by budgets.mu
+	waiting int // those that wait; guarded by budgets.mu
+}
+
+// maxKept bounds the budgets that are kept though nobody of their network is connected.
+const maxKept = 10_000
+
+// open returns the budget of a network for one more connection, or nil if too many wait
+// already.
+func (b *budgets) open(network netip.Addr) *budget {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one := b.of[network]
+	if one == nil {
+		one = &budget{meter: meter{share: addressShare, burst: addressBurst}}
+		if len(b.of) >= maxKept {
+			b.forget()
+		}
+		b.of[network] = one
+	}
+	if one.waiting >= maxWaiting {
+		return nil
+	}
+	one.conns++
+	return one
+}
+
+// close is for each connection that open was for.
+func (b *budgets) close(network netip.Addr, one *budget) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if one.conns--; one.conns == 0 && one.full() {
+		delete(b.of, network)
+	}
+}
+
+// wait counts a connection that waits, until it is called with -1. It reports false, and
+// counts none, if too many do.
+func (b *budgets) wait(one *budget, n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n > 0 && one.waiting >= maxWaiting {
+		return false
+	}
+	one.waiting += n
+	return true
+}
+
+// forget removes the budgets that are full again, and half of the others that nobody uses
+// if there are too many still.
+func (b *budgets) forget() {
+	for network, one := range b.of {
+		if one.conns == 0 && one.full() {
+			delete(b.of, network)
 		}
 	}
-	n, err := c.Conn.Read(p)
-	c.left -= int64(n)
-	return n, err
-}
-
-// count adds to the allowance what is due.
-func (c *conn) count() {
-	now := time.Now()
-	// What is saved up is bounded; what is due for the time alone is bounded by the
-	// allowance.
-	c.left = max(-debt, min(saved, c.left+c.useful.Swap(0)+c.wrote.Swap(0)/perWritten))
-	if c.left < allowance {
-		passed := min(now.Sub(c.since), time.Minute)
-		c.left = min(allowance, c.left+int64(passed*perSecond/time.Second))
+	// Maps iterate in random order, so nobody can choose who is forgotten.
+	for network, one := range b.of {
+		if len(b.of) <= maxKept/2 {
+			return
+		}
+		if one.conns == 0 {
+			delete(b.of, network)
+		}
 	}
-	c.since = now
-}
-
-// Write implements net.Conn.
-func (c *conn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.wrote.Add(int64(n))
-	return n, err
-}
-
-// Unwrap returns the connection without an allowance, for whoever has taken it over from
-// net/http: it writes many buffers at once, and can be closed for writing only.
-func (c *conn) Unwrap() net.Conn { return c.Conn }
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.closed.Store(true)
-	return c.Conn.Close()
 }
 
 type contextKey struct{}
 
 // Context is for [http.Server.ConnContext] of a server that serves a [Listener].
 func Context(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
 	if c, ok := c.(*conn); ok {
 		return context.WithValue(ctx, contextKey{}, c)
 	}
 	return ctx
-}
-
-// Handler counts the requests that next handles. The server's HTTP/2 frames must be smaller
-// than the allowance ([http.HTTP2Config.MaxReadFrameSize]): what is read of a frame counts
-// for nothing until it is complete.
-func Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {
-			n := size(r)
-			switch {
-			case r.Header["Upgrade"] != nil && r.ProtoMajor == 1:
-				c.exempt.Store(true)
-			case r.ContentLength < 0 || r.ContentLength > smallBody:
-				r.Body = &body{r.Body, c}
-			default:
-				n += bodyFactor*min(r.ContentLength, bodyPiece) + r.ContentLength
-			}
-			c.useful.Add(n)
-			defer func() {
-				if r.Context().Err() != nil {
-					c.useful.Add(-n - perReset)
-				}
-			}()
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// size returns about how many bytes a request's headers have on the wire. HTTP/2 may have
-// compressed them.
-func size(r *http.Request) int64 {
-	n := perRequest + len(r.URL.Path) + len(r.URL.RawQuery)
-	for name, values := range r.Header {
-		for _, value := range values {
-			n += len(name) + len(value) + perField
-		}
-	}
-	return int64(n)
-}
-
-// body counts what is read of a request's body.
-type body struct {
-	io.ReadCloser
-	conn *conn
-}
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.conn.useful.Add(int64(n) + int64(bodyFactor*min(n, bodyPiece)))
-	}
-	return n, err
 }

@@ -53,8 +53,10 @@ const (
 
 	// maxIdleFrames is how many frames a peer may send a second that carry nothing for a
 	// call: pings, settings, empty DATA frames and the like. A peer that sends more keeps
-	// the processor from other connections' calls (CVE-2019-9512 and its siblings).
-	maxIdleFrames = 10_000
+	// the processor from other connections' calls (CVE-2019-9512 and its siblings). Large
+	// ones count as several.
+	maxIdleFrames = 1000
+	idleFrameSize = 256
 	// maxBlockFrames bounds the frames of a header block, of which maxHeaderBytes does
 	// not bound empty ones (CVE-2023-45288).
 	maxBlockFrames = 1024
@@ -124,6 +126,7 @@ type Conn struct {
 	received   bool      // the peer has sent something
 	idleFrames int       // frames that carry nothing, since idleSince
 	idleSince  time.Time
+	sentFrames atomic.Int64 // frames with data that were sent, since then
 	headers    headerReader
 
 	lastRead atomic.Int64 // time of the last network read, Unix nanoseconds

@@ -416,6 +416,38 @@ func TestManyPingsAreAnswered(t *testing.T) {
 	call.Wait()
 }
 
+// So does one that is sent much, and takes it in small pieces.
+func TestAnUploadIsAcknowledgedByManyFrames(t *testing.T) {
+	c, p := rawPeer(t, Options{idleInterval: time.Hour})
+	const window = 65535 // that a peer has before it says otherwise
+	var call sync.WaitGroup
+	call.Go(func() {
+		response, err := c.RoundTrip(newRequest(t, testContext(t), make([]byte, window+2*maxIdleFrames)))
+		if assert.NoError(t, err) {
+			_, err = io.Copy(io.Discard, response.Body)
+			assert.NoError(t, err)
+			response.Body.Close()
+		}
+	})
+	id := p.awaitHeaders()
+	for received := 0; received < window+2*maxIdleFrames; {
+		f, err := p.framer.ReadFrame()
+		require.NoError(t, err)
+		data, ok := f.(*http2.DataFrame)
+		if !ok {
+			continue
+		}
+		if received += len(data.Data()); received >= window {
+			p.framer.WritePing(false, [8]byte{})
+			p.framer.WriteWindowUpdate(0, 1)
+			p.framer.WriteWindowUpdate(id, 1)
+		}
+	}
+	go io.Copy(io.Discard, p.nc)
+	p.headers(id, true, ":status", "200")
+	call.Wait()
+}
+
 func TestAServerThatDoesNotSpeakHTTP2IsDetected(t *testing.T) {
 	client, server := socketPair(t)
 	defer server.Close()

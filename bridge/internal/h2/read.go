@@ -58,7 +58,7 @@ func (c *Conn) readFrame() error {
 		return c.onBadFrame(err)
 	}
 	if _, ok := frame.(*http2.MetaHeadersFrame); !ok {
-		if err := c.countIdle(); err != nil {
+		if err := c.countIdle(head.Length); err != nil {
 			return err
 		}
 	}
@@ -94,25 +94,30 @@ func (c *Conn) readFrame() error {
 
 // countIdle counts a frame that carries nothing for a call. It returns errFlood if there
 // are too many.
-func (c *Conn) countIdle() error {
-	if c.idleFrames++; c.idleFrames < maxIdleFrames {
+func (c *Conn) countIdle(length uint32) error {
+	if c.idleFrames += 1 + int(length)/idleFrameSize; c.idleFrames < maxIdleFrames {
 		return nil
 	}
+	// A peer answers data that it gets with updates of windows and pings, as well.
+	c.idleFrames = max(0, c.idleFrames-othersPerData*int(c.sentFrames.Swap(0)))
 	now := time.Now()
-	if now.Sub(c.idleSince) < cmp.Or(c.options.idleInterval, time.Second) {
+	switch {
+	case c.idleFrames < maxIdleFrames:
+	case now.Sub(c.idleSince) < cmp.Or(c.options.idleInterval, time.Second):
 		_ = c.write(func() error { return c.framer.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) })
 		return errFlood
+	default:
+		c.idleFrames, c.idleSince = 0, now
 	}
-	c.idleFrames, c.idleSince = 0, now
 	return nil
 }
 
-// countUseful counts a frame for an open call. Busy peers send some others for each, such
-// as updates of windows and pings that measure the network.
-func (c *Conn) countUseful() {
-	const others = 4
-	c.idleFrames = max(0, c.idleFrames-others)
-}
+// othersPerData is how many frames busy peers send for each with data, such as updates of
+// windows and pings that measure the network.
+const othersPerData = 4
+
+// countUseful counts a frame for an open call.
+func (c *Conn) countUseful() { c.idleFrames = max(0, c.idleFrames-othersPerData) }
 
 // informational reports whether the headers announce others (RFC 9113, section 8.1).
 func informational(frame *http2.MetaHeadersFrame) bool {
@@ -222,7 +227,7 @@ func (c *Conn) onData(head http2.FrameHeader) error {
 		return err
 	}
 	if s == nil || length == 0 && !head.Flags.Has(http2.FlagDataEndStream) {
-		if err := c.countIdle(); err != nil {
+		if err := c.countIdle(head.Length); err != nil {
 			return err
 		}
 	} else {
@@ -307,7 +312,7 @@ func (c *Conn) onHeaders(frame *http2.MetaHeadersFrame) error {
 		return err
 	}
 	if s == nil || informational(frame) {
-		if err := c.countIdle(); err != nil || s == nil {
+		if err := c.countIdle(frame.Length); err != nil || s == nil {
 			return err
 		}
 	} else {

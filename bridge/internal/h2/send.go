@@ -149,6 +149,7 @@ func (c *Conn) writeBody(s *stream, b *outgoing) error {
 		if len(b.rest) == 0 {
 			b.ended = true
 		}
+		c.sentFrames.Add(1)
 		if err := c.framer.WriteData(s.id, b.ended, chunk); err != nil {
 			return err
 		}
