@@ -373,6 +373,7 @@ func TestMalformedHeadersGetAHelpfulError(t *testing.T) {
 		"akash-check-version":   {"yes", "1", "TRUE"},
 		"akash-tail":            {"-1", "all", "1.5", "99999999999999999999"},
 		"akash-heartbeat":       {"0", "-1", "fast", "NaN", "1e300", "3601"},
+		"akash-warm":            {"1", "yes", "true"}, // true is for GetStatus only
 		"akash-window":          {"0", "-1", "many", "1e6", "16383", "16777217"},
 		"authorization":         {"Bearer", "Bearer ", "Basic abc", "Bearer a b"},
 		"akash-client-cert-bin": {"***", encode([]byte("no PEM"))},

@@ -30,6 +30,7 @@ const (
 	headerClientKey    = "Akash-Client-Key-Bin"
 	headerTail         = "Akash-Tail"
 	headerHeartbeat    = "Akash-Heartbeat"
+	headerWarm         = "Akash-Warm"
 	headerAuth         = "Authorization"
 )
 
@@ -51,6 +52,7 @@ type call struct {
 	authorization string // "Bearer …", a secret; "" for none
 	tail          int    // lines of history, or wholeHistory
 	heartbeat     time.Duration
+	warm          bool // only connect to the provider, for calls that follow
 }
 
 // permissions are what the operator lets callers ask for.
@@ -66,11 +68,11 @@ func parseCall(path string, h http.Header, allowed permissions) (*call, error) {
 	if !ok {
 		return nil, rpcerror.New(codes.Unimplemented, "", "this bridge does not relay the method %.200q", path)
 	}
-	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, GRPCOnly: m.grpcOnly()}}
+	c := &call{method: m, tail: wholeHistory, request: provider.Request{Service: m.Service, GRPCOnly: m.grpcOnly(), Ahead: m.ahead()}}
 	c.request.SDKMethod, c.request.SDKLast = sdk.Method(path)
 	for _, parse := range []func(http.Header, permissions) error{
 		c.readProvider, c.readHostURI, c.readTLS, c.readCheckVersion,
-		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat,
+		c.readClientCertificate, c.readAuthorization, c.readTail, c.readHeartbeat, c.readWarm,
 	} {
 		if err := parse(h, allowed); err != nil {
 			return nil, rpcerror.About(c.request.Address, codes.InvalidArgument, err)
@@ -226,6 +228,22 @@ func (c *call) readHeartbeat(h http.Header, _ permissions) error {
 		return malformed(headerHeartbeat, "is malformed: want "+form)
 	}
 	c.heartbeat = interval
+	return nil
+}
+
+// readWarm makes the call one that only connects to the provider.
+func (c *call) readWarm(h http.Header, _ permissions) error {
+	const form = "true or false, with akash.provider.v1.ProviderRPC/GetStatus only"
+	text, err := one(h, headerWarm, form)
+	switch {
+	case err != nil:
+		return err
+	case text == "", text == "false":
+	case text == "true" && c.method.ahead():
+		c.warm, c.request.Ahead = true, false
+	default:
+		return malformed(headerWarm, "is malformed: want "+form)
+	}
 	return nil
 }
 

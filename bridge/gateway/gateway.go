@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -107,7 +108,23 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 			if endpoint, err = g.connect(ctx, c.request); err != nil {
 				return nil, err
 			}
-			return g.route(ctx, c, endpoint, header)
+			if c.warm {
+				return &relay.Route{ReplyHeader: replyHeader(endpoint), Upstream: relay.Func(sendNothing)}, nil
+			}
+			if endpoint.Settle == nil {
+				return g.route(ctx, c, endpoint, header)
+			}
+			return &relay.Route{Upstream: &relay.Ahead{
+				First: g.ahead(ctx, c, endpoint, header),
+				Settle: func(ctx context.Context) (*relay.Route, error) {
+					settled, err := endpoint.Settle(ctx)
+					if err != nil {
+						return nil, rpcerror.About(c.request.Address, codes.Unavailable, err)
+					}
+					endpoint = settled
+					return g.route(ctx, c, settled, header)
+				},
+			}}, nil
 		},
 		Memory: admitted,
 		Done: func(result relay.Result) {
@@ -184,28 +201,37 @@ func (g *Gateway) connect(ctx context.Context, r provider.Request) (*provider.En
 	return endpoint, err
 }
 
-// route returns the route of a call to a connected provider.
-func (g *Gateway) route(ctx context.Context, c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
-	replyHeader := http.Header{
+// sendNothing answers a call whose provider is only to be connected to, with an empty
+// message.
+func sendNothing(_ context.Context, _ []byte, answer *relay.Answer) error { return answer.Send(nil) }
+
+// replyHeader returns the headers about a connected provider.
+func replyHeader(endpoint *provider.Endpoint) http.Header {
+	h := http.Header{
 		headerMethod:   {string(endpoint.Method)},
 		headerEndpoint: {endpoint.Addr},
 		headerVerified: {endpoint.Verified},
 	}
 	if endpoint.Version != "" {
-		replyHeader[headerVersion] = []string{endpoint.Version}
+		h[headerVersion] = []string{endpoint.Version}
 	}
 	if endpoint.Trust != "" {
-		replyHeader[headerTrust] = []string{endpoint.Trust}
+		h[headerTrust] = []string{endpoint.Trust}
 	}
 	if endpoint.Stale {
-		replyHeader[headerStale] = []string{"true"}
+		h[headerStale] = []string{"true"}
 	}
+	return h
+}
+
+// route returns the route of a call to a connected provider.
+func (g *Gateway) route(ctx context.Context, c *call, endpoint *provider.Endpoint, header http.Header) (*relay.Route, error) {
+	replyHeader := replyHeader(endpoint)
 	authorization, err := c.authorize(endpoint)
 	if err != nil {
 		return nil, err
 	}
-	c.upstream = trace.Begin(ctx, trace.Client, "call provider")
-	c.upstream.Propagate(header)
+	c.beginUpstream(ctx, header)
 	restCall := func() *rest.Call {
 		return &rest.Call{
 			Endpoint:          endpoint,
@@ -244,6 +270,12 @@ func (g *Gateway) route(ctx context.Context, c *call, endpoint *provider.Endpoin
 			return rest.Explain(restCall(), code, message)
 		},
 	}}, nil
+}
+
+// ahead sends a call to a provider about which not everything is known yet.
+func (g *Gateway) ahead(ctx context.Context, c *call, endpoint *provider.Endpoint, header http.Header) *relay.GRPC {
+	c.beginUpstream(ctx, header)
+	return &relay.GRPC{Transport: endpoint.Transport, Authority: endpoint.Addr, Header: maps.Clone(header)}
 }
 
 // overREST answers a call through a provider's REST gateway.

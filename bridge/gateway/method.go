@@ -40,6 +40,10 @@ func (m Method) grpcOnly() bool {
 	return m.Path == leasev1.LeaseRPC_ServiceRestart_FullMethodName || m.Service == inventoryv1.InventoryService_ServiceDesc.ServiceName
 }
 
+// ahead reports whether a call may be sent to a provider twice, and before everything is
+// known about it.
+func (m Method) ahead() bool { return m.Path == providerv1.ProviderRPC_GetStatus_FullMethodName }
+
 // sharesStream reports whether every caller of the method receives the same messages,
 // so that one stream from the provider can serve them all.
 func (m Method) sharesStream() bool {

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"net/http"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -18,6 +20,15 @@ func spanName(path string) string {
 		return path[1:]
 	}
 	return "unknown"
+}
+
+// beginUpstream begins the span of what the provider is asked, which is one for all
+// attempts, and has it propagated in header.
+func (c *call) beginUpstream(ctx context.Context, header http.Header) {
+	if c.upstream == nil {
+		c.upstream = trace.Begin(ctx, trace.Client, "call provider")
+	}
+	c.upstream.Propagate(header)
 }
 
 // endSpans ends the spans of a call. endpoint is nil if none was connected.

@@ -75,7 +75,7 @@ func NewMetadata(patterns []string) (*Metadata, error) {
 // commonNames lists headers that browsers and gRPC-Web clients send.
 func commonNames() []string {
 	return slices.Concat(relayed, slices.Collect(maps.Keys(withheld)), []string{
-		"akash-provider", "akash-tls", "akash-check-version", "akash-heartbeat", "sec-ch-ua", "sec-ch-ua-mobile",
+		"akash-provider", "akash-tls", "akash-check-version", "akash-heartbeat", "akash-warm", "sec-ch-ua", "sec-ch-ua-mobile",
 		"sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
 	})
 }

@@ -70,6 +70,9 @@ func (c *grpcConn) greet(ctx context.Context) error {
 		return err
 	}
 	c.h2 = conn
+	if c.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS {
+		c.transport.announce(c)
+	}
 	timeout := time.NewTimer(timeouts.settings)
 	defer timeout.Stop()
 	select {

@@ -31,8 +31,9 @@ const (
 type grpcTransport struct {
 	peer *peer
 
-	mu    sync.Mutex
-	conns []*grpcConn
+	mu       sync.Mutex
+	conns    []*grpcConn
+	watchers []chan *grpcConn // each has room for one
 }
 
 func newGRPCTransport(p *peer) *grpcTransport { return &grpcTransport{peer: p} }
@@ -45,16 +46,10 @@ func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, rpcerror.About(t.peer.route.key.address, codes.Unavailable, err)
 		}
-		res, err := c.h2.RoundTrip(req)
+		res, err := c.roundTrip(req)
 		if err == nil {
-			if answer, ok := res.Body.(h2.Body); ok {
-				res.Body = &body{Body: answer, conn: c}
-			} else {
-				c.streams.Add(-1)
-			}
 			return res, nil
 		}
-		c.streams.Add(-1)
 		if attempt == maxAttempts || !h2.Unsent(err) || req.Context().Err() != nil {
 			return nil, err
 		}
@@ -62,6 +57,21 @@ func (t *grpcTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// roundTrip sends a request on a stream that was reserved.
+func (c *grpcConn) roundTrip(req *http.Request) (*http.Response, error) {
+	res, err := c.h2.RoundTrip(req)
+	if err != nil {
+		c.streams.Add(-1)
+		return nil, err
+	}
+	if answer, ok := res.Body.(h2.Body); ok {
+		res.Body = &body{Body: answer, conn: c}
+	} else {
+		c.streams.Add(-1)
+	}
+	return res, nil
 }
 
 var errBodySpent = errors.New("provider: the connection ended, and the request's body cannot be resent")

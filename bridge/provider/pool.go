@@ -80,6 +80,9 @@ type Pool struct {
 	log          *slog.Logger
 	timeouts     timeouts
 	metrics      *metrics
+	// searchesAlong has an element for each search that goes along with the question for a
+	// version.
+	searchesAlong chan struct{}
 
 	// ctx is canceled when the pool is closed, and closes all connections.
 	ctx   context.Context
@@ -96,17 +99,18 @@ var _ Reacher = (*Pool)(nil)
 // New returns a Pool. It opens no connections yet.
 func New(o Options) (*Pool, error) {
 	p := &Pool{
-		chain:        o.Chain,
-		overrides:    make(map[string]guard.HostURI),
-		ports:        slices.Clone(o.GRPCPorts),
-		destinations: o.Destinations,
-		control:      o.Control,
-		resolver:     o.Resolver,
-		now:          o.Now,
-		log:          o.Logger,
-		timeouts:     defaultTimeouts,
-		metrics:      newMetrics(),
-		routes:       make(map[routeKey]*route),
+		chain:         o.Chain,
+		overrides:     make(map[string]guard.HostURI),
+		ports:         slices.Clone(o.GRPCPorts),
+		destinations:  o.Destinations,
+		control:       o.Control,
+		resolver:      o.Resolver,
+		now:           o.Now,
+		log:           o.Logger,
+		timeouts:      defaultTimeouts,
+		searchesAlong: make(chan struct{}, maxSearchesAlong),
+		metrics:       newMetrics(),
+		routes:        make(map[routeKey]*route),
 	}
 	if p.now == nil {
 		p.now = time.Now
@@ -191,6 +195,9 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Ahead && client == nil {
+		return peer.reachAhead(ctx, r, at)
+	}
 	endpoint, err := peer.reach(ctx, r)
 	if err != nil {
 		return nil, err
@@ -198,11 +205,16 @@ func (p *Pool) reach(ctx context.Context, r Request) (*Endpoint, error) {
 	if err := clientChecked(); err != nil {
 		return nil, err
 	}
-	endpoint.Stale = at.stale
-	if endpoint.Verified == string(trust.ByCA) {
-		endpoint.Trust = cmp.Or(endpoint.Trust, string(at.trust))
+	return endpoint.located(at), nil
+}
+
+// located completes an endpoint with what is known of the provider's host.
+func (e *Endpoint) located(at place) *Endpoint {
+	e.Stale = at.stale
+	if e.Verified == string(trust.ByCA) {
+		e.Trust = cmp.Or(e.Trust, string(at.trust))
 	}
-	return endpoint, nil
+	return e
 }
 
 // peer returns the peer for a route and a client certificate.

@@ -52,6 +52,9 @@ type Request struct {
 	// GRPCOnly says that the call cannot use the REST gateway, so a slow gRPC port is
 	// waited for.
 	GRPCOnly bool
+	// Ahead says that the call's request may be sent before everything about the provider
+	// is known, dropped, and sent again: it has no effect and carries no credentials.
+	Ahead bool
 	// ClientCertificate is presented to the provider (mTLS). Connections with a
 	// client certificate are used only for requests with the same one.
 	ClientCertificate *tls.Certificate
@@ -86,6 +89,11 @@ type Endpoint struct {
 	Stale bool
 	// Client describes the request's client certificate; nil if there is none.
 	Client *Client
+	// Settle, if not nil, says that this is a connection to a port whose certificate was
+	// accepted and which negotiated HTTP/2, and that nothing else is known yet. It returns
+	// the endpoint of the call once everything is. What was sent over this one counts only
+	// if that is an endpoint for gRPC, too. It is set only if the request has Ahead.
+	Settle func(context.Context) (*Endpoint, error)
 	// Transport sends requests to this provider only: HTTP/2 to Addr if Method is
 	// GRPC, HTTP/1.1 to the REST gateway if it is REST. Its connections are pooled.
 	// After a failure, the next Reach searches again.

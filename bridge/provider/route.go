@@ -295,9 +295,10 @@ func (p *peer) reachREST(ctx context.Context, noGRPC error) (*Endpoint, error) {
 	return p.overREST(asked), nil
 }
 
-// versionFirst requests the version before a call over gRPC. A silent REST gateway
-// does not delay the call if the gRPC port answers, unless the version decides what
-// may be sent. The search for the port is nil if it was not started.
+// versionFirst requests the version for a call over gRPC, and meanwhile searches for the
+// port, since nearly all providers have one, unless that is done for many others already. A
+// silent REST gateway does not delay the call if the gRPC port answers, unless the version
+// decides what may be sent. The search is nil if it was not started.
 func (p *peer) versionFirst(ctx context.Context, r Request) (versionAnswer, *search) {
 	if known, ok := p.route.knownVersion(p.versionLifetime()); ok {
 		known.took = 0
@@ -314,14 +315,23 @@ func (p *peer) versionFirst(ctx context.Context, r Request) (versionAnswer, *sea
 		answer.took = time.Since(began)
 		answered <- answer
 	}()
+	var search *search
+	select {
+	case p.route.pool.searchesAlong <- struct{}{}:
+		search = p.search(ctx)
+		defer func() { <-p.route.pool.searchesAlong }()
+	default:
+	}
 	head := time.NewTimer(p.route.pool.timeouts.head)
 	defer head.Stop()
 	select {
 	case answer := <-answered:
-		return answer, nil
+		return answer, search
 	case <-head.C:
 	}
-	search := p.search(ctx)
+	if search == nil {
+		search = p.search(ctx)
+	}
 	select {
 	case answer := <-answered:
 		return answer, search

@@ -38,9 +38,13 @@ const (
 	heldVersionLifetime = 10 * time.Minute
 	// noVersionLifetime is the same for an answer without a valid version.
 	noVersionLifetime = 30 * time.Second
-	// versionHeadStart is the request's head start over the search for a gRPC port,
-	// which is the next step for most providers.
+	// versionHeadStart is how long a call waits for the answer although the gRPC port has
+	// answered, or, while there are many, before it searches for that.
 	versionHeadStart = time.Second
+	// maxSearchesAlong bounds the searches for a gRPC port that go along with the question
+	// for the version. When a page looks at hundreds of providers, what these take is
+	// better used for connections that are certain to be needed.
+	maxSearchesAlong = 8
 	// silenceLifetime is how long calls over gRPC do not wait for a REST gateway that was
 	// silent. Then it is asked again.
 	silenceLifetime = 30 * time.Second

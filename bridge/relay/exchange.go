@@ -60,6 +60,14 @@ func (x *exchange) serve() {
 	}
 }
 
+// sent drops the request's data.
+func (x *exchange) sent() {
+	x.request = nil
+	if x.call.Memory != nil {
+		x.call.Memory.Sent()
+	}
+}
+
 // fail ends the answer with an error.
 func (x *exchange) fail(err error) {
 	failure := errorOf(err, x.call.Provider)

@@ -32,7 +32,16 @@ const maxMetadata = 64 << 10
 
 // answer implements Upstream.
 func (g *GRPC) answer(x *exchange) error {
-	trailers, err := g.run(x.ctx, x)
+	response, err := g.open(x.ctx, x)
+	if err != nil {
+		return x.failure(x.ctx, err)
+	}
+	return g.finish(x.ctx, x, response)
+}
+
+// finish forwards an answer, and ends the call with its trailers.
+func (g *GRPC) finish(ctx context.Context, x *exchange, response *http.Response) error {
+	trailers, err := g.forward(ctx, x, response)
 	if err != nil {
 		return err
 	}
@@ -40,13 +49,8 @@ func (g *GRPC) answer(x *exchange) error {
 	return nil
 }
 
-// run sends the request, forwards the answer's messages as they arrive, and returns
-// its trailers.
-func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
-	response, err := g.open(ctx, x)
-	if err != nil {
-		return nil, x.failure(ctx, err)
-	}
+// forward forwards the answer's messages as they arrive, and returns its trailers.
+func (g *GRPC) forward(ctx context.Context, x *exchange, response *http.Response) (http.Header, error) {
 	defer response.Body.Close() // resets the provider's stream if it has not ended
 	if err := checkResponse(response); err != nil {
 		return nil, err
@@ -74,10 +78,8 @@ func (g *GRPC) run(ctx context.Context, x *exchange) (http.Header, error) {
 // drops the request's data, which a long stream would otherwise keep in memory.
 func (g *GRPC) open(ctx context.Context, x *exchange) (*http.Response, error) {
 	response, err := g.Transport.RoundTrip(g.request(ctx, x))
-	x.request, g.Header = nil, nil
-	if x.call.Memory != nil {
-		x.call.Memory.Sent()
-	}
+	g.Header = nil
+	x.sent()
 	return response, err
 }
 

@@ -17,7 +17,7 @@ type Route struct {
 	Upstream Upstream
 }
 
-// An Upstream answers calls: a *GRPC, a Func or a Duplex.
+// An Upstream answers calls: a *GRPC, an *Ahead, a Func or a Duplex.
 type Upstream interface {
 	answer(*exchange) error
 }

@@ -89,6 +89,7 @@ import {
   type Settings,
   unusable,
 } from "./validation.js";
+import { maxWarm, warm } from "./warm.js";
 import { WorkerEngine } from "./worker/worker-engine.js";
 import type { WorkerScript } from "./worker/worker-link.js";
 
@@ -234,6 +235,31 @@ export class Client {
       options.signal?.removeEventListener("abort", abort);
       stop.abort();
     }
+  }
+
+  /**
+   * Has the bridge look up providers on the chain and connect to them, so that it can
+   * answer the first call to each without that. It resolves when this has been done, or has
+   * failed: a call says why. At most 100 providers; the providers are asked for no more
+   * than their versions. It does not wait for the module.
+   *
+   * ```ts
+   * client.warm(["akash1…"]); // while the page fetches what it needs for the call
+   * ```
+   */
+  async warm(addresses: Iterable<string>, options: CallOptions = {}): Promise<void> {
+    const calls = [...addresses].map((address) => readCall(this.#settings, address, options));
+    if (calls.length > maxWarm) {
+      throw new TypeError(
+        `at most ${maxWarm} providers can be warmed at once, not ${calls.length}`,
+      );
+    }
+    const usable = calls.filter((call) => !this.#refusal(call, options.signal));
+    const { done, stop } = warm(usable);
+    const first = usable[0];
+    if (!first) return;
+    const release = this.#watch(stop, first, options.signal);
+    await done.finally(release);
   }
 
   /**

@@ -3,7 +3,8 @@
 // Everything else, such as retries, is the module's work as always.
 //
 // Only calls that anyone may make leave early: those without side effects and without
-// credentials for the provider, which the module checks before it sends them.
+// credentials for the provider, which the module checks before it sends them. For other
+// calls the bridge is asked to connect to the provider meanwhile.
 
 import { type ModuleRequest, type SentRequest, sendRequest } from "../transport/request.js";
 import { send } from "../transport/transport.js";
@@ -68,6 +69,16 @@ function seconds(ms: number): string {
   return `${Math.trunc(ms / 1000)}${rest > 0 ? `.${`${1000 + rest}`.slice(1)}` : ""}`;
 }
 
+/**
+ * warmRequest returns the request that has the bridge connect to a call's provider, and
+ * nothing else (bridge/README.md, "Headers"). It carries no credentials for it.
+ */
+export function warmRequest(call: EngineCall): ModuleRequest | undefined {
+  const { token, getToken, certPem, keyPem, ...rest } = call;
+  const request = earlyRequest("getProviderStatus", { ...rest, transport: "fetch" });
+  return request && { ...request, headers: `${request.headers}akash-warm:true\n` };
+}
+
 /** The request of a call that was sent before the module could. */
 export class EarlyCall {
   readonly #request: ModuleRequest;
@@ -80,10 +91,16 @@ export class EarlyCall {
     this.#sent = sendRequest(send, request);
   }
 
-  /** send sends the request of a call, unless the call has to wait. */
+  /**
+   * send sends the request of a call, unless the call has to wait. Then the bridge is asked
+   * to connect to the provider.
+   */
   static send(method: CallMethod | StreamMethod, call: EngineCall): EarlyCall | undefined {
     const request = earlyRequest(method, call);
-    return request && new EarlyCall(request);
+    if (request) return new EarlyCall(request);
+    const warm = warmRequest(call);
+    if (warm) sendRequest(send, warm);
+    return undefined;
   }
 
   /** How long ago it was sent, in milliseconds: this is part of the attempt's time. */

@@ -12,8 +12,13 @@ export interface BridgeRequest {
 export type Answer = (request: BridgeRequest) => Response | undefined;
 
 /** fakeBridge replaces fetch, and answers requests with the given answers in order. */
-export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } {
+export function fakeBridge(...answers: Answer[]): {
+  requests: BridgeRequest[];
+  /** The requests that are only to connect the bridge to a provider. */
+  warmed: BridgeRequest[];
+} {
   const requests: BridgeRequest[] = [];
+  const warmed: BridgeRequest[] = [];
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
     const request = {
       url,
@@ -23,6 +28,10 @@ export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } 
     };
     // Like an older bridge, which does not support probes.
     if (request.headers.has("akash-probe")) return new Response(null);
+    if (request.headers.has("akash-warm")) {
+      warmed.push(request);
+      return new Response(null);
+    }
     const answer = answers[Math.min(requests.length, answers.length - 1)];
     requests.push(request);
     const response = answer?.(request);
@@ -31,7 +40,7 @@ export function fakeBridge(...answers: Answer[]): { requests: BridgeRequest[] } 
       request.signal.addEventListener("abort", () => reject(request.signal.reason));
     });
   });
-  return { requests };
+  return { requests, warmed };
 }
 
 /** frame returns a gRPC-Web frame. */

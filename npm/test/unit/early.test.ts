@@ -218,12 +218,74 @@ describe("waits for the module:", () => {
     const options = name.startsWith("what") ? { bridgeKey: "\u00e9" } : {};
     const { client, arrive } = await loading(options);
     vi.spyOn(console, "warn").mockImplementation(() => {}); // about the token
-    const { requests } = fakeBridge(refusal(7, "no"));
+    const { requests, warmed } = fakeBridge(refusal(7, "no"));
     const result = call(client).catch(() => {});
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(requests).toHaveLength(0);
+    // Meanwhile the bridge connects to the provider, without the credential.
+    expect(warmed.map(({ url, headers }) => [url, [...headers]])).toEqual(
+      name.startsWith("what")
+        ? []
+        : [
+            [
+              `${bridgeUrl}/akash.provider.v1.ProviderRPC/GetStatus`,
+              [
+                ["akash-provider", provider],
+                ["akash-warm", "true"],
+                ["content-type", "application/grpc-web+proto"],
+                ["grpc-timeout", expect.stringMatching(/^\d+m$/)],
+                ["x-grpc-web", "1"],
+              ],
+            ],
+          ],
+    );
     arrive();
     await result;
     expect(requests).toHaveLength(name.startsWith("what") ? 0 : 1);
+  });
+});
+
+describe("warm", () => {
+  const addresses = (count: number) => Array.from({ length: count }, (_, i) => `akash1p${i}`);
+
+  test("asks the bridge for each provider, a few at a time, without the module", async () => {
+    const { client } = await loading({ bridgeKey: "a key" });
+    let open = 0;
+    let most = 0;
+    const asked: (string | null)[] = [];
+    vi.stubGlobal("fetch", async (_url: string, init: RequestInit) => {
+      const headers = new Headers(init.headers);
+      expect(headers.get("akash-warm")).toBe("true");
+      expect(headers.get("akash-bridge-key")).toBe("a key");
+      asked.push(headers.get("akash-provider"));
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setImmediate(resolve));
+      open--;
+      if (asked.length % 3 === 0) throw new TypeError("Failed to fetch");
+      return new Response(null, { headers: { "content-type": "application/grpc-web+proto" } });
+    });
+    expect(await client.warm(addresses(20))).toBeUndefined();
+    expect(asked).toEqual(addresses(20));
+    expect(most).toBe(4);
+  });
+
+  test("is bounded, checks its arguments, and ends with the client's calls", async () => {
+    const { client } = await loading();
+    const signals: AbortSignal[] = [];
+    vi.stubGlobal("fetch", (_url: string, { signal }: RequestInit) => {
+      signals.push(signal as AbortSignal);
+      return new Promise((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason)),
+      );
+    });
+    await expect(client.warm(addresses(101))).rejects.toThrow(/at most 100 providers/);
+    await expect(client.warm([1] as never)).rejects.toThrow(TypeError);
+    await client.warm(["akash1…"]); // a placeholder
+    expect(signals).toHaveLength(0);
+    const warming = client.warm(addresses(20));
+    await vi.waitFor(() => expect(signals).toHaveLength(4));
+    expect(await client.cleanupConnections()).toMatchObject({ closedChannels: 1 });
+    await warming;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true, true]);
   });
 });

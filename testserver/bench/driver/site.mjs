@@ -49,7 +49,7 @@ export class Site {
   }
 
   #serve({ url }, response) {
-    const page = this.#pages.get(url);
+    const page = this.#pages.get(url.split("?")[0]);
     const file = this.#files.get(url);
     if (page) {
       response.setHeader("content-type", "text/html; charset=utf-8").end(page);
