@@ -74,6 +74,7 @@ function seconds(ms: number): string {
  * nothing else (bridge/README.md, "Headers"). It carries no credentials for it.
  */
 export function warmRequest(call: EngineCall): ModuleRequest | undefined {
+  if (!call.provider) return undefined; // the bridge answers the call itself
   const { token, getToken, certPem, keyPem, ...rest } = call;
   const request = earlyRequest("getProviderStatus", { ...rest, transport: "fetch" });
   return request && { ...request, headers: `${request.headers}akash-warm:true\n` };
