@@ -1,218 +1,341 @@
-// Shows the latest lines of a log. At any rate of lines, a frame updates only the
-// visible rows.
+// A log with its controls: one view of all lines, or one for each replica side by side.
 
-import type { LogEntry } from "akash-provider-web";
-import { logs as t } from "../text/en.js";
-import { Ring } from "./ring.js";
+import { Announcer } from "./announcer.js";
+import { pieces, save } from "./export.js";
+import { type Level, levels } from "./level.js";
+import { element } from "./row.js";
+import { type Filter, Rows } from "./rows.js";
+import { compile, type Query } from "./search.js";
+import { Searcher, type SearchPort, TooSlow } from "./searcher.js";
+import { textOf } from "./selection.js";
+import { LogStore, type Source, type StoreOptions, sourceName } from "./store.js";
+import type { LogTexts } from "./texts.js";
+import type { TimeZoneShown } from "./time.js";
+import { Toolbar } from "./toolbar.js";
+import { LogView } from "./view.js";
 
-const maxLines = 50_000;
-const maxChars = 32_000_000;
+/** How many logs are shown side by side. */
+const maxColumns = 4;
 
-// A longer line is truncated on screen, but saved in full.
-const maxShown = 4_000;
-
-// In pixels; must match app.css.
-const rowHeight = 20;
-
-// Terminal escape sequences for colors and cursor movement, including one that is
-// truncated at the end of the line.
-const escapes =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  /\u001b(?:\[[0-9;:?]*(?:[ -/]*[@-~]|$)|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_]|$)|\r/g;
-
-/** What is said and can be done beside the lines. */
-export interface Controls {
-  end: HTMLButtonElement;
-  count: HTMLElement;
-  save: HTMLButtonElement;
-  clear: HTMLButtonElement;
-  find: HTMLInputElement;
+export interface ViewerOptions extends StoreOptions {
+  texts: LogTexts;
+  /** What the log is of, for those who cannot see it. */
+  label: string;
+  /** Starts the worker that searches. */
+  openWorker: () => SearchPort;
+  /** The name of a file that the log is saved in. */
+  fileName: () => string;
 }
 
-interface Row {
-  row: HTMLElement;
-  who: HTMLElement;
-  text: HTMLElement;
-  entry: LogEntry | undefined;
+interface Column {
+  view: LogView;
+  searcher: Searcher;
+  /** undefined shows all sources. */
+  source: Source | undefined;
+  root: HTMLElement;
 }
 
-const div = (className: string, tag: "div" | "span" = "div") =>
-  Object.assign(document.createElement(tag), { className });
+export class LogViewer {
+  readonly root = element("div", "log-viewer");
+  readonly store: LogStore;
+  readonly #options: ViewerOptions;
+  readonly #tools: Toolbar;
+  readonly #announcer: Announcer;
+  readonly #views = element("div", "log-views");
+  #columns: Column[] = [];
+  /** The column that was used last. */
+  #active = 0;
+  #split = false;
+  #time: TimeZoneShown = "written";
+  #wrap: boolean | undefined;
+  readonly #hiddenSources = new Set<string>();
+  readonly #hiddenLevels = new Set<string>();
+  #query: Query | undefined;
+  #onlyMatches = false;
+  #knownSources = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #hues = new Map<string, number>();
 
-export class Viewer {
-  #ring = new Ring(maxLines, maxChars);
-  #scroller: HTMLElement;
-  #controls: Controls;
-  #sizer = div("sizer");
-  #layer = div("layer");
-  #rows: Row[] = [];
-  #needle = "";
-  #matches: number[] = []; // numbers of the lines that contain the needle, if there is one
-  #shownDropped = 0;
-  #atEnd = true;
-  #frame = 0;
-  #hues = new Map<string, number>();
-  #gone = new AbortController();
-
-  constructor(scroller: HTMLElement, controls: Controls) {
-    this.#scroller = scroller;
-    this.#controls = controls;
-    this.#sizer.append(this.#layer);
-    this.#scroller.replaceChildren(this.#sizer);
-    const { signal } = this.#gone;
-    this.#scroller.addEventListener(
-      "scroll",
-      () => {
-        const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-        this.#atEnd = scrollTop + clientHeight >= scrollHeight - rowHeight;
-        this.#draw();
+  constructor(options: ViewerOptions) {
+    this.#options = options;
+    this.store = new LogStore(options);
+    const { texts } = options;
+    this.#tools = new Toolbar(texts, {
+      search: (query, only) => this.#search(query, only),
+      step: (direction) => this.#step(direction),
+      toggleSource: (key, on) => this.#toggle(this.#hiddenSources, key, on),
+      toggleLevel: (key, on) => this.#toggle(this.#hiddenLevels, key, on),
+      wrap: (on) => this.#setWrap(on),
+      time: (zone) => this.#setTime(zone),
+      columns: (on) => this.#setSplit(on),
+      announce: (on) => {
+        this.#announcer.muted = !on;
       },
-      { signal },
-    );
-    const resized = new ResizeObserver(() => this.#draw());
-    resized.observe(this.#scroller);
-    signal.addEventListener("abort", () => resized.disconnect());
-    controls.end.addEventListener(
-      "click",
-      () => {
-        this.#atEnd = true;
-        this.#draw();
-        this.#scroller.focus();
-      },
-      { signal },
-    );
-    controls.find.addEventListener("input", () => this.#find(controls.find.value), { signal });
-    controls.clear.addEventListener("click", () => this.clear(), { signal });
-    controls.save.addEventListener("click", () => this.#download(), { signal });
-    this.#draw();
-  }
-
-  /** Leaves the elements to somebody else. */
-  close(): void {
-    cancelAnimationFrame(this.#frame);
-    this.#gone.abort();
-  }
-
-  /** Appends LogEntry objects. */
-  push(entries: readonly LogEntry[]): void {
-    for (const entry of entries) {
-      if (this.#needle && entry.message.includes(this.#needle)) {
-        this.#matches.push(this.#ring.dropped + this.#ring.length);
-      }
-      this.#ring.push(entry);
-    }
-    this.#draw();
-  }
-
-  clear(): void {
-    this.#ring.clear();
-    this.#matches = [];
-    this.#shownDropped = 0;
-    this.#atEnd = true;
-    this.#draw();
-  }
-
-  #find(needle: string): void {
-    this.#needle = needle;
-    this.#matches = [];
-    if (needle) {
-      for (let i = 0; i < this.#ring.length; i++) {
-        if (this.#ring.at(i)?.message.includes(needle)) this.#matches.push(this.#ring.dropped + i);
-      }
-    }
-    this.#atEnd = true;
-    this.#draw();
-  }
-
-  #draw(): void {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#render();
+      copy: () => void this.#copy(),
+      download: (all) => void this.#download(all),
+      clear: () => this.clear(),
     });
+    this.#announcer = new Announcer(this.store, texts);
+    this.root.append(this.#tools.root, this.#views, this.#announcer.root);
+    this.root.addEventListener("keydown", (event) => this.#key(event));
+    this.#build();
+    this.#tools.wrap = this.#main.view.wrap;
   }
 
-  #render(): void {
-    const ring = this.#ring;
-    let forgotten = ring.dropped - this.#shownDropped;
-    this.#shownDropped = ring.dropped;
-    if (this.#needle) {
-      const gone = this.#matches.findIndex((number) => number >= ring.dropped);
-      forgotten = gone < 0 ? this.#matches.length : gone;
-      this.#matches.splice(0, forgotten);
+  close(): void {
+    for (const column of this.#columns) discard(column);
+    this.#columns = [];
+    clearTimeout(this.#timer);
+    this.#tools.close();
+    this.#announcer.close();
+    this.root.remove();
+  }
+
+  focus(): void {
+    this.#main.view.focus();
+  }
+
+  /** Removes all lines, and follows what comes. */
+  clear(): void {
+    this.store.clear();
+    for (const { view } of this.#columns) view.cleared();
+    this.#tools.say("");
+  }
+
+  get #main(): Column {
+    return (this.#columns[this.#active] ?? this.#columns[0]) as Column;
+  }
+
+  /** Makes the views anew: one, or one for each source. */
+  #build(): void {
+    for (const column of this.#columns) discard(column);
+    this.#active = 0;
+    this.#views.replaceChildren();
+    const shown = this.store.sources.filter(
+      (source) => !this.#hiddenSources.has(sourceName(source)),
+    );
+    const sources = this.#split && shown.length > 0 ? shown.slice(0, maxColumns) : [undefined];
+    this.#columns = sources.map((source) => this.#makeColumn(source));
+    this.#views.classList.toggle("columns", this.#columns.length > 1);
+    const { manyColumns } = this.#options.texts;
+    if (this.#split) this.#tools.say(shown.length > maxColumns ? manyColumns(maxColumns) : "");
+    this.#changed();
+  }
+
+  #makeColumn(source: Source | undefined): Column {
+    const searcher = new Searcher(this.#options.openWorker);
+    const rows = new Rows(this.store, searcher);
+    const { texts, label } = this.#options;
+    const name = source && sourceName(source);
+    const view = new LogView({
+      store: this.store,
+      rows,
+      texts,
+      label: name ? `${label}: ${name}` : label,
+      hue: (source) => this.#hue(source),
+      onChange: () => this.#changedSoon(),
+    });
+    rows.onSearch = (error) => {
+      if (error) this.#searchFailed(error);
+      view.draw();
+    };
+    rows.setFilter(this.#filter(source));
+    view.setTime(this.#time);
+    view.setShowSource(source === undefined);
+    if (this.#wrap !== undefined) view.setWrap(this.#wrap);
+    const root = element("div", "log-column");
+    if (name) root.append(element("p", "log-column-name", name));
+    root.append(view.root);
+    root.addEventListener("focusin", () => {
+      this.#active = this.#columns.findIndex((column) => column.root === root);
+    });
+    this.#views.append(root);
+    return { view, searcher, source, root };
+  }
+
+  #filter(only: Source | undefined): Filter {
+    const hidden = this.#hiddenSources;
+    const source = only
+      ? (of: Source) => of === only
+      : hidden.size > 0
+        ? (of: Source) => !hidden.has(sourceName(of))
+        : undefined;
+    const shown = levels.filter((level) => !this.#hiddenLevels.has(level));
+    return {
+      source,
+      levels: this.#hiddenLevels.size > 0 ? new Set<Level>(shown) : undefined,
+      query: this.#query,
+      onlyMatches: this.#onlyMatches,
+    };
+  }
+
+  #applyFilter(): void {
+    for (const { view, source } of this.#columns) {
+      view.rows.setFilter(this.#filter(source));
+      view.filterChanged();
     }
-    const lines = this.#needle ? this.#matches.length : ring.length;
+  }
 
-    // If the user has scrolled up, keep the visible lines in place.
-    const scroller = this.#scroller;
-    this.#sizer.style.height = `${lines * rowHeight}px`;
-    if (this.#atEnd) scroller.scrollTop = lines * rowHeight;
-    else if (forgotten > 0) scroller.scrollTop -= forgotten * rowHeight;
-
-    const first = Math.max(0, Math.floor(scroller.scrollTop / rowHeight) - 2);
-    const last = Math.min(lines, first + Math.ceil(scroller.clientHeight / rowHeight) + 4);
-    this.#layer.style.transform = `translateY(${first * rowHeight}px)`;
-    for (let i = first; i < last; i++) {
-      const entry = ring.at(this.#needle ? (this.#matches[i] ?? 0) - ring.dropped : i);
-      if (entry) this.#show(this.#row(i - first), entry);
+  #hue({ service }: Source): number {
+    let hue = this.#hues.get(service);
+    if (hue === undefined) {
+      hue = this.#hues.size % 6;
+      this.#hues.set(service, hue);
     }
-    for (const { row } of this.#rows.slice(Math.max(0, last - first))) row.hidden = true;
-
-    const { end, save, clear, count } = this.#controls;
-    end.hidden = this.#atEnd;
-    save.disabled = clear.disabled = ring.length === 0;
-    count.textContent = this.#summary(lines);
-  }
-
-  #summary(lines: number): string {
-    const { length, dropped } = this.#ring;
-    if (length === 0) return "";
-    if (this.#needle) return t.found(lines, length);
-    if (dropped > 0) return t.kept(length, length + dropped);
-    return t.count(length);
-  }
-
-  #row(index: number): Row {
-    const held = this.#rows[index];
-    if (held) return held;
-    const [row, who, text] = [div("row"), div("who", "span"), div("text", "span")];
-    row.append(who, text);
-    this.#layer.append(row);
-    const made = { row, who, text, entry: undefined };
-    this.#rows.push(made);
-    return made;
-  }
-
-  #show(slot: Row, entry: LogEntry): void {
-    const { row, who, text } = slot;
-    row.hidden = false;
-    if (slot.entry === entry) return;
-    slot.entry = entry;
-    who.textContent = `${entry.service}-${entry.replica}`;
-    who.dataset.hue = String(this.#hue(entry.service));
-    text.textContent = shown(entry.message);
-  }
-
-  #hue(service: string): number {
-    const hue = this.#hues.get(service) ?? this.#hues.size % 6;
-    this.#hues.set(service, hue);
     return hue;
   }
 
-  #download(): void {
-    const lines: string[] = [];
-    for (let i = 0; i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i);
-      if (entry) lines.push(`${entry.service}-${entry.replica} ${entry.message}\n`);
+  #toggle(hidden: Set<string>, key: string, on: boolean): void {
+    if (on) hidden.delete(key);
+    else hidden.add(key);
+    if (this.#split && hidden === this.#hiddenSources) this.#build();
+    else this.#applyFilter();
+  }
+
+  #setWrap(on: boolean): void {
+    this.#wrap = on;
+    for (const { view } of this.#columns) view.setWrap(on);
+  }
+
+  #setTime(zone: TimeZoneShown): void {
+    this.#time = zone;
+    for (const { view } of this.#columns) view.setTime(zone);
+  }
+
+  #setSplit(on: boolean): void {
+    this.#split = on;
+    this.#tools.say("");
+    this.#build();
+  }
+
+  #search(query: Query | undefined, onlyMatches: boolean): void {
+    this.#onlyMatches = onlyMatches;
+    this.#query = undefined;
+    const { badRegex } = this.#options.texts;
+    try {
+      if (query) compile(query);
+      this.#query = query;
+      this.#tools.say("");
+    } catch (error) {
+      this.#tools.say(badRegex((error as Error).message.replace(/^.*: /, "")));
     }
-    const url = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
-    Object.assign(document.createElement("a"), { href: url, download: "lease.log" }).click();
-    // Once the download has begun, it no longer needs the URL.
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    this.#applyFilter();
+  }
+
+  #searchFailed(error: Error): void {
+    const { slowRegex, searchFailed } = this.#options.texts;
+    this.#tools.say(error instanceof TooSlow ? slowRegex : searchFailed(error.message));
+  }
+
+  /** Goes to the next match, or the one before; after the last comes the first. */
+  #step(direction: 1 | -1): void {
+    const { view } = this.#main;
+    const { rows, position } = view;
+    const hit =
+      direction > 0
+        ? (rows.nextHit(position) ?? rows.nextHit(-1))
+        : (rows.previousHit(position) ?? rows.previousHit(this.store.next));
+    if (hit !== undefined) view.show(hit);
+  }
+
+  #key(event: KeyboardEvent): void {
+    const { key, ctrlKey, metaKey, altKey, target } = event;
+    if (altKey || (target as HTMLElement).matches("input, select, textarea")) return;
+    if (key === "F3") this.#step(event.shiftKey ? -1 : 1);
+    else if (ctrlKey || metaKey) return;
+    else if (key === "/") this.#tools.focusSearch();
+    else if (key === "n") this.#step(1);
+    else if (key === "N") this.#step(-1);
+    else return;
+    event.preventDefault();
+  }
+
+  async #copy(): Promise<void> {
+    const { texts } = this.#options;
+    const { view } = this.#main;
+    const text = view.selectedText ?? textOf(this.store, view.rows, 0, this.store.next, true);
+    if (text === undefined) return this.#tools.say(texts.tooMuchToCopy);
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#tools.say(texts.copied(text.split("\n").length - (text.endsWith("\n") ? 1 : 0)));
+    } catch {
+      this.#tools.say(texts.copyFailed);
+    }
+  }
+
+  async #download(all: boolean): Promise<void> {
+    const { texts, fileName } = this.#options;
+    const shown = all
+      ? this.store.chunks.map((chunk) => ({ chunk, lines: undefined, count: chunk.count }))
+      : this.#main.view.rows.snapshot();
+    const total = shown.reduce((sum, { count }) => sum + count, 0);
+    const progress = (lines: number) =>
+      this.#tools.say(texts.saving(Math.floor((lines / Math.max(1, total)) * 100)));
+    try {
+      const done = await save(fileName(), pieces(this.store, shown, progress));
+      this.#tools.say(done ? texts.saved(total) : "");
+    } catch (error) {
+      this.#tools.say(texts.saveFailed((error as Error).message));
+    }
+  }
+
+  #changedSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#changed();
+    }, 100);
+  }
+
+  /** Shows counts and choices after a change. */
+  #changed(): void {
+    if (this.#columns.length === 0) return;
+    const { store } = this;
+    if (store.sources.length !== this.#knownSources) {
+      this.#knownSources = store.sources.length;
+      if (this.#split && this.#columns.length < maxColumns) {
+        this.#build();
+        return;
+      }
+    }
+    const { texts } = this.#options;
+    const { rows } = this.#main.view;
+    this.#tools.sources.set(
+      store.sources.map((source) => ({
+        key: sourceName(source),
+        label: sourceName(source),
+        note: texts.lines(source.kept),
+        checked: !this.#hiddenSources.has(sourceName(source)),
+      })),
+    );
+    this.#tools.levels.set(
+      levels.map((level, i) => ({
+        key: level,
+        label: level || texts.noLevel,
+        note: texts.lines(store.levelCounts[i] ?? 0),
+        checked: !this.#hiddenLevels.has(level),
+      })),
+    );
+    const shown = rows.length;
+    let count = texts.lines(store.length);
+    if (shown < store.length) count = texts.shown(shown, store.length);
+    else if (store.dropped > 0) count = texts.dropped(store.length, store.dropped);
+    this.#tools.show(this.#found(), count, rows.hits, shown, store.length);
+  }
+
+  #found(): string {
+    if (!this.#query) return "";
+    const { texts } = this.#options;
+    const { rows, current } = this.#main.view;
+    const { hits, progress } = rows;
+    const at = current !== undefined && rows.isHit(current) ? rows.hitRank(current) : undefined;
+    const found = at === undefined ? texts.matches(hits) : texts.matchOf(at, hits);
+    if (progress.searched >= progress.of) return found;
+    return `${found}, ${texts.searching(Math.floor((progress.searched / progress.of) * 100))}`;
   }
 }
 
-/** Returns the text shown for a message. */
-export function shown(message: string): string {
-  const text = message.slice(0, maxShown).replace(escapes, "");
-  return message.length > maxShown ? text + t.more(message.length - maxShown) : text;
+function discard({ view, searcher, root }: Column): void {
+  view.close();
+  searcher.close();
+  root.remove();
 }
