@@ -11,27 +11,43 @@ const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const out = path("bundle");
 
 rmSync(out, { recursive: true, force: true });
-const { metafile } = await build({
+
+const common = {
   absWorkingDir: path("."),
-  entryPoints: { app: "src/app/app.tsx", "app-style": "src/app/app.css" },
-  entryNames: "[name]",
   chunkNames: "chunks/[name]-[hash]",
   outdir: out,
   bundle: true,
-  splitting: true,
   format: "esm",
   target: "es2022",
   charset: "utf8",
+  metafile: true,
+  logLevel: "warning",
+};
+
+// The worker that searches logs has a name with a hash as well, which the page must know.
+const worker = await build({
+  ...common,
+  entryPoints: { "search-worker": "src/logs/search-worker.ts" },
+  entryNames: "chunks/[name]-[hash]",
+});
+const [workerFile] = Object.keys(worker.metafile.outputs);
+
+const { metafile } = await build({
+  ...common,
+  entryPoints: { app: "src/app/app.tsx", "app-style": "src/app/app.css" },
+  entryNames: "[name]",
+  splitting: true,
   jsx: "automatic",
-  define: { "process.env.NODE_ENV": '"production"' },
+  define: {
+    "process.env.NODE_ENV": '"production"',
+    SEARCH_WORKER: JSON.stringify(workerFile.replace(/^bundle/, "")),
+  },
   // The package as its users import it. It and the page must have the same React.
   alias: {
     "akash-provider-web/react": path("../npm/dist/react/index.js"),
     "akash-provider-web": path("../npm/dist/index.js"),
     react: path("node_modules/react"),
   },
-  metafile: true,
-  logLevel: "warning",
 });
 
 // The page loads app.js with its version in the address. A chunk that imports it without

@@ -1,4 +1,5 @@
-// Follows the logs of a lease.
+// Reads the log of a lease: the choice of what to read, the state of the stream, and the
+// viewer, which is not React's: it changes with every frame.
 
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
@@ -6,178 +7,175 @@ import type { LeaseRef } from "../route/paths.js";
 import { useAuth } from "../session/session.js";
 import { logs as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
-import { Viewer } from "./viewer.js";
+import { Feed, type FeedSource, type FeedState } from "./feed.js";
+import { openWorker } from "./open-worker.js";
+import { Pace } from "./pace.js";
+import { LogViewer } from "./viewer.js";
 
-// How often the progress line is updated, in milliseconds.
-const tick = 500;
+/** What is read of the log. */
+interface Choice {
+  service: string;
+  tail: number | undefined;
+  follow: boolean;
+}
+
+const everything: Choice = { service: "", tail: undefined, follow: true };
 
 export function LogPanel({ lease }: { lease: LeaseRef }) {
   const auth = useAuth(lease.provider);
   const id = useId();
-  const box = useRef<HTMLDivElement>(null);
-  const viewer = useRef<Viewer>(null);
-  const run = useRef<AbortController>(null);
-  const [line, setLine] = useState("");
-  const [running, setRunning] = useState(false);
-  const [began, setBegan] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const [services, setServices] = useState<readonly string[]>([]);
+  const place = useRef<HTMLDivElement>(null);
+  const pace = useRef<HTMLSpanElement>(null);
+  const viewer = useRef<LogViewer>(null);
+  const feed = useRef<Feed>(null);
+  const [state, setState] = useState<FeedState>();
+  const [choice, setChoice] = useState(everything);
 
+  const key = JSON.stringify(lease);
+  const label = t.of(choice.service, lease.dseq, lease.provider);
+
+  // A log belongs to one lease and one person: with another one it starts anew.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: key stands for lease
   useEffect(() => {
-    const find = <E extends HTMLElement>(selector: string): E => {
-      const found = box.current?.querySelector<E>(selector);
-      if (!found) throw new Error(`the log has no ${selector}`);
-      return found;
-    };
-    const made = new Viewer(find(".lines"), {
-      end: find("button.end"),
-      count: find("#count"),
-      save: find("#save"),
-      clear: find("#clear"),
-      find: find("input"),
+    const made = new LogViewer({
+      texts: t,
+      label: t.of("", lease.dseq, lease.provider),
+      openWorker,
+      fileName: () => `lease-${lease.dseq}-${new Date().toISOString().replace(/[:.]/g, "-")}.log`,
     });
     viewer.current = made;
+    place.current?.append(made.root);
+    const rate = new Pace(made.store, t, pace);
+    if (auth) start(everything);
     return () => {
-      run.current?.abort();
+      feed.current?.stop();
+      feed.current = null;
+      rate.close();
       made.close();
+      viewer.current = null;
+      setState(undefined);
     };
-  }, []);
+  }, [key, auth]);
 
-  async function start(event: FormEvent<HTMLFormElement>) {
+  function start(wanted: Choice): void {
+    const { current: shown } = viewer;
+    if (!shown) return;
+    feed.current?.stop();
+    shown.clear();
+    shown.setLabel(t.of(wanted.service, lease.dseq, lease.provider));
+    setChoice(wanted);
+    const made = new Feed(shown.store, t, sourceOf(lease, auth, wanted));
+    feed.current = made;
+    made.onChange(() => {
+      if (feed.current === made) setState(made.state);
+    });
+    made.start();
+  }
+
+  function submit(event: FormEvent<HTMLFormElement>): void {
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
     const field = (name: string) => String(fields.get(name) ?? "").trim();
-    run.current?.abort();
-    const abort = new AbortController();
-    run.current = abort;
-    const { signal } = abort;
-    viewer.current?.clear();
-    setError(undefined);
-    setBegan(true);
-    setRunning(true);
-    setLine(t.connecting);
-
-    let lines = 0;
-    let last = 0;
-    let then = performance.now();
-    let state = t.connecting;
-    const timer = setInterval(() => {
-      const now = performance.now();
-      const rate = ((lines - last) / Math.max(1, now - then)) * 1000;
-      [last, then] = [lines, now];
-      if (state) setLine(lines === 0 ? state : t.progress(state, lines));
-      else setLine(lines === 0 ? t.noLines : t.rate(lines, rate));
-    }, tick);
-    const end = (how: string) => run.current === abort && setLine(t.progress(how, lines));
-    try {
-      const client = await openClient();
-      const stream = client.streamLogs({
-        provider: lease.provider,
-        lease,
-        follow: fields.has("follow"),
-        ...(field("service") && { filter: { name: field("service") } }),
-        ...(field("tail") && { tail: Number(field("tail")) }),
-        ...(auth && { auth }),
-        signal,
-        onState: (now) => {
-          state = { connecting: t.connecting, reconnecting: t.reconnecting }[now as string] ?? "";
-        },
-      });
-      for await (const batch of stream.batches()) {
-        if (signal.aborted) break;
-        lines += batch.length;
-        viewer.current?.push(batch);
-        const names = batch.map(({ service }) => service);
-        setServices((known) => {
-          const next = new Set([...known, ...names]);
-          return next.size === known.length ? known : [...next].slice(0, 100);
-        });
-      }
-      end(signal.aborted ? t.stopped : t.ended);
-    } catch (thrown) {
-      if (signal.aborted) {
-        end(t.stopped);
-      } else {
-        end(t.failed);
-        setError(thrown);
-      }
-    } finally {
-      clearInterval(timer);
-      if (run.current === abort) setRunning(false);
-    }
+    start({
+      service: field("service"),
+      tail: field("tail") ? Number(field("tail")) : undefined,
+      follow: fields.has("follow"),
+    });
   }
 
+  const { phase, error, method, noEvents } = state ?? {};
+  const running = phase === "connecting" || phase === "open" || phase === "reconnecting";
   return (
     <section aria-labelledby={`${id}-title`}>
       <div className="section-head">
         <h2 id={`${id}-title`}>{t.title}</h2>
-        <p id="logs-line" className="muted">
-          {line}
-        </p>
+        <p className="log-of">{label}</p>
       </div>
-      <form className="lease" onSubmit={start} autoComplete="off">
+      <form className="lease" onSubmit={submit} autoComplete="off">
         <label className="half">
           {t.service}{" "}
           <input
             name="service"
-            list={`${id}-services`}
             spellCheck={false}
             autoCapitalize="off"
-            placeholder={t.all}
+            placeholder={t.anyService}
             maxLength={253}
           />
         </label>
-        <datalist id={`${id}-services`}>
-          {services.map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
         <label className="half">
           {t.lastLines}{" "}
-          <input name="tail" inputMode="numeric" pattern="[0-9]{1,9}" placeholder={t.all} />
+          <input name="tail" inputMode="numeric" pattern="[0-9]{1,9}" placeholder={t.allLines} />
         </label>
         <div className="actions">
           <label className="switch">
             <input type="checkbox" name="follow" defaultChecked /> {t.follow}
           </label>
-          <button type="submit" className="primary">
-            {running ? t.again : t.start}
+          <button type="submit" className="primary" disabled={!auth}>
+            {state ? t.readAgain : t.start}
           </button>
-          <button type="button" disabled={!running} onClick={() => run.current?.abort()}>
+          <button type="button" disabled={!running} onClick={() => feed.current?.stop()}>
             {t.stop}
           </button>
         </div>
       </form>
-      <div id="logs-notice" role="alert">
-        {error !== undefined && <Notice error={error} />}
+      <p className="log-state" data-phase={phase}>
+        <span role="status">{auth ? describe(state, choice) : t.signIn}</span>{" "}
+        <span ref={pace} className="muted" />
+      </p>
+      {choice.tail !== undefined && method === "grpc" && <p className="muted">{t.noTail}</p>}
+      {noEvents && <p className="muted">{t.noEvents(noEvents.message)}</p>}
+      <div role="alert">
+        {phase === "ended" && error && <Notice error={error} again={() => start(choice)} />}
       </div>
-      <div ref={box} className="viewer" hidden={!began}>
-        <div
-          id="viewer"
-          className="lines"
-          role="log"
-          aria-live="off"
-          aria-label={t.lines}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled must be reachable by keyboard
-          tabIndex={0}
-        />
-        <button type="button" className="end" hidden>
-          {t.end}
-        </button>
-        <div className="viewer-bar">
-          <label>
-            {t.find}{" "}
-            <input type="search" spellCheck={false} autoComplete="off" placeholder={t.findHint} />
-          </label>
-          <span id="count" className="muted" />
-          <button type="button" id="save">
-            {t.save}
-          </button>
-          <button type="button" id="clear">
-            {t.clear}
-          </button>
-        </div>
-      </div>
+      <div ref={place} />
     </section>
   );
+}
+
+/** Says in words what the stream does. */
+function describe(state: FeedState | undefined, { follow }: Choice): string {
+  const why = state?.error?.message ?? "";
+  switch (state?.phase) {
+    case "connecting":
+      return why ? t.waiting(why) : t.connecting;
+    case "open":
+      return follow ? t.following : t.reading;
+    case "reconnecting":
+      return t.reconnecting(why);
+    case "stopped":
+      return t.stoppedReading;
+    case "ended":
+      return state.error ? t.failedReading : t.endedReading;
+    default:
+      return "";
+  }
+}
+
+function sourceOf(
+  lease: LeaseRef,
+  auth: ReturnType<typeof useSession>["auth"],
+  { service, tail, follow }: Choice,
+): FeedSource {
+  const common = { provider: lease.provider, lease, ...(auth && { auth }) };
+  const source: FeedSource = {
+    logs: async (signal) =>
+      (await openClient()).streamLogs({
+        ...common,
+        ...(service && { filter: { name: service } }),
+        ...(tail !== undefined && { tail }),
+        follow,
+        signal,
+      }),
+  };
+  if (!follow) return source;
+  return {
+    ...source,
+    events: async (signal, follow) =>
+      (await openClient()).streamLeaseEvents({
+        ...common,
+        ...(service && { service }),
+        follow,
+        signal,
+      }),
+  };
 }

@@ -1,6 +1,13 @@
 // Reads a log into a store, with marks for what happens to the stream and to the pods.
 
-import type { LeaseEvent, LogEntry, LogGap, ProviderError, StreamState } from "akash-provider-web";
+import type {
+  LeaseEvent,
+  LogEntry,
+  LogGap,
+  ProviderError,
+  Route,
+  StreamState,
+} from "akash-provider-web";
 import type { LogStore } from "./store.js";
 import type { LogTexts } from "./texts.js";
 import { turn } from "./turn.js";
@@ -13,6 +20,7 @@ export interface FeedStream<T> {
 
 export interface LogFeedStream extends FeedStream<LogEntry> {
   onGap(listener: (gap: LogGap) => void): unknown;
+  readonly route: Route | undefined;
 }
 
 /** The streams of one log. */
@@ -30,6 +38,8 @@ export interface FeedState {
   error: ProviderError | undefined;
   /** Since when it is in this phase, in milliseconds since 1970. */
   since: number;
+  /** The protocol with the provider, once it is known. */
+  method: "grpc" | "rest" | undefined;
   /** Why the restarts of pods are not shown, if they cannot be. */
   noEvents: ProviderError | undefined;
 }
@@ -52,7 +62,13 @@ export class Feed {
   readonly #listeners = new Set<() => void>();
   #abort: AbortController | undefined;
   #lostAt: number | undefined;
-  #state: FeedState = { phase: "idle", error: undefined, since: Date.now(), noEvents: undefined };
+  #state: FeedState = {
+    phase: "idle",
+    error: undefined,
+    since: Date.now(),
+    method: undefined,
+    noEvents: undefined,
+  };
 
   constructor(store: LogStore, texts: LogTexts, source: FeedSource) {
     this.#store = store;
@@ -76,7 +92,12 @@ export class Feed {
     const abort = new AbortController();
     this.#abort = abort;
     this.#lostAt = undefined;
-    this.#become({ phase: "connecting", error: undefined, noEvents: undefined });
+    this.#become({
+      phase: "connecting",
+      error: undefined,
+      method: undefined,
+      noEvents: undefined,
+    });
     void this.#run(abort.signal);
   }
 
@@ -118,7 +139,8 @@ export class Feed {
     const stream = await this.#source.logs(signal);
     stream.onState((state, error) => {
       // The end is reported after all lines.
-      if (!signal.aborted && state !== "ended") this.#stateChanged(state, error);
+      if (signal.aborted || state === "ended") return;
+      this.#stateChanged(state, error, stream.route?.method);
     });
     stream.onGap((gap) => {
       if (!signal.aborted) this.#gap(gap);
@@ -136,15 +158,19 @@ export class Feed {
     }
   }
 
-  #stateChanged(phase: StreamState, error: ProviderError | undefined): void {
+  #stateChanged(
+    phase: StreamState,
+    error: ProviderError | undefined,
+    method: FeedState["method"],
+  ): void {
     if (phase === "reconnecting" && this.#lostAt === undefined) {
       this.#lostAt = Date.now();
       this.#store.mark("lost", this.#texts.lost(error?.message ?? ""));
     } else if (phase === "open" && this.#lostAt !== undefined) {
-      this.#store.mark("again", this.#texts.again((Date.now() - this.#lostAt) / 1000));
+      this.#store.mark("again", this.#texts.connectedAgain((Date.now() - this.#lostAt) / 1000));
       this.#lostAt = undefined;
     }
-    this.#become({ phase, error });
+    this.#become({ phase, error, method });
   }
 
   #gap(gap: LogGap): void {

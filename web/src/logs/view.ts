@@ -145,6 +145,10 @@ export class LogView {
     this.#layOut();
   }
 
+  setLabel(label: string): void {
+    this.#scroller.setAttribute("aria-label", label);
+  }
+
   focus(): void {
     this.#scroller.focus();
   }

@@ -50,6 +50,7 @@ export class LogViewer {
   #wrap: boolean | undefined;
   readonly #hiddenSources = new Set<string>();
   readonly #hiddenLevels = new Set<string>();
+  #label: string;
   #query: Query | undefined;
   #onlyMatches = false;
   #knownSources = 0;
@@ -59,6 +60,7 @@ export class LogViewer {
   constructor(options: ViewerOptions) {
     this.#options = options;
     this.store = new LogStore(options);
+    this.#label = options.label;
     const { texts } = options;
     this.#tools = new Toolbar(texts, {
       search: (query, only) => this.#search(query, only),
@@ -95,6 +97,16 @@ export class LogViewer {
     this.#main.view.focus();
   }
 
+  /** Says what the log is of. */
+  setLabel(label: string): void {
+    this.#label = label;
+    for (const { view, source } of this.#columns) view.setLabel(this.#labelOf(source));
+  }
+
+  #labelOf(source: Source | undefined): string {
+    return source ? `${this.#label}: ${sourceName(source)}` : this.#label;
+  }
+
   /** Removes all lines, and follows what comes. */
   clear(): void {
     this.store.clear();
@@ -125,13 +137,13 @@ export class LogViewer {
   #makeColumn(source: Source | undefined): Column {
     const searcher = new Searcher(this.#options.openWorker);
     const rows = new Rows(this.store, searcher);
-    const { texts, label } = this.#options;
+    const { texts } = this.#options;
     const name = source && sourceName(source);
     const view = new LogView({
       store: this.store,
       rows,
       texts,
-      label: name ? `${label}: ${name}` : label,
+      label: this.#labelOf(source),
       hue: (source) => this.#hue(source),
       onChange: () => this.#changedSoon(),
     });

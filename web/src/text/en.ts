@@ -1,7 +1,7 @@
 // Every text that a person reads, in English. A translation is another file with the same
 // names. Sections are those of the folders of src.
 
-import { amount, count } from "../ui/quantity.js";
+import { count } from "../ui/quantity.js";
 
 const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
 
@@ -145,34 +145,99 @@ export const lease = {
   token: "Token",
 };
 
+const logLines = (n: number) => plural(n, "line", "lines");
+
 export const logs = {
   title: "Logs",
+  /** What the log is of: a service or all of them, and whose. */
+  of: (service: string, dseq: string, provider: string) =>
+    `Log of ${service ? `service ${service}` : "all services"} of lease ${dseq} at ${provider}`,
   service: "Service",
-  all: "all",
+  anyService: "all",
   lastLines: "Last lines",
+  allLines: "all",
   follow: "Follow",
-  start: "Start",
-  stop: "Stop",
-  again: "Read again",
-  lines: "Log lines",
-  end: "Jump to end",
-  find: "Find",
-  findHint: "text in a line",
-  save: "Save",
-  clear: "Clear",
+  start: "Read the log",
+  readAgain: "Read the log again",
+  stop: "Stop reading",
+  signIn: "Sign in to read the log.",
+  /** Why the number of last lines made no difference. */
+  noTail:
+    "This provider’s log service (AEP-37) cannot leave out old lines: the whole log is read, whatever “Last lines” says.",
+  noEvents: (why: string) => `Restarts of pods are not drawn in the log: ${why}`,
   connecting: "Connecting…",
-  reconnecting: "Reconnecting…",
-  noLines: "Connected, no lines yet",
-  stopped: "Stopped",
-  ended: "End of the log",
-  failed: "Failed",
-  progress: (state: string, lines: number) => `${state} · ${plural(lines, "line", "lines")}`,
-  rate: (lines: number, rate: number) =>
-    `${plural(lines, "line", "lines")} · ${amount(Math.round(rate))} a second`,
-  count: (lines: number) => plural(lines, "line", "lines"),
-  found: (lines: number, all: number) => `${count(lines)} of ${count(all)} lines`,
-  kept: (lines: number, all: number) => `last ${count(lines)} of ${count(all)} lines`,
-  more: (characters: number) => `… (${count(characters)} more characters)`,
+  waiting: (why: string) => `Connecting… ${why}`,
+  following: "Following",
+  reading: "Reading",
+  reconnecting: (why: string) => `The connection is lost. Reconnecting… ${why}`,
+  stoppedReading: "Stopped reading",
+  endedReading: "The log has ended",
+  failedReading: "Failed",
+  rate: (perSecond: number) => `${count(perSecond)} a second`,
+
+  arrived: "The line does not say when it was written. This is when it arrived.",
+  asWritten: "Show the line as it is written",
+  indented: "Show as indented JSON",
+  more: (n: number) => `${count(n)} more characters`,
+  continues: "(continues)",
+  newLines: (n: number) =>
+    n === 0 ? "Go to the end" : `${count(n)} new ${n === 1 ? "line" : "lines"}`,
+  held: "The log is full, and you are reading its oldest lines: no more are read until you move on.",
+  empty: "No lines yet",
+  emptyFilter: "No line passes the filter",
+  lines: logLines,
+  dropped: (kept: number, dropped: number) => `last ${count(kept)} of ${logLines(kept + dropped)}`,
+  shown: (n: number, of: number) => `${count(n)} of ${logLines(of)}`,
+
+  find: "Find",
+  matchCase: "Match case",
+  regex: "Regular expression",
+  onlyMatches: "Only matching lines",
+  previous: "Previous match",
+  next: "Next match",
+  matches: (n: number) =>
+    n === 0 ? "No match" : `${logLines(n)} ${n === 1 ? "matches" : "match"}`,
+  matchOf: (at: number, of: number) => `${count(at)} of ${count(of)}`,
+  searching: (percent: number) => `searched ${percent} %`,
+  badRegex: (why: string) => `This is not a regular expression: ${why}`,
+  slowRegex: "This regular expression takes too long. The search was stopped.",
+  searchFailed: (why: string) => `The search failed: ${why}`,
+
+  sources: "Replicas",
+  levels: "Levels",
+  noLevel: "no level",
+  wrap: "Wrap lines",
+  times: "Times",
+  asInLine: "As written",
+  local: "Local",
+  utc: "UTC",
+  split: "Show",
+  merged: "Together",
+  columns: "Side by side",
+  manyColumns: (n: number) => `The first ${n} replicas are shown. Choose others under “Replicas”.`,
+  announce: "Announce new lines",
+  copy: "Copy",
+  download: "Download",
+  downloadShown: "Download shown lines",
+  clear: "Clear",
+  copied: (n: number) => `Copied ${logLines(n)}`,
+  copyFailed: "The browser did not allow copying.",
+  tooMuchToCopy: "That is too much for the clipboard. Download it instead.",
+  saving: (percent: number) => `Saving, ${percent} %`,
+  saved: (n: number) => `Saved ${logLines(n)}`,
+  saveFailed: (why: string) => `Not saved: ${why}`,
+  summary: (n: number, errors: number) =>
+    `${count(n)} new ${n === 1 ? "line" : "lines"}${errors > 0 ? `, ${count(errors)} with errors` : ""}`,
+
+  gap: "Lines may be missing here.",
+  lostLines: (n: number) => `${logLines(n)} ${n === 1 ? "is" : "are"} missing here.`,
+  lost: (why: string) => `The connection broke: ${why}`,
+  connectedAgain: (seconds: number) =>
+    `Connected again after ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s.`,
+  event: (name: string, reason: string, note: string) => `${name}: ${reason}. ${note}`,
+  ended: "End of the log.",
+  stopped: "Stopped.",
+  failed: (why: string) => `The log ended: ${why}`,
 };
 
 /**
