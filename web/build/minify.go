@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"path"
+	"regexp"
 
 	"github.com/tdewolff/minify/v2"
 	"github.com/tdewolff/minify/v2/css"
@@ -35,5 +37,14 @@ func minifyAsset(name string, body []byte) ([]byte, error) {
 	if !ok {
 		return body, nil
 	}
+	if mediaType == "text/javascript" {
+		if found := misread.Find(body); found != nil {
+			return nil, fmt.Errorf("the minifier would change the meaning of %q: use a variable", found)
+		}
+	}
 	return minifier.Bytes(mediaType, body)
 }
+
+// misread matches code like (a ?? b) | c. The minifier, as of v2.24.25, removes these
+// parentheses, which makes it a ?? (b | c).
+var misread = regexp.MustCompile(`\([^()]*\?\?[^()]*(?:\([^()]*\)[^()]*)*\)\s*\|[^|]`)

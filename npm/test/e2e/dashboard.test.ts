@@ -1,13 +1,13 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage, serviceLogs, streamStatus, until } from "./harness.js";
+import { Stage, streamStatus, until } from "./harness.js";
 
 let stage: Stage;
 let page: Page;
 let trouble: string[];
 
 beforeAll(async () => {
-  stage = await Stage.open({ fake: ["--log-lines", "60000"] });
+  stage = await Stage.open();
 });
 afterAll(() => stage?.close());
 
@@ -93,58 +93,6 @@ test("reads a token from its address, and does not store it", async () => {
     JSON.stringify([localStorage, sessionStorage, document.cookie]),
   );
   expect(kept).not.toContain(stage.fake.ready.jwt);
-});
-
-test("follows the logs of a lease, searches them, and stops", async () => {
-  await open(link());
-  await page.getByRole("button", { name: "Start" }).click();
-
-  // More lines than are kept: the latest ones are shown, by replica.
-  const logs = await stage.fake.logs();
-  const total = logs.reduce((sum, log) => sum + log.lines, 0);
-  const count = page.locator("#count");
-  await until("all lines counted", 30_000, async () =>
-    (await count.textContent())?.includes(total.toLocaleString("en")),
-  );
-  expect(await count.textContent()).toMatch(/^last 50,000 of /);
-
-  const viewer = page.getByRole("log");
-  const first = logs[0];
-  if (!first) throw new Error("the testserver has no logs");
-  await stage.fake.write(first, "\u001b[31mneedle 日本語\u001b[0m <b>not markup</b>\n");
-  await viewer.getByText("needle 日本語 <b>not markup</b>").waitFor();
-  expect(await viewer.locator("b").count()).toBe(0);
-
-  await page.getByLabel("Find").fill("needle");
-  await until("one line found", 5_000, async () =>
-    (await count.textContent())?.startsWith("1 of "),
-  );
-  expect(await viewer.locator(".row:not([hidden])").count()).toBe(1);
-
-  expect(await stage.fake.open(serviceLogs)).toBe(1);
-  await page.getByRole("button", { name: "Stop" }).click();
-  await until(
-    "the provider's stream is cancelled",
-    1_000,
-    async () => (await stage.fake.open(serviceLogs)) === 0,
-  );
-  expect(await page.locator("#logs-line").textContent()).toMatch(/^Stopped · /);
-});
-
-test("shows why logs are not available", async () => {
-  // Only a REST gateway checks tokens.
-  const old = await Stage.open({ fake: ["--lease-rpc", "none"] });
-  try {
-    const { provider, expiredJwt } = old.fake.ready;
-    await open({ ...link(old), token: expiredJwt }, old);
-    await page.getByRole("button", { name: "Start" }).click();
-    const notice = page.locator("#logs-notice .notice");
-    await notice.waitFor();
-    expect(await notice.innerText()).toContain(provider);
-    expect(await notice.innerText()).not.toContain(expiredJwt);
-  } finally {
-    await old.close();
-  }
 });
 
 test("can be used without a mouse", async () => {

@@ -153,7 +153,7 @@ function describe(state: FeedState | undefined, { follow }: Choice): string {
 
 function sourceOf(
   lease: LeaseRef,
-  auth: ReturnType<typeof useSession>["auth"],
+  auth: ReturnType<typeof useAuth>,
   { service, tail, follow }: Choice,
 ): FeedSource {
   const common = { provider: lease.provider, lease, ...(auth && { auth }) };

@@ -98,7 +98,7 @@ export class Chunk {
     this.#added.forEach((text, i) => {
       if (anyWide.test(text)) {
         this.#starts[i] = wideChars;
-        this.#flags[i] = (this.#flags[i] ?? 0) | isWide;
+        this.#flags[i] = this.#flagsOf(i) | isWide;
         wideChars += text.length;
         wide.push(text);
       } else {
@@ -123,13 +123,17 @@ export class Chunk {
 
   text(i: number): string {
     if (this.#added) return this.#added[i] ?? "";
-    const text = (this.#flags[i] ?? 0) & isWide ? this.#wide : this.#narrow;
+    const text = this.#flagsOf(i) & isWide ? this.#wide : this.#narrow;
     const start = this.#starts[i] ?? 0;
     return text.slice(start, start + this.length(i));
   }
 
   length(i: number): number {
     return this.#lengths[i] ?? 0;
+  }
+
+  #flagsOf(i: number): number {
+    return this.#flags[i] ?? 0;
   }
 
   source(i: number): number {
@@ -141,7 +145,7 @@ export class Chunk {
   }
 
   kind(i: number): Kind {
-    return kinds[(this.#flags[i] ?? 0) & 7] ?? "line";
+    return kinds[this.#flagsOf(i) & 7] ?? "line";
   }
 
   level(i: number): Level {
@@ -150,16 +154,16 @@ export class Chunk {
 
   /** The index of the line's level in levels. */
   levelIndex(i: number): number {
-    return ((this.#flags[i] ?? 0) >> 3) & 7;
+    return (this.#flagsOf(i) >> 3) & 7;
   }
 
   /** Whether this is not a line of the log, but a mark of what happened to it. */
   isMark(i: number): boolean {
-    return ((this.#flags[i] ?? 0) & 7) !== 0;
+    return (this.#flagsOf(i) & 7) !== 0;
   }
 
   continues(i: number): boolean {
-    return ((this.#flags[i] ?? 0) & continued) !== 0;
+    return (this.#flagsOf(i) & continued) !== 0;
   }
 }
 

@@ -82,8 +82,8 @@ export class LogView {
     this.#held.textContent = options.texts.held;
     this.#held.setAttribute("role", "status");
     this.#sizer.append(this.#layer);
-    this.#scroller.append(this.#sizer, this.#ruler);
-    this.root.append(this.#scroller, this.#empty, this.#held, this.#more);
+    this.#scroller.append(this.#sizer);
+    this.root.append(this.#ruler, this.#scroller, this.#empty, this.#held, this.#more);
     this.#wrap = matchMedia("(max-width: 760px)").matches;
     this.#selected = new Selected(this.#layer, this.#drawn);
 
@@ -161,6 +161,7 @@ export class LogView {
 
   #leave(): void {
     if (!this.#following) return;
+    this.#moveTo(this.#scale().end);
     this.#following = false;
     this.#left = this.#store.next;
     this.draw();
