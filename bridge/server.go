@@ -126,6 +126,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 		logOrigin(origin)
 	}
 	limits := limit.New(c.limits(), metrics.Limited)
+	metrics.Capacity(limits.Open, limits.Max)
 	end := newShutdown(asked)
 	s := &server{config: c, log: log, metrics: metrics, ready: d.ready, chain: d.chain, end: end, limits: limits, proxies: proxies, web: d.web, exporter: d.exporter, origins: origins, access: control,
 		statuses: fanout.New(fanout.Options{Logger: log})}

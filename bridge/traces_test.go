@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -82,6 +85,38 @@ func attributes(span *tracev1.Span) map[string]string {
 		values[a.GetKey()] = a.GetValue().GetStringValue()
 	}
 	return values
+}
+
+// A WebSocket in the protocol of Console's provider proxy has a span, and each of a provider
+// over it one below that.
+func TestConsolesWebSocketsHaveSpans(t *testing.T) {
+	c := startCollector(t)
+	w := startWorld(t, fake.Options{}, "--otlp-endpoint", c.URL+"/prefix")
+	conn, _, err := websocket.Dial(t.Context(), w.URL+"/ws", &websocket.DialOptions{
+		HTTPClient: w.HTTP, HTTPHeader: http.Header{"Traceparent": {someParent}},
+	})
+	require.NoError(t, err)
+	defer conn.CloseNow()
+	// The provider's socket has no status, so it is refused.
+	open, err := json.Marshal(map[string]any{"type": "websocket", "url": w.fake.HostURI + "/status", "providerAddress": w.fake.Provider})
+	require.NoError(t, err)
+	require.NoError(t, conn.Write(t.Context(), websocket.MessageText, open))
+	for text := []byte(nil); !strings.Contains(string(text), `"closed":true`); {
+		_, text, err = conn.Read(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+	w.end(t) // which sends what is queued
+
+	socket := c.spans[someTrace+" console socket"]
+	require.NotNil(t, socket, "%v", c.spans)
+	assert.Equal(t, "00f067aa0ba902b7", hex.EncodeToString(socket.GetParentSpanId()), "the page's span")
+	provider := c.spans[someTrace+" call provider"]
+	require.NotNil(t, provider, "%v", c.spans)
+	assert.Equal(t, socket.GetSpanId(), provider.GetParentSpanId())
+	assert.Equal(t, w.fake.Provider, attributes(provider)["akash.provider"])
+	assert.Equal(t, tracev1.Status_STATUS_CODE_ERROR, provider.GetStatus().GetCode())
+	assert.NotNil(t, c.spans[someTrace+" connect to provider"])
 }
 
 // A trace leads from the page through the bridge to the provider.

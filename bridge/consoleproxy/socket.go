@@ -94,6 +94,8 @@ func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	h.options.Observe("socket", http.StatusSwitchingProtocols)
 	defer h.options.Opened()()
+	span := trace.Of(r.Context()).Begin(r.Context(), r.Header, "console socket")
+	defer span.End()
 	h.stats.clients(1)
 	defer h.stats.clients(-1)
 	defer conn.CloseNow()
@@ -313,12 +315,14 @@ func (p *providerSocket) run() {
 	began := time.Now()
 	defer close(p.done)
 	defer p.leave()
+	span := trace.Begin(p.ctx, trace.Client, "call provider")
 	conn, err := p.dial()
 	if err == nil {
 		err = p.relay(conn)
 	}
 	close(p.over)
 	p.log(began, err)
+	p.endSpan(span, err)
 	if p.ctx.Err() != nil {
 		return // the client left, or opened another
 	}
@@ -366,6 +370,17 @@ func (p *providerSocket) log(began time.Time, err error) {
 	}
 	attrs = trace.Of(p.ctx).Attrs(attrs)
 	p.session.handler.options.Logger.LogAttrs(p.ctx, slog.LevelInfo, "console socket", attrs...)
+}
+
+// endSpan ends the span of a provider's WebSocket.
+func (p *providerSocket) endSpan(span *trace.Span, err error) {
+	span.Set("akash.provider", p.to.provider)
+	span.Set("akash.endpoint", p.to.host.Addr())
+	var end websocket.CloseError
+	if p.ctx.Err() == nil && !errors.As(err, &end) {
+		span.Fail(describe(err))
+	}
+	span.End()
 }
 
 // errEnded is the end of a provider's connection without a close frame.

@@ -174,6 +174,7 @@ func (c *call) readClientCertificate(h http.Header, _ permissions) error {
 		return malformed(headerClientCert, "and akash-client-key-bin belong together: want both or neither")
 	}
 	keyPair, err := tls.X509KeyPair(certificate, key)
+	clear(key)
 	if err != nil {
 		// The cause is omitted: it may contain the text that could not be parsed.
 		return malformed(headerClientCert, "or akash-client-key-bin is malformed: want a PEM certificate and the unencrypted PEM key that belongs to it")

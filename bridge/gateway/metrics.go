@@ -140,6 +140,19 @@ func NewMetrics() *Metrics {
 // Add adds the metrics of another package.
 func (m *Metrics) Add(c prometheus.Collector) { m.registry.MustRegister(c) }
 
+// Capacity adds how many calls count for --max-streams, and the limit.
+func (m *Metrics) Capacity(admitted, limit func() int) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "akash_bridge_admitted_calls",
+			Help: "Open calls that count for --max-streams: of all methods, and those in the protocol of Console's provider proxy.",
+		}, func() float64 { return float64(admitted()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "akash_bridge_max_calls",
+			Help: "How many calls may be open at once: --max-streams.",
+		}, func() float64 { return float64(limit()) }))
+}
+
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

@@ -115,6 +115,13 @@ func (l *Limiter) Open() int {
 	return l.open
 }
 
+// Max returns the number of calls that may be open at once.
+func (l *Limiter) Max() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.options.Open
+}
+
 // Call is an admitted call. Its methods may be called concurrently.
 type Call struct {
 	limiter *Limiter

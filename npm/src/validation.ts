@@ -37,6 +37,7 @@ import type {
 import { isPlaceholder } from "./placeholder.js";
 import { joinCommand } from "./shell/messages.js";
 import { tokensOf } from "./token.js";
+import { readTraceparent } from "./traceparent.js";
 import type { Transport } from "./transport/transport.js";
 import type { LeaseState } from "./types.js";
 
@@ -76,18 +77,6 @@ function readBridgeKey(bridgeKey: string | (() => string) | undefined): string |
   const key = typeof bridgeKey === "function" ? bridgeKey() : bridgeKey;
   requireText("bridgeKey", key);
   return key;
-}
-
-/** readTraceparent returns the trace that a call belongs to. */
-function readTraceparent(traceparent: Settings["traceparent"]): string | undefined {
-  const value = traceparent?.();
-  if (value === undefined) return undefined;
-  if (typeof value !== "string" || !/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)) {
-    throw new TypeError(
-      'traceparent must return undefined or a text such as "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"',
-    );
-  }
-  return value;
 }
 
 function readBridgeUrl(bridgeUrl: unknown): string {

@@ -72,6 +72,14 @@ export interface ProviderWebSDKOptions {
    */
   bridgeKey?: string | (() => string);
   /**
+   * A function that is called for each call, and returns the `traceparent` that the bridge
+   * continues (https://www.w3.org/TR/trace-context/#traceparent-header), or undefined for
+   * none. Default: none.
+   *
+   * @example () => `00-${span.spanContext().traceId}-${span.spanContext().spanId}-01`
+   */
+  traceparent?: () => string | undefined;
+  /**
    * The caller's credentials, which only calls about leases get. Default: none.
    *
    * @example { type: "jwt", token: "eyJ…" }

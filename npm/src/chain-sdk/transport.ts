@@ -1,5 +1,6 @@
 import { isPlaceholder } from "../placeholder.js";
 import { type GetToken, tokensOf } from "../token.js";
+import { readTraceparent } from "../traceparent.js";
 import { diagnose } from "../transport/diagnosis.js";
 import {
   codeOf,
@@ -45,6 +46,12 @@ export interface ProviderWebTransportOptions {
    * restricts them. It does not go to providers. Default: none.
    */
   bridgeKey?: string | (() => string) | undefined;
+  /**
+   * A function that is called for each call, and returns the `traceparent` that the bridge
+   * continues (https://www.w3.org/TR/trace-context/#traceparent-header), or undefined for
+   * none. Default: none.
+   */
+  traceparent?: (() => string | undefined) | undefined;
   /** The credentials for calls about leases. Default: none. */
   authentication?: Authentication | undefined;
   /**
@@ -160,8 +167,10 @@ export function createProviderWebTransport(options: ProviderWebTransportOptions)
       if (stopped) throw stopped;
       const headers = requestHeaders(callOptions, timeoutMs);
       const { bridgeKey } = options;
-      const key = typeof bridgeKey === "function" ? bridgeKey() : bridgeKey;
-      if (key !== undefined) headers.set("akash-bridge-key", key);
+      setHeader(headers, "akash-bridge-key", "bridgeKey", () =>
+        typeof bridgeKey === "function" ? bridgeKey() : bridgeKey,
+      );
+      setHeader(headers, "traceparent", "traceparent", () => readTraceparent(options.traceparent));
       if (credentials && leaseService.test(method.parent.typeName)) {
         token = await stoppable(credentials.get(), controller.signal).catch((error) => {
           const message = `no token for ${method.name}: ${textOf(error)}`;
@@ -236,6 +245,22 @@ export function createProviderWebTransport(options: ProviderWebTransportOptions)
       end();
       controller.abort();
       throw thrown;
+    }
+  }
+
+  /** Sets a header to what an option says, which may be a function of the page's. */
+  function setHeader(
+    headers: Headers,
+    header: string,
+    option: string,
+    read: () => string | undefined,
+  ): void {
+    try {
+      const value = read();
+      if (value !== undefined) headers.set(header, value);
+    } catch (error) {
+      const message = `the option ${option} failed: ${textOf(error)}`;
+      throw failure(message, TransportErrorCode.InvalidArgument, undefined, error);
     }
   }
 

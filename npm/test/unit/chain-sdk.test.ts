@@ -129,6 +129,36 @@ test("a client certificate is sent as the bridge takes it", async () => {
   expect(headers?.get("akash-client-key-bin")).toBe(btoa("-----BEGIN B"));
 });
 
+test("a call belongs to the page's trace", async () => {
+  const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const { requests, fetch } = answering([...message, ...ok]);
+  const options = { transportOptions: { fetch } };
+  await sdk({ ...options, traceparent: () => traceparent }).v1.getStatus();
+  await sdk({ ...options, traceparent: () => undefined }).v1.getStatus();
+  expect(requests.map(({ headers }) => headers.get("traceparent"))).toEqual([traceparent, null]);
+});
+
+const noSession = (): string => {
+  throw new Error("no session");
+};
+const failing: [string, ProviderWebSDKOptions, string][] = [
+  ["bridgeKey", { bridgeKey: noSession }, "no session"],
+  ["bridgeKey", { bridgeKey: () => "\u{1f511}" }, ""],
+  ["traceparent", { traceparent: noSession }, "no session"],
+  ["traceparent", { traceparent: () => "a trace" }, "traceparent must return undefined or a text"],
+];
+test.each(failing)(
+  "a function for %s that fails is not the bridge's fault",
+  async (name, options, why) => {
+    const { requests, fetch } = answering([...message, ...ok]);
+    const error = await thrown(sdk({ ...options, transportOptions: { fetch } }).v1.getStatus());
+    expect(error.code).toBe(code.InvalidArgument);
+    expect(error.message).toContain(`the option ${name} failed: ${why}`);
+    expect(reasonOf(error)).toBeUndefined();
+    expect(requests).toEqual([]);
+  },
+);
+
 test("a token that cannot be created is an error of the call", async () => {
   const { requests, fetch } = answering([...message, ...ok]);
   const authentication = {

@@ -16,7 +16,15 @@ for (const name of readdirSync(src, { recursive: true, encoding: "utf8" })) {
 }
 
 /** What every file may import; it imports nothing else. */
-const common = ["bytes.ts", "dispose.ts", "errors.ts", "placeholder.ts", "token.ts", "types.ts"];
+const common = [
+  "bytes.ts",
+  "dispose.ts",
+  "errors.ts",
+  "placeholder.ts",
+  "token.ts",
+  "traceparent.ts",
+  "types.ts",
+];
 
 /** Which directories a directory may import, besides itself and the common files. */
 const rooms: Record<string, string[]> = {
