@@ -196,7 +196,7 @@ async function measureUnary(page, source, calls, rounds) {
  */
 async function measureLeaving(open, files, times) {
   const load = await startLoad();
-  const { program, target } = await startBridge(load, "--allow-insecure");
+  const { program, target } = await startBridge(load, "", "--allow-insecure");
   const lease = { owner: load.ready.provider, dseq: 1, gseq: 1, oseq: 1 };
   const source = {
     bridgeUrl: `http://${target.address}`,

@@ -14,18 +14,26 @@ const steps = [
   { streams: 1000, providers: 1 },
   { streams: 1000, providers: 10 },
   { streams: 1000, providers: 100 },
+  { streams: 1000, providers: 10, door: "https" },
+  { streams: 1000, providers: 10, door: "websocket" },
+  { streams: 10_000, providers: 100, rate: 1 },
+  { streams: 10_000, providers: 100, rate: 1, door: "https" },
+  { streams: 10_000, providers: 100, rate: 1, door: "websocket" },
 ];
+
+const doors = { "": "HTTP/1.1", https: "HTTP/2 with TLS", websocket: "WebSocket" };
 
 /** Returns a table. */
 export async function measureScale({ news, seconds }) {
   const load = await startLoad();
   const results = steps.map(() => []);
   for (let round = 1; round <= news; round++) {
-    for (const [i, step] of steps.entries()) {
+    for (const [i, { door = "", ...step }] of steps.entries()) {
       progress(`scale: ${step.streams} streams, round ${round}`);
-      const { program, target } = await startBridge(load);
+      // One caller may have as many as the bridge.
+      const { program, target } = await startBridge(load, door, "--max-streams=20000");
       results[i].push(
-        await load.ask({ do: "scale", ...step, rate, warm: 1, seconds: 3 * seconds, target }),
+        await load.ask({ do: "scale", rate, ...step, warm: 1, seconds: 3 * seconds, target }),
       );
       await program.stop();
     }
@@ -37,16 +45,18 @@ export async function measureScale({ news, seconds }) {
     [
       "streams",
       "providers",
+      "over",
+      "messages/s of a stream",
       "CPU µs/message",
-      `CPU ms/s a stream of ${rate} messages/s`,
       "KB/stream",
       "MB in all",
     ],
-    ...steps.map(({ streams, providers }, i) => [
+    ...steps.map(({ streams, providers, door = "", rate: own = rate }, i) => [
       String(streams),
       String(providers),
+      doors[door],
+      String(own),
       short(of(i, "cpuPerMessage")),
-      short((of(i, "cpuPerMessage") * rate) / 1000),
       short(of(i, "bytesPerStream") / 1024),
       short(of(i, "bytes") / 2 ** 20),
     ]),

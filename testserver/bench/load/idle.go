@@ -22,7 +22,9 @@ func measureIdle(p *provider, c command) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, err := openIdle(p, c.Target, c.Streams)
+	pages := newVisitors(c.Target)
+	defer pages.close()
+	calls, err := openIdle(p, pages, c.Streams)
 	defer func() { leaveAll(p, calls) }()
 	if err != nil {
 		return nil, err
@@ -42,14 +44,16 @@ func measureIdle(p *provider, c command) (answer, error) {
 
 // warmUp makes a bridge's first calls, whose one-time costs are not counted.
 func warmUp(p *provider, t target) error {
-	calls, err := openIdle(p, t, openers)
+	pages := newVisitors(t)
+	defer pages.close()
+	calls, err := openIdle(p, pages, openers)
 	leaveAll(p, calls)
 	time.Sleep(settleTime / 3)
 	return err
 }
 
 // openIdle opens quiet streams and returns the calls by name.
-func openIdle(p *provider, t target, n int) (map[string]*quietCall, error) {
+func openIdle(p *provider, pages *visitors, n int) (map[string]*quietCall, error) {
 	var (
 		mu     sync.Mutex
 		calls  = map[string]*quietCall{}
@@ -60,7 +64,7 @@ func openIdle(p *provider, t target, n int) (map[string]*quietCall, error) {
 	for range openers {
 		all.Go(func() {
 			for name := range work {
-				call, err := openQuiet(p, t, name)
+				call, err := openQuiet(p, pages, name)
 				mu.Lock()
 				if err != nil {
 					failed = err

@@ -30,15 +30,15 @@ type quietCall struct {
 }
 
 // openQuiet opens a quiet stream and reads its first message.
-func openQuiet(p *provider, t target, name string) (*quietCall, error) {
-	if t.Address == "" {
+func openQuiet(p *provider, pages *visitors, name string) (*quietCall, error) {
+	if pages.target.Address == "" {
 		return openQuietNative(p, name)
 	}
-	pg, err := openPage(t)
+	pg, err := pages.open()
 	if err != nil {
 		return nil, err
 	}
-	r, err := pg.send(pg.request(methodLogs, logsRequest("quiet/"+name)))
+	r, err := pg.prepare(methodLogs, logsRequest("quiet/"+name))()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,9 @@ func openQuietNative(p *provider, name string) (*quietCall, error) {
 func measureFirst(p *provider, c command) (answer, error) {
 	name := quietName()
 	defer p.remove(name)
-	call, err := openQuiet(p, c.Target, name)
+	pages := newVisitors(c.Target)
+	defer pages.close()
+	call, err := openQuiet(p, pages, name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +104,12 @@ func measureFirst(p *provider, c command) (answer, error) {
 // measureCancel measures the time from a caller's disconnect until the provider's
 // stream is canceled.
 func measureCancel(p *provider, c command) (answer, error) {
+	pages := newVisitors(c.Target)
+	defer pages.close()
 	return repeat(c.Times, func() (time.Duration, error) {
 		name := quietName()
 		defer p.remove(name)
-		call, err := openQuiet(p, c.Target, name)
+		call, err := openQuiet(p, pages, name)
 		if err != nil {
 			return 0, err
 		}

@@ -43,6 +43,8 @@ type command struct {
 type target struct {
 	// Address is the bridge's host:port. "" calls the provider with native gRPC.
 	Address string `json:"address"`
+	// Door is how pages reach the bridge.
+	Door door `json:"door"`
 	// Header is sent with every call.
 	Header map[string]string `json:"header"`
 	// PID is the bridge's process, whose CPU time and memory are measured; 0 for

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http/httputil"
-	"strconv"
-	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -24,89 +20,69 @@ const (
 
 var errIncomplete = errors.New("the answer ends without trailers")
 
-// page is a browser's connection to a bridge: a minimal implementation of gRPC-Web
-// over HTTP/1.1, so that the bridge dominates the measurement.
-type page struct {
-	conn net.Conn
-	in   *bufio.Reader
-	head string // the request head after the path
+// page is a browser's way to a bridge: a minimal implementation of gRPC-Web, so that the
+// bridge dominates the measurement.
+type page interface {
+	// prepare returns a function that makes a call and returns its answer when the headers
+	// have arrived. It may be called repeatedly.
+	prepare(method string, message []byte) func() (*reply, error)
+	// close ends the calls.
+	close()
 }
 
-// openPage connects to a bridge.
-func openPage(t target) (*page, error) {
-	conn, err := net.Dial("tcp", t.Address)
-	if err != nil {
-		return nil, err
-	}
-	var head strings.Builder
-	fmt.Fprintf(&head, " HTTP/1.1\r\nHost: %s\r\nContent-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\n", t.Address)
-	for name, value := range t.Header {
-		fmt.Fprintf(&head, "%s: %s\r\n", name, value)
-	}
-	return &page{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), head: head.String()}, nil
+// door is a kind of page.
+type door string
+
+const (
+	doorHTTP1     door = ""          // HTTP/1.1 in clear, a connection for each page
+	doorHTTPS     door = "https"     // HTTP/2 with TLS, a connection for a few pages
+	doorWebSocket door = "websocket" // improbable's grpc-websockets in clear
+)
+
+// visitors open pages of a bridge. Those that share a connection are of one browser.
+type visitors struct {
+	target target
+
+	mu      sync.Mutex
+	opened  int
+	clients []*http2Client // of doorHTTPS
 }
 
-func (p *page) close() { p.conn.Close() }
+func newVisitors(t target) *visitors { return &visitors{target: t} }
 
-// request returns the encoded request of a call, which may be sent repeatedly.
-func (p *page) request(method string, message []byte) []byte {
-	b := fmt.Appendf(nil, "POST %s%sContent-Length: %d\r\n\r\n", method, p.head, prefixSize+len(message))
-	return append(b, prefixed(message)...)
-}
-
-// send starts a call and returns its answer when the headers have arrived.
-func (p *page) send(request []byte) (*reply, error) {
-	if _, err := p.conn.Write(request); err != nil {
-		return nil, err
-	}
-	line, err := p.line()
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
-		return nil, fmt.Errorf("the bridge answered %q", line)
-	}
-	r := &reply{}
-	for {
-		line, err := p.line()
-		if err != nil {
-			return nil, err
+// open opens a page.
+func (v *visitors) open() (page, error) {
+	switch v.target.Door {
+	case doorHTTP1:
+		return openHTTP1(v.target)
+	case doorHTTPS:
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.opened%callsPerConnection == 0 {
+			v.clients = append(v.clients, newHTTP2Client(v.target))
 		}
-		if len(line) == 0 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(": "))
-		switch strings.ToLower(string(name)) {
-		case "content-length":
-			n, err := strconv.ParseInt(string(value), 10, 64)
-			if err != nil {
-				return nil, err
-			}
-			r.body = io.LimitReader(p.in, n)
-		case "transfer-encoding":
-			r.body, r.chunked = httputil.NewChunkedReader(p.in), true
-		case "grpc-status":
-			r.status = string(value)
-		}
+		v.opened++
+		return v.clients[len(v.clients)-1].open(), nil
+	case doorWebSocket:
+		return &webSocketPage{target: v.target}, nil
 	}
-	if r.body == nil {
-		return nil, errors.New("the answer has no length")
-	}
-	r.page = p
-	return r, nil
+	return nil, fmt.Errorf("unknown door %q", v.target.Door)
 }
 
-func (p *page) line() ([]byte, error) {
-	line, err := p.in.ReadSlice('\n')
-	return bytes.TrimRight(line, "\r\n"), err
+// close closes the connections that pages share, once the pages are closed.
+func (v *visitors) close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.clients {
+		c.transport.CloseIdleConnections()
+	}
 }
 
 // reply is the answer to a call.
 type reply struct {
-	page    *page
-	body    io.Reader
-	chunked bool
-	status  string // set when the call has ended
+	body   io.Reader
+	after  func() ([]byte, error) // reads what follows the body; nil if nothing does
+	status string                 // set when the call has ended
 
 	prefix  [prefixSize]byte
 	have    int // bytes of the prefix read
@@ -122,8 +98,8 @@ func (r *reply) read(buf []byte) (messages int, err error) {
 	if err != io.EOF {
 		return messages, err
 	}
-	if r.chunked { // the empty line after the last chunk
-		if _, err := r.page.line(); err != nil {
+	if r.after != nil {
+		if _, err := r.after(); err != nil {
 			return messages, err
 		}
 	}

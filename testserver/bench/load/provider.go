@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -48,10 +49,11 @@ type provider struct {
 	providerv1.UnimplementedProviderRPCServer
 	leasev1.UnimplementedLeaseRPCServer
 
-	certificate tls.Certificate
-	listeners   []*sharedListener
-	floods      *sharedListener // of a flooder
-	status      []byte
+	certificate            tls.Certificate
+	certificatePEM, keyPEM string
+	listeners              []*sharedListener
+	floods                 *sharedListener // of a flooder
+	status                 []byte
 
 	mu    sync.Mutex
 	quiet map[string]*quietStream
@@ -83,7 +85,17 @@ func startProvider() (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{certificate: certificate, status: status, quiet: map[string]*quietStream{}}
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	p := &provider{
+		certificate:    certificate,
+		certificatePEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})),
+		keyPEM:         string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
+		status:         status,
+		quiet:          map[string]*quietStream{},
+	}
 
 	calls := grpc.NewServer(grpc.ForceServerCodecV2(codec{}), grpc.UnaryInterceptor(p.answerStatus))
 	providerv1.RegisterProviderRPCServer(calls, p)
@@ -131,6 +143,9 @@ func (p *provider) ready() answer {
 		"providers": uris,
 		"grpc":      p.listeners[0].address(),
 		"header":    p.header(0),
+		// For bridges that serve HTTPS.
+		"certificate": p.certificatePEM,
+		"key":         p.keyPEM,
 		"floods": answer{
 			"providers": map[string]string{account(providers): "https://" + p.floods.address()},
 			"grpc":      p.floods.address(),

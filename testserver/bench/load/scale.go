@@ -11,7 +11,7 @@ import (
 // measureScale measures the bridge's cost per stream with many streams: the CPU time
 // of messages, and memory. The bridge must be new.
 func measureScale(p *provider, c command) (answer, error) {
-	warm := target{Address: c.Target.Address, Header: p.header(0)}
+	warm := target{Address: c.Target.Address, Door: c.Target.Door, Header: p.header(0)}
 	if err := warmUp(p, warm); err != nil {
 		return nil, err
 	}
@@ -20,7 +20,7 @@ func measureScale(p *provider, c command) (answer, error) {
 		return nil, err
 	}
 	var (
-		pages    []*page
+		pages    []page
 		reading  sync.WaitGroup
 		messages atomic.Int64
 		ending   atomic.Bool
@@ -34,13 +34,17 @@ func measureScale(p *provider, c command) (answer, error) {
 		reading.Wait()
 	}()
 	name := fmt.Sprintf("paced/%g", c.Rate)
+	visitors := make([]*visitors, c.Providers)
+	for i := range visitors {
+		visitors[i] = newVisitors(target{Address: c.Target.Address, Door: c.Target.Door, Header: p.header(i)})
+	}
 	for i := range c.Streams {
-		pg, err := openPage(target{Address: c.Target.Address, Header: p.header(i % c.Providers)})
+		pg, err := visitors[i%c.Providers].open()
 		if err != nil {
 			return nil, err
 		}
 		pages = append(pages, pg)
-		r, err := pg.send(pg.request(methodLogs, logsRequest(name)))
+		r, err := pg.prepare(methodLogs, logsRequest(name))()
 		if err != nil {
 			return nil, err
 		}

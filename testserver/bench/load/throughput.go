@@ -15,15 +15,17 @@ import (
 
 // measureUnary runs callers that request the status repeatedly.
 func measureUnary(p *provider, c command) (answer, error) {
+	pages := newVisitors(c.Target)
+	defer pages.close()
 	open := func(ctx context.Context, count *atomic.Int64) (func() error, error) {
-		pg, err := openPage(c.Target)
+		pg, err := pages.open()
 		if err != nil {
 			return nil, err
 		}
 		context.AfterFunc(ctx, pg.close)
-		request, buf := pg.request(methodStatus, nil), make([]byte, 8<<10)
+		call, buf := pg.prepare(methodStatus, nil), make([]byte, 8<<10)
 		return func() error {
-			r, err := pg.send(request)
+			r, err := call()
 			if err != nil {
 				return err
 			}
@@ -56,13 +58,15 @@ func measureUnary(p *provider, c command) (answer, error) {
 // measureFlood runs streams that deliver messages as fast as possible.
 func measureFlood(p *provider, c command) (answer, error) {
 	name := fmt.Sprintf("flood/%d", c.Size)
+	pages := newVisitors(c.Target)
+	defer pages.close()
 	open := func(ctx context.Context, count *atomic.Int64) (func() error, error) {
-		pg, err := openPage(c.Target)
+		pg, err := pages.open()
 		if err != nil {
 			return nil, err
 		}
 		context.AfterFunc(ctx, pg.close)
-		r, err := pg.send(pg.request(methodLogs, logsRequest(name)))
+		r, err := pg.prepare(methodLogs, logsRequest(name))()
 		if err != nil {
 			return nil, err
 		}

@@ -2,9 +2,10 @@
 // that accepts gRPC-Web and calls one provider with gRPC, configured as its
 // documentation describes for a server in another process.
 //
-//	vanguard HOST:PORT
+//	vanguard HOST:PORT [CERTIFICATE KEY]
 //
-// It prints {"url":"http://…"} when it accepts connections.
+// With the PEM files of a certificate and its key it serves HTTPS. It prints
+// {"url":"http://…"} when it accepts connections.
 package main
 
 import (
@@ -26,8 +27,8 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 2 {
-		log.Fatal("usage: vanguard HOST:PORT")
+	if len(os.Args) != 2 && len(os.Args) != 4 {
+		log.Fatal("usage: vanguard HOST:PORT [CERTIFICATE KEY]")
 	}
 	handler, err := transcoder(os.Args[1])
 	if err != nil {
@@ -37,11 +38,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ready := map[string]string{"url": "http://" + listener.Addr().String()}
+	scheme, serve := "http", func() error { return http.Serve(listener, handler) }
+	if len(os.Args) == 4 {
+		scheme, serve = "https", func() error { return http.ServeTLS(listener, handler, os.Args[2], os.Args[3]) }
+	}
+	ready := map[string]string{"url": scheme + "://" + listener.Addr().String()}
 	if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.Serve(listener, handler))
+	log.Fatal(serve())
 }
 
 func transcoder(backend string) (http.Handler, error) {
