@@ -1,6 +1,6 @@
 // Profiles what run.mjs measures:
 //
-//   node testserver/bench/profile.mjs [bridge] [client]
+//   node testserver/bench/profile.mjs [--door https|websocket] [bridge] [client]
 //
 // `make bench ONLY=rest` installs what it needs. It prints the most expensive
 // functions and writes profiles to bin/profile: of the bridge for `go tool pprof`, of
@@ -9,15 +9,21 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { certificateFlags, startLoad } from "./driver/bridge.mjs";
 import { launch } from "./driver/chromium.mjs";
 import { freePort, start } from "./driver/program.mjs";
 import { columns, short } from "./driver/report.mjs";
 import { Site } from "./driver/site.mjs";
 import { Stage } from "./driver/stage.mjs";
-import { build, bundle, dist, here, programs, root, sh } from "./driver/tools.mjs";
+import { build, bundle, dist, here, root, sh } from "./driver/tools.mjs";
 
 const out = join(root, "bin/profile");
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : ["bridge", "client"];
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { door: { type: "string", default: "" } },
+});
+const chosen = positionals.length > 0 ? positionals : ["bridge", "client"];
 mkdirSync(out, { recursive: true });
 build();
 if (chosen.includes("bridge")) await profileBridge();
@@ -30,7 +36,8 @@ async function profileBridge() {
   writeFileSync(overlay, JSON.stringify({ Replace: laid }));
   sh("go", ["build", `-overlay=${overlay}`, "-o", bridge, "./bridge"], { cwd: root });
 
-  const load = await start(programs.load);
+  const { door } = values;
+  const load = await startLoad();
   const run = async (command, profile, { at, heap = "" }) => {
     process.env.BENCH_PPROF = `127.0.0.1:${await freePort()}`;
     process.env.BENCH_HEAP = heap;
@@ -40,8 +47,10 @@ async function profileBridge() {
       "--listen=127.0.0.1:0",
       "--allow-private-networks",
       ...Object.entries(providers).map(([address, uri]) => `--provider=${address}=${uri}`),
+      ...certificateFlags(load.files, door),
     );
-    const target = { address: new URL(program.ready.url).host, header, pid: program.pid };
+    const { host } = new URL(program.ready.url);
+    const target = { address: host, door, header, pid: program.pid };
     const done = load.ask({ ...command, target });
     await sleep(at);
     const url = `http://${process.env.BENCH_PPROF}/debug/pprof/${profile}`;
@@ -59,7 +68,7 @@ async function profileBridge() {
     console.log(`\n${file}\n${text.split("\n").slice(4).join("\n")}`);
   };
   for (const command of [
-    { do: "unary", streams: 64 },
+    ...(door === "websocket" ? [] : [{ do: "unary", streams: 64 }]),
     { do: "flood", streams: 32, size: 200 },
     { do: "flood", streams: 32, size: 16 << 10 },
   ]) {
@@ -67,8 +76,8 @@ async function profileBridge() {
     top(file, "-nodecount=30");
     top(file, "-cum", "-nodecount=45");
   }
-  const file = await run({ do: "idle", streams: 1000 }, "heap?gc=1", { at: 4000, heap: "1" });
-  top(file, "-inuse_space", "-nodecount=30");
+  const idle = { do: "idle", streams: 1000 };
+  top(await run(idle, "heap?gc=1", { at: 4000, heap: "1" }), "-inuse_space", "-nodecount=30");
   await load.stop();
 }
 

@@ -136,9 +136,9 @@ func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, ar
 		windowed := newWindowed(r.Context(), w, webSocket, size)
 		defer windowed.credits.Wait() // readCredits returns when the WebSocket closes
 		r.Body = timed(io.NopCloser(windowed))
-		batched := &batchWriter{ResponseWriter: windowed}
+		batched := newBatchWriter(windowed, size)
 		h.next.ServeRPC(newResponse(batched, r, relay.ProtocolWebSocket), r)
-		batched.Flush()
+		batched.close()
 	default:
 		live := &liveBody{ReadCloser: timed(webSocket), arrived: arrived}
 		defer live.wait() // for a read, which returns when the WebSocket closes

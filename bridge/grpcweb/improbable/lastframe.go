@@ -3,6 +3,8 @@ package improbable
 import (
 	"encoding/binary"
 	"net"
+
+	"akash-provider-web/bridge/internal/writebuf"
 )
 
 // opClose is the opcode of the frame that ends a WebSocket (RFC 6455, section 5.5.1).
@@ -11,22 +13,42 @@ const opClose = 8
 // lastFrame is the server's side of a WebSocket that sends nothing after its first
 // Close frame. WrapHandler's WebSocket library replies to the client's reply to a
 // Close with another Close, which browsers report as an error on the page's console.
+//
+// It sends a frame in one write. The library writes the first 4 KB of a large one by
+// themselves, and a browser then hands the message to the page in pieces, each of which
+// costs the page.
 type lastFrame struct {
 	net.Conn
-	head    []byte // of the current frame's header, the bytes written so far
-	payload uint64 // bytes of the frame's payload not written yet
-	closing bool   // the current frame is a Close
-	closed  bool   // a Close has been written
+	waiting writebuf.Buffer // the beginning of the current frame
+	head    []byte          // of the current frame's header, the bytes written so far
+	payload uint64          // bytes of the frame's payload not written yet
+	closing bool            // the current frame is a Close
+	closed  bool            // a Close has been written
 }
 
 // Write implements net.Conn. Data after the Close is dropped and counts as written.
 func (c *lastFrame) Write(p []byte) (int, error) {
 	if end := c.scan(p); end > 0 {
-		if n, err := c.Conn.Write(p[:end]); err != nil {
-			return n, err
+		if err := c.send(p[:end], len(c.head) > 0 || c.payload > 0); err != nil {
+			return 0, err
 		}
 	}
 	return len(p), nil
+}
+
+// send writes p, or keeps it where the rest of its frame follows and there is room.
+func (c *lastFrame) send(p []byte, more bool) error {
+	if (more || !c.waiting.Empty()) && c.waiting.AddLarge(p) {
+		if more {
+			return nil
+		}
+		p = nil
+	}
+	if _, err := c.waiting.WriteTo(c.Conn); err != nil || p == nil {
+		return err
+	}
+	_, err := c.Conn.Write(p)
+	return err
 }
 
 // scan returns the number of bytes of p up to the end of the first Close.

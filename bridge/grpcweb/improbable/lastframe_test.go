@@ -13,11 +13,13 @@ import (
 // written is a connection that records what is written to it.
 type written struct {
 	net.Conn
-	bytes []byte
+	bytes  []byte
+	writes int
 }
 
 func (w *written) Write(p []byte) (int, error) {
 	w.bytes = append(w.bytes, p...)
+	w.writes++
 	return len(p), nil
 }
 
@@ -56,4 +58,18 @@ func TestNothingFollowsTheFirstClose(t *testing.T) {
 	_, err := c.Write(slices.Concat(frame(opClose, nil), frame(opClose, nil)))
 	require.NoError(t, err)
 	assert.Equal(t, frame(opClose, nil), conn.bytes, "a Close without a reason")
+}
+
+func TestAFrameIsSentInOneWrite(t *testing.T) {
+	for _, n := range []int{10, 5_000, 60_000} {
+		conn := &written{}
+		c := &lastFrame{Conn: conn}
+		frame := append([]byte{0x82, 127, 0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)}, bytes.Repeat([]byte("x"), n)...)
+		for _, piece := range [][]byte{frame[:min(4096, len(frame))], frame[min(4096, len(frame)):]} {
+			_, err := c.Write(piece) // as the library does
+			require.NoError(t, err)
+		}
+		assert.Equal(t, frame, conn.bytes)
+		assert.Equal(t, 1, conn.writes, "a frame of %d bytes", n)
+	}
 }

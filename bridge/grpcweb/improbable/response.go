@@ -3,7 +3,6 @@ package improbable
 import (
 	"net/http"
 
-	"akash-provider-web/bridge/internal/writebuf"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/trace"
 )
@@ -74,38 +73,3 @@ func (r *response) Finish(trailers http.Header) {
 // Detach implements relay.Response. WrapHandler ends the call when its handler
 // returns, so it always returns false.
 func (r *response) Detach(onDisconnect, serve func()) bool { return false }
-
-// batchWriter is an http.ResponseWriter over a WebSocket. It sends what is written
-// between two flushes as one WebSocket message, because each message costs the page an
-// event.
-type batchWriter struct {
-	http.ResponseWriter
-	waiting writebuf.Buffer
-	err     error // the first error, which ends sending
-}
-
-// Write buffers or sends messages. Flush sends what is buffered.
-func (b *batchWriter) Write(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	if b.waiting.Add(p) {
-		return len(p), nil
-	}
-	if b.Flush(); b.err != nil {
-		return 0, b.err
-	}
-	if b.waiting.Add(p) {
-		return len(p), nil
-	}
-	n, err := b.ResponseWriter.Write(p)
-	b.err = err
-	return n, err
-}
-
-// Flush implements http.Flusher. The next Write returns its error.
-func (b *batchWriter) Flush() {
-	if b.err == nil {
-		_, b.err = b.waiting.WriteTo(b.ResponseWriter)
-	}
-}

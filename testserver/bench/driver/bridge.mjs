@@ -20,6 +20,10 @@ const peersAt = {
   websocket: ["grpcwebproxy"],
 };
 
+/** Our bridge's flags for a door. */
+export const certificateFlags = ({ certificate, key }, door) =>
+  door === "https" ? [`--tls-cert=${certificate}`, `--tls-key=${key}`] : [];
+
 /** How to start each bridge in front of a provider, with files of a certificate for HTTPS. */
 const bridges = {
   async ours({ providers, header }, door, files, ...flags) {
@@ -28,7 +32,7 @@ const bridges = {
       "--listen=127.0.0.1:0",
       ...Object.entries(providers).map(([address, uri]) => `--provider=${address}=${uri}`),
       "--allow-private-networks",
-      ...(door === "https" ? [`--tls-cert=${files.certificate}`, `--tls-key=${files.key}`] : []),
+      ...certificateFlags(files, door),
       ...flags,
     );
     return { program, target: target(program, new URL(program.ready.url).host, door, header) };

@@ -96,7 +96,13 @@ async function measureLoad(page, source, load, rounds) {
       perSecond: (load.lines / ms) * 1000,
     };
   };
-  const ours = ["batches", "webSocket", ...(load.entries ? ["entries"] : []), "worker"];
+  const ours = [
+    "batches",
+    "webSocket",
+    ...(load.entries ? ["entries"] : []),
+    "worker",
+    "webSocketWorker",
+  ];
   const clients = [...ours, ...peers, "fetch"];
   // The first run also compiles code and opens connections, so it is not measured.
   for (const client of clients) await read(client)();
@@ -120,6 +126,12 @@ async function measureLoad(page, source, load, rounds) {
   rows.push(
     { name: `${name}, over a WebSocket`, ...perSecond, ours: "webSocket", ...of },
     { name: `${name}, in a worker`, ...perSecond, ours: "worker", ...of },
+    {
+      name: `${name}, over a WebSocket in a worker`,
+      ...perSecond,
+      ours: "webSocketWorker",
+      ...of,
+    },
     {
       name: `${name}, in a worker, by the clock`,
       unit: "lines/s",

@@ -12,6 +12,8 @@ const logs = {
   entries: akash.entries,
   webSocket: (source: Source) => akash.batches(source, { transport: "websocket" }),
   worker: (source: Source) => akash.batches(source, { worker: true }),
+  webSocketWorker: (source: Source) =>
+    akash.batches(source, { worker: true, transport: "websocket" }),
   "connect-web": connect.logs,
   "grpc-web": grpcWeb.logs,
   fetch: floor.logs,
