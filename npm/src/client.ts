@@ -11,7 +11,7 @@ import type {
   Stop,
   StreamMethod,
 } from "./engine/engine.js";
-import { loadModule, type ModuleSource } from "./engine/loader.js";
+import { givenModule, loadModule, type ModuleSource } from "./engine/loader.js";
 import { WasmEngine } from "./engine/wasm-engine.js";
 import { asProviderError, ProviderError } from "./errors.js";
 import { type RawSnapshot, readSnapshot } from "./inventory.js";
@@ -800,15 +800,12 @@ export async function createClientFrom(options: ClientOptions, source: Source): 
   const mixed = mixedContent(settings.bridge);
   if (mixed) console.warn(`akash-provider-web: ${mixed}`);
   const { wasmModule, wasmUrl, onProgress, worker, workerUrl } = options;
-  if (wasmModule !== undefined && !(wasmModule instanceof WebAssembly.Module)) {
-    throw new TypeError("wasmModule must be a WebAssembly.Module");
-  }
   const page = globalThis.location?.href;
   // In Next.js, the URL of a file beside this one is a path.
   const absolute = (url: URL) => (page ? new URL(`${url}`, page) : url);
   const url = () => (wasmUrl ? new URL(wasmUrl, page) : absolute(source.url()));
-  const given = wasmModule && Promise.resolve(wasmModule);
-  const { found } = given ? { found: given } : loadModule(url(), source, onProgress);
+  const given = wasmModule === undefined ? undefined : givenModule(wasmModule);
+  const { found } = given ? { found: Promise.resolve() } : loadModule(url(), source, onProgress);
   const load = () => given ?? loadModule(url(), source).module;
   if (!worker) {
     await found;

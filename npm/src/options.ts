@@ -87,12 +87,13 @@ export interface ClientOptions {
    */
   onProgress?: (progress: LoadProgress) => void;
   /**
-   * A compiled module, for applications that load it themselves. Default: the module at
-   * `wasmUrl`.
+   * A compiled module, for applications that load it themselves, or the promise of one,
+   * which `createClient` does not wait for: if it is rejected, the calls fail. Default: the
+   * module at `wasmUrl`.
    *
-   * @example await WebAssembly.compileStreaming(fetch("/module.wasm"))
+   * @example WebAssembly.compileStreaming(fetch("/module.wasm"))
    */
-  wasmModule?: WebAssembly.Module;
+  wasmModule?: WebAssembly.Module | Promise<WebAssembly.Module>;
   /**
    * Whether the client runs in a Web Worker, which leaves little work to the page's thread.
    * All clients of a page share one worker. It ends when the last of them is disposed of or

@@ -1,4 +1,5 @@
 import { ProviderError } from "../errors.js";
+import { yieldToPage } from "./yielding.js";
 
 /** The source of an entry's module. */
 export interface ModuleSource {
@@ -77,6 +78,27 @@ export function loadModule(url: URL, source: ModuleSource, onProgress?: OnProgre
   return onProgress ? { found: reported(loading, onProgress), module } : loading;
 }
 
+/** givenModule returns the module that a page loads itself. */
+export function givenModule(
+  module: WebAssembly.Module | Promise<WebAssembly.Module>,
+): Promise<WebAssembly.Module> {
+  if (module instanceof WebAssembly.Module) return Promise.resolve(module);
+  if (!(module instanceof Promise)) {
+    throw new TypeError("wasmModule must be a WebAssembly.Module, or a promise of one");
+  }
+  const checked = module.then(
+    (module) => {
+      if (module instanceof WebAssembly.Module) return module;
+      throw unavailable("wasmModule is a promise of something else than a WebAssembly.Module");
+    },
+    (cause) => {
+      throw unavailable(`the promise wasmModule was rejected: ${cause}`, cause);
+    },
+  );
+  checked.catch(() => {}); // the error of calls
+  return checked;
+}
+
 /** reported returns when a module has loaded and its caller has been told. */
 async function reported(loading: Loading, onProgress: OnProgress): Promise<void> {
   await loading.module;
@@ -98,6 +120,8 @@ async function load(
       // A policy that forbids compiling would be known only at the end.
       new WebAssembly.Module(emptyModule);
       found();
+      // Of a module that is there already, much is compiled at once: calls go first.
+      await yieldToPage();
       return await WebAssembly.compileStreaming(counted(response, loading));
     }
     const bytes = new Uint8Array(await counted(response, loading).arrayBuffer());

@@ -5,6 +5,7 @@ import type { Client } from "../../src/client.js";
 import { createClientFrom } from "../../src/client.js";
 import type { ClientOptions } from "../../src/index.js";
 import { type Answer, answer, fakeBridge, frame, refusal, trailers } from "./bridge.js";
+import { FakeWorker } from "./fake-worker.js";
 import { wasmModule } from "./module.js";
 import { makeToken } from "./token.js";
 
@@ -105,6 +106,18 @@ describe("the request that leaves early is the module's", () => {
     await client.cleanupConnections();
     expect(got.requests).toHaveLength(1); // the module has taken it over
   });
+});
+
+test("it also leaves from a worker that has no module yet", async () => {
+  vi.stubGlobal("Worker", FakeWorker);
+  const { client, arrive } = await loading({ worker: true });
+  const { requests } = fakeBridge(status);
+  const call = client.getProviderStatus(provider);
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  arrive();
+  expect(await call).toMatchObject({ status: "success", attempts: 1 });
+  expect(requests).toHaveLength(1);
+  await client.cleanupConnections();
 });
 
 test("the answer is there before the module, however long that takes", async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { createClient } from "../../src/index.js";
+import { answer, fakeBridge, frame, trailers } from "./bridge.js";
 
 const bytes = readFileSync(new URL("../../dist/akash-provider-web.wasm", import.meta.url));
 
@@ -77,6 +78,29 @@ test("loading is retried after a failure", async () => {
 
 test("wasmModule must be a module", async () => {
   await expect(createClient({ bridgeUrl, wasmModule: bytes as never })).rejects.toThrow(TypeError);
+});
+
+test("a promise of a module is not waited for, and its error is that of the calls", async () => {
+  const { requests } = fakeBridge(answer([frame(new Uint8Array()), trailers()]));
+  let arrive = (_: WebAssembly.Module) => {};
+  const wasmModule = new Promise<WebAssembly.Module>((resolve) => {
+    arrive = resolve;
+  });
+  const client = await createClient({ bridgeUrl, wasmModule });
+  const call = client.getProviderStatus("akash1provider");
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  arrive(await WebAssembly.compile(bytes));
+  expect(await call).toMatchObject({ status: "success" });
+
+  for (const [wasmModule, message] of [
+    [Promise.reject(new TypeError("Failed to fetch")), /rejected: TypeError: Failed to fetch/],
+    [Promise.resolve(bytes as never), /something else than a WebAssembly.Module/],
+  ] as const) {
+    const client = await createClient({ bridgeUrl, wasmModule });
+    expect(await client.getProviderStatus("akash1provider")).toMatchObject({
+      error: { code: "UNAVAILABLE", message: expect.stringMatching(message) },
+    });
+  }
 });
 
 test("nothing is loaded if an option has the wrong type", async () => {

@@ -95,8 +95,11 @@ function pagesOf(site) {
   const script = (name) => `<script type="module" src="${site.addScript(name)}"></script>`;
   const preload = (url) =>
     `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="${url}">`;
+  // As npm/docs/web-app.md advises: a preload would keep Chromium from its code cache.
+  const compile = (url) =>
+    `<script>var wasmModule = WebAssembly.compileStreaming(fetch("${url}"))</script>`;
   const ours = (worker) =>
-    `<body>${preload(wasmUrl)}${settings({ wasmUrl, workerUrl, worker })}${script("cold-akash")}`;
+    `<body>${compile(wasmUrl)}${settings({ workerUrl, worker })}${script("cold-akash")}`;
   return {
     ours: site.page("/akash", ours(false)),
     worker: site.page("/worker", ours(true)),

@@ -2,16 +2,13 @@
 
 import { createClient } from "../../../npm/dist/index.js";
 
-declare const cold: {
-  bridgeUrl: string;
-  wasmUrl: string;
-  worker: boolean;
-  workerUrl: string;
-  provider: string;
-};
+declare const cold: { bridgeUrl: string; worker: boolean; workerUrl: string; provider: string };
 
-const { provider, bridgeUrl, wasmUrl, worker, workerUrl } = cold;
-const client = await createClient({ bridgeUrl, wasmUrl, worker, workerUrl });
+/** The page begins to load it before its scripts. */
+declare const wasmModule: Promise<WebAssembly.Module>;
+
+const { provider, bridgeUrl, worker, workerUrl } = cold;
+const client = await createClient({ bridgeUrl, wasmModule, worker, workerUrl });
 const result = await client.getProviderStatus(provider);
 if (result.status === "error") throw result.error;
 document.body.textContent = `${result.response.cluster?.leases?.active} leases`;
