@@ -211,6 +211,17 @@ test-files: build ## Send 100 MiB into a container and back, compare their SHA-2
 	@.ci/need chromium=chromium
 	cd npm && FIGURES=1 npx vitest run --config test/e2e/vitest.config.ts test/e2e/shell-figures.test.ts -t '100 MiB' --disable-console-intercept
 
+# `make test` has a log of 300,000 lines, without the times.
+.PHONY: dashboard-figures
+dashboard-figures: build ## Measure the dashboard with a log of a million lines, and with 10,000 a second
+	@.ci/need chromium=chromium
+	cd npm && FIGURES=1 npx vitest run --config test/e2e/vitest.config.ts test/e2e/dashboard-figures.test.ts -t 'a million lines' --disable-console-intercept
+
+.PHONY: dashboard-soak
+dashboard-soak: build ## Follow ten logs in the dashboard for ten minutes (MINUTES=60), and look whether memory grows
+	@.ci/need chromium=chromium
+	cd npm && FIGURES=1 MINUTES='$(MINUTES)' npx vitest run --config test/e2e/vitest.config.ts test/e2e/dashboard-figures.test.ts -t 'ten logs' --disable-console-intercept
+
 # The packed package in a small project for each bundler, built and run. The quick ones
 # are part of `make test`, as are the packages of the programs.
 .PHONY: test-bundlers

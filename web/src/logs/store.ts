@@ -42,7 +42,7 @@ export interface StoreOptions {
 }
 
 export class LogStore {
-  readonly maxLines: number;
+  #maxLines: number;
   readonly maxBytes: number;
   readonly chunks: Chunk[] = [];
   readonly sources: Source[] = [];
@@ -65,7 +65,7 @@ export class LogStore {
   readonly #listeners = new Set<() => void>();
 
   constructor({ maxLines = 1_000_000, maxBytes = 192 * 1024 * 1024 }: StoreOptions = {}) {
-    this.maxLines = maxLines;
+    this.#maxLines = maxLines;
     this.maxBytes = maxBytes;
   }
 
@@ -76,6 +76,14 @@ export class LogStore {
 
   get length(): number {
     return this.next - this.first;
+  }
+
+  /** Sets how many lines are kept. */
+  set maxLines(lines: number) {
+    this.#maxLines = lines;
+    while (this.#over() && this.#mayDrop()) this.#drop();
+    this.#go();
+    this.#changed();
   }
 
   /** Calls a function after each change, until the returned function is called. */
@@ -138,7 +146,7 @@ export class LogStore {
   }
 
   #over(): boolean {
-    return this.length > this.maxLines || this.bytes > this.maxBytes;
+    return this.length > this.#maxLines || this.bytes > this.maxBytes;
   }
 
   #mayDrop(): boolean {
@@ -180,10 +188,16 @@ export class LogStore {
     this.#pin = id;
     if (this.#waiting.length === 0 || this.full) return;
     while (this.#over() && this.#mayDrop()) this.#drop();
+    this.#go();
+    this.#changed();
+  }
+
+  /** Lets those go on who wait for room, if there is some. */
+  #go(): void {
+    if (this.full) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const go of waiting) go();
-    this.#changed();
   }
 
   /** Whether no line can be added without dropping one that is pinned. */
@@ -192,7 +206,7 @@ export class LogStore {
   }
 
   #isFull(): boolean {
-    return this.length >= this.maxLines || this.bytes >= this.maxBytes;
+    return this.length >= this.#maxLines || this.bytes >= this.maxBytes;
   }
 
   /**

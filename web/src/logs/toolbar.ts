@@ -14,6 +14,8 @@ export interface ToolbarActions {
   wrap(on: boolean): void;
   time(zone: TimeZoneShown): void;
   columns(on: boolean): void;
+  /** Sets how many lines are kept. */
+  keep(lines: number): void;
   announce(on: boolean): void;
   copy(): void;
   /** Saves all lines, or those that are shown. */
@@ -67,14 +69,23 @@ export class Toolbar {
       button(texts.clear, actions.clear),
     ];
     this.#downloadShown = button(texts.downloadShown, () => actions.download(false));
-    const times = select(texts.times, {
-      written: texts.asInLine,
-      local: texts.local,
-      utc: texts.utc,
-    });
+    const times = select(texts.times, [
+      ["written", texts.asInLine],
+      ["local", texts.local],
+      ["utc", texts.utc],
+    ]);
     times.box.addEventListener("change", () => actions.time(times.box.value as TimeZoneShown));
-    const split = select(texts.split, { merged: texts.merged, columns: texts.columns });
+    const split = select(texts.split, [
+      ["merged", texts.merged],
+      ["columns", texts.columns],
+    ]);
     split.box.addEventListener("change", () => actions.columns(split.box.value === "columns"));
+    const sizes = [1_000_000, 100_000, 10_000].map((n): [string, string] => [
+      String(n),
+      texts.lines(n),
+    ]);
+    const keep = select(texts.keep, sizes);
+    keep.box.addEventListener("change", () => actions.keep(Number(keep.box.value)));
     const announce = checkbox(texts.announce, true, actions.announce);
 
     const search = element("div", "log-search");
@@ -88,7 +99,14 @@ export class Toolbar {
       only.label,
     );
     const show = element("div", "log-show");
-    show.append(this.sources.root, this.levels.root, wrap.label, times.label, split.label);
+    show.append(
+      this.sources.root,
+      this.levels.root,
+      wrap.label,
+      times.label,
+      split.label,
+      keep.label,
+    );
     show.append(announce.label, this.#count, ...this.#lines, this.#downloadShown);
     this.#message.setAttribute("role", "status");
     this.root.append(search, show, this.#message);
@@ -185,9 +203,9 @@ function checkbox(text: string, checked: boolean, action: (on: boolean) => void)
   return { box, label };
 }
 
-function select(text: string, options: Record<string, string>) {
+function select(text: string, options: readonly [string, string][]) {
   const box = element("select") as HTMLSelectElement;
-  for (const [value, name] of Object.entries(options)) box.append(new Option(name, value));
+  for (const [value, name] of options) box.append(new Option(name, value));
   const label = element("label", "log-select");
   label.append(`${text} `, box);
   return { box, label };

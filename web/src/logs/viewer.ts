@@ -70,6 +70,9 @@ export class LogViewer {
       wrap: (on) => this.#setWrap(on),
       time: (zone) => this.#setTime(zone),
       columns: (on) => this.#setSplit(on),
+      keep: (lines) => {
+        this.store.maxLines = lines;
+      },
       announce: (on) => {
         this.#announcer.muted = !on;
       },
@@ -327,6 +330,7 @@ export class LogViewer {
         checked: !this.#hiddenLevels.has(level),
       })),
     );
+    rows.update();
     const shown = rows.length;
     let count = texts.lines(store.length);
     if (shown < store.length) count = texts.shown(shown, store.length);

@@ -415,6 +415,7 @@ export const logs = {
   local: "Local",
   utc: "UTC",
   split: "Show",
+  keep: "Keep",
   merged: "Together",
   columns: "Side by side",
   manyColumns: (n: number) => `The first ${n} replicas are shown. Choose others under “Replicas”.`,

@@ -44,6 +44,20 @@ test("when it is full, the oldest lines go, and the counts with them", () => {
   expect(store.levelCounts[0]).toBe(store.length);
 });
 
+test("how many lines are kept can be changed", async () => {
+  const store = new LogStore({ maxLines: 10_000 });
+  for (let n = 0; n < 10_000; n += 100) store.push(entries(100, n));
+  store.maxLines = 2_000;
+  expect(store.length).toBeLessThanOrEqual(2_000);
+  expect(store.line(9_999)?.text).toBe("line 9999");
+  store.pin(store.first);
+  store.push(entries(2_000, 10_000));
+  const room = store.room(never);
+  store.maxLines = 10_000;
+  await room;
+  expect(store.full).toBe(false);
+});
+
 test("text has a limit, too, and wide characters count twice", () => {
   const limit = 4_000_000;
   for (const letter of ["x", "日"]) {
