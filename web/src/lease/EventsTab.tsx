@@ -1,6 +1,6 @@
 // The events of a lease as a timeline, the newest first.
 
-import { useId, useMemo, useState } from "react";
+import { useEffect, useId, useMemo, useState } from "react";
 import { events as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
 import { maxEvents, serviceOf } from "./events.js";
@@ -10,7 +10,16 @@ export function EventsTab({ status, events }: PartProps) {
   const { state, waiting, error, restart } = events;
   const [service, setService] = useState("");
   const [warnings, setWarnings] = useState(false);
+  const [settled, setSettled] = useState(false);
   const id = useId();
+
+  // The events from before are not read out when they arrive, which is all at once.
+  useEffect(() => {
+    if (state !== "open") return;
+    const timer = setTimeout(() => setSettled(true), 2000);
+    return () => clearTimeout(timer);
+  }, [state]);
+
   const names = useMemo(() => status.data?.map(({ name }) => name) ?? [], [status.data]);
   const shown = events.events
     .filter(({ event }) => !warnings || event.type === "Warning")
@@ -61,21 +70,23 @@ export function EventsTab({ status, events }: PartProps) {
       {shown.length === 0 && state !== "connecting" && !error && (
         <p className="empty">{hidden > 0 ? t.hidden(hidden) : t.none}</p>
       )}
-      <ol className="timeline" role="log" aria-live="polite" aria-relevant="additions">
-        {shown.map(({ id, event, at }) => (
-          <li key={id} className={event.type === "Warning" ? "warning" : undefined}>
-            <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time>
-            <span className="event-reason">
-              {event.type === "Warning" && <span className="badge">{t.warning}</span>}
-              {event.reason}
-            </span>
-            <span className="event-note" dir="auto">
-              {event.note}
-            </span>
-            <span className="muted">{event.object?.name}</span>
-          </li>
-        ))}
-      </ol>
+      <div role="log" aria-live={settled ? "polite" : "off"} aria-labelledby={`${id}-title`}>
+        <ol className="timeline">
+          {shown.map(({ id, event, at }) => (
+            <li key={id} className={event.type === "Warning" ? "warning" : undefined}>
+              <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time>
+              <span className="event-reason">
+                {event.type === "Warning" && <span className="badge">{t.warning}</span>}
+                {event.reason}
+              </span>
+              <span className="event-note" dir="auto">
+                {event.note}
+              </span>
+              <span className="muted">{event.object?.name}</span>
+            </li>
+          ))}
+        </ol>
+      </div>
       {shown.length > 0 && (
         <p className="muted">
           {full ? t.kept(maxEvents) : t.count(shown.length)}

@@ -107,9 +107,7 @@ function Leases({ view: { list, trust, asking } }: { view: LeasesView }) {
               </a>
               <span className={`state ${state}`}>{t.states[state]}</span>
               <span className="muted">{t.perBlock(price, denom)}</span>
-              <span className="muted">
-                {t.began} {createdAt.toLocaleString("en")}
-              </span>
+              <span className="muted">{t.began(createdAt)}</span>
               <a className="lease-provider" href={href(paths.provider(lease.provider))}>
                 {lease.provider}
               </a>

@@ -5,7 +5,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { manifest as t } from "../text/en.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Notice } from "../ui/Notice.js";
-import { check, lineOfRefusal, type Problem } from "./manifest.js";
+import { check, format, lineOfRefusal, type Problem } from "./manifest.js";
 import type { PartProps } from "./tab.js";
 import { useManifest } from "./use-manifest.js";
 
@@ -24,6 +24,7 @@ export function ManifestTab({ lease, auth }: PartProps) {
   const value = edited ?? text ?? "";
   const changed = edited !== undefined && edited !== text;
   const problems = useMemo(() => (value === "" ? [] : check(value)), [value]);
+  const formatted = useMemo(() => format(value), [value]);
   const refused = refusalOf(refusal, value);
 
   function go(line: number) {
@@ -86,8 +87,8 @@ export function ManifestTab({ lease, auth }: PartProps) {
       <div className="buttons">
         <button
           type="button"
-          disabled={value === "" || problems.some(({ text }) => text.startsWith("Not JSON"))}
-          onClick={() => setEdited(JSON.stringify(JSON.parse(value), null, 2))}
+          disabled={formatted === undefined}
+          onClick={() => setEdited(formatted)}
         >
           {t.format}
         </button>

@@ -30,6 +30,15 @@ export function check(text: string): Problem[] {
   return problems;
 }
 
+/** Returns a manifest with every value on a line of its own; undefined for what is no JSON. */
+export function format(text: string): string | undefined {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return undefined;
+  }
+}
+
 type Tell = (path: JsonPath, text: string) => void;
 
 function checkGroups(groups: unknown, tell: Tell): void {

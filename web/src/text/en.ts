@@ -152,7 +152,7 @@ export const lease = {
   asking: "Asking the chain…",
   state: "State",
   price: "Price",
-  began: "Since block",
+  began: (height: number) => `since block ${count(height)}`,
   states: {
     active: "active",
     insufficient_funds: "out of funds",
