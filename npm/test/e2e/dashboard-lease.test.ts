@@ -165,12 +165,17 @@ describe("a lease", () => {
     }
   });
 
-  test("a lease that is closed on the chain says so, and leads to the others", async () => {
+  test("a lease that is closed while it is open says so, and leads to the others", async () => {
+    await openPart("services");
+    await page.getByText("active", { exact: true }).waitFor();
     await stage.fake.setLease({ state: "closed" });
     try {
-      await openPart("services");
       const alert = page.getByRole("alert").filter({ hasText: "This lease is closed" });
-      await alert.waitFor();
+      // The bridge keeps an answer of the chain for some seconds.
+      await until("the lease is asked for again", 20_000, async () => {
+        await page.evaluate(() => dispatchEvent(new Event("focus")));
+        return alert.isVisible();
+      });
       await alert.getByRole("link", { name: "See your other leases" }).click();
       await page.getByRole("heading", { name: "Leases", exact: true }).waitFor();
     } finally {

@@ -69,9 +69,33 @@ export interface LeaseRecord extends Omit<LeasesView, "list"> {
   readonly record: ListedLease | undefined;
 }
 
-/** Asks the chain for one lease, which is among the newest of its owner. */
+/** How often the chain is asked again, and how often at most, in milliseconds. */
+const interval = 60_000;
+const pause = 2_000;
+
+/**
+ * Asks the chain for one lease, which is among the newest of its owner: again every minute
+ * while the page is seen, and when somebody comes back to it.
+ */
 export function useLeaseRecord({ owner, dseq, gseq, oseq, provider }: LeaseRef): LeaseRecord {
   const { list, ...view } = useLeases(owner, "any");
+  const { ask } = view;
+
+  useEffect(() => {
+    let last = performance.now();
+    const again = () => {
+      if (document.hidden || performance.now() - last < pause) return;
+      last = performance.now();
+      ask();
+    };
+    const timer = setInterval(again, interval);
+    addEventListener("focus", again);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("focus", again);
+    };
+  }, [ask]);
+
   const record = list?.leases.find(
     ({ lease }) =>
       `${lease.dseq}` === dseq &&
