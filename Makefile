@@ -328,6 +328,8 @@ soak: $(BRIDGE) ## Run 1,000 streams with faults for ten minutes (MINUTES=3, HOU
 fuzz: ## Fuzz everything that decodes bytes from outside (DURATION=2m for each target)
 	@.ci/fuzz '$(DURATION)' '$(or $(ONLY),.)'
 
+# Not part of `make test`: the 25 packages are compiled with the fuzzer's instruments, which
+# takes minutes. CI runs it after the tests.
 .PHONY: fuzz-short
 fuzz-short:
 	@.ci/fuzz 500ms

@@ -197,7 +197,7 @@ func (g *Gateway) connect(ctx context.Context, r provider.Request) (*provider.En
 	if err == nil {
 		outcome = string(endpoint.Method)
 	}
-	g.options.Metrics.reach.WithLabelValues(outcome).Observe(time.Since(start).Seconds())
+	g.options.Metrics.reachedIn(outcome, time.Since(start))
 	return endpoint, err
 }
 

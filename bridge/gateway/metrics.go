@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -37,6 +39,8 @@ type Metrics struct {
 	// Values of the vectors above, which take time to look up.
 	received, sent prometheus.Counter
 	methods        map[string]methodMetrics
+	endings        sync.Map // from ending to endingMetrics
+	outcomes       sync.Map // from the outcome of reach to prometheus.Observer
 }
 
 // methodMetrics are the metrics of a method.
@@ -44,6 +48,16 @@ type methodMetrics struct {
 	open     prometheus.Gauge
 	duration prometheus.Observer
 }
+
+// ending is how a call can end. There are as many as the labels allow.
+type ending struct {
+	method   string
+	protocol relay.Protocol
+	code     codes.Code
+}
+
+// endingMetrics are the metrics of an ending.
+type endingMetrics struct{ calls, protocol prometheus.Counter }
 
 // reasonOriginRefused is the reason of requests of pages whose origin is not allowed. Such
 // a page learns it from the client, since browsers do not let it read the answer.
@@ -209,10 +223,28 @@ func (m *Metrics) of(path string) methodMetrics {
 	return methodMetrics{m.open.WithLabelValues(path), m.duration.WithLabelValues(path)} // one of the bridge's own
 }
 
+// reachedIn records how long it took to reach a provider, by outcome.
+func (m *Metrics) reachedIn(outcome string, took time.Duration) {
+	observer, ok := m.outcomes.Load(outcome)
+	if !ok {
+		observer, _ = m.outcomes.LoadOrStore(outcome, m.reach.WithLabelValues(outcome))
+	}
+	observer.(prometheus.Observer).Observe(took.Seconds())
+}
+
 // ended counts a call that ended, or was refused.
 func (m *Metrics) ended(method string, protocol relay.Protocol, code codes.Code, reason rpcerror.Reason) {
-	m.calls.WithLabelValues(method, code.String()).Inc()
-	m.protocol.WithLabelValues(string(protocol), method, code.String()).Inc()
+	e := ending{method, protocol, code}
+	known, ok := m.endings.Load(e)
+	if !ok {
+		known, _ = m.endings.LoadOrStore(e, endingMetrics{
+			m.calls.WithLabelValues(method, code.String()),
+			m.protocol.WithLabelValues(string(protocol), method, code.String()),
+		})
+	}
+	counters := known.(endingMetrics)
+	counters.calls.Inc()
+	counters.protocol.Inc()
 	if code != codes.OK {
 		m.failed(reason)
 	}
