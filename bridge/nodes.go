@@ -82,6 +82,13 @@ func (n *chainNodes) Leases(ctx context.Context, owner, state string) (chain.Lea
 	return client.Leases(ctx, owner, state)
 }
 
+// Providers implements chainrpc.Chain.
+func (n *chainNodes) Providers(ctx context.Context) (chain.Providers, error) {
+	client, done := n.use()
+	defer done()
+	return client.Providers(ctx)
+}
+
 // Ready returns nil if enough nodes answer and are in sync with the chain.
 func (n *chainNodes) Ready(ctx context.Context) error {
 	client, done := n.use()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -225,8 +226,8 @@ func describe(path string) (connect.Method, bool) {
 	if m, ok := gateway.Lookup(path); ok {
 		return connect.Method{Input: m.Input, Output: m.Output, Streaming: m.Streaming}, true
 	}
-	if path == chainrpc.ListLeases {
-		return connect.Method{Input: chainrpc.Input, Output: chainrpc.Output}, true
+	if m, ok := chainrpc.Methods[path]; ok {
+		return connect.Method{Input: m.Input, Output: m.Output}, true
 	}
 	return connect.Method{Input: reflection.Input, Output: reflection.Output, Streaming: true}, slices.Contains(reflection.Paths, path)
 }
@@ -243,7 +244,7 @@ func ownMethods(nodes *chainNodes) map[string]relay.Upstream {
 	own := map[string]relay.Upstream{}
 	if nodes != nil {
 		services = append(services, chainrpc.Service)
-		own[chainrpc.ListLeases] = chainrpc.Server(nodes)
+		maps.Copy(own, chainrpc.Servers(nodes))
 	}
 	server := reflection.Server(services...)
 	for _, path := range reflection.Paths {

@@ -130,20 +130,21 @@ type Options struct {
 // Client queries the chain. Its methods may be called concurrently. All errors are
 // *rpcerror.Error.
 type Client struct {
-	nodes   []*node
-	quorum  int
-	chainID string // "" if it is not configured
-	http    *http.Client
-	now     func() time.Time
-	log     *slog.Logger
-	metrics *metrics
-	flights singleflight.Group
-	records cache[Record]
-	absent  cache[State]
-	lists   cache[Leases]
-	light   *light.Client // nil if answers are not proven
-	close   context.CancelFunc
-	closed  context.Context
+	nodes    []*node
+	quorum   int
+	chainID  string // "" if it is not configured
+	http     *http.Client
+	now      func() time.Time
+	log      *slog.Logger
+	metrics  *metrics
+	flights  singleflight.Group
+	records  cache[Record]
+	absent   cache[State]
+	lists    cache[Leases]
+	everyone cache[Providers]
+	light    *light.Client // nil if answers are not proven
+	close    context.CancelFunc
+	closed   context.Context
 
 	checks  bool
 	started atomic.Bool // the checks have begun
@@ -186,7 +187,7 @@ func New(o Options) (*Client, error) {
 		now:     o.Now,
 		log:     o.Logger,
 	}
-	c.records.max, c.absent.max, c.lists.max = maxRecords, maxRecords, maxLists
+	c.records.max, c.absent.max, c.lists.max, c.everyone.max = maxRecords, maxRecords, maxLists, 1
 	c.closed, c.close = context.WithCancel(context.Background())
 	add := func(urls []string, a api) error {
 		for _, text := range urls {

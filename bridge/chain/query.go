@@ -24,6 +24,8 @@ type api interface {
 	// leases returns the leases that a filter selects, the newest maxLeases of them, with
 	// amounts as decimal numbers.
 	leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error)
+	// providers returns all providers.
+	providers(ctx context.Context, client *http.Client, n *node, height int64) (answer[Providers], error)
 	// status returns the node's chain, its latest block, and whether it is catching up.
 	status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error)
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"akash-provider-web/bridge/chain"
 	"akash-provider-web/bridge/relay"
@@ -19,40 +20,68 @@ import (
 // headerTrust is the response header that says how the answer is known.
 const headerTrust = "Akash-Trust"
 
-// ListLeases is the path of the service's method.
-const ListLeases = webv1.Chain_ListLeases_FullMethodName
+// The paths of the service's methods.
+const (
+	ListLeases    = webv1.Chain_ListLeases_FullMethodName
+	ListProviders = webv1.Chain_ListProviders_FullMethodName
+)
 
 // Service is the name of the service.
 const Service = "akash.provider.web.v1.Chain"
 
-// Input and Output are the types of the method's messages.
-var (
-	Input  = (*webv1.ListLeasesRequest)(nil).ProtoReflect().Type()
-	Output = (*webv1.ListLeasesResponse)(nil).ProtoReflect().Type()
-)
+// Method has the types of a method's messages.
+type Method struct{ Input, Output protoreflect.MessageType }
 
-// Chain has the leases of accounts.
+// Methods are the service's methods by path.
+var Methods = map[string]Method{
+	ListLeases:    {(*webv1.ListLeasesRequest)(nil).ProtoReflect().Type(), (*webv1.ListLeasesResponse)(nil).ProtoReflect().Type()},
+	ListProviders: {(*webv1.ListProvidersRequest)(nil).ProtoReflect().Type(), (*webv1.ListProvidersResponse)(nil).ProtoReflect().Type()},
+}
+
+// Chain has what the chain knows of accounts and providers.
 type Chain interface {
 	// Leases returns the leases of an account in a state, or any if it is "".
 	Leases(ctx context.Context, owner, state string) (chain.Leases, error)
+	// Providers returns all providers.
+	Providers(ctx context.Context) (chain.Providers, error)
 }
 
-// Server returns what answers calls of ListLeases.
-func Server(c Chain) relay.Func {
-	return func(ctx context.Context, message []byte, a *relay.Answer) error {
-		var request webv1.ListLeasesRequest
-		if err := proto.Unmarshal(message, &request); err != nil {
-			return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the request message of %s cannot be decoded", ListLeases)
+// Servers returns what answers calls of the methods, by path.
+func Servers(c Chain) map[string]relay.Upstream {
+	return map[string]relay.Upstream{
+		ListLeases: serve(ListLeases, func(ctx context.Context, request *webv1.ListLeasesRequest) (proto.Message, chain.Trust, error) {
+			found, err := c.Leases(ctx, request.GetOwner(), request.GetState())
+			return encode(found), found.Trust, err
+		}),
+		ListProviders: serve(ListProviders, func(ctx context.Context, _ *webv1.ListProvidersRequest) (proto.Message, chain.Trust, error) {
+			found, err := c.Providers(ctx)
+			return &webv1.ListProvidersResponse{Providers: found.Addresses, Height: found.Height}, found.Trust, err
+		}),
+	}
+}
+
+// message is a pointer to a message type M.
+type message[M any] interface {
+	*M
+	proto.Message
+}
+
+// serve returns what answers calls of a method.
+func serve[M any, P message[M]](path string, answer func(context.Context, P) (proto.Message, chain.Trust, error)) relay.Func {
+	return func(ctx context.Context, body []byte, a *relay.Answer) error {
+		request := P(new(M))
+		if err := proto.Unmarshal(body, request); err != nil {
+			return rpcerror.New(codes.InvalidArgument, rpcerror.ReasonMalformedMetadata, "the request message of %s cannot be decoded", path)
 		}
-		found, err := c.Leases(ctx, request.GetOwner(), request.GetState())
+		found, trust, err := answer(ctx, request)
 		if err != nil {
 			return err
 		}
-		response, err := proto.Marshal(encode(found))
+		response, err := proto.Marshal(found)
 		if err != nil {
 			return err
 		}
-		a.SetHeader(http.Header{headerTrust: {string(found.Trust)}})
+		a.SetHeader(http.Header{headerTrust: {string(trust)}})
 		return a.Send(response)
 	}
 }

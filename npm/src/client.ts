@@ -30,6 +30,7 @@ import type {
   InventoryOptions,
   LeaseEventOptions,
   ListLeasesOptions,
+  ListProvidersOptions,
   LogOptions,
   RestartOptions,
   SendManifestOptions,
@@ -68,6 +69,7 @@ import type {
   LeaseList,
   LogEntry,
   ManifestGroup,
+  ProviderList,
   ProviderStatus,
   RestartStatus,
   Route,
@@ -85,6 +87,7 @@ import {
   readLeaseList,
   readManifestCall,
   readMigrateCall,
+  readProviderList,
   readShellCall,
   type Settings,
   unusable,
@@ -103,6 +106,8 @@ const restartGrace = 10_000;
 export type DiscoverResult = CallResult<ProviderStatus> & {
   /** The provider's address. */
   provider: string;
+  /** How long the call took, retries included, in milliseconds. */
+  tookMs: number;
 };
 
 /**
@@ -183,6 +188,20 @@ export class Client {
   }
 
   /**
+   * Lists all providers from the chain, as {@link Client.listLeases} does leases. `trust` of
+   * the result says how it is known that none is missing, which no node can prove.
+   *
+   * ```ts
+   * const { response, error } = await client.listProviders();
+   * if (error) throw error;
+   * for await (const { provider, status } of client.discoverProviders(response.providers)) …
+   * ```
+   */
+  async listProviders(options: ListProvidersOptions = {}): Promise<CallResult<ProviderList>> {
+    return this.#call("listProviders", readProviderList(this.#settings, options), options);
+  }
+
+  /**
    * Lists the leases of an account from the chain, the newest first. The bridge asks its
    * nodes of the chain; no provider is asked and no credential is needed, since everything
    * on a chain is public.
@@ -218,11 +237,12 @@ export class Client {
           const call = calls[next] as EngineCall;
           const { provider } = call;
           const key = `${next}`;
+          const start = performance.now();
           asked.set(
             key,
             this.#call<ProviderStatus>("getProviderStatus", call, { signal }).then((result) => [
               key,
-              { provider, ...result },
+              { provider, tookMs: performance.now() - start, ...result },
             ]),
           );
         }

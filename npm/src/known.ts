@@ -12,6 +12,7 @@ import type {
   InventoryOptions,
   LeaseEventOptions,
   ListLeasesOptions,
+  ListProvidersOptions,
   LogOptions,
   RestartOptions,
   SendManifestOptions,
@@ -52,6 +53,7 @@ const callOptions: Names<
   | InventoryOptions
   | LeaseEventOptions
   | ListLeasesOptions
+  | ListProvidersOptions
   | LogOptions
   | RestartOptions
   | SendManifestOptions

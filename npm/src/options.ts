@@ -164,6 +164,9 @@ export interface DiscoverOptions extends CallOptions {
   concurrency?: number;
 }
 
+/** The options of {@link Client.listProviders}. */
+export type ListProvidersOptions = Pick<CallOptions, "timeoutMs" | "retries" | "signal">;
+
 /** The options of {@link Client.listLeases}. */
 export interface ListLeasesOptions extends Pick<CallOptions, "timeoutMs" | "retries" | "signal"> {
   /**

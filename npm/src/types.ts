@@ -73,6 +73,14 @@ export interface LeaseList {
   height: number;
 }
 
+/** All providers on the chain. */
+export interface ProviderList {
+  /** Their addresses, in order. */
+  providers: string[];
+  /** The height of the block whose state this is; 0 if unknown. */
+  height: number;
+}
+
 /** An amount of a resource in Kubernetes notation. */
 export interface Quantity {
   /** The provider's text, such as `"63900m"` or `"511Gi"`. */

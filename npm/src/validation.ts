@@ -28,6 +28,7 @@ import type {
   LeaseEventOptions,
   LeaseOptions,
   ListLeasesOptions,
+  ListProvidersOptions,
   LogOptions,
   SendManifestOptions,
   ShellOptions,
@@ -373,6 +374,11 @@ export function readInventoryCall(
     call.names = [Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")];
   }
   return { call, bytes };
+}
+
+/** readProviderList checks the options of a call for all providers. */
+export function readProviderList(settings: Settings, options: ListProvidersOptions): EngineCall {
+  return readCallOptions(settings, options);
 }
 
 /** The states of leases that can be asked for. */

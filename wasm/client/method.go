@@ -106,6 +106,10 @@ var (
 		answer: message.ListLeasesResponse,
 		encode: (*message.LeaseRequest).AppendOwner,
 	}
+	listProviders = &method{
+		path:   "/akash.provider.web.v1.Chain/ListProviders",
+		answer: message.ListProvidersResponse,
+	}
 	streamLeaseEvents = &method{
 		path:    "/akash.provider.web.v1.LeaseREST/StreamLeaseEvents",
 		answer:  message.LeaseEvent,
@@ -153,6 +157,8 @@ func methodOf(name string) *method {
 		return committedInventorySnapshot
 	case "listLeases":
 		return listLeases
+	case "listProviders":
+		return listProviders
 	case "streamLeaseEvents":
 		return streamLeaseEvents
 	case "shell":

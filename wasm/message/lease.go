@@ -76,6 +76,12 @@ var ListLeasesResponse = &Table{
 	{Number: 4, Name: "height", Kind: Int64},
 }
 
+// ListProvidersResponse is akash.provider.web.v1.ListProvidersResponse.
+var ListProvidersResponse = &Table{
+	{Number: 1, Name: "providers", Label: Repeated},
+	{Number: 2, Name: "height", Kind: Int64},
+}
+
 // LeaseEvent is akash.provider.web.v1.LeaseEvent.
 var LeaseEvent = &Table{
 	{Number: 1, Name: "type"},

@@ -29,6 +29,7 @@ var answers = []struct {
 	{InventorySnapshot, &inventoryv1.GetCommittedInventorySnapshotResponse{}},
 	{LeaseEvent, &webv1.LeaseEvent{}},
 	{ListLeasesResponse, &webv1.ListLeasesResponse{}},
+	{ListProvidersResponse, &webv1.ListProvidersResponse{}},
 }
 
 // Tables have exactly the fields of the .proto files.

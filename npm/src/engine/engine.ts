@@ -72,7 +72,8 @@ export type CallMethod =
   | "attestationQuote"
   | "inventorySnapshot"
   | "committedInventorySnapshot"
-  | "listLeases";
+  | "listLeases"
+  | "listProviders";
 
 /** The streaming methods. */
 export type StreamMethod =

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage, streamStatus, until } from "./harness.js";
+import { Stage } from "./harness.js";
 
 let stage: Stage;
 let page: Page;
@@ -34,8 +34,9 @@ function link({ fake } = stage): Record<string, string | number> {
 
 test("shows the status of the entered provider", async () => {
   await open();
-  await page.getByLabel("Provider address").fill(stage.fake.ready.provider);
-  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByRole("link", { name: "Providers" }).click();
+  await page.getByRole("searchbox").fill(stage.fake.ready.provider);
+  await page.keyboard.press("Enter");
 
   const status = page.locator("#status");
   await status.locator(".card").first().waitFor();
@@ -58,35 +59,9 @@ test("shows the status of the entered provider", async () => {
   }
 });
 
-test("follows a status that changes, while it is live", async () => {
-  await open({ provider: stage.fake.ready.provider });
-  const figures = page.locator(".figures");
-  await figures.waitFor();
-  await page.getByLabel("Live").check();
-  const followed = () => stage.fake.open(streamStatus);
-  await until("the status is followed", 5_000, async () => (await followed()) > 0);
-
-  const held = await stage.fake.status();
-  held.cluster.leases.active = 4711;
-  await stage.fake.setStatus(held);
-  await figures.getByText("4,711").waitFor();
-
-  await page.getByLabel("Live").uncheck();
-  await until("the status is followed no longer", 5_000, async () => (await followed()) === 0);
-});
-
-test("remembers the provider, and suggests it the next time", async () => {
-  await open({ provider: stage.fake.ready.provider });
-  await page.locator(".card").first().waitFor();
-  await page.goto("about:blank");
-  await page.goto(stage.url);
-  const offered = page.locator(`#recent option[value="${stage.fake.ready.provider}"]`);
-  await offered.waitFor({ state: "attached" });
-});
-
 test("reads a token from its address, and does not store it", async () => {
   await open(link());
-  await page.getByText("Signed in").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
   expect(page.url()).not.toContain(stage.fake.ready.jwt);
   expect(page.url()).toContain(`/${stage.fake.ready.provider}/logs`);
   const kept = await page.evaluate(() =>
@@ -97,8 +72,9 @@ test("reads a token from its address, and does not store it", async () => {
 
 test("can be used without a mouse", async () => {
   await open();
-  await page.keyboard.press("Tab");
-  await page.getByLabel("Provider address").focus();
+  await page.getByRole("link", { name: "Providers" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("searchbox").focus();
   await page.keyboard.type(stage.fake.ready.provider);
   await page.keyboard.press("Enter");
   await page.locator(".card").first().waitFor();

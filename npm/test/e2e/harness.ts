@@ -150,7 +150,8 @@ export class Stage {
     const fragment = new URLSearchParams(
       Object.entries(fields).map(([name, value]) => [name, String(value)]),
     );
-    await page.goto(`${this.url}/#${fragment}`);
+    // Without fields at a view that calls nothing, since the first one calls every provider.
+    await page.goto(`${this.url}/#${`${fragment}` || "/sign-in"}`);
     await loadScript(page);
     await page.evaluate(
       "AkashProvider.createClient({ bridgeUrl: location.origin }).then((c) => { client = c })",

@@ -143,6 +143,7 @@ describe("an unknown option", () => {
     await expect(client.getProviderStatus(provider, wrong)).rejects.toThrow(error);
     await expect(client.getManifest(lease_)).rejects.toThrow(error);
     await expect(client.listLeases({ owner: "akash1…", ...wrong })).rejects.toThrow(error);
+    await expect(client.listProviders(wrong)).rejects.toThrow(error);
     await expect(client.restartServices(lease_)).rejects.toThrow(error);
     await expect(client.sendManifest({ ...lease_, manifest: [] })).rejects.toThrow(error);
     await expect(

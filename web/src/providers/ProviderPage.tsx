@@ -1,37 +1,26 @@
 // One provider.
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { providers as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
-import { AddressForm } from "./AddressForm.js";
 import { StatusView } from "./StatusView.js";
-import { useProvider } from "./use-provider.js";
+import { useHistory } from "./use-history.js";
+import { type ProviderView, useProvider } from "./use-provider.js";
 
 export function ProviderPage({ provider }: { provider: string }) {
-  return (
-    <>
-      <AddressForm />
-      <Provider key={provider} address={provider} />
-    </>
-  );
+  return <Provider key={provider} address={provider} />;
 }
 
 function Provider({ address }: { address: string }) {
-  const [live, setLive] = useState(false);
-  const { phase, status, about, at, error, ask } = useProvider(address, live);
-
-  const line = {
-    asking: t.asking,
-    failed: t.failed,
-    shown: at ? t.asOf(at.toLocaleTimeString()) : "",
-  };
+  const [live, setLive] = useState(true);
+  const view = useProvider(address, live);
+  const { phase, status, about, error, ask, cancel } = view;
+  const history = useHistory(status);
   return (
     <section aria-labelledby="status-title">
       <div className="section-head">
         <h1 id="status-title">{t.title}</h1>
-        <p id="status-line" className="muted">
-          {line[phase]}
-        </p>
+        <StateLine {...view} />
         <label className="switch">
           <input
             type="checkbox"
@@ -40,16 +29,61 @@ function Provider({ address }: { address: string }) {
           />{" "}
           {t.live}
         </label>
-        <button type="button" onClick={ask}>
-          {t.refresh}
-        </button>
+        {phase === "asking" ? (
+          <button type="button" onClick={cancel}>
+            {t.cancel}
+          </button>
+        ) : (
+          <button type="button" onClick={ask}>
+            {t.refresh}
+          </button>
+        )}
       </div>
       <div id="status-notice" role="alert">
         {error !== undefined && <Notice error={error} again={ask} />}
       </div>
-      <div id="status" aria-busy={phase === "asking"}>
-        {status && about && <StatusView address={address} status={status} about={about} />}
+      <div id="status" aria-busy={phase === "asking"} className={phase === "stale" ? "stale" : ""}>
+        {status && about && (
+          <StatusView address={address} status={status} about={about} history={history} />
+        )}
       </div>
     </section>
   );
+}
+
+/** Says how old what is shown is. Only a change of this is spoken, not each new time. */
+function StateLine({ phase, at, since }: ProviderView) {
+  const seconds = useSeconds(phase === "asking" ? since : undefined);
+  const time = at?.toLocaleTimeString() ?? "";
+  const line = {
+    asking: t.asking(seconds),
+    cancelled: t.cancelled,
+    failed: t.failed,
+    shown: t.asOf(time),
+    live: t.liveAt(time),
+    stale: t.stale(time),
+    ended: t.ended(time),
+  }[phase];
+  const spoken = { ...t.spoken, asking: "" }[phase];
+  return (
+    <>
+      <p id="status-line" className="muted" data-phase={phase}>
+        {line}
+      </p>
+      <p className="visually-hidden" role="status">
+        {spoken}
+      </p>
+    </>
+  );
+}
+
+/** Returns the seconds since a time, and renders again each second. */
+function useSeconds(since: number | undefined): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (since === undefined) return;
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, [since]);
+  return since === undefined ? 0 : Math.max(0, Math.floor((now - since) / 1_000));
 }

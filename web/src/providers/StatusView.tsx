@@ -4,6 +4,8 @@ import type { ClusterNode, ProviderStatus } from "akash-provider-web";
 import { providers as t } from "../text/en.js";
 import { Meter } from "../ui/Meter.js";
 import { count, percent } from "../ui/quantity.js";
+import { type Point, Sparkline } from "../ui/Sparkline.js";
+import type { History } from "./history.js";
 import {
   type About,
   certificate,
@@ -19,10 +21,12 @@ export function StatusView({
   address,
   status,
   about,
+  history,
 }: {
   address: string;
   status: ProviderStatus;
   about: About;
+  history: History;
 }) {
   const nodes = status.cluster?.inventory?.cluster?.nodes ?? [];
   const models = [...gpuModels(status)];
@@ -43,7 +47,7 @@ export function StatusView({
       <h3>{t.resources}</h3>
       <div className="cards">
         {resources(status).map((resource) => (
-          <Card key={resource.name} {...resource} />
+          <Card key={resource.name} resource={resource} points={history.get(resource.name) ?? []} />
         ))}
       </div>
       {models.length > 0 && (
@@ -123,7 +127,7 @@ function Figures({ status }: { status: ProviderStatus }) {
   );
 }
 
-function Card(resource: Resource) {
+function Card({ resource, points }: { resource: Resource; points: readonly Point[] }) {
   const { name, used, total } = resource;
   return (
     <div className={total > 0 ? "card" : "card none"}>
@@ -131,8 +135,19 @@ function Card(resource: Resource) {
       <p className="card-share">{total > 0 ? percent(used / total) : t.none}</p>
       <Meter label={t.used(name)} used={used} total={total} />
       <p className="muted">{total > 0 ? share(resource) : " "}</p>
+      {total > 0 && points.length > 1 && (
+        <Sparkline points={points} max={total} label={spoken(resource, points)} />
+      )}
     </div>
   );
+}
+
+/** What a plot says in words. */
+function spoken({ name, kind, total }: Resource, points: readonly Point[]): string {
+  const values = points.map(({ value }) => value);
+  const said = (used: number) => share({ kind, used, total });
+  const from = new Date(points[0]?.at ?? 0).toLocaleTimeString();
+  return t.history(name, from, said(Math.min(...values)), said(Math.max(...values)));
 }
 
 function NodeTable({ nodes }: { nodes: ClusterNode[] }) {

@@ -87,14 +87,21 @@ export function gpuModels(status: ProviderStatus): Map<string, number> {
   const models = new Map<string, number>();
   for (const node of status.cluster?.inventory?.cluster?.nodes ?? []) {
     for (const gpu of node.resources?.gpu?.info ?? []) {
-      const name =
-        [gpu.vendor, gpu.name, gpu.memorySize, gpu.interface].filter(Boolean).join(" ") ||
-        t.unknownGpu;
+      const name = gpuName(gpu);
       models.set(name, (models.get(name) ?? 0) + 1);
     }
   }
   return models;
 }
+
+/** Returns what a GPU is called: "nvidia rtx4090 24Gi PCIe". */
+export const gpuName = (gpu: {
+  vendor: string;
+  name: string;
+  memorySize: string;
+  interface: string;
+}): string =>
+  [gpu.vendor, gpu.name, gpu.memorySize, gpu.interface].filter(Boolean).join(" ") || t.unknownGpu;
 
 /** Says how the provider's certificate was verified, and how that is known. */
 export function certificate({

@@ -2,21 +2,29 @@
 
 import type { ProviderStatus } from "akash-provider-web";
 import { useProviderStatus } from "akash-provider-web/react";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
-import { remember } from "./recent.js";
 import type { About } from "./resources.js";
 
 /** What is known of a provider. */
 export interface ProviderView {
-  readonly phase: "asking" | "failed" | "shown";
+  /**
+   * asking: for the first time, or again. shown: what is shown was asked for once. live: it is
+   * followed. stale: it was, and the connection is being made again. ended: it was followed,
+   * and no longer is.
+   */
+  readonly phase: "asking" | "cancelled" | "failed" | "shown" | "live" | "stale" | "ended";
   readonly status: ProviderStatus | undefined;
   readonly about: About | undefined;
   /** When the status arrived. */
   readonly at: Date | undefined;
+  /** Since when the provider is being asked. */
+  readonly since: number;
   readonly error: unknown;
   /** Asks again. */
   readonly ask: () => void;
+  /** Asks no longer. */
+  readonly cancel: () => void;
 }
 
 interface Answer {
@@ -29,43 +37,70 @@ interface Answer {
 /** Asks a provider once, and then follows its status while live. */
 export function useProvider(address: string, live: boolean): ProviderView {
   const [round, setRound] = useState(0);
-  const [asking, setAsking] = useState(true);
+  const [since, setSince] = useState(Date.now);
+  const [asking, setAsking] = useState<"asking" | "cancelled" | "answered">("asking");
   const [answer, setAnswer] = useState<Answer>({});
+  const abort = useRef<AbortController>(null);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another round asks again
   useEffect(() => {
-    const abort = new AbortController();
-    const { signal } = abort;
-    setAsking(true);
+    const own = new AbortController();
+    abort.current = own;
+    const { signal } = own;
+    setAsking("asking");
+    setSince(Date.now());
     openClient()
       .then((client) => client.getProviderStatus(address, { signal }))
       .then((result): Answer => {
         if (result.status === "error") return { error: result.error };
-        remember(address);
         return { status: result.response, about: result, at: new Date() };
       })
       .catch((error): Answer => ({ error }))
       .then((next) => {
         if (signal.aborted) return;
         setAnswer((before) => (next.error ? { ...before, error: next.error } : next));
-        setAsking(false);
+        setAsking("answered");
       });
-    return () => abort.abort();
+    return () => own.abort();
   }, [address, round]);
 
-  const followed = useProviderStatus(live && !asking && !answer.error ? address : undefined);
-  const [at, setAt] = useState<Date>();
+  const follows = live && asking === "answered" && !answer.error;
+  const followed = useProviderStatus(follows ? address : undefined);
+  const [latest, setLatest] = useState<Answer>({});
+  const { data } = followed;
   useEffect(() => {
-    if (followed.data) setAt(new Date());
-  }, [followed.data]);
+    if (data) setLatest({ status: data, at: new Date() });
+  }, [data]);
 
-  const error = answer.error ?? followed.error;
+  const newer = (latest.at?.getTime() ?? 0) > (answer.at?.getTime() ?? 0) ? latest : answer;
+  const error = asking === "answered" ? (answer.error ?? followed.error) : undefined;
   return {
-    phase: asking ? "asking" : error ? "failed" : "shown",
-    status: followed.data ?? answer.status,
+    phase: phaseOf(asking, answer.error, follows, followed),
+    status: newer.status,
     about: answer.about,
-    at: followed.data ? at : answer.at,
-    error: asking ? undefined : error,
-    ask: useCallback(() => setRound((n) => n + 1), []),
+    at: newer.at,
+    since,
+    error,
+    ask: useCallback(() => {
+      setRound((n) => n + 1);
+    }, []),
+    cancel: useCallback(() => {
+      abort.current?.abort();
+      setAsking("cancelled");
+    }, []),
   };
+}
+
+function phaseOf(
+  asking: "asking" | "cancelled" | "answered",
+  failed: unknown,
+  follows: boolean,
+  followed: { state: string; error: unknown },
+): ProviderView["phase"] {
+  if (asking !== "answered") return asking;
+  if (failed) return "failed";
+  if (!follows) return "shown";
+  if (followed.state === "ended") return "ended";
+  if (followed.state === "reconnecting") return "stale";
+  return followed.state === "open" ? "live" : "shown";
 }

@@ -1,5 +1,7 @@
 // Reads tokens that somebody pastes.
 
+import { isAddress } from "../ui/address.js";
+
 /** A deployment that a token names, and what it permits there. */
 export interface TokenLease {
   readonly provider: string;
@@ -73,10 +75,6 @@ const list = (value: unknown): Record<string, unknown>[] =>
 
 const isNumber = (value: unknown) =>
   (typeof value === "number" || typeof value === "string") && /^[0-9]{1,20}$/.test(`${value}`);
-
-/** Whether a value looks like an address of Akash. */
-export const isAddress = (value: unknown): value is string =>
-  typeof value === "string" && /^akash1[02-9ac-hj-np-z]{38}$/.test(value);
 
 /** Decodes a part of a token; undefined if it is no JSON object. */
 function decode(part: string): unknown {

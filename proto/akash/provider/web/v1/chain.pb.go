@@ -240,6 +240,97 @@ func (x *ListedLease) GetClosedOn() int64 {
 	return 0
 }
 
+type ListProvidersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProvidersRequest) Reset() {
+	*x = ListProvidersRequest{}
+	mi := &file_akash_provider_web_v1_chain_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProvidersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProvidersRequest) ProtoMessage() {}
+
+func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_chain_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
+func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_chain_proto_rawDescGZIP(), []int{3}
+}
+
+// ListProvidersResponse has providers, at most 5,000.
+type ListProvidersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bech32 addresses.
+	Providers []string `protobuf:"bytes,1,rep,name=providers,proto3" json:"providers,omitempty"`
+	// The height of the block whose state the list describes; 0 if no node said.
+	Height        int64 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProvidersResponse) Reset() {
+	*x = ListProvidersResponse{}
+	mi := &file_akash_provider_web_v1_chain_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProvidersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProvidersResponse) ProtoMessage() {}
+
+func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_akash_provider_web_v1_chain_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
+func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
+	return file_akash_provider_web_v1_chain_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListProvidersResponse) GetProviders() []string {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
+func (x *ListProvidersResponse) GetHeight() int64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 var File_akash_provider_web_v1_chain_proto protoreflect.FileDescriptor
 
 const file_akash_provider_web_v1_chain_proto_rawDesc = "" +
@@ -260,10 +351,15 @@ const file_akash_provider_web_v1_chain_proto_rawDesc = "" +
 	"\x05denom\x18\x04 \x01(\tR\x05denom\x12\x1d\n" +
 	"\n" +
 	"created_at\x18\x05 \x01(\x03R\tcreatedAt\x12\x1b\n" +
-	"\tclosed_on\x18\x06 \x01(\x03R\bclosedOn2j\n" +
+	"\tclosed_on\x18\x06 \x01(\x03R\bclosedOn\"\x16\n" +
+	"\x14ListProvidersRequest\"M\n" +
+	"\x15ListProvidersResponse\x12\x1c\n" +
+	"\tproviders\x18\x01 \x03(\tR\tproviders\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\x03R\x06height2\xd6\x01\n" +
 	"\x05Chain\x12a\n" +
 	"\n" +
-	"ListLeases\x12(.akash.provider.web.v1.ListLeasesRequest\x1a).akash.provider.web.v1.ListLeasesResponseB6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
+	"ListLeases\x12(.akash.provider.web.v1.ListLeasesRequest\x1a).akash.provider.web.v1.ListLeasesResponse\x12j\n" +
+	"\rListProviders\x12+.akash.provider.web.v1.ListProvidersRequest\x1a,.akash.provider.web.v1.ListProvidersResponseB6Z4akash-provider-web/proto/akash/provider/web/v1;webv1b\x06proto3"
 
 var (
 	file_akash_provider_web_v1_chain_proto_rawDescOnce sync.Once
@@ -277,22 +373,26 @@ func file_akash_provider_web_v1_chain_proto_rawDescGZIP() []byte {
 	return file_akash_provider_web_v1_chain_proto_rawDescData
 }
 
-var file_akash_provider_web_v1_chain_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_akash_provider_web_v1_chain_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_akash_provider_web_v1_chain_proto_goTypes = []any{
-	(*ListLeasesRequest)(nil),  // 0: akash.provider.web.v1.ListLeasesRequest
-	(*ListLeasesResponse)(nil), // 1: akash.provider.web.v1.ListLeasesResponse
-	(*ListedLease)(nil),        // 2: akash.provider.web.v1.ListedLease
-	(*v1.LeaseID)(nil),         // 3: akash.market.v1.LeaseID
-	(v1.Lease_State)(0),        // 4: akash.market.v1.Lease.State
+	(*ListLeasesRequest)(nil),     // 0: akash.provider.web.v1.ListLeasesRequest
+	(*ListLeasesResponse)(nil),    // 1: akash.provider.web.v1.ListLeasesResponse
+	(*ListedLease)(nil),           // 2: akash.provider.web.v1.ListedLease
+	(*ListProvidersRequest)(nil),  // 3: akash.provider.web.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil), // 4: akash.provider.web.v1.ListProvidersResponse
+	(*v1.LeaseID)(nil),            // 5: akash.market.v1.LeaseID
+	(v1.Lease_State)(0),           // 6: akash.market.v1.Lease.State
 }
 var file_akash_provider_web_v1_chain_proto_depIdxs = []int32{
 	2, // 0: akash.provider.web.v1.ListLeasesResponse.leases:type_name -> akash.provider.web.v1.ListedLease
-	3, // 1: akash.provider.web.v1.ListedLease.id:type_name -> akash.market.v1.LeaseID
-	4, // 2: akash.provider.web.v1.ListedLease.state:type_name -> akash.market.v1.Lease.State
+	5, // 1: akash.provider.web.v1.ListedLease.id:type_name -> akash.market.v1.LeaseID
+	6, // 2: akash.provider.web.v1.ListedLease.state:type_name -> akash.market.v1.Lease.State
 	0, // 3: akash.provider.web.v1.Chain.ListLeases:input_type -> akash.provider.web.v1.ListLeasesRequest
-	1, // 4: akash.provider.web.v1.Chain.ListLeases:output_type -> akash.provider.web.v1.ListLeasesResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
+	3, // 4: akash.provider.web.v1.Chain.ListProviders:input_type -> akash.provider.web.v1.ListProvidersRequest
+	1, // 5: akash.provider.web.v1.Chain.ListLeases:output_type -> akash.provider.web.v1.ListLeasesResponse
+	4, // 6: akash.provider.web.v1.Chain.ListProviders:output_type -> akash.provider.web.v1.ListProvidersResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
 	3, // [3:3] is the sub-list for extension extendee
 	0, // [0:3] is the sub-list for field type_name
@@ -309,7 +409,7 @@ func file_akash_provider_web_v1_chain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_akash_provider_web_v1_chain_proto_rawDesc), len(file_akash_provider_web_v1_chain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

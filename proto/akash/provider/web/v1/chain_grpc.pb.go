@@ -21,19 +21,24 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Chain_ListLeases_FullMethodName = "/akash.provider.web.v1.Chain/ListLeases"
+	Chain_ListLeases_FullMethodName    = "/akash.provider.web.v1.Chain/ListLeases"
+	Chain_ListProviders_FullMethodName = "/akash.provider.web.v1.Chain/ListProviders"
 )
 
 // ChainClient is the client API for Chain service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Chain has what is known of an account on the chain. Everything on a chain is public: no
+// Chain has what is known of accounts and providers on the chain. Everything on a chain is public: no
 // call needs a credential.
 type ChainClient interface {
 	// ListLeases lists the leases of an account, the newest first. The header akash-trust says
 	// how each lease is known, as for a provider's record.
 	ListLeases(ctx context.Context, in *ListLeasesRequest, opts ...grpc.CallOption) (*ListLeasesResponse, error)
+	// ListProviders lists the addresses of all providers, in order. The header akash-trust says
+	// how it is known that the list is complete, "quorum=K/M" or "one-node": a node can prove
+	// that a provider is on the chain, but not that there is no other.
+	ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error)
 }
 
 type chainClient struct {
@@ -54,16 +59,30 @@ func (c *chainClient) ListLeases(ctx context.Context, in *ListLeasesRequest, opt
 	return out, nil
 }
 
+func (c *chainClient) ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListProvidersResponse)
+	err := c.cc.Invoke(ctx, Chain_ListProviders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ChainServer is the server API for Chain service.
 // All implementations must embed UnimplementedChainServer
 // for forward compatibility.
 //
-// Chain has what is known of an account on the chain. Everything on a chain is public: no
+// Chain has what is known of accounts and providers on the chain. Everything on a chain is public: no
 // call needs a credential.
 type ChainServer interface {
 	// ListLeases lists the leases of an account, the newest first. The header akash-trust says
 	// how each lease is known, as for a provider's record.
 	ListLeases(context.Context, *ListLeasesRequest) (*ListLeasesResponse, error)
+	// ListProviders lists the addresses of all providers, in order. The header akash-trust says
+	// how it is known that the list is complete, "quorum=K/M" or "one-node": a node can prove
+	// that a provider is on the chain, but not that there is no other.
+	ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error)
 	mustEmbedUnimplementedChainServer()
 }
 
@@ -76,6 +95,9 @@ type UnimplementedChainServer struct{}
 
 func (UnimplementedChainServer) ListLeases(context.Context, *ListLeasesRequest) (*ListLeasesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLeases not implemented")
+}
+func (UnimplementedChainServer) ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListProviders not implemented")
 }
 func (UnimplementedChainServer) mustEmbedUnimplementedChainServer() {}
 func (UnimplementedChainServer) testEmbeddedByValue()               {}
@@ -116,6 +138,24 @@ func _Chain_ListLeases_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Chain_ListProviders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListProvidersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChainServer).ListProviders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Chain_ListProviders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChainServer).ListProviders(ctx, req.(*ListProvidersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Chain_ServiceDesc is the grpc.ServiceDesc for Chain service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -126,6 +166,10 @@ var Chain_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLeases",
 			Handler:    _Chain_ListLeases_Handler,
+		},
+		{
+			MethodName: "ListProviders",
+			Handler:    _Chain_ListProviders_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
