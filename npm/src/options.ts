@@ -139,7 +139,7 @@ export interface CallOptions {
    */
   insecure?: boolean;
   /**
-   * Query the provider's version first, to choose the protocol. Default: true. False always
+   * Query the provider's version, to choose the protocol. Default: true. False always
    * uses gRPC.
    *
    * @example false
