@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
+import { commandOf } from "../src/lease/command.js";
 import { keep, maxEvents, restarts, type SeenEvent, serviceOf } from "../src/lease/events.js";
 import { JsonError, readJson } from "../src/lease/json.js";
 import { check, lineOfRefusal } from "../src/lease/manifest.js";
+import { containerOf } from "../src/lease/PickReplica.js";
 import { nameOf } from "../src/lease/save.js";
 import { openable } from "../src/lease/uri.js";
 
@@ -225,6 +227,45 @@ test("a refusal is about the line with the name that it has last", () => {
   assert.equal(line("service web."), '"name": "web",');
   assert.equal(line("manifest version validation failed"), undefined);
   assert.equal(line("webhooks and web.example are other words"), undefined);
+});
+
+test.each([
+  ["", ["sh"]],
+  [" bash  -l ", ["bash", "-l"]],
+  ["/app/tool --level=3 a,b", ["/app/tool", "--level=3", "a,b"]],
+  ["ls *.txt", ["sh", "-c", "ls *.txt"]],
+  ["echo $HOME", ["sh", "-c", "echo $HOME"]],
+  ["A=1 env", ["sh", "-c", "A=1 env"]],
+  ["a 'b c'", ["sh", "-c", "a 'b c'"]],
+  ["a; b", ["sh", "-c", "a; b"]],
+])("the command %j is %j", (typed, command) => {
+  assert.deepEqual(commandOf(typed), command);
+});
+
+test("the container is the chosen one while it is there, or else the first", () => {
+  const services = [
+    { name: "web", status: { total: 2 } },
+    { name: "db", status: { total: 1 } },
+  ] as never;
+  assert.deepEqual(containerOf(services, undefined), { service: "web", replica: 0 });
+  assert.deepEqual(containerOf(services, { service: "web", replica: 1 }), {
+    service: "web",
+    replica: 1,
+  });
+  assert.deepEqual(containerOf(services, { service: "db", replica: 1 }), {
+    service: "db",
+    replica: 0,
+  });
+  assert.deepEqual(containerOf(services, { service: "gone", replica: 0 }), {
+    service: "web",
+    replica: 0,
+  });
+  assert.equal(containerOf([], { service: "web", replica: 0 }), undefined);
+  assert.deepEqual(containerOf(undefined, { service: "web", replica: 3 }), {
+    service: "web",
+    replica: 3,
+  });
+  assert.equal(containerOf(undefined, undefined), undefined);
 });
 
 test("a download is named after its path", () => {

@@ -378,6 +378,21 @@ test("a shell runs in a terminal, keeps running beside other parts, and can be l
   await until("no process is left", 10_000, async () => (await stage.fake.processes()) === 0);
 });
 
+test("a shell is opened with a token for shells only, which cannot ask for the services", async () => {
+  const { provider } = stage.fake.ready;
+  const leases = {
+    access: "granular",
+    permissions: [{ provider, access: "scoped", scope: ["shell"] }],
+  };
+  await openPart("shell", stage, await stage.fake.token({ claims: { leases } }));
+  await panel().getByRole("textbox", { name: "Service" }).fill("db");
+  await panel().getByRole("textbox", { name: "Replica" }).fill("1");
+  await panel().getByLabel("Command").fill("printf done-%s it");
+  await panel().getByRole("button", { name: "Start" }).click();
+  await panel().locator(".xterm-rows").getByText("done-it").first().waitFor();
+  await panel().getByText("Ended with exit code 0").waitFor();
+});
+
 describe("files", () => {
   const content = "a file of the tenant\n".repeat(1000);
 

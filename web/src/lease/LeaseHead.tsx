@@ -19,7 +19,7 @@ export function LeaseHead({ lease, chain }: { lease: LeaseRef; chain: LeaseRecor
           {record ? (
             <span className={`state ${record.state}`}>{t.states[record.state]}</span>
           ) : (
-            <span className="muted">{asking ? t.asking : trust && t.notListed}</span>
+            <span className="muted">{trust ? t.notListed : asking && t.asking}</span>
           )}
         </p>
       </div>

@@ -47,7 +47,7 @@ export function LeaseList() {
         <div className="section-head">
           <h1 id={`${id}-title`}>{t.list}</h1>
           <p className="muted" aria-live="polite">
-            {view.asking ? t.asking : view.list && t.leases(view.list.leases.length)}
+            {view.list ? t.leases(view.list.leases.length) : view.asking && t.asking}
           </p>
         </div>
         {kind === "none" && !account && <p className="empty">{t.signInFirst}</p>}

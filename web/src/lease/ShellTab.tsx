@@ -5,6 +5,7 @@ import { type UseShellOptions, useShell } from "akash-provider-web/react";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { shell as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
+import { commandOf } from "./command.js";
 import { type Container, containerOf, PickReplica } from "./PickReplica.js";
 import type { PartProps } from "./tab.js";
 import type { OpenTerminal } from "./terminal.js";
@@ -21,8 +22,7 @@ export function ShellTab({ lease, auth, status }: PartProps) {
   function start(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     if (!container) return;
-    const typed = String(new FormData(event.currentTarget).get("command") ?? "").trim();
-    const command = typed === "" ? ["sh"] : ["sh", "-c", typed];
+    const command = commandOf(String(new FormData(event.currentTarget).get("command") ?? ""));
     const next = { provider: lease.provider, lease, auth, ...container, command };
     if (JSON.stringify(next) === JSON.stringify(options)) restart();
     setOptions(next);

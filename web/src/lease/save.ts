@@ -30,16 +30,25 @@ export async function chooseSink(name: string): Promise<Sink | undefined> {
   }
 }
 
-/** Collects a file in a Blob, which browsers may keep on the disk. */
+/** How much of a file is collected before it goes to a Blob, in bytes. */
+const held = 4 << 20;
+
+/** Collects a file in Blobs, which browsers may keep on the disk. */
 function heldSink(name: string): Sink {
-  let parts = new Blob();
+  const blobs: Blob[] = [];
+  let chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
   const stream = new WritableStream<Uint8Array>({
     write(chunk) {
-      parts = new Blob([parts, chunk as Uint8Array<ArrayBuffer>]);
+      chunks.push(chunk as Uint8Array<ArrayBuffer>);
+      size += chunk.length;
+      if (size < held) return;
+      blobs.push(new Blob(chunks));
+      [chunks, size] = [[], 0];
     },
   });
   const finish = () => {
-    const url = URL.createObjectURL(parts);
+    const url = URL.createObjectURL(new Blob([...blobs, ...chunks]));
     const link = document.createElement("a");
     link.href = url;
     link.download = name;

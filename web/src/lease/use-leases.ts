@@ -23,7 +23,14 @@ interface Answer {
   readonly error?: unknown;
 }
 
-/** Asks for the leases of an account, unless it is undefined. */
+/** How often the chain is asked again, and how often at most, in milliseconds. */
+const interval = 60_000;
+const pause = 2_000;
+
+/**
+ * Asks for the leases of an account, unless it is undefined: again every minute while the
+ * page is seen, and when somebody comes back to it.
+ */
 export function useLeases(owner: string | undefined, state: LeaseState | "any"): LeasesView {
   const [round, setRound] = useState(0);
   const [answer, setAnswer] = useState<Answer>({ key: "" });
@@ -54,6 +61,22 @@ export function useLeases(owner: string | undefined, state: LeaseState | "any"):
     };
   }, [owner, state, round]);
 
+  useEffect(() => {
+    if (!owner) return;
+    let last = performance.now();
+    const again = () => {
+      if (document.hidden || performance.now() - last < pause) return;
+      last = performance.now();
+      setRound((n) => n + 1);
+    };
+    const timer = setInterval(again, interval);
+    addEventListener("focus", again);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("focus", again);
+    };
+  }, [owner]);
+
   const current = owner !== undefined && answer.key === key ? answer : undefined;
   return {
     asking,
@@ -69,33 +92,9 @@ export interface LeaseRecord extends Omit<LeasesView, "list"> {
   readonly record: ListedLease | undefined;
 }
 
-/** How often the chain is asked again, and how often at most, in milliseconds. */
-const interval = 60_000;
-const pause = 2_000;
-
-/**
- * Asks the chain for one lease, which is among the newest of its owner: again every minute
- * while the page is seen, and when somebody comes back to it.
- */
+/** Asks the chain for one lease, which is among the newest of its owner. */
 export function useLeaseRecord({ owner, dseq, gseq, oseq, provider }: LeaseRef): LeaseRecord {
   const { list, ...view } = useLeases(owner, "any");
-  const { ask } = view;
-
-  useEffect(() => {
-    let last = performance.now();
-    const again = () => {
-      if (document.hidden || performance.now() - last < pause) return;
-      last = performance.now();
-      ask();
-    };
-    const timer = setInterval(again, interval);
-    addEventListener("focus", again);
-    return () => {
-      clearInterval(timer);
-      removeEventListener("focus", again);
-    };
-  }, [ask]);
-
   const record = list?.leases.find(
     ({ lease }) =>
       `${lease.dseq}` === dseq &&
