@@ -74,6 +74,7 @@ README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
 BROWSERS_MODULES := npm/test/browsers/node_modules/.package-lock.json
+RUNTIMES_MODULES := npm/test/runtimes/node_modules/.package-lock.json
 CLIENTS_MODULES := npm/test/clients/node_modules/.package-lock.json
 DOCS_MODULES := npm/typedoc/node_modules/.package-lock.json
 WEB_MODULES := web/node_modules/.package-lock.json
@@ -204,6 +205,11 @@ BROWSER ?=
 test-browsers: build $(BROWSERS_MODULES) $(REACT_18_MODULES) ## Run the end-to-end tests in Chromium, Firefox and WebKit (BROWSER=webkit, ONLY="logs ends"); bin/browsers.json
 	@.ci/need chromium=chromium firefox-esr=firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb openssl=openssl
 	@cd npm && ONLY='$(ONLY)' node test/browsers/run.mjs $(BROWSER)
+
+# The programs are 350 MB, so that `make test` does without them.
+.PHONY: test-runtimes
+test-runtimes: build $(RUNTIMES_MODULES) ## Get a status and follow a log in Bun, Deno and workerd, Cloudflare's runtime
+	cd npm && npx vitest run --config test/runtimes/vitest.config.ts
 
 # The end-to-end tests have it with 8 MiB, without the times.
 .PHONY: test-files
@@ -356,7 +362,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{browsers,clients,nodes,package,react-18,readme}/node_modules
+	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{browsers,clients,nodes,package,react-18,readme,runtimes}/node_modules
 	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules} web/{bundle,node_modules}
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
@@ -384,6 +390,10 @@ $(NODES_MODULES): npm/test/nodes/package.json npm/test/nodes/package-lock.json
 
 $(BROWSERS_MODULES): npm/test/browsers/package.json npm/test/browsers/package-lock.json
 	cd npm/test/browsers && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(RUNTIMES_MODULES): npm/test/runtimes/package.json npm/test/runtimes/package-lock.json
+	cd npm/test/runtimes && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(CLIENTS_MODULES): npm/test/clients/package.json npm/test/clients/package-lock.json

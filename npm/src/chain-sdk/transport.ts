@@ -2,6 +2,7 @@ import { isPlaceholder } from "../placeholder.js";
 import { type GetToken, tokensOf } from "../token.js";
 import { readTraceparent } from "../traceparent.js";
 import { diagnose } from "../transport/diagnosis.js";
+import { noRedirect } from "../transport/redirect.js";
 import {
   codeOf,
   codeOfHttp,
@@ -188,8 +189,7 @@ export function createProviderWebTransport(options: ProviderWebTransportOptions)
           body: encodeMessage(request),
           signal: controller.signal,
           credentials: "omit",
-          // A redirect would send credentials to another server.
-          redirect: "error",
+          redirect: noRedirect,
         },
       );
       const { status, headers: header, body } = response;

@@ -232,7 +232,7 @@ function isModule(bytes: Uint8Array): boolean {
 function failure(url: URL, type: string, cause: unknown): ProviderError {
   if (cause instanceof ProviderError) return cause;
   const { message = "" } = cause instanceof Error ? cause : {};
-  if (/unsafe-eval|Content.Security.Policy/i.test(message)) {
+  if (/unsafe-eval|Content.Security.Policy|\bCSP\b/i.test(message)) {
     return unavailable(
       "cannot compile the module: the page's Content-Security-Policy must allow it, with 'wasm-unsafe-eval' in its script-src",
       cause,

@@ -3,6 +3,8 @@
 // So the client sends the bridge a probe, whose response has two parts with a delay between
 // them (bridge/grpcweb/probe.go). If a proxy buffers it, both parts arrive at once.
 
+import { noRedirect } from "./redirect.js";
+
 /** How long a stream may be silent before the bridge is probed, in milliseconds. */
 export const probeAfter = 2_000;
 
@@ -71,7 +73,7 @@ async function probeOnce(url: string): Promise<Finding> {
         "akash-probe": "1",
       },
       signal: controller.signal,
-      redirect: "error",
+      redirect: noRedirect,
     });
     reader = response.body?.getReader();
     // The header has the delay between the parts. A bridge that does not support probes,

@@ -1,5 +1,6 @@
 import { type BodyReader, bodyReader } from "./byte-reader.js";
 import { isBuffered } from "./probe.js";
+import { noRedirect } from "./redirect.js";
 import { senderOf } from "./socket.js";
 import type { Init, RequestTransport } from "./transport.js";
 
@@ -66,8 +67,7 @@ export function sendRequest(send: Send, request: ModuleRequest): SentRequest {
     headers: {},
     body: request.body,
     signal: controller.signal,
-    // A redirect would send credentials to another server.
-    redirect: "error",
+    redirect: noRedirect,
   };
   for (const line of request.headers.split("\n")) {
     const colon = line.indexOf(":");

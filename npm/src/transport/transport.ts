@@ -4,6 +4,7 @@
 
 import { diagnose } from "./diagnosis.js";
 import { isBuffered, probeAfter, wasBuffered } from "./probe.js";
+import { noRedirect } from "./redirect.js";
 import { Semaphore } from "./semaphore.js";
 import { exchange, grpcWeb, openSocket } from "./socket.js";
 
@@ -303,7 +304,7 @@ async function openOrExplain(
 async function probeBridge(url: string, signal: AbortSignal): Promise<Response | undefined> {
   try {
     const headers = { "content-type": grpcWeb, "x-grpc-web": "1" };
-    const response = await fetch(url, { method: "POST", headers, signal, redirect: "error" });
+    const response = await fetch(url, { method: "POST", headers, signal, redirect: noRedirect });
     await response.body?.cancel();
     return response;
   } catch {

@@ -69,15 +69,17 @@ class Page {
 
   /**
    * Calls a function in the page, or evaluates an expression there, and returns what it
-   * or its promise returns. The argument and the result are JSON, or undefined.
+   * or its promise returns. The argument is JSON, which may have BigInts, and the result is
+   * JSON, or undefined.
    */
   async evaluate(what, argument) {
-    const value = await this.#tab.evaluate(
-      typeof what === "function" ? `(${what})(argument)` : what,
-      argument,
+    const [value, given] = withBigInts(argument);
+    const result = await this.#tab.evaluate(
+      typeof what === "function" ? `(${what})(${given})` : what,
+      value,
     );
     if (this.#listeners.length > 0) await this.#deliver();
-    return value;
+    return result;
   }
 
   async waitForFunction(expression) {
@@ -144,6 +146,20 @@ class Page {
     this.#closed();
     await this.#tab.close();
   }
+}
+
+/** Returns an argument as JSON has it, and the expression that is the argument again. */
+function withBigInts(argument) {
+  let has = false;
+  const mark = (_, value) => {
+    if (typeof value !== "bigint") return value;
+    has = true;
+    return { bigint: `${value}` };
+  };
+  const text = JSON.stringify(argument, mark);
+  if (!has) return [argument, "argument"];
+  const revive = "(_, v) => (typeof v?.bigint === 'string' ? BigInt(v.bigint) : v)";
+  return [text, `JSON.parse(argument, ${revive})`];
 }
 
 /** The elements of a selector, or the one with the index. Calls wait until it exists. */

@@ -3,13 +3,14 @@
 //
 //   node test/browsers/run.mjs [BROWSER…]
 //
-// The environment variable ONLY names some of the test files: ONLY="logs ends". A run of
-// everything writes bin/browsers.json.
+// The environment variable ONLY names some of the test files: ONLY="logs ends". The results
+// are in bin/browsers.json, where those of other files and browsers stay, and are printed
+// as a table.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { launchOptions } from "../../../testserver/chromium.mjs";
@@ -37,11 +38,13 @@ for (const { browser, passed, failed, skipped, seconds } of rows) {
     `${browser}: ${passed} passed, ${failed} failed, ${skipped} need another browser (${seconds} s)`,
   );
 }
-if (chosen.length === all.length && !process.env.ONLY) {
-  const bin = join(npm, "../bin");
-  mkdirSync(bin, { recursive: true });
-  writeFileSync(join(bin, "browsers.json"), `${JSON.stringify(rows, null, 2)}\n`);
-}
+const bin = join(npm, "../bin");
+const file = join(bin, "browsers.json");
+const results = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+for (const { browser, suites } of rows) results[browser] = { ...results[browser], ...suites };
+mkdirSync(bin, { recursive: true });
+writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+console.log(`\n${table(results)}`);
 process.exitCode = rows.some(({ passed, failed }) => failed > 0 || passed === 0) ? 1 : 0;
 
 async function versionOf(name) {
@@ -63,14 +66,37 @@ async function run(name) {
     stdio: "inherit",
   });
   const status = await new Promise((exited) => vitest.on("close", exited));
-  const { numPassedTests, numFailedTests, numPendingTests, success } = JSON.parse(
+  const { numPassedTests, numFailedTests, numPendingTests, success, testResults } = JSON.parse(
     readFileSync(report, "utf8"),
   );
+  const suites = {};
+  for (const { name, assertionResults } of testResults) {
+    const count = (status) => assertionResults.filter((one) => one.status === status).length;
+    suites[basename(name, ".test.ts")] = { passed: count("passed"), failed: count("failed") };
+  }
   return {
     passed: numPassedTests,
     // A file that fails before its tests has no failed test.
     failed: Math.max(numFailedTests, status === 0 && success ? 0 : 1),
     skipped: numPendingTests,
     seconds: Math.round((performance.now() - start) / 1000),
+    suites,
   };
+}
+
+/** How many tests of each file passed in each browser, as Markdown. */
+function table(results) {
+  const browsers = Object.keys(results);
+  const suites = [...new Set(browsers.flatMap((browser) => Object.keys(results[browser])))].sort();
+  const cell = (suite) => (browser) => {
+    const { passed, failed } = results[browser][suite] ?? {};
+    if (passed === undefined) return "not run";
+    return failed > 0 ? `${passed} of ${passed + failed}` : `${passed}`;
+  };
+  const lines = [
+    ["", ...browsers],
+    ["---", ...browsers.map(() => "---")],
+    ...suites.map((suite) => [suite, ...browsers.map(cell(suite))]),
+  ];
+  return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
 }

@@ -90,7 +90,7 @@ export class WebKit {
   }
 
   async open() {
-    const { handle } = await this.command(this.#first, "POST", "window/new", { type: "tab" });
+    const { handle } = await this.command(this.#first, "POST", "window/new", { type: "window" });
     return new Tab(this, handle);
   }
 
