@@ -267,7 +267,7 @@ test("lines are filtered by replica and level, and shown side by side", async ()
   await page.getByRole("checkbox", { name: /^web-0 / }).check();
   await page.keyboard.press("Escape");
 
-  await page.getByLabel("Show").selectOption("columns");
+  await page.getByLabel("Layout").selectOption("columns");
   const columns = page.locator(".log-column");
   expect(await columns.locator(".log-column-name").allTextContents()).toEqual(
     expect.arrayContaining(["web-0", "web-1", "db-0"]),

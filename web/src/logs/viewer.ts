@@ -331,19 +331,27 @@ export class LogViewer {
       })),
     );
     rows.update();
-    const shown = rows.length;
+    // Side by side, every line has its column.
+    const shown = this.#columns.length > 1 ? store.length : rows.length;
     let count = texts.lines(store.length);
     if (shown < store.length) count = texts.shown(shown, store.length);
     else if (store.dropped > 0) count = texts.dropped(store.length, store.dropped);
-    this.#tools.show(this.#found(), count, rows.hits, shown, store.length);
+    this.#tools.show(this.#found(), count, this.#hits, shown, store.length);
+  }
+
+  /** How many lines match in all columns. */
+  get #hits(): number {
+    return this.#columns.reduce((sum, { view }) => sum + view.rows.hits, 0);
   }
 
   #found(): string {
     if (!this.#query) return "";
     const { texts } = this.#options;
     const { rows, current } = this.#main.view;
-    const { hits, progress } = rows;
-    const at = current !== undefined && rows.isHit(current) ? rows.hitRank(current) : undefined;
+    const { progress } = rows;
+    const hits = this.#hits;
+    const one = this.#columns.length === 1;
+    const at = one && current !== undefined && rows.isHit(current) ? rows.hitRank(current) : undefined;
     const found = at === undefined ? texts.matches(hits) : texts.matchOf(at, hits);
     if (progress.searched >= progress.of) return found;
     return `${found}, ${texts.searching(Math.floor((progress.searched / progress.of) * 100))}`;

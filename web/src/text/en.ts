@@ -454,7 +454,7 @@ export const logs = {
   asInLine: "As written",
   local: "Local",
   utc: "UTC",
-  split: "Show",
+  split: "Layout",
   keep: "Keep",
   merged: "Together",
   columns: "Side by side",
