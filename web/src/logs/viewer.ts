@@ -351,7 +351,8 @@ export class LogViewer {
     const { progress } = rows;
     const hits = this.#hits;
     const one = this.#columns.length === 1;
-    const at = one && current !== undefined && rows.isHit(current) ? rows.hitRank(current) : undefined;
+    const at =
+      one && current !== undefined && rows.isHit(current) ? rows.hitRank(current) : undefined;
     const found = at === undefined ? texts.matches(hits) : texts.matchOf(at, hits);
     if (progress.searched >= progress.of) return found;
     return `${found}, ${texts.searching(Math.floor((progress.searched / progress.of) * 100))}`;
