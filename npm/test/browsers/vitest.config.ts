@@ -27,6 +27,7 @@ const suites = [
   "field-refusals",
   "comfort",
   "page-life",
+  "fallbacks",
 ];
 
 // Those that only make sense here.
