@@ -52,7 +52,7 @@ async function open(at = stage, { width = 1200, token, before }: Opened = {}): P
   await page.goto(`${at.url}/#${fragment}`);
 }
 
-const log = () => page.getByRole("log");
+const log = () => page.locator(".log-scroll[role=log]");
 const row = (text: string | RegExp) => log().locator(".log-row:not(.away)", { hasText: text });
 const status = () => page.locator(".log-state");
 const count = () => page.locator(".log-count");
@@ -455,6 +455,26 @@ test("screen readers hear now and then how much is new, unless that is off", asy
   expect(told.at(-1)).toMatch(/ new lines, \d+ with errors/);
   await page.getByLabel("Announce new lines").uncheck();
   expect(await page.getByLabel("Announce new lines").isChecked()).toBe(false);
+});
+
+test("a log goes on behind another part of the lease, and keeps its place", async () => {
+  await open();
+  await read();
+  for (const follows of [true, false]) {
+    if (!follows) {
+      await log().focus();
+      for (let i = 0; i < 5; i++) await page.keyboard.press("PageUp");
+    }
+    const place = await firstRow();
+    await page.getByRole("tab", { name: "Events" }).click();
+    await page.locator(".log-scroll").waitFor({ state: "hidden" });
+    await stage.fake.write(web0, "meanwhile\n");
+    await page.getByRole("tab", { name: "Logs" }).click();
+    if (follows) await row("meanwhile").waitFor();
+    else await page.getByRole("button", { name: "1 new line" }).waitFor();
+    if (follows) await until("at the end", 2_000, atEnd);
+    else expect(await firstRow()).toBe(place);
+  }
 });
 
 test("a phone shows the whole text of a line, and nothing is wider than the page", async () => {

@@ -220,7 +220,10 @@ export class LogView {
   #resized(): void {
     const { clientWidth: width, clientHeight: height } = this.#scroller;
     const rewrap = this.#wrap && width !== this.#viewport.width;
+    const back = this.#viewport.height === 0;
     this.#viewport = { width, height };
+    if (height === 0) return; // in a part of the page that is hidden
+    if (back) this.#settle();
     if (rewrap || this.rows.layout.wrap !== this.#wrap) this.#layOut();
     else this.draw();
   }
@@ -270,6 +273,8 @@ export class LogView {
   }
 
   #scrolled(): void {
+    // What is hidden loses its place, which is put right when it is shown again.
+    if (this.#viewport.height === 0) return;
     const top = this.#scroller.scrollTop;
     const moved = top - this.#top;
     if (Math.abs(moved) < 1) return; // as drawn
