@@ -36,7 +36,7 @@ type timeouts struct {
 	settings  time.Duration // HTTP/2 SETTINGS frame, which gRPC servers send at once
 	ports     time.Duration // any port to speak gRPC, if the REST gateway answers
 	version   time.Duration // request for the version, including the connection
-	head      time.Duration // request for the version, if the gRPC port has answered
+	head      time.Duration // request for the version, once the gRPC port has answered
 	silence   time.Duration // silence on a connection with open streams before a ping
 	pong      time.Duration // answer to a ping
 }

@@ -315,22 +315,19 @@ func (p *peer) versionFirst(ctx context.Context, r Request) (versionAnswer, *sea
 		answer.took = time.Since(began)
 		answered <- answer
 	}()
+	patience := p.route.pool.timeouts.head
 	var search *search
 	select {
 	case p.route.pool.searchesAlong <- struct{}{}:
 		search = p.search(ctx)
 		defer func() { <-p.route.pool.searchesAlong }()
 	default:
-	}
-	head := time.NewTimer(p.route.pool.timeouts.head)
-	defer head.Stop()
-	select {
-	case answer := <-answered:
-		return answer, search
-	case <-head.C:
-	}
-	if search == nil {
-		search = p.search(ctx)
+		select {
+		case answer := <-answered:
+			return answer, nil
+		case <-time.After(patience):
+		}
+		search, patience = p.search(ctx), 0
 	}
 	select {
 	case answer := <-answered:
@@ -341,10 +338,11 @@ func (p *peer) versionFirst(ctx context.Context, r Request) (versionAnswer, *sea
 			return <-answered, search
 		}
 	}
+	// The gateway is as far away as the port, which has answered.
 	select {
 	case answer := <-answered:
 		return answer, search
-	default:
+	case <-time.After(patience):
 	}
 	silent := versionAnswer{pending: true, err: rpcerror.New(codes.Unavailable, rpcerror.ReasonProviderUnreachable,
 		"no answer within %s from port %d to the question for its version", time.Since(began).Round(time.Millisecond), p.route.key.host.Port)}

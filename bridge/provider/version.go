@@ -38,8 +38,8 @@ const (
 	heldVersionLifetime = 10 * time.Minute
 	// noVersionLifetime is the same for an answer without a valid version.
 	noVersionLifetime = 30 * time.Second
-	// versionHeadStart is how long a call waits for the answer although the gRPC port has
-	// answered, or, while there are many, before it searches for that.
+	// versionHeadStart is how long a call waits for the answer once the gRPC port has
+	// answered or, while there are many searches, before it searches for that.
 	versionHeadStart = time.Second
 	// maxSearchesAlong bounds the searches for a gRPC port that go along with the question
 	// for the version. When a page looks at hundreds of providers, what these take is
