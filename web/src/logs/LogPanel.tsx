@@ -91,8 +91,8 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
         <h2 id={`${id}-title`}>{t.title}</h2>
         <p className="log-of">{label}</p>
       </div>
-      <form className="lease" onSubmit={submit} autoComplete="off">
-        <label className="half">
+      <form className="log-form" onSubmit={submit} autoComplete="off">
+        <label>
           {t.service}{" "}
           <input
             name="service"
@@ -102,11 +102,11 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
             maxLength={253}
           />
         </label>
-        <label className="half">
+        <label>
           {t.lastLines}{" "}
           <input name="tail" inputMode="numeric" pattern="[0-9]{1,9}" placeholder={t.allLines} />
         </label>
-        <div className="actions">
+        <div className="log-actions">
           <label className="switch">
             <input type="checkbox" name="follow" defaultChecked /> {t.follow}
           </label>

@@ -9,7 +9,7 @@ export type Level = (typeof levels)[number];
 // Longer lines are read up to here.
 const looked = 1024;
 
-const words: Record<string, Level> = {
+const words: Partial<Record<string, Level>> = Object.assign(Object.create(null), {
   trace: "trace",
   trc: "trace",
   verbose: "trace",
@@ -34,7 +34,7 @@ const words: Record<string, Level> = {
   alert: "fatal",
   emerg: "fatal",
   emergency: "fatal",
-};
+} satisfies Record<string, Level>);
 
 const inJson =
   /"(?:level|lvl|severity|loglevel|levelname|log\.level|@l)"\s*:\s*(?:"([a-z]+)"|(\d+))/i;
@@ -44,6 +44,9 @@ const inKlog = /^([IWEF])\d{4} \d\d:\d\d:\d\d/;
 // In capitals, in brackets, or before a colon, and not far from the beginning.
 const inText =
   /(?:^|[^\w./-])(?:(TRACE|VERBOSE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRIT|CRITICAL|PANIC|ALERT|EMERG|TRC|DBG|INF|WRN|ERR|FTL)(?![\w/-]|\.\w)|[[(<](trace|debug|info|notice|warn|warning|error|err|fatal|crit|critical|panic|alert|emerg)[\])>])|^(?:[^\s:]+\s){0,2}(trace|debug|info|warn|warning|error|fatal|critical|panic):/i;
+// Right after a time.
+const afterTime =
+  /^\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s+([a-z]{3,11})\b/i;
 const textLooked = 160;
 
 const ofKlog: Record<string, Level> = { I: "info", W: "warn", E: "error", F: "fatal" };
@@ -61,6 +64,8 @@ export function levelOf(line: string): Level {
   if (logfmt) return words[logfmt[1]?.toLowerCase() ?? ""] ?? "";
   const klog = inKlog.exec(head);
   if (klog) return ofKlog[klog[1] ?? ""] ?? "";
+  const timed = words[afterTime.exec(head)?.[1]?.toLowerCase() ?? ""];
+  if (timed) return timed;
   const text = inText.exec(head.slice(0, textLooked));
   if (!text) return "";
   return words[(text[1] ?? text[2] ?? text[3] ?? "").toLowerCase()] ?? "";

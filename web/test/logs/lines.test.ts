@@ -7,6 +7,8 @@ import { findTime, formatTime } from "../../src/logs/time.js";
 test.each([
   ["2026-11-29 INFO started", "info"],
   ["2026/11/29 16:17:13 [error] 31#31: connect() failed", "error"],
+  ["2026-11-29T16:17:13.123Z warn web[0] slow", "warn"],
+  ["2026-11-29 16:17:13 constructor called", ""],
   ["[WARN] disk almost full", "warn"],
   ["\u001b[33mWARN\u001b[0m disk", "warn"],
   ["error: cannot open", "error"],
