@@ -191,6 +191,11 @@ test-npm: $(NPM) ## Run the npm package's tests outside a browser
 test-web: $(NPM) $(WEB_MODULES) ## Run the dashboard's tests outside a browser
 	cd web && npx vitest run
 
+.PHONY: screenshots
+screenshots: build ## Write pictures of every view of the dashboard into bin/screenshots
+	@.ci/need chromium=chromium
+	@node web/screenshots.mjs
+
 # Headless Chromium without a window's components takes half the time. The tests of
 # packages, conformance and chaos use the full one, so that both are tested.
 .PHONY: test-e2e

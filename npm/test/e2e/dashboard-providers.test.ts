@@ -41,7 +41,7 @@ async function threadTime(page: Page, run: () => Promise<void>): Promise<number>
 
 const table = () => page.locator(".table.providers");
 const rows = () => table().locator("tbody tr:not(.space)");
-const cells = (column: string) => table().locator(`tbody .${column}`).allInnerTexts();
+const cells = (column: string) => table().locator(`tbody .col-${column}`).allInnerTexts();
 
 describe("a thousand providers", () => {
   test("are listed as they answer, found, sorted, and scroll smoothly", async () => {

@@ -5,6 +5,7 @@ import { usePath } from "../route/route.js";
 import { SessionMenu } from "../session/SessionMenu.js";
 import { lease, providers, app as t } from "../text/en.js";
 import { CurrentView } from "./CurrentView.js";
+import { Help } from "./Help.js";
 
 export function Shell() {
   const path = usePath();
@@ -30,6 +31,7 @@ export function Shell() {
             {lease.navigation}
           </NavLink>
         </nav>
+        <Help />
         <SessionMenu />
       </header>
       <main id="main" tabIndex={-1}>

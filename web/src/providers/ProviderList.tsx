@@ -58,7 +58,7 @@ export function ProviderList() {
             {t.cancel}
           </button>
         ) : (
-          <button type="button" onClick={ask}>
+          <button type="button" data-refresh onClick={ask}>
             {t.refresh}
           </button>
         )}

@@ -34,7 +34,7 @@ function Provider({ address }: { address: string }) {
             {t.cancel}
           </button>
         ) : (
-          <button type="button" onClick={ask}>
+          <button type="button" data-refresh onClick={ask}>
             {t.refresh}
           </button>
         )}

@@ -68,7 +68,7 @@ export function ProviderTable({
               <th
                 key={column}
                 scope="col"
-                className={column}
+                className={`col-${column}`}
                 aria-sort={
                   order.by !== column ? undefined : order.descending ? "descending" : "ascending"
                 }
@@ -108,21 +108,21 @@ const ProviderRow = memo(function ProviderRow({ row, index }: { row: Row; index:
   const why = error?.reason ?? error?.code;
   return (
     <tr aria-rowindex={index}>
-      <td className="state">
+      <td className="col-state">
         <span className={`dot ${state}`} aria-hidden="true" />
         {why ? <span title={error?.message}>{why}</span> : t.states[state]}
       </td>
-      <th scope="row" className="address">
+      <th scope="row" className="col-address">
         <a href={href(paths.provider(address))} title={address}>
           {short(address)}
         </a>
       </th>
-      <td className="version">{version}</td>
-      <td className="method">{method}</td>
-      <td className="latency">{latency !== undefined && t.milliseconds(latency)}</td>
-      <td className="leases">{leases !== undefined && count(leases)}</td>
-      <td className="cpu">{numbers(row.cpu)}</td>
-      <td className="gpu" title={row.free?.map(([name, n]) => `${n} × ${name}`).join(", ")}>
+      <td className="col-version">{version}</td>
+      <td className="col-method">{method}</td>
+      <td className="col-latency">{latency !== undefined && t.milliseconds(latency)}</td>
+      <td className="col-leases">{leases !== undefined && count(leases)}</td>
+      <td className="col-cpu">{numbers(row.cpu)}</td>
+      <td className="col-gpu" title={row.free?.map(([name, n]) => `${n} × ${name}`).join(", ")}>
         {numbers(row.gpu)}
         {row.free && row.free.length > 0 && (
           <span className="models">
@@ -130,8 +130,8 @@ const ProviderRow = memo(function ProviderRow({ row, index }: { row: Row; index:
           </span>
         )}
       </td>
-      <td className="memory">{sizes(row.memory)}</td>
-      <td className="storage">{sizes(row.storage)}</td>
+      <td className="col-memory">{sizes(row.memory)}</td>
+      <td className="col-storage">{sizes(row.storage)}</td>
     </tr>
   );
 });

@@ -44,7 +44,7 @@ export function StatusView({
         </div>
       )}
       <Figures status={status} />
-      <h3>{t.resources}</h3>
+      <h2 className="minor">{t.resources}</h2>
       <div className="cards">
         {resources(status).map((resource) => (
           <Card key={resource.name} resource={resource} points={history.get(resource.name) ?? []} />
@@ -52,7 +52,7 @@ export function StatusView({
       </div>
       {models.length > 0 && (
         <>
-          <h3>{t.gpuModels}</h3>
+          <h2 className="minor">{t.gpuModels}</h2>
           <ul className="chips">
             {models.map(([name, n]) => (
               <li key={name}>
@@ -64,7 +64,7 @@ export function StatusView({
       )}
       {nodes.length > 0 && (
         <>
-          <h3>{t.nodes(nodes.length)}</h3>
+          <h2 className="minor">{t.nodes(nodes.length)}</h2>
           <NodeTable nodes={nodes} />
         </>
       )}

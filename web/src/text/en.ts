@@ -19,6 +19,24 @@ export const app = {
   broken: "This view failed. That is a fault of the page.",
 };
 
+export const shortcuts = {
+  title: "Keys",
+  help: "Show the keys",
+  close: "Close",
+  providers: "Go to the providers",
+  leases: "Go to the leases",
+  signIn: "Go to where you sign in",
+  find: "Search in the view",
+  refresh: "Ask again",
+  /** What browsers and fields do by themselves. */
+  elsewhere: [
+    { keys: "Tab", what: "Go to the next control" },
+    { keys: "Enter", what: "Next match in a log; open the only provider found" },
+    { keys: "Esc", what: "Close a dialog or a menu; empty the search of a log" },
+    { keys: "Home End PageUp PageDown", what: "Scroll a log or a table that has the focus" },
+  ],
+};
+
 export const notice = {
   tryAgain: "Try again",
   attempts: (n: number) => `${n} attempts`,
