@@ -79,6 +79,7 @@ export class LogView {
     this.#scroller.setAttribute("aria-live", "off");
     this.#scroller.setAttribute("aria-label", options.label);
     this.#more.type = "button";
+    this.#more.hidden = true; // until a line arrives unseen
     this.#held.textContent = options.texts.held;
     this.#held.setAttribute("role", "status");
     this.#sizer.append(this.#layer);
