@@ -36,8 +36,6 @@ export interface FeedState {
   phase: Phase;
   /** Why the stream is not open, or has ended. */
   error: ProviderError | undefined;
-  /** Since when it is in this phase, in milliseconds since 1970. */
-  since: number;
   /** The protocol with the provider, once it is known. */
   method: "grpc" | "rest" | undefined;
   /** Why the restarts of pods are not shown, if they cannot be. */
@@ -65,7 +63,6 @@ export class Feed {
   #state: FeedState = {
     phase: "idle",
     error: undefined,
-    since: Date.now(),
     method: undefined,
     noEvents: undefined,
   };
@@ -111,9 +108,7 @@ export class Feed {
   }
 
   #become(change: Partial<FeedState>): void {
-    const since =
-      change.phase && change.phase !== this.#state.phase ? Date.now() : this.#state.since;
-    this.#state = { ...this.#state, ...change, since };
+    this.#state = { ...this.#state, ...change };
     for (const listener of [...this.#listeners]) listener();
   }
 
