@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Batches, LogEntry, Transport } from "../../src/index.js";
-import { isChromium, makeCertificate, Stage, serviceLogs } from "../e2e/harness.js";
+import { isChromium, loadScript, makeCertificate, Stage, serviceLogs } from "../e2e/harness.js";
 import { getProviderStatus } from "../e2e/page.js";
 
 const megabyte = 1024 * 1024;
@@ -50,6 +50,7 @@ afterAll(async () => {
 async function open(url: string, transport: Transport, worker: boolean): Promise<Page> {
   const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
   await page.goto(url);
+  await loadScript(page);
   await page.evaluate(
     async ([transport, worker]) => {
       const options = { bridgeUrl: location.origin, transport, worker };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Batches, LogEntry, Transport } from "../../src/index.js";
-import { makeCertificate, metricsOf, Stage, serviceLogs, until } from "./harness.js";
+import { loadScript, makeCertificate, metricsOf, Stage, serviceLogs, until } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 const megabyte = 1024 * 1024;
@@ -124,6 +124,7 @@ async function open(url: string, transport: Transport, worker = false): Promise<
   const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
   await page.addInitScript(spy);
   await page.goto(url);
+  await loadScript(page);
   await page.evaluate(
     async ([transport, worker]) => {
       const options = { bridgeUrl: location.origin, transport, worker };

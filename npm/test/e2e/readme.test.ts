@@ -234,6 +234,14 @@ test("the documented use of the chain's SDK works as it stands", async () => {
   expect(await inPage(code)).toBe(`${active} leases, ${stage.fake.services}`);
 });
 
+test("the documented list of leases works as it stands", async () => {
+  const { provider, lease } = stage.fake;
+  const code = fill(example("ts", "listLeases", "npm/docs/api.md"));
+  expect(await inPage(code)).toMatch(
+    new RegExp(`^${lease.dseq} at ${provider} for [0-9.]+ uakt a block$`),
+  );
+});
+
 /** Builds a program for a page, and returns its first output there. */
 async function inPage(code: string): Promise<string> {
   const { outputFiles } = await build({
