@@ -198,10 +198,16 @@ screenshots: build ## Write pictures of every view of the dashboard into bin/scr
 
 # Headless Chromium without a window's components takes half the time. The tests of
 # packages, conformance and chaos use the full one, so that both are tested.
+# The tests that mostly wait run beside the others. Those of what happens to a page need the
+# full one, too: the other one does not keep pages that are left.
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS_MODULES) $(GRPCURL) $(BUF) ## Run the end-to-end tests in headless Chromium
-	@.ci/need chromium-headless-shell=chromium-headless-shell nginx=nginx-light haproxy=haproxy openssl=openssl grpc_python_plugin=protobuf-compiler-grpc,protobuf-compiler,python3-grpcio,python3-protobuf,libprotobuf-dev
-	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" npx vitest run --config test/e2e/vitest.config.ts
+	@.ci/need chromium-headless-shell=chromium-headless-shell chromium=chromium nginx=nginx-light haproxy=haproxy openssl=openssl grpc_python_plugin=protobuf-compiler-grpc,protobuf-compiler,python3-grpcio,python3-protobuf,libprotobuf-dev
+	cd npm && export CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}"; \
+	  e2e="npx vitest run --config test/e2e/vitest.config.ts"; failed=0; \
+	  { $$e2e field- && CHROMIUM="$$(command -v chromium)" $$e2e page-life; } & waiting=$$!; \
+	  $$e2e --exclude 'field-*' --exclude 'page-life*' || failed=1; \
+	  wait $$waiting || failed=1; exit $$failed
 
 # What of the end-to-end tests makes sense everywhere, in the browsers that Debian ships.
 # They take a quarter of an hour, so that `make test` has Chromium alone.
