@@ -46,10 +46,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Opens the bridge's dashboard, and creates a client for the test there. */
+/** Opens a page of the bridge, and creates a client for the test there. */
 async function open(url: string, transport: Transport, worker: boolean): Promise<Page> {
   const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
-  await page.goto(url);
+  await page.goto(`${url}/healthz`);
   await loadScript(page);
   await page.evaluate(
     async ([transport, worker]) => {

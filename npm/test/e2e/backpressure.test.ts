@@ -119,11 +119,11 @@ async function written({ fake }: Stage): Promise<Record<string, Sum>> {
 /** The flags for a bridge with HTTP/2. */
 const tls = () => ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")];
 
-/** Opens a bridge's dashboard, and creates a client for the test there. */
+/** Opens a page of a bridge, and creates a client for the test there. */
 async function open(url: string, transport: Transport, worker = false): Promise<Page> {
   const page = await stage.browser.newPage({ ignoreHTTPSErrors: true });
   await page.addInitScript(spy);
-  await page.goto(url);
+  await page.goto(`${url}/healthz`);
   await loadScript(page);
   await page.evaluate(
     async ([transport, worker]) => {
