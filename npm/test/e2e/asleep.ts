@@ -13,12 +13,21 @@ export async function asleep(
   meanwhile: () => Promise<void>,
 ): Promise<void> {
   const stopped = await processes(browser);
-  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  for (const pid of stopped) signal(pid, "SIGSTOP");
   try {
     const over = new Promise((resolve) => setTimeout(resolve, ms));
     await Promise.all([over, meanwhile()]);
   } finally {
-    for (const pid of stopped) process.kill(pid, "SIGCONT");
+    for (const pid of stopped) signal(pid, "SIGCONT");
+  }
+}
+
+/** Sends a signal to a process, which may have ended: a page that is left has its own. */
+function signal(pid: number, name: "SIGSTOP" | "SIGCONT"): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
