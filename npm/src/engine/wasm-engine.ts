@@ -212,6 +212,8 @@ class Watch {
   #probeTimer: ReturnType<typeof setInterval> | undefined;
   /** When the pending read began; undefined if there is none. */
   #since: number | undefined;
+  /** When something came last, or the connection was opened. */
+  #heard = performance.now();
   /** The number of checks during the pending read. */
   #checks = 0;
 
@@ -247,10 +249,10 @@ class Watch {
 
   /**
    * networkIsBack closes a connection that was silent since the network went, and reports
-   * whether it did.
+   * whether it did. A page that is busy with what came before may begin to read only later.
    */
   networkIsBack(reader: BodyReader, gone: number): boolean {
-    if (this.#since === undefined || this.#since > gone) return false;
+    if (this.#heard > gone) return false;
     this.lost = true;
     this.stop();
     reader.cancel().catch(() => {});
@@ -263,7 +265,8 @@ class Watch {
   }
 
   got(): void {
-    this.waited = performance.now() - (this.#since as number);
+    this.#heard = performance.now();
+    this.waited = this.#heard - (this.#since as number);
     this.#since = undefined;
   }
 
@@ -371,7 +374,8 @@ class WasmStream<T> implements EngineStream<T> {
     let shares = call.reconnect && mayUseOwnConnection(call.bridge, call.transport);
     let sent = early;
     let transport: RequestTransport = call.transport;
-    let networkIsBack: (gone: number) => boolean = () => false;
+    const notOpen = () => false;
+    let networkIsBack: (gone: number) => boolean = notOpen;
     const forget = whenBack((gone) => {
       if (call.reconnect && !networkIsBack(gone) && !instance.crash) {
         instance.enter((go) => go.hurry(id));
@@ -386,6 +390,7 @@ class WasmStream<T> implements EngineStream<T> {
         const body = reader && shares ? new SharedBody(reader) : reader;
         networkIsBack = (gone) => body !== null && watch.networkIsBack(body, gone);
         const broke = yield* this.#body(instance, id, body, watch, reader?.isBuffered);
+        networkIsBack = notOpen;
         // The module does not know the stream any more if it was closed.
         this.#check();
         if (watch.buffered && !call.reconnect) throw bufferedError(call.bridge);

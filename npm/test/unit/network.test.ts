@@ -83,7 +83,6 @@ test("a connection that was silent while the network was gone is replaced at onc
     for await (const entry of stream) read.push(entry);
   })();
   await vi.waitFor(() => expect(read).toHaveLength(1));
-  await new Promise((resolve) => setTimeout(resolve, 20)); // The next read has begun.
   tell("offline");
   tell("online");
   await reading;
