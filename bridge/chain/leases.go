@@ -237,37 +237,23 @@ var (
 	errTooManyOnOne = errors.New("the answer has more leases than were asked for")
 )
 
-// leasePages reads a node's list page by page, all about the state at one height. page
-// returns a page, the key of the next one, and the height. A request has height 0 for the
-// latest, and no key for the first page.
-func leasePages(n *node, f leaseFilter, height int64, page func(height int64, key []byte) (leases []proof.Lease, next []byte, at int64, err error)) (answer[Leases], error) {
+// leasePages reads a node's list of leases.
+func leasePages(n *node, f leaseFilter, height int64, read func(height int64, key []byte) (page[proof.Lease], error)) (answer[Leases], error) {
 	var list Leases
-	var key []byte
-	for len(list.Leases) < maxLeases {
-		leases, next, at, err := page(height, key)
-		switch {
-		case err != nil:
-			return answer[Leases]{}, err
-		case height != 0 && at != 0 && at != height:
-			return answer[Leases]{}, n.describe(errOtherHeight)
-		case len(leases) > leasesPerPage:
-			return answer[Leases]{}, n.describe(errTooManyOnOne)
+	height, err := readPages(n, height, errNoLeases, read, func(leases []proof.Lease, more bool) (bool, error) {
+		if len(leases) > leasesPerPage {
+			return false, errTooManyOnOne
 		}
-		height = at
 		for _, l := range leases {
 			if !f.accepts(l) {
-				return answer[Leases]{}, n.describe(errOtherLease)
+				return false, errOtherLease
 			}
 		}
-		list.Leases = append(list.Leases, leases...)
-		key, list.More = next, len(next) > 0
-		if !list.More {
-			break
-		}
-		if len(leases) == 0 {
-			// A page is full unless it is the last.
-			return answer[Leases]{}, n.describe(errNoLeases)
-		}
+		list.Leases, list.More = append(list.Leases, leases...), more
+		return len(list.Leases) < maxLeases, nil
+	})
+	if err != nil {
+		return answer[Leases]{}, err
 	}
 	list.sort()
 	for i := range list.Leases[:max(0, len(list.Leases)-1)] {

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"akash-provider-web/bridge/internal/bech32"
 	providerv1beta4 "akash-provider-web/proto/akash/provider/v1beta4"
 	queryv1beta1 "akash-provider-web/proto/cosmos/base/query/v1beta1"
@@ -69,32 +67,23 @@ var (
 	errProviderTwice    = errors.New("the list has a provider twice")
 )
 
-// providerPages reads a node's list page by page, as leasePages does.
-func providerPages(n *node, height int64, page func(height int64, key []byte) (addresses []string, next []byte, at int64, err error)) (answer[Providers], error) {
+// providerPages reads a node's list of providers.
+func providerPages(n *node, height int64, read func(height int64, key []byte) (page[string], error)) (answer[Providers], error) {
 	var list Providers
-	var key []byte
-	for {
-		addresses, next, at, err := page(height, key)
-		switch {
-		case err != nil:
-			return answer[Providers]{}, err
-		case height != 0 && at != 0 && at != height:
-			return answer[Providers]{}, n.describe(errOtherHeight)
-		case len(addresses) == 0 && len(next) > 0:
-			return answer[Providers]{}, n.describe(errNoProviders)
-		case len(list.Addresses)+len(addresses) > maxProviders:
-			return answer[Providers]{}, n.describe(errTooManyProviders)
+	height, err := readPages(n, height, errNoProviders, read, func(addresses []string, _ bool) (bool, error) {
+		if len(list.Addresses)+len(addresses) > maxProviders {
+			return false, errTooManyProviders
 		}
-		height, key = at, next
 		for _, address := range addresses {
 			if _, err := bech32.Decode("akash", address); err != nil {
-				return answer[Providers]{}, n.describe(errNoProviders)
+				return false, errNoProviders
 			}
 		}
 		list.Addresses = append(list.Addresses, addresses...)
-		if len(next) == 0 {
-			break
-		}
+		return true, nil
+	})
+	if err != nil {
+		return answer[Providers]{}, err
 	}
 	slices.Sort(list.Addresses)
 	if len(slices.Compact(slices.Clone(list.Addresses))) < len(list.Addresses) {
@@ -112,30 +101,24 @@ var providersPaths = []string{
 }
 
 func (r rpcAPI) providers(ctx context.Context, client *http.Client, n *node, height int64) (answer[Providers], error) {
-	return providerPages(n, height, func(height int64, key []byte) (addresses []string, next []byte, at int64, err error) {
-		message, err := proto.Marshal(&providerv1beta4.QueryProvidersRequest{
+	return providerPages(n, height, func(height int64, key []byte) (p page[string], err error) {
+		request := &providerv1beta4.QueryProvidersRequest{
 			Pagination: &queryv1beta1.PageRequest{Key: key, Limit: providersPerPage},
-		})
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		value, at, err := r.queryPaths(ctx, client, n, providersPaths, height, message)
-		if err != nil {
-			return nil, nil, 0, err
 		}
 		var response providerv1beta4.QueryProvidersResponse
-		if err := proto.Unmarshal(value, &response); err != nil {
-			return nil, nil, 0, n.describe(errNoProviders)
+		if p.at, err = r.queryPaths(ctx, client, n, providersPaths, height, request, &response, errNoProviders); err != nil {
+			return p, err
 		}
-		for _, p := range response.Providers {
-			addresses = append(addresses, p.GetOwner())
+		for _, one := range response.Providers {
+			p.items = append(p.items, one.GetOwner())
 		}
-		return addresses, response.GetPagination().GetNextKey(), at, nil
+		p.next = response.GetPagination().GetNextKey()
+		return p, nil
 	})
 }
 
 func (r restAPI) providers(ctx context.Context, client *http.Client, n *node, height int64) (answer[Providers], error) {
-	return providerPages(n, height, func(height int64, key []byte) (addresses []string, next []byte, at int64, err error) {
+	return providerPages(n, height, func(height int64, key []byte) (p page[string], err error) {
 		query := url.Values{"pagination.limit": {strconv.Itoa(providersPerPage)}}
 		if key != nil {
 			query.Set("pagination.key", base64.StdEncoding.EncodeToString(key))
@@ -144,16 +127,15 @@ func (r restAPI) providers(ctx context.Context, client *http.Client, n *node, he
 			Providers []struct {
 				Owner string `json:"owner"`
 			} `json:"providers"`
-			Pagination struct {
-				NextKey []byte `json:"next_key"`
-			} `json:"pagination"`
+			restPagination
 		}
-		if at, err = r.get(ctx, client, n, providerRoutes, height, "", query, &list); err != nil {
-			return nil, nil, 0, err
+		if p.at, err = r.get(ctx, client, n, providerRoutes, height, "", query, &list); err != nil {
+			return p, err
 		}
-		for _, p := range list.Providers {
-			addresses = append(addresses, p.Owner)
+		for _, one := range list.Providers {
+			p.items = append(p.items, one.Owner)
 		}
-		return addresses, list.Pagination.NextKey, at, nil
+		p.next = list.Pagination.NextKey
+		return p, nil
 	})
 }

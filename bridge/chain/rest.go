@@ -97,9 +97,7 @@ func (r restAPI) find(ctx context.Context, client *http.Client, n *node, height 
 					Cert  []byte `json:"cert"` // base64 in JSON
 				} `json:"certificate"`
 			} `json:"certificates"`
-			Pagination struct {
-				NextKey []byte `json:"next_key"`
-			} `json:"pagination"`
+			restPagination
 		}
 		at, err := r.get(ctx, client, n, certificateRoutes, height, "", query, &list)
 		if err != nil {
@@ -129,10 +127,15 @@ func (r restAPI) find(ctx context.Context, client *http.Client, n *node, height 
 	return Certificate{}, 0, n.describe(errTooManyPages)
 }
 
-// status asks whether the node is in sync, and for its latest block. A gateway without
-// blocks leaves the rest of the status unknown.
+// restPagination says in JSON how a list goes on.
+type restPagination struct {
+	Pagination struct {
+		NextKey []byte `json:"next_key"`
+	} `json:"pagination"`
+}
+
 func (r restAPI) leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error) {
-	return leasePages(n, f, height, func(height int64, key []byte) (leases []proof.Lease, next []byte, at int64, err error) {
+	return leasePages(n, f, height, func(height int64, key []byte) (p page[proof.Lease], err error) {
 		query := url.Values{
 			"filters.owner": {f.owner}, "pagination.limit": {strconv.Itoa(leasesPerPage)}, "pagination.reverse": {"true"},
 		}
@@ -146,17 +149,16 @@ func (r restAPI) leases(ctx context.Context, client *http.Client, n *node, heigh
 			Leases []struct {
 				Lease restLease `json:"lease"`
 			} `json:"leases"`
-			Pagination struct {
-				NextKey []byte `json:"next_key"`
-			} `json:"pagination"`
+			restPagination
 		}
-		if at, err = r.get(ctx, client, n, leaseRoutes, height, "", query, &list); err != nil {
-			return nil, nil, 0, err
+		if p.at, err = r.get(ctx, client, n, leaseRoutes, height, "", query, &list); err != nil {
+			return p, err
 		}
 		for _, one := range list.Leases {
-			leases = append(leases, one.Lease.lease())
+			p.items = append(p.items, one.Lease.lease())
 		}
-		return leases, list.Pagination.NextKey, at, nil
+		p.next = list.Pagination.NextKey
+		return p, nil
 	})
 }
 
@@ -192,6 +194,8 @@ func (l *restLease) lease() proof.Lease {
 	}
 }
 
+// status asks whether the node is in sync, and for its latest block. A gateway without
+// blocks leaves the rest of the status unknown.
 func (r restAPI) status(ctx context.Context, client *http.Client, n *node) (nodeStatus, error) {
 	var sync struct {
 		Syncing *bool `json:"syncing"`

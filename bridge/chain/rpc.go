@@ -43,19 +43,12 @@ var (
 )
 
 func (r rpcAPI) provider(ctx context.Context, client *http.Client, n *node, height int64, address string) (answer[host], error) {
-	message, err := proto.Marshal(&providerv1beta4.QueryProviderRequest{Owner: address})
-	if err != nil {
-		return answer[host]{}, err
-	}
-	value, at, err := r.queryPaths(ctx, client, n, providerPaths, height, message)
+	var response providerv1beta4.QueryProviderResponse
+	at, err := r.queryPaths(ctx, client, n, providerPaths, height, &providerv1beta4.QueryProviderRequest{Owner: address}, &response, errNoRecord)
 	if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
 		return noHost(refused.height), nil
 	} else if err != nil {
 		return answer[host]{}, err
-	}
-	var response providerv1beta4.QueryProviderResponse
-	if err := proto.Unmarshal(value, &response); err != nil {
-		return answer[host]{}, n.describe(errNoRecord)
 	}
 	if owner := response.GetProvider().GetOwner(); owner != address {
 		return answer[host]{}, n.describe(errOtherRecord)
@@ -77,19 +70,12 @@ func (r rpcAPI) certificate(ctx context.Context, client *http.Client, n *node, h
 		Filter: &certv1.CertificateFilter{Owner: owner, Serial: serial},
 	}
 	for range maxPages {
-		message, err := proto.Marshal(request)
-		if err != nil {
-			return answer[Certificate]{}, err
-		}
-		value, at, err := r.queryPaths(ctx, client, n, certificatePaths, height, message)
+		var response certv1.QueryCertificatesResponse
+		at, err := r.queryPaths(ctx, client, n, certificatePaths, height, request, &response, errNoList)
 		if refused := (*queryError)(nil); errors.As(err, &refused) && refused.code == codeKeyNotFound {
 			return certificateAt(Certificate{}, refused.height), nil
 		} else if err != nil {
 			return answer[Certificate]{}, err
-		}
-		var response certv1.QueryCertificatesResponse
-		if err := proto.Unmarshal(value, &response); err != nil {
-			return answer[Certificate]{}, n.describe(errNoList)
 		}
 		for _, found := range response.Certificates {
 			if found.Serial == serial {
@@ -116,25 +102,18 @@ func certificate(c *certv1.Certificate) Certificate {
 }
 
 func (r rpcAPI) leases(ctx context.Context, client *http.Client, n *node, height int64, f leaseFilter) (answer[Leases], error) {
-	return leasePages(n, f, height, func(height int64, key []byte) (leases []proof.Lease, next []byte, at int64, err error) {
-		message, err := proto.Marshal(&marketv1beta5.QueryLeasesRequest{
+	return leasePages(n, f, height, func(height int64, key []byte) (p page[proof.Lease], err error) {
+		request := &marketv1beta5.QueryLeasesRequest{
 			Filters:    &marketv1.LeaseFilters{Owner: f.owner, State: f.state},
 			Pagination: &queryv1beta1.PageRequest{Key: key, Limit: leasesPerPage, Reverse: true},
-		})
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		value, at, err := r.queryPaths(ctx, client, n, leasePaths, height, message)
-		if err != nil {
-			return nil, nil, 0, err
 		}
 		var response marketv1beta5.QueryLeasesResponse
-		if err := proto.Unmarshal(value, &response); err != nil {
-			return nil, nil, 0, n.describe(errNoLeases)
+		if p.at, err = r.queryPaths(ctx, client, n, leasePaths, height, request, &response, errNoLeases); err != nil {
+			return p, err
 		}
 		for _, one := range response.Leases {
 			l := one.GetLease()
-			leases = append(leases, proof.Lease{
+			p.items = append(p.items, proof.Lease{
 				ID: proof.LeaseID{
 					Owner: l.GetId().GetOwner(), DSeq: l.GetId().GetDseq(), GSeq: l.GetId().GetGseq(), OSeq: l.GetId().GetOseq(),
 					BSeq: l.GetId().GetBseq(), Provider: l.GetId().GetProvider(),
@@ -144,7 +123,8 @@ func (r rpcAPI) leases(ctx context.Context, client *http.Client, n *node, height
 				CreatedAt: l.GetCreatedAt(), ClosedOn: l.GetClosedOn(),
 			})
 		}
-		return leases, response.GetPagination().GetNextKey(), at, nil
+		p.next = response.GetPagination().GetNextKey()
+		return p, nil
 	})
 }
 
@@ -169,17 +149,28 @@ func (r rpcAPI) status(ctx context.Context, client *http.Client, n *node) (nodeS
 	return nodeStatus{chainID: status.NodeInfo.Network, height: sync.Height, time: sync.Time, syncing: sync.CatchingUp}, nil
 }
 
-// queryPaths tries the paths until the node knows one. "unknown request" may mean an
-// unknown path or one of many other failures; trying the next path tells which.
-func (r rpcAPI) queryPaths(ctx context.Context, client *http.Client, n *node, paths []string, height int64, message []byte) (value []byte, at int64, err error) {
-	value, err = tryPaths(n, paths, func(path string) (value []byte, err error) {
+// queryPaths asks over the paths until the node knows one, and decodes the answer into
+// response; it returns the height of the state that this is about. "unknown request" may mean
+// an unknown path or one of many other failures; trying the next path tells which.
+func (r rpcAPI) queryPaths(ctx context.Context, client *http.Client, n *node, paths []string, height int64, request, response proto.Message, undecodable error) (at int64, err error) {
+	message, err := proto.Marshal(request)
+	if err != nil {
+		return 0, err
+	}
+	value, err := tryPaths(n, paths, func(path string) (value []byte, err error) {
 		value, at, err = r.query(ctx, client, n, path, height, message)
 		return value, err
 	}, func(err error) bool {
 		var refused *queryError
 		return errors.As(err, &refused) && refused.code == codeUnknownRequest
 	})
-	return value, at, err
+	if err != nil {
+		return at, err
+	}
+	if err := proto.Unmarshal(value, response); err != nil {
+		return 0, n.describe(undecodable)
+	}
+	return at, nil
 }
 
 // request is a JSON-RPC 2.0 request.

@@ -27,7 +27,7 @@ const (
 )
 
 // Service is the name of the service.
-const Service = "akash.provider.web.v1.Chain"
+var Service = webv1.Chain_ServiceDesc.ServiceName
 
 // Method has the types of a method's messages.
 type Method struct{ Input, Output protoreflect.MessageType }
