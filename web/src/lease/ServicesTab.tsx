@@ -3,6 +3,7 @@
 import type { ServiceStatus } from "akash-provider-web";
 import { useEffect, useId, useMemo, useState } from "react";
 import { services as t } from "../text/en.js";
+import { Bar } from "../ui/Bar.js";
 import { CopyButton } from "../ui/CopyButton.js";
 import { Notice } from "../ui/Notice.js";
 import { restarts } from "./events.js";
@@ -148,18 +149,14 @@ function Service({
 function Readiness({ label, ready, total }: { label: string; ready: number; total: number }) {
   const width = total > 0 ? Math.min(1, ready / total) * 100 : 0;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: browsers draw a meter each in their own way
-    <div
-      className="bar"
-      role="meter"
-      aria-label={label}
-      aria-valuemin={0}
-      aria-valuemax={Math.max(1, total)}
-      aria-valuenow={Math.min(ready, total)}
-      aria-valuetext={t.ready(ready, total)}
-    >
-      <span className={ready < total ? "fill high" : "fill"} style={{ width: `${width}%` }} />
-    </div>
+    <Bar
+      label={label}
+      value={Math.min(ready, total)}
+      max={Math.max(1, total)}
+      text={t.ready(ready, total)}
+      width={width}
+      className={ready < total ? "fill high" : "fill"}
+    />
   );
 }
 

@@ -6,6 +6,7 @@ import { navigate } from "../route/route.js";
 import { providers as t } from "../text/en.js";
 import { isAddress } from "../ui/address.js";
 import { Notice } from "../ui/Notice.js";
+import { Asking } from "./Asking.js";
 import { ProviderTable } from "./ProviderTable.js";
 import { type Order, searchRows, sortRows } from "./rows.js";
 import { useDiscovery } from "./use-discovery.js";
@@ -45,23 +46,7 @@ export function ProviderList() {
         <p className="visually-hidden" role="status">
           {busy ? "" : round}
         </p>
-        <label className="switch">
-          <input
-            type="checkbox"
-            checked={live}
-            onChange={({ currentTarget }) => setLive(currentTarget.checked)}
-          />{" "}
-          {t.live}
-        </label>
-        {busy ? (
-          <button type="button" onClick={stop}>
-            {t.cancel}
-          </button>
-        ) : (
-          <button type="button" data-refresh onClick={ask}>
-            {t.refresh}
-          </button>
-        )}
+        <Asking live={live} onLive={setLive} busy={busy} ask={ask} cancel={stop} />
       </div>
       <div id="discovery-notice" role="alert">
         {error !== undefined && <Notice error={error} again={ask} />}

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import { providers as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
+import { Asking } from "./Asking.js";
 import { StatusView } from "./StatusView.js";
 import { useHistory } from "./use-history.js";
 import { type ProviderView, useProvider } from "./use-provider.js";
@@ -21,23 +22,7 @@ function Provider({ address }: { address: string }) {
       <div className="section-head">
         <h1 id="status-title">{t.title}</h1>
         <StateLine {...view} />
-        <label className="switch">
-          <input
-            type="checkbox"
-            checked={live}
-            onChange={(event) => setLive(event.currentTarget.checked)}
-          />{" "}
-          {t.live}
-        </label>
-        {phase === "asking" ? (
-          <button type="button" onClick={cancel}>
-            {t.cancel}
-          </button>
-        ) : (
-          <button type="button" data-refresh onClick={ask}>
-            {t.refresh}
-          </button>
-        )}
+        <Asking live={live} onLive={setLive} busy={phase === "asking"} ask={ask} cancel={cancel} />
       </div>
       <div id="status-notice" role="alert">
         {error !== undefined && <Notice error={error} again={ask} />}

@@ -4,12 +4,13 @@ import { type FormEvent, useId, useState } from "react";
 import { session as t } from "../text/en.js";
 import { readCertificate } from "./read-certificate.js";
 import { signInWithCertificate } from "./session.js";
+import { Way } from "./Way.js";
 
 /** A PEM file with a certificate and a key has far fewer bytes. */
 const maxBytes = 65_536;
 
 export function CertificateForm({ onDone }: { onDone: () => void }) {
-  const id = useId();
+  const problemId = useId();
   const [problem, setProblem] = useState("");
 
   async function submit(event: FormEvent<HTMLFormElement>) {
@@ -25,9 +26,13 @@ export function CertificateForm({ onDone }: { onDone: () => void }) {
   }
 
   return (
-    <form className="way" aria-labelledby={`${id}-title`} onSubmit={submit}>
-      <h2 id={`${id}-title`}>{t.certificate}</h2>
-      <p className="muted">{t.certificateWhy}</p>
+    <Way
+      title={t.certificate}
+      why={t.certificateWhy}
+      problem={problem}
+      problemId={problemId}
+      onSubmit={submit}
+    >
       <label>
         {t.certificateFiles}
         <input
@@ -36,7 +41,7 @@ export function CertificateForm({ onDone }: { onDone: () => void }) {
           multiple
           required
           accept=".pem,.crt,.cer,.key"
-          aria-describedby={`${id}-problem`}
+          aria-describedby={problemId}
         />
       </label>
       <div className="way-foot">
@@ -44,9 +49,6 @@ export function CertificateForm({ onDone }: { onDone: () => void }) {
           {t.signIn}
         </button>
       </div>
-      <p id={`${id}-problem`} role="alert" className="problem">
-        {problem}
-      </p>
-    </form>
+    </Way>
   );
 }

@@ -5,9 +5,10 @@ import { session as t } from "../text/en.js";
 import { readToken, type TokenFacts } from "./read-token.js";
 import { signInWithToken } from "./session.js";
 import { keepToken } from "./storage.js";
+import { Way } from "./Way.js";
 
 export function TokenForm({ onDone }: { onDone: (token: TokenFacts) => void }) {
-  const id = useId();
+  const problemId = useId();
   const [problem, setProblem] = useState("");
 
   function submit(event: FormEvent<HTMLFormElement>) {
@@ -23,9 +24,14 @@ export function TokenForm({ onDone }: { onDone: (token: TokenFacts) => void }) {
   }
 
   return (
-    <form className="way" aria-labelledby={`${id}-title`} onSubmit={submit} autoComplete="off">
-      <h2 id={`${id}-title`}>{t.token}</h2>
-      <p className="muted">{t.tokenWhy}</p>
+    <Way
+      title={t.token}
+      why={t.tokenWhy}
+      problem={problem}
+      problemId={problemId}
+      autoComplete="off"
+      onSubmit={submit}
+    >
       <label>
         {t.tokenLabel}
         <input
@@ -34,7 +40,7 @@ export function TokenForm({ onDone }: { onDone: (token: TokenFacts) => void }) {
           required
           spellCheck={false}
           autoComplete="off"
-          aria-describedby={`${id}-problem`}
+          aria-describedby={problemId}
           placeholder="eyJ…"
         />
       </label>
@@ -46,9 +52,6 @@ export function TokenForm({ onDone }: { onDone: (token: TokenFacts) => void }) {
           {t.signIn}
         </button>
       </div>
-      <p id={`${id}-problem`} role="alert" className="problem">
-        {problem}
-      </p>
-    </form>
+    </Way>
   );
 }

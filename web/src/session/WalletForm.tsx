@@ -1,17 +1,17 @@
 // Signs in with a wallet.
 
-import { type FormEvent, useEffect, useId, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { session as t } from "../text/en.js";
 import { allGroups, type ScopeGroup } from "./scopes.js";
 import { signInWithWallet } from "./session.js";
 import { rememberWallet } from "./storage.js";
+import { Way } from "./Way.js";
 import { type FoundWallet, findWallets } from "./wallets.js";
 
 /** For how long tokens can be valid, in minutes. The page asks for a new one before. */
 const lives = [5, 15, 60];
 
 export function WalletForm({ onDone }: { onDone: () => void }) {
-  const id = useId();
   const wallets = useWallets();
   const [groups, setGroups] = useState<readonly ScopeGroup[]>(["look"]);
   const [asked, setAsked] = useState<FoundWallet>();
@@ -37,9 +37,7 @@ export function WalletForm({ onDone }: { onDone: () => void }) {
   }
 
   return (
-    <form className="way" aria-labelledby={`${id}-title`} onSubmit={submit}>
-      <h2 id={`${id}-title`}>{t.wallet}</h2>
-      <p className="muted">{t.walletWhy}</p>
+    <Way title={t.wallet} why={t.walletWhy} problem={problem} onSubmit={submit}>
       <fieldset>
         <legend>{t.permits}</legend>
         {allGroups.map((group) => (
@@ -86,10 +84,7 @@ export function WalletForm({ onDone }: { onDone: () => void }) {
       <p role="status" className="muted">
         {asked && t.asking(asked.name)}
       </p>
-      <p role="alert" className="problem">
-        {problem}
-      </p>
-    </form>
+    </Way>
   );
 }
 
