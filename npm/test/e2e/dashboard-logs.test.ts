@@ -120,8 +120,8 @@ test("a log is read at once, says what it is of, and ends when it is stopped or 
 
   // The button to begin anew does not restart the service.
   await page.getByRole("button", { name: "Read the log again" }).click();
-  await read();
-  expect(await stage.fake.open(serviceLogs)).toBe(1);
+  const reads = async () => (await stage.fake.open(serviceLogs)) === 1;
+  await until("the log is read anew", 10_000, reads);
   await page.getByRole("link", { name: "Providers" }).click();
   await until("the log of a lease that is not shown is not read", 2_000, ended);
 });
