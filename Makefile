@@ -30,6 +30,13 @@ DRY_RUN ?=
 # How often `make conformance` runs each suite.
 REPEAT ?= 1
 
+# The browsers of `make test-browsers` (default: all) and `make conformance` (default:
+# chromium), and what Debian calls them.
+BROWSER ?=
+need_chromium := chromium=chromium
+need_firefox := firefox-esr=firefox-esr
+need_webkit := WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb
+
 # FAST=1 leaves the slow checks out of `make test-deploy`.
 FAST ?=
 
@@ -211,10 +218,9 @@ test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS
 
 # What of the end-to-end tests makes sense everywhere, in the browsers that Debian ships.
 # They take a quarter of an hour, so that `make test` has Chromium alone.
-BROWSER ?=
 .PHONY: test-browsers
 test-browsers: build $(BROWSERS_MODULES) $(REACT_18_MODULES) ## Run the end-to-end tests in Chromium, Firefox and WebKit (BROWSER=webkit, ONLY="logs ends"); bin/browsers.json
-	@.ci/need chromium=chromium firefox-esr=firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb openssl=openssl
+	@.ci/need $(need_chromium) $(need_firefox) $(need_webkit) openssl=openssl
 	@cd npm && ONLY='$(ONLY)' node test/browsers/run.mjs $(BROWSER)
 
 # The programs are 350 MB, so that `make test` does without them.
@@ -302,9 +308,9 @@ test-dashboards: build ## Check the alerts, and the dashboard's queries against 
 	node bridge/deploy/check/dashboards.mjs $(if $(SCREENSHOT),--screenshot '$(SCREENSHOT)')
 
 .PHONY: conformance
-conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times); bin/conformance.json
-	@.ci/need chromium=chromium
-	@node testserver/conformance/run.mjs --repeat $(REPEAT)
+conformance: ## Run connectrpc's conformance suite (REPEAT=10: ten times; BROWSER="firefox webkit": our client there); bin/conformance.json
+	@.ci/need $(foreach browser,$(or $(BROWSER),chromium),$(need_$(browser)))
+	@$(foreach browser,$(or $(BROWSER),chromium),node testserver/conformance/run.mjs --repeat $(REPEAT) --browser $(browser);)
 
 .PHONY: test-chaos
 test-chaos: build $(TOXIPROXY) ## Run a short part of make chaos

@@ -2,18 +2,19 @@
 // line per suite. A run of all suites writes bin/conformance.json. Exits with 1 if a
 // case failed.
 //
-//   node testserver/conformance/run.mjs [--short] [--repeat N] [NAME…]
+//   node testserver/conformance/run.mjs [--short] [--repeat N] [--browser NAME] [NAME…]
 //
-//   --short      each mode once, as in `make test`
-//   --repeat N   every suite N times in a row; reports the worst run
-//   NAME…        only the suites whose name contains one of these
+//   --short          each mode once, as in `make test`
+//   --repeat N       every suite N times in a row; reports the worst run
+//   --browser NAME   the suites of our client, in firefox or webkit instead of chromium
+//   NAME…            only the suites whose name contains one of these
 //
 // The suite's tools are installed from the Go module proxy into .tools. Its messages
 // are generated from the protos in its module. See package.json for the rest.
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -22,12 +23,24 @@ const module = "connectrpc.com/conformance";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "../..");
+// What drives browsers other than Chromium.
+const browsers = join(root, "npm/test/browsers");
 const tools = join(root, ".tools", `conformance@${version}`);
 const dist = join(here, "dist");
 
 const tool = (name) => join(tools, name);
 const bridge = (server) => [join(dist, "bridge"), tool(server)];
-const page = (client) => ["node", join(dist, "main.js"), client];
+const page = (client) => ["node", join(dist, "main.js"), client, "--browser", values.browser];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    short: { type: "boolean", default: false },
+    repeat: { type: "string", default: "1" },
+    browser: { type: "string", default: "chromium" },
+  },
+});
+const inChromium = values.browser === "chromium";
 
 // The suites: the number of cases that the configuration selects, so that a missing
 // case is noticed, and the programs under test.
@@ -114,21 +127,16 @@ const suites = [
   },
 ];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    short: { type: "boolean", default: false },
-    repeat: { type: "string", default: "1" },
-  },
-});
 const chosen = suites.filter(
   ({ name, short }) =>
     (short || !values.short) &&
+    (inChromium || name.startsWith("our client")) &&
     (positionals.length === 0 || positionals.some((part) => name.includes(part))),
 );
 
 install();
 build();
+if (!inChromium) console.log(await versionOf(values.browser));
 const results = [];
 for (const suite of chosen) {
   const runs = [];
@@ -158,9 +166,11 @@ function install() {
       },
     );
   }
-  const lock = (path) => statSync(join(here, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (lock("node_modules/.package-lock.json") < lock("package-lock.json")) {
-    sh("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: here });
+  for (const cwd of inChromium ? [here] : [here, browsers]) {
+    const time = (path) => statSync(join(cwd, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (time("node_modules/.package-lock.json") < time("package-lock.json")) {
+      sh("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd });
+    }
   }
 }
 
@@ -177,6 +187,7 @@ function build() {
     "--platform=node",
     "--format=esm",
     "--external:playwright-core",
+    `--external:${relative(here, join(browsers, "drivers.mjs"))}`,
   ]);
   const wasmExec = join(sh("go", ["env", "GOROOT"]).trim(), "lib/wasm/wasm_exec.js");
   const clients = ["client/connect.ts", "client/grpc-web.ts", "client/akash.ts"];
@@ -192,6 +203,14 @@ function build() {
     env: { ...process.env, GOOS: "js", GOARCH: "wasm" },
   });
   sh("go", ["build", "-o", join(dist, "bridge"), "./bridge/conformance"], { cwd: root });
+}
+
+async function versionOf(browser) {
+  const { launch } = await import(join(browsers, "drivers.mjs"));
+  const started = await launch(browser);
+  const version = started.version();
+  await started.close();
+  return version;
 }
 
 function sh(command, args, options) {

@@ -1,9 +1,9 @@
 // The program under test, which the suite's runner starts. It reads
-// ClientCompatRequests from stdin, makes each call in a page in headless Chromium, and
-// writes ClientCompatResponses to stdout. Each message follows its length, a
-// big-endian 32-bit number.
+// ClientCompatRequests from stdin, makes each call in a page of a browser, and writes
+// ClientCompatResponses to stdout. Each message follows its length, a big-endian 32-bit
+// number.
 //
-//   node main.js CLIENT [--parallel N]
+//   node main.js CLIENT [--browser chromium|firefox|webkit] [--parallel N]
 //
 // CLIENT is the name of a page script in this directory: connect, grpc-web or akash.
 
@@ -11,15 +11,16 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
-import { chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { launch } from "../../../npm/test/browsers/drivers.mjs";
 import { launchOptions } from "../../chromium.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    // The number of concurrent calls. With HTTP/1.1, Chromium opens six
-    // connections per host. More calls would wait for a connection while their
-    // deadlines run.
+    browser: { type: "string", default: "chromium" },
+    // The number of concurrent calls. With HTTP/1.1, browsers open six connections per
+    // host. More calls would wait for a connection while their deadlines run.
     parallel: { type: "string", default: "4" },
   },
 });
@@ -27,10 +28,7 @@ const client = positionals[0];
 if (client === undefined) throw new Error("want a client: connect, grpc-web or akash");
 
 const site = await serve(new URL("./", import.meta.url));
-const browser = await chromium.launch(
-  // The suite's servers use certificates that it has just created.
-  launchOptions("--ignore-certificate-errors"),
-);
+const browser = await start(values.browser);
 const page = await open(`http://localhost:${(site.address() as AddressInfo).port}/?${client}`);
 
 const underWay = new Set<Promise<void>>();
@@ -44,6 +42,12 @@ for await (const request of messages(process.stdin)) {
 await Promise.all(underWay);
 await browser.close();
 site.close();
+
+/** Starts a browser that accepts the certificates that the suite's servers have just created. */
+function start(name: string): Promise<Browser> {
+  if (name !== "chromium") return launch(name);
+  return chromium.launch(launchOptions("--ignore-certificate-errors"));
+}
 
 /** Serves the page and its scripts, so that calls have a real Origin. */
 async function serve(root: URL): Promise<Server> {
@@ -85,7 +89,7 @@ async function open(url: string): Promise<Page> {
   return page;
 }
 
-/** Makes a call in the page. Playwright exchanges JSON with pages, hence the base64. */
+/** Makes a call in the page. JSON is what can be exchanged with pages, hence the base64. */
 async function invoke(page: Page, request: Buffer): Promise<Buffer> {
   const response = await page.evaluate(
     (encoded) => (globalThis as unknown as { invoke(r: string): Promise<string> }).invoke(encoded),
