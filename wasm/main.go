@@ -72,21 +72,29 @@ func cancel(args browser.Arguments) any {
 }
 
 // open(method, options, getToken, waits) creates a stream and returns its number. The
-// stream must be closed. waits(text) is called with a failure as JSON whenever the
-// stream is to connect again after it.
+// stream must be closed. waits(text, ms) is called with a failure as JSON whenever the
+// stream is to connect again after it, and with how long it waits before that.
 func open(args browser.Arguments) any {
 	module.last++
 	stream, waits := module.client.NewStream(args.Text(0), readCall(args)), args.Function(3)
-	stream.OnRetry = func(failure *client.RPCError) { waits.Call(string(failure.JSON())) }
+	stream.OnRetry = func(failure *client.RPCError) { waits.Call(string(failure.JSON()), stream.Wait) }
 	module.streams[module.last] = stream
 	return module.last
+}
+
+// streamOf returns the stream whose number is the first argument, or nil. It is not
+// inlined, which makes the module smaller.
+//
+//go:noinline
+func streamOf(args browser.Arguments) *client.Stream {
+	return module.streams[uint32(args.Number(0))]
 }
 
 // connect(id, settle) connects a stream. settle(text, reader) is called once: with the
 // error as JSON and null, or with information about the connection as JSON and the
 // body's reader.
 func connect(args browser.Arguments) any {
-	stream, settle := module.streams[uint32(args.Number(0))], args.Function(1)
+	stream, settle := streamOf(args), args.Function(1)
 	do(func() {
 		response, failure := stream.Connect()
 		if failure != nil {
@@ -107,7 +115,7 @@ func pending(browser.Arguments) any {
 // switchTransport(id, transport) ends a stream's connection at the next finish, and sets
 // the transport of the one that follows it.
 func switchTransport(args browser.Arguments) any {
-	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+	if stream := streamOf(args); stream != nil {
 		stream.SwitchTransport(args.Text(1))
 	}
 	return nil
@@ -115,7 +123,7 @@ func switchTransport(args browser.Arguments) any {
 
 // setHeartbeat(id, ms) sets how often a stream's next connection asks for heartbeats.
 func setHeartbeat(args browser.Arguments) any {
-	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+	if stream := streamOf(args); stream != nil {
 		stream.SetHeartbeat(args.Number(1))
 	}
 	return nil
@@ -123,7 +131,7 @@ func setHeartbeat(args browser.Arguments) any {
 
 // hurry(id) ends a stream's wait before its next connection.
 func hurry(args browser.Arguments) any {
-	if stream := module.streams[uint32(args.Number(0))]; stream != nil {
+	if stream := streamOf(args); stream != nil {
 		stream.Hurry()
 	}
 	return nil
@@ -134,7 +142,7 @@ func hurry(args browser.Arguments) any {
 // JSON:
 // {"status":"again"} to connect again, {"status":"end"}, or an error.
 func finish(args browser.Arguments) any {
-	stream := module.streams[uint32(args.Number(0))]
+	stream := streamOf(args)
 	if stream == nil {
 		return `{"status":"end"}`
 	}

@@ -776,7 +776,7 @@ export class Client {
 
 /** refused is a stream that cannot begin. */
 function refused<T>(error: ProviderError): EngineStream<T> {
-  return { read: () => Promise.reject(error), send() {}, close() {} };
+  return { read: () => Promise.reject(error), send() {}, hurry() {}, close() {} };
 }
 
 /** outOfTime makes the error of a command that took too long. */

@@ -40,7 +40,9 @@ export class Stream<T> implements AsyncIterable<T> {
   #state: StreamState = "connecting";
   #error: ProviderError | undefined;
   #route: Route | undefined;
+  #retryAt: number | undefined;
   readonly #onState = new Set<StateListener>();
+  readonly #onRetry = new Set<() => void>();
   readonly #onGap = new Set<(gap: LogGap) => void>();
 
   /** @internal Receives the engine's events. */
@@ -50,11 +52,17 @@ export class Stream<T> implements AsyncIterable<T> {
       const changed = state !== this.#state || hasNewReason(error, this.#error);
       this.#state = state;
       this.#error = error;
+      if (state === "open" || state === "ended") this.#retryAt = undefined;
       if (changed) notify(this.#onState, state, error);
     },
     gap: (gap) => notify(this.#onGap, gap),
     route: (route) => {
       this.#route = route;
+    },
+    retry: (at) => {
+      if (this.#state === "ended") return;
+      this.#retryAt = at;
+      notify(this.#onRetry);
     },
   };
 
@@ -91,6 +99,25 @@ export class Stream<T> implements AsyncIterable<T> {
    */
   get route(): Route | undefined {
     return this.#route;
+  }
+
+  /**
+   * When the next connection is made, in milliseconds since 1970, while the stream is not
+   * open because one has failed; undefined otherwise. Once that time has passed, the
+   * connection is being made.
+   */
+  get retryAt(): number | undefined {
+    return this.#retryAt;
+  }
+
+  /** Connects at once, if the stream waits before it connects again. */
+  retryNow(): void {
+    this.#source?.hurry();
+  }
+
+  /** @internal Calls a function whenever {@link retryAt} is set. */
+  onRetry(listener: () => void): void {
+    this.#onRetry.add(listener);
   }
 
   /**

@@ -66,7 +66,7 @@ func TestFieldSwitchedStreamReconnectsAtOnce(t *testing.T) {
 	again, f := s.Finish("a proxy buffers the response", false)
 	assert.True(t, again)
 	assert.Nil(t, f)
-	assert.Zero(t, s.wait)
+	assert.Zero(t, s.Wait)
 	_, f = s.Connect()
 	require.Nil(t, f)
 	assert.Equal(t, "websocket", bridge.requests[1].Transport)
@@ -74,5 +74,5 @@ func TestFieldSwitchedStreamReconnectsAtOnce(t *testing.T) {
 	// A connection that breaks later counts as failed.
 	again, _ = s.Finish("connection reset", false)
 	assert.True(t, again)
-	assert.NotZero(t, s.wait)
+	assert.NotZero(t, s.Wait)
 }

@@ -19,6 +19,8 @@ type Stream struct {
 	// OnRetry, if set, is called with the error of a connection that failed, if another one
 	// follows.
 	OnRetry func(*RPCError)
+	// Wait is how long the stream waits before its next connection, in milliseconds.
+	Wait int
 
 	client *Client
 	call   *Call
@@ -43,7 +45,6 @@ type Stream struct {
 	connectedAt int64  // Unix time in seconds
 	failures    int    // connections in a row that brought nothing new
 	uncertain   int    // of these, failures that may be permanent
-	wait        int    // before the next connection, in milliseconds
 	wake        func() // ends the wait before the next connection, while it lasts
 }
 
@@ -65,7 +66,7 @@ func (c *Client) NewStream(methodName string, call *Call) *Stream {
 // retries as the call's options say.
 func (s *Stream) Connect() (Response, *RPCError) {
 	for {
-		if s.wait > 0 && !sleep(&s.scope, s.client.Clock, s.wait, &s.wake) {
+		if s.Wait > 0 && !sleep(&s.scope, s.client.Clock, s.Wait, &s.wake) {
 			return nil, s.failed(s.call.rpcError(s.scope.Cause()))
 		}
 		s.call.trace.attempts++
@@ -116,17 +117,17 @@ func (s *Stream) shouldReconnect(f *RPCError) (again bool) {
 	if f != nil && f.Reason == reasonPodStarting {
 		bound = podBackoff
 	}
-	s.wait = s.client.backoff(s.failures, bound)
+	s.Wait = s.client.backoff(s.failures, bound)
 	switch forever := s.retriesForever(); {
 	case f != nil && (!s.delivered || s.call.Reconnect) && s.call.retryWithNewToken(f):
-		s.wait = 0
+		s.Wait = 0
 		return true
 	case f == nil && !s.call.method.reopens, !s.call.Reconnect && (f == nil || s.delivered):
 		return false
 	case f != nil && !s.delivered && !forever:
-		s.wait, again = s.client.retry(s.call, f, s.failures)
+		s.Wait, again = s.client.retry(s.call, f, s.failures)
 	case f != nil && f.pushback != "":
-		s.wait, again = parsePushback(f.pushback)
+		s.Wait, again = parsePushback(f.pushback)
 	case forever && (f == nil || f.transient()):
 		again = true
 	default:
@@ -362,12 +363,12 @@ func (s *Stream) Finish(broke string, stalled bool) (again bool, f *RPCError) {
 	}
 	if s.lines.again && s.scope.Cause() == nil {
 		// The lines have to be read again, since they were compared in the wrong way.
-		s.broken, s.wait = nil, firstBackoff
+		s.broken, s.Wait = nil, firstBackoff
 		return true, nil
 	}
 	s.lines.deep = false
 	if s.switching && s.scope.Cause() == nil {
-		s.switching, s.broken, s.wait = false, nil, 0
+		s.switching, s.broken, s.Wait = false, nil, 0
 		return true, nil
 	}
 	if s.client.Clock.Now()-s.connectedAt >= maxBackoff/1000 {

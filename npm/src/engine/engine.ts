@@ -141,6 +141,8 @@ export interface StreamEvents {
   gap(gap: LogGap): void;
   /** How the provider was reached, whenever a connection has been made. */
   route?(route: Route): void;
+  /** When the next connection is made, in milliseconds since 1970, after one has failed. */
+  retry?(at: number): void;
 }
 
 /** An engine's stream. */
@@ -149,6 +151,8 @@ export interface EngineStream<T> {
   read(): Promise<T[] | undefined>;
   /** Sends a message after the request, once that has been sent, on a stream that can. */
   send(message: Bytes): void;
+  /** Connects at once, if the stream waits before it connects again. */
+  hurry(): void;
   /** Ends the stream. A pending read throws the error. */
   close(error: ProviderError): void;
 }

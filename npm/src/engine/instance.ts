@@ -19,7 +19,7 @@ export interface Functions {
     method: string,
     call: string,
     getToken: EngineCall["getToken"],
-    onRetry: (failure: string) => void,
+    onRetry: (failure: string, waitMs: number) => void,
   ): number;
   connect(id: number, settle: (result: string, reader: BodyReader | null) => void): void;
   switchTransport(id: number, transport: string): void;

@@ -301,6 +301,8 @@ class WasmStream<T> implements EngineStream<T> {
   #stopped: ProviderError | undefined;
   /** Ends the module's work for the stream; set once there is any. */
   #stop: (error: ProviderError) => void = () => {};
+  /** Ends the module's wait before the next connection. */
+  #hurry: () => void = () => {};
   /** Sends what follows the request; undefined while there is no connection. */
   #send: Send | undefined;
   /** What is to be sent once there is one. */
@@ -330,6 +332,10 @@ class WasmStream<T> implements EngineStream<T> {
   send(message: Uint8Array<ArrayBuffer>): void {
     if (this.#send) this.#send(message);
     else if (!this.#stopped) this.#unsent.push(message);
+  }
+
+  hurry(): void {
+    if (!this.#stopped) this.#hurry();
   }
 
   close(error: ProviderError): void {
@@ -365,11 +371,14 @@ class WasmStream<T> implements EngineStream<T> {
     this.#check();
     const options = flat({ ...first, spent: early?.spent });
     const id = instance.enter((go) =>
-      go.open(method, options, call.getToken, (text) => this.#onRetry(text)),
+      go.open(method, options, call.getToken, (text, waitMs) => this.#onRetry(text, waitMs)),
     );
     this.#stop = ({ code, message }) => {
       this.#stop = () => {};
       if (!instance.crash) instance.enter((go) => go.close(id, stopCodes[code] ?? 1, message));
+    };
+    this.#hurry = () => {
+      if (!instance.crash) instance.enter((go) => go.hurry(id));
     };
     let shares = call.reconnect && mayUseOwnConnection(call.bridge, call.transport);
     let sent = early;
@@ -377,9 +386,7 @@ class WasmStream<T> implements EngineStream<T> {
     const notOpen = () => false;
     let networkIsBack: (gone: number) => boolean = notOpen;
     const forget = whenBack((gone) => {
-      if (call.reconnect && !networkIsBack(gone) && !instance.crash) {
-        instance.enter((go) => go.hurry(id));
-      }
+      if (call.reconnect && !networkIsBack(gone)) this.#hurry();
     });
     try {
       for (;;) {
@@ -423,12 +430,17 @@ class WasmStream<T> implements EngineStream<T> {
 
   /**
    * onRetry receives the error, as JSON, of a connection after which the module connects
-   * again.
+   * again, and how long it waits before that.
    */
-  #onRetry(text: string): void {
+  #onRetry(text: string, waitMs: number): void {
     this.#failed = failure(JSON.parse(text).error);
+    const at = Date.now() + waitMs;
     // In a microtask: the module is still in this call, and a listener may call it.
-    queueMicrotask(() => this.#failed && this.#connecting());
+    queueMicrotask(() => {
+      if (!this.#failed) return;
+      this.#events.retry?.(at);
+      this.#connecting();
+    });
   }
 
   #connecting(): void {

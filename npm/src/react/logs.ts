@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { ProviderError } from "../errors.js";
 import type { LogOptions } from "../options.js";
-import type { LogEntry, LogGap } from "../types.js";
+import type { LogEntry, LogGap, Route } from "../types.js";
 import { type ClientOption, useSource } from "./context.js";
 import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
@@ -57,6 +57,10 @@ export interface LogsResult {
   readonly error: ProviderError | undefined;
   /** Why the stream is not open while it reconnects (`stream.error`). */
   readonly waiting: ProviderError | undefined;
+  /** When the next connection is made, after one has failed (`stream.retryAt`). */
+  readonly retryAt: number | undefined;
+  /** How the provider was reached (`stream.route`). */
+  readonly route: Route | undefined;
   readonly paused: boolean;
   /**
    * Stops updating the lines. The stream stays open but is not read, so the provider
@@ -67,6 +71,8 @@ export interface LogsResult {
   readonly resume: () => void;
   /** Removes all lines so far. The function never changes. */
   readonly clear: () => void;
+  /** Connects at once instead of waiting until {@link retryAt}. The function never changes. */
+  readonly retryNow: () => void;
   /**
    * Reads the log again from its beginning, even after an error. The function never
    * changes.
@@ -83,6 +89,8 @@ const idle: LogsSnapshot = {
   state: "idle",
   error: undefined,
   waiting: undefined,
+  retryAt: undefined,
+  route: undefined,
   fault: undefined,
   paused: false,
 };
@@ -155,8 +163,7 @@ export class LogStore extends Follower<LogEntry, LogsSnapshot> {
   protected make(): LogsSnapshot {
     const paused = this.#paused !== undefined;
     if (!paused) this.#show();
-    const { state, error, waiting, fault } = this;
-    return { ...this.#shown, state, error, waiting, fault, paused };
+    return { ...this.#shown, ...this.common, paused };
   }
 
   #show(): void {
@@ -230,8 +237,8 @@ export function useLogs(options: UseLogsOptions | undefined): LogsResult {
   const snapshot = useSyncExternalStore(store.subscribe, store.getSnapshot, () => initial);
   if (snapshot.fault !== undefined) throw snapshot.fault;
   return useMemo(() => {
-    const { lines, gaps, dropped, state, error, waiting, paused } = snapshot;
-    const { pause, resume, clear, restart } = store;
-    return { lines, gaps, dropped, state, error, waiting, paused, pause, resume, clear, restart };
+    const { fault: _, ...shown } = snapshot;
+    const { pause, resume, clear, restart, retryNow } = store;
+    return { ...shown, pause, resume, clear, restart, retryNow };
   }, [snapshot, store]);
 }

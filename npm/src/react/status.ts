@@ -3,7 +3,7 @@ import type { Client } from "../client.js";
 import type { ProviderError } from "../errors.js";
 import type { ServiceStatusOptions, StreamOptions } from "../options.js";
 import type { Stream } from "../stream.js";
-import type { ProviderStatus, ServiceStatus } from "../types.js";
+import type { ProviderStatus, Route, ServiceStatus } from "../types.js";
 import { type ClientOption, useSource } from "./context.js";
 import { keyOf } from "./key.js";
 import type { Source } from "./source.js";
@@ -21,6 +21,12 @@ export interface StatusResult<T> {
   readonly error: ProviderError | undefined;
   /** Why the stream is not open while it reconnects (`stream.error`). */
   readonly waiting: ProviderError | undefined;
+  /** When the next connection is made, after one has failed (`stream.retryAt`). */
+  readonly retryAt: number | undefined;
+  /** How the provider was reached (`stream.route`). */
+  readonly route: Route | undefined;
+  /** Connects at once instead of waiting until {@link retryAt}. The function never changes. */
+  readonly retryNow: () => void;
   /** Starts again, even after an error. The function never changes. */
   readonly restart: () => void;
 }
@@ -63,8 +69,7 @@ class StatusStore<T> extends Follower<T, StatusSnapshot<T>> {
   protected reset(): void {}
 
   protected make(): StatusSnapshot<T> {
-    const { state, error, waiting, fault } = this;
-    return { data: this.#data, state, error, waiting, fault };
+    return { data: this.#data, ...this.common };
   }
 
   protected override released(): void {
@@ -77,6 +82,8 @@ const idle: StatusSnapshot<never> = {
   state: "idle",
   error: undefined,
   waiting: undefined,
+  retryAt: undefined,
+  route: undefined,
   fault: undefined,
 };
 const connecting: StatusSnapshot<never> = { ...idle, state: "connecting" };
@@ -119,6 +126,7 @@ class Handle {
     this.#store()?.getSnapshot() ?? this.getServerSnapshot();
 
   readonly restart = (): void => this.#store()?.restart();
+  readonly retryNow = (): void => this.#store()?.retryNow();
 }
 
 /**
@@ -147,7 +155,7 @@ export function useProviderStatus(
     handle.getSnapshot,
     handle.getServerSnapshot,
   );
-  return useResult(snapshot, handle.restart);
+  return useResult(snapshot, handle.restart, handle.retryNow);
 }
 
 /**
@@ -182,16 +190,17 @@ export function useServiceStatus(
     store.getSnapshot,
     () => initial,
   );
-  return useResult(snapshot, store.restart);
+  return useResult(snapshot, store.restart, store.retryNow);
 }
 
 function useResult<T>(
-  { data, state, error, waiting, fault }: StatusSnapshot<T>,
+  { data, state, error, waiting, retryAt, route, fault }: StatusSnapshot<T>,
   restart: () => void,
+  retryNow: () => void,
 ): StatusResult<T> {
   if (fault !== undefined) throw fault;
   return useMemo(
-    () => ({ data, state, error, waiting, restart }),
-    [data, state, error, waiting, restart],
+    () => ({ data, state, error, waiting, retryAt, route, restart, retryNow }),
+    [data, state, error, waiting, retryAt, route, restart, retryNow],
   );
 }

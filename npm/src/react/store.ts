@@ -1,7 +1,7 @@
 import type { Client } from "../client.js";
 import type { ProviderError } from "../errors.js";
 import type { Stream } from "../stream.js";
-import type { LogGap, StreamState } from "../types.js";
+import type { LogGap, Route, StreamState } from "../types.js";
 import { nextFrame } from "./frame.js";
 import type { Source } from "./source.js";
 
@@ -20,6 +20,10 @@ export interface Snapshot {
   readonly error: ProviderError | undefined;
   /** Why the stream is not open while it reconnects: `stream.error`. */
   readonly waiting: ProviderError | undefined;
+  /** When the next connection is made, after one has failed: `stream.retryAt`. */
+  readonly retryAt: number | undefined;
+  /** How the provider was reached: `stream.route`. */
+  readonly route: Route | undefined;
   /** An error of the program rather than the provider. Hooks throw it. */
   readonly fault: unknown;
 }
@@ -28,6 +32,7 @@ export interface Snapshot {
 interface Run {
   stopped: boolean;
   stop(): void;
+  stream?: Stream<unknown>;
 }
 
 /** What a store follows: a stream opened by a client; undefined for nothing. */
@@ -65,6 +70,12 @@ export abstract class Follower<T, S extends Snapshot> {
   protected abstract reset(): void;
   /** make creates a snapshot of the current values. */
   protected abstract make(): S;
+  /** The part of a snapshot that all have. */
+  protected get common(): Snapshot {
+    const { state, error, waiting, fault } = this;
+    const { retryAt, route } = this.#run?.stream ?? {};
+    return { state, error, waiting, retryAt, route, fault };
+  }
   /** ready returns a promise to wait for before reading on, or undefined. */
   protected ready(): Promise<void> | undefined {
     return undefined;
@@ -97,6 +108,9 @@ export abstract class Follower<T, S extends Snapshot> {
     this.#end();
     this.#begin();
   };
+
+  /** Connects at once instead of waiting. */
+  readonly retryNow = (): void => this.#run?.stream?.retryNow();
 
   /** changed notifies listeners with the next frame. */
   protected changed(): void {
@@ -154,12 +168,14 @@ export abstract class Follower<T, S extends Snapshot> {
     const client = await this.#source.get();
     if (run.stopped) return;
     const stream = open(client);
+    run.stream = stream;
     run.stop = () => {
       run.stopped = true;
       void stream.close();
     };
     // The end is reported after all items.
     stream.onState((state, error) => state !== "ended" && this.#become(run, state, error));
+    stream.onRetry(() => !run.stopped && this.changed());
     stream.onGap((gap) => {
       if (run.stopped) return;
       this.gap(gap);

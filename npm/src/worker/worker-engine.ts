@@ -223,6 +223,10 @@ class WorkerStream<T> implements EngineStream<T> {
       this.#events.route?.(report.route);
       return true;
     }
+    if ("retry" in report) {
+      this.#events.retry?.(report.retry);
+      return true;
+    }
     if ("gap" in report) {
       this.#events.gap(report.gap);
       return true;
@@ -261,6 +265,10 @@ class WorkerStream<T> implements EngineStream<T> {
   send(message: Bytes): void {
     if (this.#link) this.#link.send({ do: "send", id: this.#id, message }, [message.buffer]);
     else if (!this.#stopped && this.#id === 0) this.#unsent.push(message);
+  }
+
+  hurry(): void {
+    this.#link?.send({ do: "hurry", id: this.#id });
   }
 
   close(error: ProviderError): void {

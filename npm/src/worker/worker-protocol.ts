@@ -54,6 +54,8 @@ export type Order =
    * Another batch of a stream may be sent: one has been read, whose buffer is returned.
    */
   | { do: "more"; id: number; room: ArrayBuffer }
+  /** Connect a stream at once, if it waits before it connects again. */
+  | { do: "hurry"; id: number }
   /**
    * End a call, which then reports its result, or a stream, which reports nothing more.
    */
@@ -74,6 +76,7 @@ export type Report =
   | { id: number; state: StreamState; error?: ErrorDetails | undefined }
   | { id: number; gap: LogGap }
   | { id: number; route: Route }
+  | { id: number; retry: number }
   /** A stream failed. */
   | { id: number; failed: ErrorDetails }
   /** A stream has ended. */

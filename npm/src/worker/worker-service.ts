@@ -58,6 +58,8 @@ interface Going {
   more?(room: ArrayBuffer): void;
   /** Sends a message after the request. */
   send?(message: Bytes): void;
+  /** Connects at once instead of waiting. */
+  hurry?(): void;
 }
 
 /** A module that the page loads, and its engine, which takes calls before. */
@@ -104,6 +106,9 @@ class Service {
       case "send":
         this.#going.get(order.id)?.send?.(order.message);
         break;
+      case "hurry":
+        this.#going.get(order.id)?.hurry?.();
+        break;
       case "end":
         this.#going.get(order.id)?.end(new ProviderError(order.error));
         break;
@@ -143,6 +148,7 @@ class Service {
       state: (state, error) => this.#report({ id, state, error: error && detailsOf(error) }),
       gap: (gap) => this.#report({ id, gap }),
       route: (route) => this.#report({ id, route }),
+      retry: (retry) => this.#report({ id, retry }),
     });
     const credit = new Credit();
     this.#going.set(id, {
@@ -155,6 +161,7 @@ class Service {
         credit.give();
       },
       send: (message) => stream.send(message),
+      hurry: () => stream.hurry(),
     });
     void this.#send(id, stream, credit);
   }

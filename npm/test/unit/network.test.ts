@@ -71,6 +71,31 @@ test("when the network is back, a stream connects at once instead of waiting", a
   expect([...listening]).toEqual([]);
 });
 
+test("a stream says when it connects again, and does so at once when it is told to", async () => {
+  const { requests } = fakeBridge(
+    answer([logs("web", 0, "one\n")]),
+    ...Array<Answer>(4).fill(gone),
+    answer([logs("web", 0, "one\ntwo\n"), trailers()]),
+  );
+  const stream = client.streamLogs(options);
+  stream.retryNow(); // nothing has begun
+  const read: string[] = [];
+  const reading = (async () => {
+    for await (const { message } of stream) read.push(message);
+  })();
+  expect(stream.retryAt).toBeUndefined();
+  await vi.waitFor(() => expect(requests).toHaveLength(5), { timeout: 10_000 });
+  // The wait after the fifth failure in a row is three seconds, of which little has passed.
+  await vi.waitFor(() => expect((stream.retryAt ?? 0) - Date.now()).toBeGreaterThan(2_000));
+  expect((stream.retryAt ?? 0) - Date.now()).toBeLessThan(3_300);
+  stream.retryNow();
+  expect(await took(() => expect(requests).toHaveLength(6))).toBeLessThan(1_000);
+  await reading;
+  expect(read).toEqual(["one", "two"]);
+  expect(stream.retryAt).toBeUndefined();
+  stream.retryNow(); // everything has ended
+});
+
 test("a connection that was silent while the network was gone is replaced at once", async () => {
   const { requests } = fakeBridge(
     answer([logs("web", 0, "one\n")], { open: true }),

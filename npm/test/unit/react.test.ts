@@ -12,6 +12,7 @@ function made() {
   const waiting: ((entries: LogEntry[] | undefined) => void)[] = [];
   let fail: (error: Error) => void = () => {};
   const close = vi.fn((error: Error) => fail(error));
+  const hurry = vi.fn();
   let reads = 0;
   const stream = new Stream<LogEntry>(() => ({
     read() {
@@ -22,11 +23,13 @@ function made() {
       });
     },
     send() {},
+    hurry,
     close,
   }));
   return {
     stream,
     close,
+    hurry,
     reads: () => reads,
     async give(...messages: string[]) {
       await vi.waitFor(() => expect(waiting).toHaveLength(1));
@@ -98,6 +101,27 @@ test("a store that gets a listener again at once continues; one without listener
   expect(close).not.toHaveBeenCalled();
   stop();
   await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
+});
+
+test("a snapshot has when the stream connects again, and how the provider was reached", async () => {
+  const { stream, hurry, give } = made();
+  const store = new LogStore(source, () => stream);
+  const stop = store.subscribe(() => {});
+  await give("a");
+  stream.events.route?.({ method: "rest" });
+  stream.events.state("reconnecting");
+  stream.events.retry?.(1234);
+  await vi.waitFor(() =>
+    expect(store.getSnapshot()).toMatchObject({ retryAt: 1234, route: { method: "rest" } }),
+  );
+  store.retryNow();
+  expect(hurry).toHaveBeenCalledOnce();
+  // The next attempt failed for the same reason, which is no change of the state.
+  stream.events.retry?.(5678);
+  await vi.waitFor(() => expect(store.getSnapshot().retryAt).toBe(5678));
+  stream.events.state("open");
+  await vi.waitFor(() => expect(store.getSnapshot().retryAt).toBeUndefined());
+  stop();
 });
 
 test("a store without listeners opens no stream, and a paused one does not read", async () => {

@@ -122,6 +122,31 @@ describe("a worker", () => {
     ]);
   });
 
+  test("says when a stream connects again, and does so at once when it is told to", async () => {
+    const { requests } = fakeBridge(
+      answer([logs("web", 0, "one\n")]),
+      ...Array.from({ length: 4 }, () => () => {
+        throw new TypeError("Failed to fetch");
+      }),
+      answer([logs("web", 0, "one\ntwo\n"), trailers()]),
+    );
+    const client = await createClient(options);
+    const stream = client.streamLogs({ provider, lease, follow: true });
+    const read: string[] = [];
+    const reading = (async () => {
+      for await (const { message } of stream) read.push(message);
+    })();
+    for (let failures = 1; failures <= 5; failures++) {
+      await vi.waitFor(() => expect(stream.error?.attempts).toBe(failures), { timeout: 10_000 });
+      expect(stream.retryAt).toBeGreaterThan(Date.now() - 10_000);
+      stream.retryNow();
+    }
+    await reading;
+    expect(read).toEqual(["one", "two"]);
+    expect(requests).toHaveLength(6);
+    expect(stream.retryAt).toBeUndefined();
+  });
+
   test("reads no more than its window while the page does not read, and loses nothing", async () => {
     const count = 40;
     let pulled = 0;
