@@ -4,7 +4,7 @@
 // its memory, the neighbour's latency beside the usual one, and what the attacked caller
 // was answered.
 //
-//	go run ./testserver/attack [--short] [--for 5s] [--bridge FILE] [WORD…]
+//	go run ./testserver/attack [--short] [--for 5s] [--bridge FILE] [--profile FOLDER] [WORD…]
 //
 // It writes the same to bin/attack.json, and exits with 1 if the bridge died or grew beyond
 // its bound, or if an attacked caller got no clear error. Latency depends on the machine's
@@ -73,6 +73,7 @@ func run(ctx context.Context) error {
 	length := flag.Duration("for", 5*time.Second, "how long each attack lasts")
 	bridge := flag.String("bridge", "bin/akash-provider-bridge", "the bridge's program")
 	out := flag.String("json", "bin/attack.json", "the file to write the results to")
+	profiles := flag.String("profile", "", "a folder for a CPU profile of the bridge under each attack")
 	flag.Parse()
 	if *short {
 		*length = 500 * time.Millisecond
@@ -83,7 +84,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	s.controls = !*short
+	s.controls, s.profiles = !*short, *profiles
 	fmt.Printf("%-34s %-9s %9s %9s %8s %8s %8s %6s %6s %6s  %s\n", "attack", "bridge", "peak", "after", "p99", "control", "usual", "att.", "bridge", "alone", "attacked caller")
 	var results []result
 	failed := 0

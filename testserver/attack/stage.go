@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"time"
+	"unicode"
 
 	"akash-provider-web/testserver/fake"
 	"akash-provider-web/testserver/program"
@@ -23,8 +28,9 @@ type stage struct {
 	plain     *program.Bridge
 	secure    *program.Bridge
 	chainPort int
-	played    int  // attacks so far
-	controls  bool // measure the neighbour beside a harmless process, too
+	played    int    // attacks so far
+	controls  bool   // measure the neighbour beside a harmless process, too
+	profiles  string // the folder for profiles of the bridge, "" for none
 }
 
 func openStage(ctx context.Context, file string) (*stage, error) {
@@ -49,6 +55,7 @@ func openStage(ctx context.Context, file string) (*stage, error) {
 	}
 	args := []string{
 		"--listen", "127.0.0.1:0", "--allow-private-networks", "--allow-host-override", "--allow-insecure",
+		"--metrics-listen", "127.0.0.1:0", "--pprof",
 		"--chain-rpc", fmt.Sprintf("http://127.0.0.1:%d", s.chainPort), "--chain-rest", fmt.Sprintf("http://127.0.0.1:%d/rest", s.chainPort),
 	}
 	if s.plain, err = program.Start(file, args...); err == nil {
@@ -116,9 +123,16 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 		return r
 	}
 	began := time.Now()
+	var profiling sync.WaitGroup
+	var profileErr error
+	if s.profiles != "" {
+		profiling.Go(func() { profileErr = s.profile(p, a.name, length) })
+	}
 	during := n.callFor(ctx, length)
 	report, err := child.wait()
 	lasted := time.Since(began)
+	profiling.Wait()
+	err = cmp.Or(err, profileErr)
 	r.Bridge = float64(p.Processor()-took) / float64(lasted)
 	r.Attacker = float64(child.used()) / float64(lasted)
 	r.P99, r.Calls, r.Errors = percentile(during.times, 0.99), len(during.times), during.errors
@@ -152,6 +166,21 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 		r.Failure = fmt.Sprintf("%d of the neighbour's %d calls failed: %s", during.errors, during.errors+len(during.times), during.last)
 	}
 	return r
+}
+
+// profile writes a CPU profile of a bridge under an attack.
+func (s *stage) profile(p *program.Bridge, name string, length time.Duration) error {
+	profile, err := p.Profile(length)
+	if err != nil {
+		return err
+	}
+	letters := func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return '-'
+	}
+	return os.WriteFile(filepath.Join(s.profiles, strings.Map(letters, name)+".pprof"), profile, 0o644)
 }
 
 // control returns the neighbour's p99 beside a process that takes a share of a processor and

@@ -163,16 +163,27 @@ func (b *Bridge) Files() int {
 
 // Collect has the bridge collect its garbage. It needs --metrics-listen and --pprof.
 func (b *Bridge) Collect() error {
-	response, err := b.Client.Get(strings.TrimSuffix(b.metrics, "/metrics") + "/debug/pprof/heap?gc=1")
+	_, err := b.pprof("heap?gc=1")
+	return err
+}
+
+// Profile returns what took the bridge's processor time for so long, at least a second. It
+// needs --metrics-listen and --pprof.
+func (b *Bridge) Profile(length time.Duration) ([]byte, error) {
+	return b.pprof(fmt.Sprintf("profile?seconds=%d", max(1, int(length.Seconds()))))
+}
+
+// pprof returns a profile.
+func (b *Bridge) pprof(query string) ([]byte, error) {
+	response, err := b.Client.Get(strings.TrimSuffix(b.metrics, "/metrics") + "/debug/pprof/" + query)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the bridge serves no profiles: %s", response.Status)
+		return nil, fmt.Errorf("the bridge serves no profiles: %s", response.Status)
 	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return err
+	return io.ReadAll(response.Body)
 }
 
 // Metrics returns the bridge's metrics that have no labels.

@@ -182,7 +182,8 @@ func (f *Feed) News() int {
 // taken from the one before, it may be given up again.
 func (f *Feed) take(p *pod) {
 	f.m.hold(p, 0)
-	p.before, p.from = p.from, f
+	p.before = p.from
+	p.setFrom(f)
 	p.overlap, p.doubtful = nil, false
 	if p.lost && f.sure && f.tail == 0 {
 		*p.history = history{}
@@ -220,10 +221,12 @@ func (m *Merger) giveUp(p *pod) {
 	if p.overlap != nil {
 		m.hold(p, 0)
 	}
-	p.from, p.before = p.before, nil
+	p.setFrom(p.before)
+	p.before = nil
 	p.overlap, p.doubtful, p.early = nil, false, false
 	if p.from == nil {
-		p.numbered, p.stays = false, false
+		p.unnumber()
+		p.stays = false
 	}
 	m.room.Broadcast()
 }
@@ -273,12 +276,9 @@ func (m *Merger) needs(f *Feed) bool {
 
 // leaves reports whether a pod of the service may be about to leave its number.
 func (m *Merger) leaves(service string) bool {
-	for _, p := range m.pods {
-		if p.service == service && p.from != nil && p.from.leaving && !p.stays {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.groups[service].pods, func(p *pod) bool {
+		return p.from != nil && p.from.leaving && !p.stays
+	})
 }
 
 // Update says which services there are, and how many pods each should have.

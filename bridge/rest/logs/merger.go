@@ -31,6 +31,7 @@ type Merger struct {
 	ready  chan struct{} // holds a token when there may be something to take
 	doubts chan struct{} // holds a token when there may be doubtful pods
 	pods   map[string]*pod
+	groups map[string]*group // the same, by service
 	latest *pod
 	known  map[string]uint32 // the last number of each pod, this call's or an earlier one's
 	spoken map[replica]*pod  // the pod that the page was told of last
@@ -66,6 +67,7 @@ func NewMerger(services []string, replicas []uint32, follow bool) *Merger {
 		ready:    make(chan struct{}, 1),
 		doubts:   make(chan struct{}, 1),
 		pods:     make(map[string]*pod),
+		groups:   make(map[string]*group),
 		known:    make(map[string]uint32),
 		spoken:   make(map[replica]*pod),
 		settled:  make(map[string]bool),
@@ -123,7 +125,7 @@ func (m *Merger) meet(name []byte, f *Feed) (*pod, error) {
 		p.history = &history{tail: f.tail}
 		p.early = m.follow && f.again && f.tail >= 0 && !f.cut
 	}
-	m.pods[p.name] = p
+	m.add(p)
 	return p, nil
 }
 

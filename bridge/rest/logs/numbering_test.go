@@ -1,7 +1,10 @@
 package logs
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -125,4 +128,95 @@ func TestMoreThanWasAskedFor(t *testing.T) {
 	assert.Equal(t, []string{"web/1 is web-1-b"}, told(t, j))
 	say(t, j, "web-1-b")
 	assert.Empty(t, told(t, j))
+}
+
+// What a line costs does not depend on how many pods there are: a provider that sends each
+// line from another one takes no more of the bridge's time than others.
+func TestALineOfANewPodCostsWhateverTheOthersAre(t *testing.T) {
+	cost := func(running map[string]int) int {
+		j := newReader([]string{"web"}, nil, true)
+		reopen(j, running, -1)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range MaxPods {
+			require.NoError(t, j.feed.Add(fmt.Appendf(nil, `{"name":"web-7f8b9c6d5-%05d","message":"x"}`, i)))
+			if i%100 == 0 {
+				j.batch.encode()
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return int(after.TotalAlloc-before.TotalAlloc) / MaxPods
+	}
+	// A list of all pods for each of them would be several kilobytes.
+	assert.Less(t, cost(map[string]int{"web": 1}), 6000, "bytes a pod")
+	assert.Less(t, cost(map[string]int{"web": 2 * MaxPods}), 6000, "bytes a pod that is held back")
+}
+
+// What a service's group has is what its pods have, whatever happens to them.
+func TestGroupsAgreeWithTheirPods(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		j := newReader([]string{"web", "db"}, nil, true)
+		running := map[string]int{"web": 1 + random.IntN(6)}
+		reopen(j, running, -1)
+		for range 200 {
+			switch random.IntN(12) {
+			case 0:
+				reopen(j, running, random.IntN(4)-1)
+			case 1:
+				j.mu.Lock()
+				require.NoError(t, j.decide(random.IntN(2) == 0, random.IntN(2) == 0))
+				j.mu.Unlock()
+			case 2:
+				j.mu.Lock()
+				j.batch.encode()
+				j.mu.Unlock()
+			case 3:
+				running = map[string]int{"web": random.IntN(6)}
+				j.Update([]string{"web", "db"}, running)
+			default:
+				pod := fmt.Sprintf("web-%d-x", random.IntN(6))
+				if random.IntN(4) == 0 {
+					pod = fmt.Sprintf("db-%d", random.IntN(3)) // of a StatefulSet
+				}
+				say(t, j, pod)
+			}
+			j.mu.Lock()
+			for name, g := range j.groups {
+				present, numbers := 0, map[uint32]int{}
+				for _, p := range j.pods {
+					if p.service != name {
+						continue
+					}
+					require.Contains(t, g.pods, p)
+					if p.from != nil {
+						present++
+					}
+					if p.numbered {
+						numbers[p.replica]++
+					} else {
+						require.Contains(t, g.waiting, p)
+					}
+				}
+				require.Equal(t, present, g.present)
+				require.Equal(t, numbers, g.numbers)
+			}
+			j.mu.Unlock()
+		}
+		j.Finish(context.Canceled)
+	}
+}
+
+// BenchmarkNewPods measures a log whose lines are each from another pod.
+func BenchmarkNewPods(b *testing.B) {
+	for b.Loop() {
+		m := NewMerger([]string{"web"}, nil, true)
+		feed := m.Open(Opening{Running: map[string]int{"web": 1}, Tail: -1})
+		for i := range MaxPods {
+			if err := feed.Add(fmt.Appendf(nil, `{"name":"web-7f8b9c6d5-%05d","message":"x"}`, i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		m.Finish(context.Canceled)
+	}
 }

@@ -59,6 +59,8 @@ func isOrdinal(s string) bool { return s != "" && len(s) <= 9 && strings.Trim(s,
 type pod struct {
 	name    string
 	service string
+	group   *group // of the service
+	waits   bool   // it is in group.waiting
 	replica uint32
 	// numbered says that replica is settled; until then its
 	// lines are held back.
