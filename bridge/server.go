@@ -26,6 +26,7 @@ import (
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/gateway"
 	"akash-provider-web/bridge/guard"
+	"akash-provider-web/bridge/internal/deep"
 	"akash-provider-web/bridge/internal/flood"
 	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
@@ -146,7 +147,7 @@ func newServer(asked context.Context, c *config, d dependencies, log *slog.Logge
 	})
 	s.call = edge.Handler(
 		&relay.Handler{Accept: g.Accept, Stopping: end.streams, Cutoff: end.duplex},
-		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls},
+		edge.Options{Origins: origins, Method: describe, MaxRequest: relay.DefaultMaxMessage, Calls: &s.calls, Requests: end.requests},
 	)
 	if c.consoleProxy {
 		s.console = consoleproxy.New(consoleproxy.Options{
@@ -180,9 +181,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.calls.Done()
 		s.console.ServeHTTP(w, s.identify(w, r))
 	case r.Method == http.MethodPost, r.Method == http.MethodOptions, edge.IsMethodPath(r.URL.Path):
-		s.calls.Add(1)
-		defer s.calls.Done()
-		s.call.ServeHTTP(w, s.identify(w, r))
+		s.serveCall(w, r)
+	default:
+		s.servePage(w, r)
+	}
+}
+
+// servePage answers all that is no call.
+func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
+	switch {
 	case r.URL.Path == "/healthz":
 		// A page whose call failed requests this, and our public files, to find out
 		// whether the bridge is down or refuses its origin
@@ -201,6 +208,26 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// serveCall answers a call. The goroutine of a stream over HTTP/2 is the stream's until its
+// end, so its stack is kept small.
+func (s *server) serveCall(w http.ResponseWriter, r *http.Request) {
+	s.calls.Add(1)
+	defer s.calls.Done()
+	if r.ProtoMajor < 2 || !streams(r) {
+		s.call.ServeHTTP(w, s.identify(w, r))
+		return
+	}
+	deep.Serve(r.Context(), func(ctx context.Context) {
+		s.call.ServeHTTP(w, s.identify(w, r.WithContext(ctx)))
+	})
+}
+
+// streams reports whether the answer to a call may have any number of messages.
+func streams(r *http.Request) bool {
+	m, ok := gateway.Lookup(edge.MethodOf(r.URL.Path))
+	return ok && m.Streaming
 }
 
 // identify returns r with a context that says who makes it, for the limits, and has its id,
@@ -334,6 +361,13 @@ func (s *server) run(stdout io.Writer) error {
 
 	reloads := s.startReloads(certificate)
 	defer reloads.stop()
+	quiet, stop := context.WithCancel(context.Background())
+	var returning sync.WaitGroup
+	returning.Go(func() { returnMemory(quiet) })
+	defer func() {
+		stop()
+		returning.Wait()
+	}()
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
 		go func() { failed <- serve(server, listeners[i]) }()

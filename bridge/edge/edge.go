@@ -55,6 +55,9 @@ type Options struct {
 	Arrival time.Duration
 	// Calls, if set, counts the answers that continue after ServeHTTP has returned.
 	Calls *sync.WaitGroup
+	// Requests, if set, ends calls over WebSockets with its cause, as http.Server.BaseContext
+	// does other requests.
+	Requests context.Context
 }
 
 // Handler returns a handler that answers calls with next.
@@ -87,6 +90,7 @@ func Handler(next relay.Server, o Options) http.Handler {
 			MaxRequest: o.MaxRequest,
 			Arrival:    o.Arrival,
 			Calls:      o.Calls,
+			Requests:   o.Requests,
 		}),
 	}
 }
@@ -128,6 +132,12 @@ func (h *handler) door(r *http.Request) http.Handler {
 func IsMethodPath(path string) bool {
 	t, ok := parse(path)
 	return ok && strings.Contains(t.method[:strings.LastIndexByte(t.method, '/')], ".")
+}
+
+// MethodOf returns the method in a path that IsMethodPath is true for.
+func MethodOf(path string) string {
+	t, _ := parse(path)
+	return t.method
 }
 
 // target is what a call's path says.

@@ -2,6 +2,7 @@ package grpcweb
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
+
+	"akash-provider-web/bridge/internal/deep"
 )
 
 // maxAfterRequest bounds the data that a client may send after its request, which is
@@ -21,17 +24,44 @@ const maxAfterRequest = 64 << 10
 // section 9.6).
 const lingerTime = 500 * time.Millisecond
 
-// Detach implements relay.Response. It supports HTTP/1.1 without TLS only: net/http
-// does not hand over other connections.
+// Detach implements relay.Response. It supports HTTP/1.1 without TLS, which net/http hands
+// over, and HTTP/2.
+func (a *response) Detach(onDisconnect, serve func()) bool {
+	switch {
+	case a.committed:
+		return false
+	case a.r.ProtoMajor >= 2:
+		return a.leave(onDisconnect, serve)
+	case a.r.ProtoMajor != 1 || a.r.ProtoMinor != 1 || a.r.TLS != nil:
+		return false
+	}
+	return a.takeOver(onDisconnect, serve)
+}
+
+// leave has serve run in the handler's goroutine, which HTTP/2 needs, when the handler's
+// frames are gone (package deep).
+func (a *response) leave(onDisconnect, serve func()) bool {
+	ctx, body := a.r.Context(), a.r.Body
+	left := deep.Leave(ctx, func() {
+		stop := context.AfterFunc(ctx, onDisconnect)
+		defer stop()
+		defer body.Close()
+		serve()
+		a.end()
+	})
+	if left {
+		a.r, a.detached = nil, true
+	}
+	return left
+}
+
+// takeOver takes the connection over from net/http.
 //
 // A stream keeps its connection for hours and is idle most of the time. The goroutine
 // and the buffers that net/http keeps for it take more memory than the rest of the
 // stream, and net/http makes three writes per message. In exchange the connection
 // closes after the answer, as its headers say.
-func (a *response) Detach(onDisconnect, serve func()) bool {
-	if a.committed || a.r.ProtoMajor != 1 || a.r.ProtoMinor != 1 || a.r.TLS != nil {
-		return false
-	}
+func (a *response) takeOver(onDisconnect, serve func()) bool {
 	// Added before Hijack, because http.Server.Shutdown does not wait for hijacked
 	// connections.
 	a.calls.Add(2)

@@ -7,6 +7,7 @@
 package grpcweb
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"strings"
@@ -45,6 +46,9 @@ type Options struct {
 	Arrival time.Duration
 	// Calls, if set, counts the answers that continue after ServeHTTP has returned.
 	Calls *sync.WaitGroup
+	// Requests, if set, ends calls over WebSockets with its cause, as http.Server.BaseContext
+	// does other requests.
+	Requests context.Context
 }
 
 // Handler returns a handler that answers gRPC-Web calls with next.
@@ -55,9 +59,14 @@ func Handler(next relay.Server, o Options) http.Handler {
 	if o.Calls == nil {
 		o.Calls = new(sync.WaitGroup)
 	}
+	if o.Requests == nil {
+		o.Requests = context.Background()
+	}
 	return &handler{options: o, next: next, wrapped: improbable.New(next, improbable.Options{
 		MaxRequest: o.MaxRequest,
 		Arrival:    o.Arrival,
+		Calls:      o.Calls,
+		Requests:   o.Requests,
 	})}
 }
 
@@ -136,9 +145,14 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 	if !text && r.ProtoMajor >= 2 {
 		// Clients other than browsers can send requests while the call is answered.
 		body := &timedbody.Live{Body: timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}}
-		defer body.Close()
+		detached := false
+		defer func() {
+			if !detached {
+				body.Close()
+			}
+		}()
 		r.Body = body
-		h.binary(w, r, contentType)
+		detached = h.binary(w, r, contentType)
 		return
 	}
 	body := &timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}
@@ -152,8 +166,8 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 
 // binary answers a call with a binary body. WrapHandler would first translate it to
 // native gRPC, which costs more than all other work that the bridge does for a small
-// message.
-func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType string) {
+// message. It returns true if the answer, which then closes the request's body, goes on.
+func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType string) (detached bool) {
 	web, native := webProto, nativeProto
 	if contentType == contentTypeWeb {
 		web, native = webPlain, nativePlain
@@ -168,6 +182,7 @@ func (h *handler) binary(w http.ResponseWriter, r *http.Request, contentType str
 	if !a.detached {
 		a.end()
 	}
+	return a.detached
 }
 
 // Values of the Content-Type header for a binary body, and their equivalents in native

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"akash-provider-web/bridge/internal/deep"
 	"akash-provider-web/bridge/internal/grpcwire"
 	"akash-provider-web/bridge/rpcerror"
 )
@@ -32,11 +33,20 @@ const maxMetadata = 64 << 10
 
 // answer implements Upstream.
 func (g *GRPC) answer(x *exchange) error {
-	response, err := g.open(x.ctx, x)
+	response, err := g.begin(x)
 	if err != nil {
 		return x.failure(x.ctx, err)
 	}
 	return g.finish(x.ctx, x, response)
+}
+
+// begin sends the request and returns the answer once its headers have arrived.
+func (g *GRPC) begin(x *exchange) (response *http.Response, err error) {
+	if !x.call.Streaming {
+		return g.open(x.ctx, x)
+	}
+	deep.Run(func() { response, err = g.open(x.ctx, x) })
+	return response, err
 }
 
 // finish forwards an answer, and ends the call with its trailers.
@@ -63,6 +73,7 @@ func (g *GRPC) forward(ctx context.Context, x *exchange, response *http.Response
 	}
 	x.reply.addHeader(response.Header, g.Downstream)
 	x.reply.commit()
+	response.Header, response.Request = nil, nil // memory that a long stream does not need
 	if x.call.Streaming {
 		// The client learns that the stream is open, and from which provider, before
 		// there is a message.

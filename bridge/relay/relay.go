@@ -136,6 +136,7 @@ func (h *Handler) begin(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.reply.addHeader(x.route.ReplyHeader, nil)
+	x.route.ReplyHeader = nil
 	return nil
 }
 

@@ -21,11 +21,11 @@ type Response interface {
 	// called, they are sent as headers ("Trailers-Only"). They are sent after
 	// ServeRPC, or the function given to Detach, has returned.
 	Finish(trailers http.Header)
-	// Detach runs serve in its own goroutine, to write the answer after ServeRPC has
-	// returned. This frees the goroutine and the buffers of the request's connection.
-	// onDisconnect is called when the client disconnects, which the request's context no
-	// longer reports. Detach returns false, and does nothing, if the connection does
-	// not support it.
+	// Detach runs serve, to write the answer, when ServeRPC has returned. This frees what
+	// the request has taken: its stack, and over HTTP/1.1 its goroutine and the buffers of
+	// its connection. onDisconnect is called when the client disconnects, which the
+	// request's context no longer reports. Detach returns false, and does nothing, if the
+	// connection does not support it.
 	Detach(onDisconnect, serve func()) bool
 }
 

@@ -1,7 +1,8 @@
 // Profiles what run.mjs measures:
 //
-//   node testserver/bench/profile.mjs [--door https|websocket] [bridge] [client]
+//   node testserver/bench/profile.mjs [--door https|websocket] [bridge] [idle] [client]
 //
+// idle is the last part of bridge: what a thousand quiet streams hold in memory.
 // `make bench ONLY=rest` installs what it needs. It prints the most expensive
 // functions and writes profiles to bin/profile: of the bridge for `go tool pprof`, of
 // the client for the performance panel of Chromium's developer tools.
@@ -26,7 +27,7 @@ const { values, positionals } = parseArgs({
 const chosen = positionals.length > 0 ? positionals : ["bridge", "client"];
 mkdirSync(out, { recursive: true });
 build();
-if (chosen.includes("bridge")) await profileBridge();
+if (chosen.includes("bridge") || chosen.includes("idle")) await profileBridge();
 if (chosen.includes("client")) await profileClient();
 
 async function profileBridge() {
@@ -67,11 +68,12 @@ async function profileBridge() {
     });
     console.log(`\n${file}\n${text.split("\n").slice(4).join("\n")}`);
   };
-  for (const command of [
+  const busy = [
     ...(door === "websocket" ? [] : [{ do: "unary", streams: 64 }]),
     { do: "flood", streams: 32, size: 200 },
     { do: "flood", streams: 32, size: 16 << 10 },
-  ]) {
+  ];
+  for (const command of chosen.includes("bridge") ? busy : []) {
     const file = await run({ ...command, warm: 1, seconds: 8 }, "profile?seconds=7", { at: 1000 });
     top(file, "-nodecount=30");
     top(file, "-cum", "-nodecount=45");

@@ -14,6 +14,7 @@ import (
 
 	"github.com/improbable-eng/grpc-web/go/grpcweb"
 
+	"akash-provider-web/bridge/internal/deep"
 	"akash-provider-web/bridge/internal/timedbody"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/trace"
@@ -27,6 +28,10 @@ type Options struct {
 	// Arrival bounds the time that a request's messages may take to arrive over a
 	// WebSocket.
 	Arrival time.Duration
+	// Calls counts the WebSockets that continue after ServeWebSocket has returned.
+	Calls *sync.WaitGroup
+	// Requests ends them, with its cause.
+	Requests context.Context
 }
 
 // A Handler answers calls through WrapHandler.
@@ -76,19 +81,32 @@ func (h *Handler) ServeText(w http.ResponseWriter, r *http.Request, contentType 
 // IsWebSocket reports whether r opens a call over the grpc-websockets transport.
 func (h *Handler) IsWebSocket(r *http.Request) bool { return h.wrapped.IsGrpcWebSocketRequest(r) }
 
-// ServeWebSocket answers a call over the grpc-websockets transport.
+// ServeWebSocket answers a call over the grpc-websockets transport. It returns when the
+// WebSocket is open, which frees what net/http keeps for a connection: two buffers of 4 KB,
+// and a goroutine with a stack of 8 KB.
 func (h *Handler) ServeWebSocket(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	// The request's context ends when ServeWebSocket returns.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	unlink := context.AfterFunc(h.options.Requests, func() { cancel(context.Cause(h.options.Requests)) })
+	end := func() { cancel(nil) }
 	// WrapHandler has no timeout for the message with the headers, or for those with
 	// the body.
-	timer := time.AfterFunc(h.options.Arrival, cancel)
-	defer timer.Stop()
+	timer := time.AfterFunc(h.options.Arrival, end)
 	arrived := func() { timer.Stop() }
-	r = cloneRequest(context.WithValue(ctx, requestKey{}, &request{arrived: arrived}), r)
-	checked := &webSocketWriter{ResponseWriter: w}
-	defer checked.close()
-	h.wrapped.ServeHTTP(checked, r)
+	socket := newWebSocket(w, r)
+	r = cloneRequest(context.WithValue(ctx, requestKey{}, &request{arrived: arrived, abort: socket.abort}), r)
+	h.options.Calls.Add(1)
+	go func() {
+		defer h.options.Calls.Done()
+		defer unlink()
+		defer end()
+		defer arrived()
+		defer socket.close()
+		h.wrapped.ServeHTTP(socket, r)
+	}()
+	if failed := <-socket.taken; failed {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // request is what bridgeHandler needs to know about a request that went through
@@ -96,6 +114,7 @@ func (h *Handler) ServeWebSocket(w http.ResponseWriter, r *http.Request) {
 type request struct {
 	body    *timedbody.Body // of a text call
 	arrived func()          // of a WebSocket: called once its request is complete
+	abort   func()          // of a WebSocket: closes its connection at once
 }
 
 type requestKey struct{}
@@ -118,13 +137,23 @@ func (h bridgeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	trace.Arrived(r)
-	h.serveWebSocket(w, r, request.arrived)
+	h.serveWebSocket(w, r, request)
 }
 
-func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, arrived func()) {
+func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, request *request) {
+	arrived := request.arrived
 	// Closing the body sends the trailers and closes the WebSocket. WrapHandler
 	// leaves that to the gRPC server that it usually wraps.
 	webSocket := r.Body
+	whole := false
+	wait := func() {} // for what reads from the WebSocket, which closing it ends
+	defer func() {
+		if !whole { // a panic: there are no trailers
+			request.abort()
+		}
+		_ = webSocket.Close()
+		wait()
+	}()
 	timed := func(body io.ReadCloser) io.ReadCloser {
 		return &timedbody.Body{ReadCloser: body, Begin: func() {}, End: arrived}
 	}
@@ -134,18 +163,25 @@ func (h bridgeHandler) serveWebSocket(w http.ResponseWriter, r *http.Request, ar
 		relay.Refuse(newResponse(w, r, relay.ProtocolWebSocket), err)
 	case size > 0:
 		windowed := newWindowed(r.Context(), w, webSocket, size)
-		defer windowed.credits.Wait() // readCredits returns when the WebSocket closes
+		wait = windowed.credits.Wait
 		r.Body = timed(io.NopCloser(windowed))
 		batched := newBatchWriter(windowed, size)
-		h.next.ServeRPC(newResponse(batched, r, relay.ProtocolWebSocket), r)
+		h.serveMessages(batched, r)
 		batched.close()
 	default:
 		live := &liveBody{ReadCloser: timed(webSocket), arrived: arrived}
-		defer live.wait() // for a read, which returns when the WebSocket closes
+		wait = live.wait
 		r.Body = live
-		h.next.ServeRPC(newResponse(w, r, relay.ProtocolWebSocket), r)
+		h.serveMessages(w, r)
 	}
-	_ = webSocket.Close()
+	whole = true
+}
+
+func (h bridgeHandler) serveMessages(w http.ResponseWriter, r *http.Request) {
+	deep.Serve(r.Context(), func(ctx context.Context) {
+		r := r.WithContext(ctx)
+		h.next.ServeRPC(newResponse(w, r, relay.ProtocolWebSocket), r)
+	})
 }
 
 // liveBody is the body of a call over a WebSocket, on which messages may follow while

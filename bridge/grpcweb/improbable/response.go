@@ -1,8 +1,10 @@
 package improbable
 
 import (
+	"context"
 	"net/http"
 
+	"akash-provider-web/bridge/internal/deep"
 	"akash-provider-web/bridge/relay"
 	"akash-provider-web/bridge/trace"
 )
@@ -14,6 +16,7 @@ type response struct {
 	protocol    relay.Protocol
 	contentType string
 	committed   bool
+	ctx         context.Context // of the request
 }
 
 var _ relay.Response = (*response)(nil)
@@ -23,7 +26,7 @@ func newResponse(w http.ResponseWriter, r *http.Request, protocol relay.Protocol
 	if id := trace.Of(r.Context()).ID; id != "" {
 		w.Header()[trace.Header] = []string{id}
 	}
-	return &response{ResponseWriter: w, protocol: protocol, contentType: r.Header.Get("Content-Type")}
+	return &response{ResponseWriter: w, protocol: protocol, contentType: r.Header.Get("Content-Type"), ctx: r.Context()}
 }
 
 // Protocol implements relay.Response.
@@ -70,6 +73,13 @@ func (r *response) Finish(trailers http.Header) {
 	}
 }
 
-// Detach implements relay.Response. WrapHandler ends the call when its handler
-// returns, so it always returns false.
-func (r *response) Detach(onDisconnect, serve func()) bool { return false }
+// Detach implements relay.Response. WrapHandler ends the call when its handler returns, so
+// serve is left to what calls ServeRPC, which for text bodies does not take it.
+func (r *response) Detach(onDisconnect, serve func()) bool {
+	ctx := r.ctx
+	return deep.Leave(ctx, func() {
+		stop := context.AfterFunc(ctx, onDisconnect)
+		defer stop()
+		serve()
+	})
+}

@@ -16,10 +16,7 @@ func Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if secure, ok := c.Conn.(*tls.Conn); ok {
-			state := secure.ConnectionState()
-			r.TLS = &state
-		}
+		c.setTLS(r)
 		switch {
 		case r.ProtoMajor >= 2:
 			c.served(0)
@@ -40,6 +37,14 @@ func Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// setTLS sets r.TLS as net/http does where it serves TLS.
+func (c *conn) setTLS(r *http.Request) {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		state := secure.ConnectionState()
+		r.TLS = &state
+	}
 }
 
 // served gives back what a request and the connection for it have cost, but for
