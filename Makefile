@@ -217,11 +217,15 @@ test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS
 	  wait $$waiting || failed=1; exit $$failed
 
 # What of the end-to-end tests makes sense everywhere, in the browsers that Debian ships.
-# They take a quarter of an hour, so that `make test` has Chromium alone.
+# They take a quarter of an hour in each, so that `make test` has Chromium alone.
 .PHONY: test-browsers
 test-browsers: build $(BROWSERS_MODULES) $(REACT_18_MODULES) ## Run the end-to-end tests in Chromium, Firefox and WebKit (BROWSER=webkit, ONLY="logs ends"); bin/browsers.json
-	@.ci/need $(need_chromium) $(need_firefox) $(need_webkit) openssl=openssl
+	@.ci/need $(need_chromium) $(need_firefox) $(need_webkit) nginx=nginx-light haproxy=haproxy openssl=openssl
 	@cd npm && ONLY='$(ONLY)' node test/browsers/run.mjs $(BROWSER)
+
+.PHONY: browser-table
+browser-table: ## Write the results of test-browsers, bin/browsers.json, into the README
+	node npm/test/browsers/table.mjs
 
 # The programs are 350 MB, so that `make test` does without them.
 .PHONY: test-runtimes

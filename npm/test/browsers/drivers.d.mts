@@ -12,4 +12,7 @@ export function launch(name: string): Promise<Browser & OtherBrowser>;
 export interface OtherBrowser {
   /** The process whose children the browser is, or which it is itself. */
   pid(): number;
+
+  /** How many workers all pages have. WebKitGTK's only, which does not know those of a page. */
+  workerCount(): Promise<number>;
 }

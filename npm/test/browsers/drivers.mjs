@@ -36,9 +36,13 @@ class Browser {
     return this.#driver.pid;
   }
 
+  workerCount() {
+    return this.#driver.workerCount();
+  }
+
   /** Certificates are not checked, whether ignoreHTTPSErrors is set or not. */
   async newPage() {
-    const page = new Page(await this.#driver.open(), () => this.#pages.delete(page));
+    const page = new Page(this, await this.#driver.open(), () => this.#pages.delete(page));
     this.#pages.add(page);
     return unsupported(page, `a page of ${this.#driver.version}`);
   }
@@ -54,13 +58,19 @@ class Browser {
 }
 
 class Page {
+  #browser;
   #tab;
   #closed;
   #listeners = [];
 
-  constructor(tab, closed) {
+  constructor(browser, tab, closed) {
+    this.#browser = browser;
     this.#tab = tab;
     this.#closed = closed;
+  }
+
+  context() {
+    return { browser: () => this.#browser };
   }
 
   goto(url) {
@@ -90,15 +100,43 @@ class Page {
     }
   }
 
+  waitForTimeout(ms) {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
   async addScriptTag({ path }) {
+    await this.#addTag("script", path);
+  }
+
+  async addStyleTag({ path }) {
+    await this.#addTag("style", path);
+  }
+
+  async #addTag(name, path) {
     await this.evaluate(
-      (text) => {
-        const script = document.createElement("script");
-        script.textContent = text;
-        document.head.append(script);
+      ([name, text]) => {
+        const tag = document.createElement(name);
+        tag.textContent = text;
+        document.head.append(tag);
       },
-      await readFile(path, "utf8"),
+      [name, await readFile(path, "utf8")],
     );
+  }
+
+  /** Runs a function before the scripts of each page that is opened from now on. */
+  addInitScript(run) {
+    if (!this.#tab.before) throw new Error("WebKitWebDriver runs nothing before a page's scripts");
+    return this.#tab.before(`(${run})()`);
+  }
+
+  /** The workers that the page has now. */
+  workers() {
+    if (!this.#tab.workers) throw new Error("WebKitWebDriver does not know a page's workers");
+    return this.#tab.workers();
+  }
+
+  get keyboard() {
+    return { type: (text) => this.#tab.type(text) };
   }
 
   /**
@@ -138,8 +176,8 @@ class Page {
     }
   }
 
-  locator(selector) {
-    return new Locator(this, selector, undefined);
+  locator(selector, { hasText = "" } = {}) {
+    return new Locator(this, { selector, hasText }, undefined);
   }
 
   async close() {
@@ -162,15 +200,15 @@ function withBigInts(argument) {
   return [text, `JSON.parse(argument, ${revive})`];
 }
 
-/** The elements of a selector, or the one with the index. Calls wait until it exists. */
+/** The elements of a query, or the one with the index. Calls wait until it exists. */
 class Locator {
   #page;
-  #selector;
+  #query;
   #index;
 
-  constructor(page, selector, index) {
+  constructor(page, query, index) {
     this.#page = page;
-    this.#selector = selector;
+    this.#query = query;
     this.#index = index;
   }
 
@@ -179,45 +217,43 @@ class Locator {
   }
 
   nth(index) {
-    return new Locator(this.#page, this.#selector, index);
+    return new Locator(this.#page, this.#query, index);
   }
 
   async innerText() {
     await this.waitFor();
-    return this.#of("innerText");
+    return this.#of((element) => element.innerText);
   }
 
   async textContent() {
     await this.waitFor();
-    return this.#of("textContent");
+    return this.#of((element) => element.textContent);
   }
 
   async allInnerTexts() {
-    return this.#page.evaluate(
-      (selector) => Array.from(document.querySelectorAll(selector), (e) => e.innerText),
-      this.#selector,
-    );
+    return this.#page.evaluate(`${this.#found()}.map((element) => element.innerText)`);
   }
 
   async click() {
     await this.waitFor();
-    await this.#page.evaluate(
-      ([selector, index]) => document.querySelectorAll(selector)[index].click(),
-      [this.#selector, this.#index ?? 0],
-    );
+    await this.#of((element) => element.click());
   }
 
   async waitFor({ state = "visible" } = {}) {
-    const count = `document.querySelectorAll(${JSON.stringify(this.#selector)}).length`;
-    const there = `${count} > ${this.#index ?? 0}`;
+    const there = `${this.#found()}.length > ${this.#index ?? 0}`;
     await this.#page.waitForFunction(state === "detached" ? `!(${there})` : there);
   }
 
-  #of(property) {
-    return this.#page.evaluate(
-      ([selector, index, property]) => document.querySelectorAll(selector)[index][property],
-      [this.#selector, this.#index ?? 0, property],
-    );
+  #of(f) {
+    return this.#page.evaluate(`(${f})(${this.#found()}[${this.#index ?? 0}])`);
+  }
+
+  /** The expression for all elements. */
+  #found() {
+    const { selector, hasText } = this.#query;
+    const all = `Array.from(document.querySelectorAll(${JSON.stringify(selector)}))`;
+    if (!hasText) return all;
+    return `${all}.filter((element) => element.textContent.includes(${JSON.stringify(hasText)}))`;
   }
 }
 

@@ -25,6 +25,8 @@ export class Firefox {
         "network.connectivity-service.enabled": false,
         "network.prefetch-next": false,
         "services.settings.server": "http://127.0.0.1:1",
+        // Pages and workers get TestUtils.gc().
+        "dom.testing.testutils.enabled": true,
       },
     });
     const [, version] = (await browser.version()).split(/[/ ]/);
@@ -68,6 +70,18 @@ class Tab {
     // which a page's Content-Security-Policy may forbid.
     const json = argument === undefined ? "undefined" : JSON.stringify(argument);
     return this.#page.evaluate(`(async (argument) => (${source}))(${json})`);
+  }
+
+  async before(source) {
+    await this.#page.evaluateOnNewDocument(source);
+  }
+
+  workers() {
+    return this.#page.workers();
+  }
+
+  async type(text) {
+    await this.#page.keyboard.type(text);
   }
 
   async close() {

@@ -4,47 +4,43 @@
 //   node test/browsers/run.mjs [BROWSER…]
 //
 // The environment variable ONLY names some of the test files: ONLY="logs ends". The results
-// are in bin/browsers.json, where those of other files and browsers stay, and are printed
-// as a table.
+// are in bin/browsers.json, where those of other files and browsers stay as long as the
+// browser's version does, and are printed as a table. table.mjs writes it into the README.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { launchOptions } from "../../../testserver/chromium.mjs";
 import { launch, names } from "./drivers.mjs";
+import { readResults, resultsFile, table } from "./table.mjs";
 
 const npm = fileURLToPath(new URL("../..", import.meta.url));
 const all = ["chromium", ...names];
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : all;
 const folder = mkdtempSync(join(tmpdir(), "akash-browsers-"));
+const began = new Date().toISOString();
 
 const rows = [];
 try {
   for (const name of chosen) {
     const version = await versionOf(name);
     console.log(`\n${version}`);
-    rows.push({ browser: version, ...(await run(name)) });
+    const row = { name, version, ...(await run(name)) };
+    rows.push(row);
+    keep(row);
   }
 } finally {
   rmSync(folder, { recursive: true });
 }
 
 console.log();
-for (const { browser, passed, failed, skipped, seconds } of rows) {
-  console.log(
-    `${browser}: ${passed} passed, ${failed} failed, ${skipped} need another browser (${seconds} s)`,
-  );
+for (const { version, passed, failed, skipped, seconds } of rows) {
+  console.log(`${version}: ${passed} passed, ${failed} failed, ${skipped} left out (${seconds} s)`);
 }
-const bin = join(npm, "../bin");
-const file = join(bin, "browsers.json");
-const results = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
-for (const { browser, suites } of rows) results[browser] = { ...results[browser], ...suites };
-mkdirSync(bin, { recursive: true });
-writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-console.log(`\n${table(results)}`);
+console.log(`\n${table(readResults())}`);
 process.exitCode = rows.some(({ passed, failed }) => failed > 0 || passed === 0) ? 1 : 0;
 
 async function versionOf(name) {
@@ -52,6 +48,16 @@ async function versionOf(name) {
   const version = browser.version();
   await browser.close();
   return name === "chromium" ? `Chromium ${version}` : version;
+}
+
+/** Adds the results of a browser to the file. */
+function keep({ name, version, suites }) {
+  const results = readResults();
+  const before = results[name]?.version === version ? results[name].suites : {};
+  results[name] = { version, suites: { ...before, ...suites } };
+  const sorted = Object.fromEntries(all.flatMap((n) => (results[n] ? [[n, results[n]]] : [])));
+  mkdirSync(dirname(resultsFile), { recursive: true });
+  writeFileSync(resultsFile, `${JSON.stringify(sorted, null, 2)}\n`);
 }
 
 /** Runs the tests in a browser, and counts them. */
@@ -70,9 +76,13 @@ async function run(name) {
     readFileSync(report, "utf8"),
   );
   const suites = {};
-  for (const { name, assertionResults } of testResults) {
+  for (const { name, status, assertionResults } of testResults) {
     const count = (status) => assertionResults.filter((one) => one.status === status).length;
-    suites[basename(name, ".test.ts")] = { passed: count("passed"), failed: count("failed") };
+    const passed = count("passed");
+    // A file that fails before its tests has no failed test.
+    const failed = Math.max(count("failed"), status === "failed" ? 1 : 0);
+    const skipped = assertionResults.length - passed - count("failed");
+    suites[basename(name, ".test.ts")] = { passed, failed, skipped, run: began };
   }
   return {
     passed: numPassedTests,
@@ -82,21 +92,4 @@ async function run(name) {
     seconds: Math.round((performance.now() - start) / 1000),
     suites,
   };
-}
-
-/** How many tests of each file passed in each browser, as Markdown. */
-function table(results) {
-  const browsers = Object.keys(results);
-  const suites = [...new Set(browsers.flatMap((browser) => Object.keys(results[browser])))].sort();
-  const cell = (suite) => (browser) => {
-    const { passed, failed } = results[browser][suite] ?? {};
-    if (passed === undefined) return "not run";
-    return failed > 0 ? `${passed} of ${passed + failed}` : `${passed}`;
-  };
-  const lines = [
-    ["", ...browsers],
-    ["---", ...browsers.map(() => "---")],
-    ...suites.map((suite) => [suite, ...browsers.map(cell(suite))]),
-  ];
-  return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
 }

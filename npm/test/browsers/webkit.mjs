@@ -3,11 +3,12 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import http from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { descendants } from "./processes.mjs";
 
 export class WebKit {
   #programs;
@@ -87,6 +88,19 @@ export class WebKit {
 
   get pid() {
     return this.#driver.pid;
+  }
+
+  /** How many workers all pages have: WebKit names the thread of each. */
+  async workerCount() {
+    let count = 0;
+    for (const pid of await descendants(this.pid)) {
+      const folder = `/proc/${pid}/task`;
+      for (const thread of await readdir(folder).catch(() => [])) {
+        const name = await readFile(`${folder}/${thread}/comm`, "utf8").catch(() => "");
+        if (name.trim() === "WebCore: Worker") count++;
+      }
+    }
+    return count;
   }
 
   async open() {
@@ -194,10 +208,23 @@ class Tab {
     }
   }
 
+  async type(text) {
+    const actions = Array.from(text.replaceAll("\n", enter), (value) => [
+      { type: "keyDown", value },
+      { type: "keyUp", value },
+    ]).flat();
+    await this.#webkit.command(this.#window, "POST", "actions", {
+      actions: [{ type: "key", id: "keyboard", actions }],
+    });
+  }
+
   async close() {
     await this.#webkit.command(this.#window, "DELETE", "window");
   }
 }
+
+/** The key Enter in actions. */
+const enter = "\uE007";
 
 /** Sends a command of WebDriver, and returns its value. */
 async function send(method, url, body) {

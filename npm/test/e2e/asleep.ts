@@ -1,9 +1,10 @@
 // A machine that sleeps, as far as a browser can tell: nothing runs, and then all timers are
 // late.
 
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import type { OtherBrowser } from "../browsers/drivers.mjs";
+import { descendants } from "../browsers/processes.mjs";
 import { isChromium } from "./harness.js";
 
 /** Stops all processes of the browser for a time, and calls a function meanwhile. */
@@ -48,18 +49,4 @@ async function processes(browser: Browser): Promise<number[]> {
 
 async function nameOf(pid: number): Promise<string> {
   return readFile(`/proc/${pid}/comm`, "utf8");
-}
-
-async function descendants(pid: number): Promise<number[]> {
-  const children = new Map<number, number[]>();
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    // The name before it may contain anything, parentheses included.
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const below = (pid: number): number[] =>
-    (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
-  return below(pid);
 }

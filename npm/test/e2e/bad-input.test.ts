@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { CertificateKind, Fault } from "../../src/testing/index.js";
-import { isChromium, Stage } from "./harness.js";
+import { Stage, workersOf } from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 let stage: Stage;
@@ -154,7 +154,7 @@ describe.each(cases)("$what", ({ address, fault, certificate, code, reason, says
         "AkashProvider.createClient({ bridgeUrl: location.origin, worker: true }).then((c) => { client = c })",
       );
       const inWorker = await getProviderStatus(page, asked, { retries: 0 });
-      if (isChromium) expect(page.workers()).toHaveLength(1);
+      expect(await workersOf(page)).toBe(1);
       const { message: _, ...error } = result.error ?? {};
       expect(inWorker).toMatchObject({ status: "error", attempts: 1, error });
       expect(inWorker.error?.message).toContain(asked);

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Fault } from "../../src/testing/index.js";
-import { loadScript, Stage } from "./harness.js";
+import { loadScript, Stage, slowness } from "./harness.js";
 import "./page.js";
 
 /** The number of providers, and the time limit for each, in milliseconds. */
 const providers = 200;
-const timeoutMs = 5_000;
+const timeoutMs = Math.round(5_000 * slowness());
 
 /** The faults of a fifth of them, in turn. */
 const ailments: Fault[] = ["refuse", "hang-accept", "slow-connect=1m", "hang-headers"];

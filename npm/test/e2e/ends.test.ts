@@ -4,7 +4,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LogEntry, Stream, Transport } from "../../src/index.js";
-import { metricsOf, Stage, serviceLogs, until } from "./harness.js";
+import { browserName, metricsOf, Stage, serviceLogs, until } from "./harness.js";
 
 const long = process.env.STREAMS !== undefined;
 const streams = Number(process.env.STREAMS ?? 40);
@@ -29,6 +29,9 @@ const ways: Way[] = [
 
 /** The goroutines and sockets of a bridge that are not those of streams. */
 const noise = { goroutines: 12, sockets: 6 };
+
+/** The idle connections of a closed tab that the browser keeps: Firefox, for two minutes. */
+const kept = browserName === "firefox" ? 6 : 0;
 
 let stage: Stage;
 
@@ -89,12 +92,16 @@ describe.each<[Transport, number, Way[]]>([
       };
       await some();
       const before = await rest();
-      for (let n = 0; n < streams; n += atOnce) await some();
+      let idle = 0;
+      for (let n = 0; n < streams; n += atOnce) {
+        await some();
+        if (way === "a closed tab") idle += kept;
+      }
       const after = await until("the bridge is at rest", 10_000, async () => {
         const now = await rest();
         const over =
-          now.goroutines <= before.goroutines + noise.goroutines &&
-          now.sockets <= before.sockets + noise.sockets;
+          now.goroutines <= before.goroutines + noise.goroutines + idle &&
+          now.sockets <= before.sockets + noise.sockets + idle;
         return over && now;
       }).catch(async (error) => {
         throw new Error(`${error.message}: ${JSON.stringify([before, await rest()])}`);
@@ -105,7 +112,7 @@ describe.each<[Transport, number, Way[]]>([
         `its files and sockets ${before.sockets} → ${after.sockets}`,
       );
       await page.close();
-      expect(streams).toBeGreaterThan(2 * noise.goroutines);
+      expect(streams).toBeGreaterThan(noise.goroutines + idle);
     },
   );
 });

@@ -6,13 +6,15 @@ import { readFile } from "node:fs/promises";
 import http, { createServer, type Server } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
+import { availableParallelism, loadavg } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { launchOptions } from "../../../testserver/chromium.mjs";
 import type { ClientOptions } from "../../src/index.js";
 import { startTestProvider, type TestBridge, type TestProvider } from "../../src/testing/index.js";
-import { launch as launchOther } from "../browsers/drivers.mjs";
+import { launch as launchOther, type OtherBrowser } from "../browsers/drivers.mjs";
+import { leftOutTests } from "../browsers/suites.mjs";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -192,6 +194,55 @@ export const browserName = process.env.BROWSER ?? "chromium";
 /** Whether the browser can do what only Chromium and Playwright can, such as CDP. */
 export const isChromium = browserName === "chromium";
 
+/** Whether a test runs in this browser. The list has the reasons. */
+export function runs(test: keyof typeof leftOutTests): boolean {
+  return !leftOutTests[test].browsers.includes(browserName);
+}
+
+/** How many workers a page has; in WebKitGTK, all pages. */
+export async function workersOf(page: Page): Promise<number> {
+  if (browserName !== "webkit") return page.workers().length;
+  return (page.context().browser() as Browser & OtherBrowser).workerCount();
+}
+
+/** Files of a stage: a worker in which evaluateInWorker can run code. */
+export const openWorker = {
+  "/open-worker.js": `import "/dist/worker.js";
+    const channel = new BroadcastChannel("evaluate");
+    channel.onmessage = async ({ data }) => {
+      try {
+        await (0, eval)(data);
+        channel.postMessage("");
+      } catch (error) {
+        channel.postMessage(String(error));
+      }
+    };`,
+};
+
+/** Options for a client with that worker, which Chromium does not need. */
+export const inOpenWorker: ClientOptions = isChromium
+  ? { worker: true }
+  : { worker: true, workerUrl: "/open-worker.js" };
+
+/** Evaluates an expression in the only worker of a page, and waits for its promise. */
+export async function evaluateInWorker(page: Page, expression: string): Promise<void> {
+  const [worker] = isChromium ? page.workers() : [];
+  if (worker) return worker.evaluate(expression);
+  await page.evaluate(
+    (expression) =>
+      new Promise<void>((resolve, reject) => {
+        const channel = new BroadcastChannel("evaluate");
+        channel.onmessage = ({ data }) => {
+          channel.close();
+          if (data === "") resolve();
+          else reject(new Error(data));
+        };
+        channel.postMessage(expression);
+      }),
+    expression,
+  );
+}
+
 /**
  * Starts the browser as Debian has it, so that it only connects to the tests. Additional
  * flags are Chromium's.
@@ -252,13 +303,22 @@ export function makeCertificate(folder: string): void {
   execFileSync("openssl", args.split(" "), { cwd: folder, stdio: "ignore" });
 }
 
+/**
+ * How many times slower than alone a program runs, as far as the machine's load tells, up to
+ * 4. Time limits are multiplied by it.
+ */
+export function slowness(): number {
+  const [load = 1] = loadavg();
+  return Math.min(4, Math.max(1, load / availableParallelism()));
+}
+
 /** Waits until check returns something other than undefined or false. */
 export async function until<T>(
   what: string,
   timeoutMs: number,
   check: () => Promise<T | undefined | false>,
 ): Promise<T> {
-  for (const deadline = performance.now() + timeoutMs; ; ) {
+  for (const deadline = performance.now() + timeoutMs * slowness(); ; ) {
     const result = await check();
     if (result !== undefined && result !== false) return result;
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);

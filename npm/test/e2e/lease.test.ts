@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Auth, GetManifestOptions, ManifestGroup } from "../../src/index.js";
 import type { ClientCertificateKind, ReplicaLog } from "../../src/testing/index.js";
-import { isChromium, Stage, until } from "./harness.js";
+import { Stage, until } from "./harness.js";
 import type { Failure } from "./page.js";
 
 declare global {
@@ -498,15 +498,20 @@ describe.each([
     }
   });
 
-  // Playwright sets the clock.
-  test.runIf(isChromium).each([
+  test.each([
     ["behind", -7_200_000, "expiredJwt", "tokenExpired"],
     ["ahead", 7_200_000, "later", "tokenNotYetValid"],
   ])(
     "where the page's clock is %s, the provider judges the token",
     async (_, by, which, reason) => {
       const wrong = await open();
-      await wrong.clock.setFixedTime(Date.now() + by);
+      await wrong.evaluate((by) => {
+        globalThis.Date = new Proxy(Date, {
+          construct: (real, given) =>
+            given.length > 0 ? Reflect.construct(real, given) : new real(real.now() + by),
+          get: (real, name) => (name === "now" ? () => real.now() + by : Reflect.get(real, name)),
+        });
+      }, by);
       const token =
         which === "expiredJwt"
           ? stage.fake.ready.expiredJwt

@@ -174,13 +174,15 @@ test.each([
     clearInterval(ticking);
     await writing;
     await caughtUp();
+    await until("calls go on in every page", 20_000, async () =>
+      (await seen()).every(({ statuses, errors }) => errors.length > 0 || statuses > 10),
+    );
     const text = await fake.log(log);
     for (const { logs, ...rest } of await seen()) {
       expect(rest).toMatchObject({ gaps: 0, errors: [] });
-      expect(rest.statuses).toBeGreaterThan(10);
       expect(rest.reconnects).toBeGreaterThan(0);
       expect(logs.filter((log) => log !== text)).toEqual([]);
     }
   },
-  120_000,
+  300_000,
 );

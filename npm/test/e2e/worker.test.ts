@@ -5,7 +5,16 @@ import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Client, ClientOptions } from "../../src/index.js";
-import { type Flavour, isChromium, Stage, serviceLogs, until } from "./harness.js";
+import {
+  evaluateInWorker,
+  type Flavour,
+  inOpenWorker,
+  openWorker,
+  Stage,
+  serviceLogs,
+  until,
+  workersOf,
+} from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 const history = 100_000;
@@ -13,7 +22,10 @@ const history = 100_000;
 let stage: Stage;
 
 beforeAll(async () => {
-  stage = await Stage.open({ fake: ["--log-lines", String(history)] });
+  stage = await Stage.open({
+    fake: ["--log-lines", String(history)],
+    files: openWorker,
+  });
 });
 afterEach(() => stage.closePages());
 afterAll(() => stage?.close());
@@ -23,7 +35,7 @@ const status = async (page: Page) =>
 
 /** Waits until the page has the given number of workers. */
 const workers = (page: Page, count: number) =>
-  until(`${count} workers`, 5_000, async () => page.workers().length === count);
+  until(`${count} workers`, 5_000, async () => (await workersOf(page)) === count);
 
 declare global {
   var AkashProvider: typeof import("../../src/index.js");
@@ -50,8 +62,7 @@ async function follow(page: Page): Promise<void> {
   );
 }
 
-// Only Chromium shows its workers to tests.
-describe.runIf(isChromium).each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => {
+describe.each<Flavour>(["script", "module"])("the worker of a %s", (flavour) => {
   test("is shared by all clients, ends with the last of them, and starts again when needed", async () => {
     const page = await stage.page(flavour, { worker: true });
     await workers(page, 1);
@@ -59,7 +70,7 @@ describe.runIf(isChromium).each<Flavour>(["script", "module"])("the worker of a 
       globalThis.second = await AkashProvider.createClient({ bridgeUrl, worker: true });
     }, stage.url);
     await follow(page);
-    expect(page.workers()).toHaveLength(1);
+    expect(await workersOf(page)).toBe(1);
 
     expect(await page.evaluate("client.cleanupConnections()")).toMatchObject({ closedChannels: 1 });
     await until(
@@ -67,23 +78,23 @@ describe.runIf(isChromium).each<Flavour>(["script", "module"])("the worker of a 
       1_000,
       async () => !(await stage.fake.open(serviceLogs)),
     );
-    expect(page.workers()).toHaveLength(1);
+    expect(await workersOf(page)).toBe(1);
     expect(await status(page)).toBe("success");
     await page.evaluate("client.cleanupConnections()");
     await page.evaluate("second[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]()");
     await workers(page, 0);
 
     expect(await status(page)).toBe("success");
-    expect(page.workers()).toHaveLength(1);
+    expect(await workersOf(page)).toBe(1);
   });
 
   test.each([
     ["ends", "setTimeout(() => close())", /ended/],
     ["throws", "setTimeout(() => { throw new Error('out of order') })", /out of order/],
   ])("that %s fails what goes on, clearly; the next call starts another", async (_, code, says) => {
-    const page = await stage.page(flavour, { worker: true });
+    const page = await stage.page(flavour, inOpenWorker);
     await follow(page);
-    await page.workers()[0]?.evaluate(`void ${code}`);
+    await evaluateInWorker(page, `void ${code}`);
     const error = await until("the stream fails", 5_000, () =>
       page.evaluate(() => failed || undefined),
     );

@@ -1,0 +1,2 @@
+/** The processes that a process has started, and those that they have. */
+export function descendants(pid: number): Promise<number[]>;
