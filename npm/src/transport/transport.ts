@@ -1,6 +1,7 @@
 // Sends requests to a bridge, by fetch or over WebSockets. Over HTTP/1.1 a browser allows
 // six requests to a host at a time and delays the others, even beyond their time limits.
-// WebSockets do not count.
+// WebSockets do not count. WebKit on Linux (WebKitGTK, WPE) allows six POSTs also over
+// HTTP/2, since it gives each a connection of its own.
 
 import { diagnose } from "./diagnosis.js";
 import { isBuffered, probeAfter, wasBuffered } from "./probe.js";
@@ -86,15 +87,23 @@ const failedPrecondition = 9;
 
 /**
  * @internal usesWebSocket reports whether requests to a URL use WebSockets. By default that
- * is in browsers, if the URL is not https, whose requests use HTTP/2.
+ * is in browsers, if the URL is not https, whose requests share a connection over HTTP/2.
  */
 export function usesWebSocket(url: string, transport: RequestTransport = "fetch"): boolean {
   if (transport !== "auto" && transport !== "dedicated") return transport !== "fetch";
   const { WebSocket, location } = globalThis;
   if (WebSocket === undefined || location === undefined) return false;
-  return (
-    (transport === "dedicated" || url.startsWith("http:")) && !blocked.has(new URL(url).origin)
-  );
+  const single = transport === "dedicated" || url.startsWith("http:") || !postsShare();
+  return single && !blocked.has(new URL(url).origin);
+}
+
+/**
+ * postsShare reports whether POSTs share a connection over HTTP/2. Only the name tells,
+ * since what else could be asked is the same in Safari, whose POSTs do.
+ */
+function postsShare(): boolean {
+  const { userAgent = "" } = globalThis.navigator ?? {};
+  return !userAgent.includes("AppleWebKit/605") || userAgent.includes("Mac OS X");
 }
 
 /**

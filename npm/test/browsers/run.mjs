@@ -10,38 +10,47 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { launchOptions } from "../../../testserver/chromium.mjs";
 import { launch, names } from "./drivers.mjs";
+import { areas } from "./suites.mjs";
 import { readResults, resultsFile, table } from "./table.mjs";
 
 const npm = fileURLToPath(new URL("../..", import.meta.url));
 const all = ["chromium", ...names];
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : all;
+const only = process.env.ONLY?.split(" ").filter(Boolean) ?? [];
+const files = only.length > 0 ? only : Object.values(areas).flat();
 const folder = mkdtempSync(join(tmpdir(), "akash-browsers-"));
 const began = new Date().toISOString();
 
-const rows = [];
+const lines = [];
+let failed = false;
 try {
   for (const name of chosen) {
     const version = await versionOf(name);
     console.log(`\n${version}`);
-    const row = { name, version, ...(await run(name)) };
-    rows.push(row);
-    keep(row);
+    const start = performance.now();
+    const total = { passed: 0, failed: 0, skipped: 0 };
+    for (const file of files) {
+      const suite = await run(name, file);
+      keep(name, version, file, suite);
+      for (const what of Object.keys(total)) total[what] += suite[what];
+    }
+    const seconds = Math.round((performance.now() - start) / 1000);
+    lines.push(
+      `${version}: ${total.passed} passed, ${total.failed} failed, ${total.skipped} left out (${seconds} s)`,
+    );
+    if (total.failed > 0 || total.passed === 0) failed = true;
   }
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-console.log();
-for (const { version, passed, failed, skipped, seconds } of rows) {
-  console.log(`${version}: ${passed} passed, ${failed} failed, ${skipped} left out (${seconds} s)`);
-}
-console.log(`\n${table(readResults())}`);
-process.exitCode = rows.some(({ passed, failed }) => failed > 0 || passed === 0) ? 1 : 0;
+console.log(`\n${lines.join("\n")}\n\n${table(readResults())}`);
+process.exitCode = failed ? 1 : 0;
 
 async function versionOf(name) {
   const browser = name === "chromium" ? await chromium.launch(launchOptions()) : await launch(name);
@@ -50,46 +59,35 @@ async function versionOf(name) {
   return name === "chromium" ? `Chromium ${version}` : version;
 }
 
-/** Adds the results of a browser to the file. */
-function keep({ name, version, suites }) {
+/** Adds the result of a file to those of its browser, unless these are of another version. */
+function keep(name, version, file, suite) {
   const results = readResults();
   const before = results[name]?.version === version ? results[name].suites : {};
-  results[name] = { version, suites: { ...before, ...suites } };
+  results[name] = { version, suites: { ...before, [file]: suite } };
   const sorted = Object.fromEntries(all.flatMap((n) => (results[n] ? [[n, results[n]]] : [])));
   mkdirSync(dirname(resultsFile), { recursive: true });
   writeFileSync(resultsFile, `${JSON.stringify(sorted, null, 2)}\n`);
 }
 
-/** Runs the tests in a browser, and counts them. */
-async function run(name) {
-  const report = join(folder, `${name}.json`);
-  const start = performance.now();
+/** Runs the tests of a file in a browser, and counts them. */
+async function run(name, file) {
+  const report = join(folder, `${name}-${file}.json`);
   const args = ["vitest", "run", "--config", "test/browsers/vitest.config.ts"];
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const vitest = spawn("npx", [...args, ...reporters], {
     cwd: npm,
-    env: { ...process.env, BROWSER: name },
+    env: { ...process.env, BROWSER: name, ONLY: file },
     stdio: "inherit",
   });
   const status = await new Promise((exited) => vitest.on("close", exited));
-  const { numPassedTests, numFailedTests, numPendingTests, success, testResults } = JSON.parse(
+  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
     readFileSync(report, "utf8"),
   );
-  const suites = {};
-  for (const { name, status, assertionResults } of testResults) {
-    const count = (status) => assertionResults.filter((one) => one.status === status).length;
-    const passed = count("passed");
-    // A file that fails before its tests has no failed test.
-    const failed = Math.max(count("failed"), status === "failed" ? 1 : 0);
-    const skipped = assertionResults.length - passed - count("failed");
-    suites[basename(name, ".test.ts")] = { passed, failed, skipped, run: began };
-  }
   return {
     passed: numPassedTests,
-    // A file that fails before its tests has no failed test.
-    failed: Math.max(numFailedTests, status === 0 && success ? 0 : 1),
+    // A file that fails outside its tests has no failed test.
+    failed: Math.max(numFailedTests, status === 0 ? 0 : 1),
     skipped: numPendingTests,
-    seconds: Math.round((performance.now() - start) / 1000),
-    suites,
+    run: began,
   };
 }

@@ -86,6 +86,11 @@ export const leftOutTests = {
     browsers: ["firefox", "webkit"],
     why: "Only the protocol of Chromium's developer tools freezes a page in the background.",
   },
+  onePreflight: {
+    file: "status",
+    browsers: ["firefox"],
+    why: "Firefox asks for permission (CORS) before each call to a bridge of another origin, although it may remember the answer for ten minutes.",
+  },
   unreadFetch: {
     file: "unread",
     browsers: ["firefox", "webkit"],

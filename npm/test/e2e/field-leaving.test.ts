@@ -181,10 +181,14 @@ async function collect(): Promise<void> {
     else if (TestUtils) await TestUtils.gc();
     else {
       // WebKitGTK collects it when there is enough.
-      const garbage = new WeakRef({});
-      for (const deadline = performance.now() + 10_000; garbage.deref(); ) {
+      let collected = false;
+      const registry = new FinalizationRegistry(() => {
+        collected = true;
+      });
+      for (let n = 0; n < 100; n++) registry.register({}, n);
+      for (const deadline = performance.now() + 30_000; !collected; ) {
         if (performance.now() > deadline) throw new Error("no garbage is collected");
-        for (let n = 0; n < 100; n++) new Array(10_000).fill(n);
+        for (let n = 0; n < 100; n++) new Array(10_000).fill({ n });
         await new Promise((resolve) => setTimeout(resolve));
       }
     }

@@ -402,6 +402,34 @@ test("only pages that share six connections use WebSockets by default", () => {
   expect(usesWebSocket("http://bridge.example", "auto")).toBe(false);
 });
 
+test.each([
+  [
+    "WebKitGTK",
+    "(X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+    true,
+  ],
+  [
+    "Safari",
+    "(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+    false,
+  ],
+  [
+    "Safari of a phone",
+    "(iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1",
+    false,
+  ],
+  [
+    "Chromium",
+    "(X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    false,
+  ],
+  ["Firefox", "(X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", false],
+])("over https, %s uses WebSockets by default: %s", (_, userAgent, uses) => {
+  vi.stubGlobal("navigator", { userAgent: `Mozilla/5.0 ${userAgent}` });
+  expect(usesWebSocket("https://bridge.example", "auto")).toBe(uses);
+  expect(usesWebSocket("https://bridge.example", "fetch")).toBe(false);
+});
+
 test("field: a status in the headers was lost where an empty trailer frame followed", async () => {
   const client = await createClient({
     bridgeUrl: "http://status.example",
