@@ -222,7 +222,9 @@ func (p *provider) readToken(text string) (caller, error) {
 			return signer{address: c.Issuer, public: key}, nil
 		}
 		return key, nil
-	}, jwt.WithValidMethods(methods))
+	}, jwt.WithValidMethods(methods), jwt.WithTimeFunc(func() time.Time {
+		return time.Now().Add(time.Duration(p.ahead.Load()))
+	}))
 	if err != nil {
 		return caller{}, err
 	}

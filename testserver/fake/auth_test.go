@@ -130,7 +130,6 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// An invalid credential is refused even if none is needed.
 // The control API signs like a wallet, to which a page gives a token's text.
 func TestATokenThatAWalletSigned(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
@@ -147,6 +146,24 @@ func TestATokenThatAWalletSigned(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 }
 
+// A token expires, and a later one is valid, by the provider's clock.
+func TestTheClockThatTokensAreVerifiedBy(t *testing.T) {
+	s := start(t, fake.Options{Seed: 7})
+	soon, later := token(t, s, "life=5m", ""), token(t, s, "start=8m&life=20m", "")
+	status := func(token string) int {
+		code, _ := get(t, s, leasePath(s)+"/status", "Bearer "+token)
+		return code
+	}
+	assert.Equal(t, http.StatusOK, status(soon))
+	assert.NotEqual(t, http.StatusOK, status(later))
+	control(t, s, http.MethodPost, "/clock?ahead=10m", "", nil)
+	assert.NotEqual(t, http.StatusOK, status(soon))
+	assert.Equal(t, http.StatusOK, status(later))
+	control(t, s, http.MethodPost, "/clock?ahead=0s", "", nil)
+	assert.Equal(t, http.StatusOK, status(soon))
+}
+
+// An invalid credential is refused even if none is needed.
 func TestTokenOnAPublicRoute(t *testing.T) {
 	s := start(t, fake.Options{Seed: 7})
 	code, _ := get(t, s, "/status", "Bearer "+s.Ready().JWT)

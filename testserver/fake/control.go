@@ -297,6 +297,16 @@ func (s *Server) controlHandler() http.Handler {
 		}
 		return answer(w, map[string]string{"token": token})
 	})
+	// POST /clock?ahead=DURATION: how far the clock that the provider verifies tokens by is
+	// ahead of the machine's.
+	handle("POST /clock", func(_ http.ResponseWriter, r *http.Request, p *provider) error {
+		ahead, err := time.ParseDuration(r.URL.Query().Get("ahead"))
+		if err != nil {
+			return err
+		}
+		p.ahead.Store(int64(ahead))
+		return nil
+	})
 	// POST /sign: the tenant's signature of the body, r and s in base64, as a wallet makes
 	// it of what a page shows it.
 	handle("POST /sign", func(w http.ResponseWriter, r *http.Request, _ *provider) error {

@@ -54,6 +54,8 @@ type provider struct {
 	work     *workload
 	order    *deployment
 
+	ahead atomic.Int64 // how far the clock that tokens are verified by is ahead, in nanoseconds
+
 	sidecar                        sidecar
 	verified                       atomic.Pointer[verificationInventory] // nil until a snapshot is taken
 	movedHostnames, movedEndpoints moves
