@@ -80,6 +80,7 @@ PACKAGE_MODULES := npm/test/package/node_modules/.package-lock.json
 README_MODULES := npm/test/readme/node_modules/.package-lock.json
 REACT_18_MODULES := npm/test/react-18/node_modules/.package-lock.json
 NODES_MODULES := npm/test/nodes/node_modules/.package-lock.json
+WALLETS_MODULES := web/wallets/node_modules/.package-lock.json
 BROWSERS_MODULES := npm/test/browsers/node_modules/.package-lock.json
 RUNTIMES_MODULES := npm/test/runtimes/node_modules/.package-lock.json
 CLIENTS_MODULES := npm/test/clients/node_modules/.package-lock.json
@@ -93,7 +94,7 @@ TESTSERVER := bin/testserver
 EMPTY := bin/empty.wasm
 
 # JavaScript, TypeScript and CSS outside the npm package, for Biome.
-WEB_SOURCES := $(shell find web/src web/test -type f -not -name "*.svg" 2>/dev/null) $(wildcard web/*.mjs web/*.mts web/*.js web/*.ts \
+WEB_SOURCES := $(shell find web/src web/test -type f -not -name "*.svg" 2>/dev/null) $(wildcard web/*.mjs web/*.mts web/*.js web/*.ts web/wallets/*.ts \
   testserver/*.mjs testserver/*.mts testserver/bench/*.mjs testserver/bench/driver/*.mjs testserver/bench/page/*.ts \
   testserver/chaos/*.mjs testserver/chaos/page/*.js testserver/conformance/*.mjs testserver/conformance/client/*.ts)
 
@@ -146,7 +147,7 @@ lint-quick: $(NPM) $(NODE_MODULES) $(WEB_MODULES) $(STATICCHECK)
 	cd web && npx tsc
 
 .PHONY: test
-test: lint test-go test-npm test-web test-e2e test-package test-conformance test-chaos test-attack size ## Run all checks and tests
+test: lint test-go test-npm test-web test-wallets test-e2e test-package test-conformance test-chaos test-attack size ## Run all checks and tests
 
 .PHONY: lint
 lint: lint-go lint-npm lint-package docs ## Check formatting, types and style
@@ -197,6 +198,12 @@ test-npm: $(NPM) ## Run the npm package's tests outside a browser
 .PHONY: test-web
 test-web: $(NPM) $(WEB_MODULES) ## Run the dashboard's tests outside a browser
 	cd web && npx vitest run
+
+# The packages of Keplr and Leap are many, so they are not among the dashboard's.
+.PHONY: test-wallets
+test-wallets: $(WEB_MODULES) $(WALLETS_MODULES) ## Compare the dashboard's use of wallets with what Keplr and Leap publish
+	cd web && npx tsc -p wallets
+	cd web && npx vitest run --config wallets/vitest.config.ts
 
 .PHONY: screenshots
 screenshots: build ## Write pictures of every view of the dashboard into bin/screenshots
@@ -384,7 +391,7 @@ proto: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate Go from the .pr
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf .tools bin npm/{LICENSE,dist,node_modules} npm/typedoc/node_modules npm/test/{browsers,clients,nodes,package,react-18,readme,runtimes}/node_modules
-	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules} web/{bundle,node_modules}
+	rm -rf testserver/{bench,conformance}/{dist,gen,node_modules} web/{bundle,node_modules} web/wallets/node_modules
 	find web/dist -mindepth 1 -not -name .gitkeep -delete
 
 # The symbols for stack traces of the module are kept beside it. Pages do not load them.
@@ -431,6 +438,10 @@ $(DOCS_MODULES): npm/typedoc/package.json npm/typedoc/package-lock.json
 
 $(WEB_MODULES): web/package.json web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WALLETS_MODULES): web/wallets/package.json web/wallets/package-lock.json
+	cd web/wallets && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BENCH_MODULES): testserver/bench/package.json testserver/bench/package-lock.json
