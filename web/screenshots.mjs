@@ -1,5 +1,5 @@
 // Writes a picture of every view of the dashboard, on a desktop and a phone, light and dark,
-// into bin/screenshots.
+// into bin/screenshots. Also of what is empty, and of a log whose bridge is gone.
 //
 //   node web/screenshots.mjs
 
@@ -44,6 +44,13 @@ try {
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const colorScheme of ["light", "dark"]) {
       const page = await browser.newPage({ viewport, colorScheme });
+      const take = async (name) => {
+        // Pictures are for people: what still loads after two seconds may be seen loading.
+        await page.waitForTimeout(2_000);
+        const file = join(folder, `${name}-${size}-${colorScheme}.png`);
+        await page.screenshot({ path: file, fullPage: true });
+        console.log(file);
+      };
       await page.goto(`${akash.bridgeUrl}/#${link}`);
       const signOut = page.getByRole("button", { name: "Sign out" });
       await signOut.waitFor();
@@ -51,12 +58,27 @@ try {
         if (name === "sign-in") await signOut.click();
         await page.evaluate((path) => (location.hash = path), path);
         await page.locator("main h1").first().waitFor();
-        // Pictures are for people: what still loads after two seconds may be seen loading.
-        await page.waitForTimeout(2_000);
-        const file = join(folder, `${name}-${size}-${colorScheme}.png`);
-        await page.screenshot({ path: file, fullPage: true });
-        console.log(file);
+        await take(name);
       }
+      await page.goto(`${akash.bridgeUrl}/#/leases`);
+      await page.getByLabel("Account").fill(provider);
+      await page.keyboard.press("Enter");
+      await take("leases-none");
+      await page.goto(`${akash.bridgeUrl}/#/provider/${lease.owner}`);
+      await take("provider-unknown");
+
+      // A bridge of its own, which is killed.
+      const bridge = await akash.startBridge();
+      await page.goto(`${bridge.url}/#${link}`);
+      await page.locator(".log-row").first().waitFor();
+      if (size === "phone") await page.getByRole("button", { name: "More" }).click();
+      await take("lease-logs-more");
+      await page.getByRole("tab", { name: "Services" }).click();
+      await page.locator(".service").first().waitFor();
+      await bridge.kill();
+      await take("lease-services-lost");
+      await page.getByRole("tab", { name: "Logs" }).click();
+      await take("lease-logs-lost");
       await page.close();
     }
   }

@@ -34,7 +34,7 @@ function views(): Record<string, { path: string; ready: string }> {
   const { provider, lease } = stage.fake.ready;
   const at = `/lease/${lease.owner}/${lease.dseq}/${lease.gseq}/${lease.oseq}/${provider}`;
   return {
-    providers: { path: "/", ready: ".providers tbody .online" },
+    providers: { path: "/", ready: ".providers .dot.online" },
     provider: { path: `/provider/${provider}`, ready: ".card" },
     "signed in": { path: "/sign-in", ready: "main .facts" },
     leases: { path: "/leases", ready: "main section" },

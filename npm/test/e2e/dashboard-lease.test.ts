@@ -350,6 +350,90 @@ describe("the manifest", () => {
   });
 });
 
+describe("a manifest that has been changed and not sent", () => {
+  test("is still there after another view, and leaving the page asks first", async () => {
+    await openPart("manifest");
+    const text = page.getByLabel("Manifest as JSON");
+    await until("read", 10_000, async () => (await text.inputValue()).includes('"dcloud"'));
+    const good = await text.inputValue();
+    const draft = good.replace("docker.io/library/web:1", "docker.io/library/web:2");
+    await text.fill(draft);
+    await panel().getByText("changed, not sent").waitFor();
+
+    await page.getByRole("link", { name: "Providers" }).click();
+    await page.getByRole("searchbox").waitFor();
+    await page.goBack();
+    await panel().getByText("changed, not sent").waitFor();
+    expect(await text.inputValue()).toBe(draft);
+
+    const asked: string[] = [];
+    page.on("dialog", (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await page.evaluate(() => location.reload());
+    await until("the browser has asked", 10_000, async () => asked.length > 0);
+    expect(asked).toEqual(["beforeunload"]);
+    expect(await text.inputValue()).toBe(draft);
+
+    // It is nobody else's.
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.locator("main").getByRole("link", { name: "Sign in" }).click();
+    await signIn(await stage.fake.token({ key: "stranger" }));
+    await page.getByText("You are signed in as").waitFor();
+    expect(await text.inputValue()).toBe("");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.locator("main").getByRole("link", { name: "Sign in" }).click();
+    await signIn();
+    await panel().getByText("changed, not sent").waitFor();
+    expect(await text.inputValue()).toBe(draft);
+
+    await panel().getByRole("button", { name: "Discard changes" }).click();
+    await page.reload();
+    expect(asked).toEqual(["beforeunload"]);
+  });
+});
+
+describe("before a click it is said", () => {
+  test("that a provider without AEP-37 cannot restart services", async () => {
+    const own = await Stage.open({ fake: ["--lease-rpc", "none", "--provider-version", "0.14.1"] });
+    try {
+      const { owner, dseq, gseq, oseq, provider } = own.fake.ready.lease;
+      await open(`/lease/${owner}/${dseq}/${gseq}/${oseq}/${provider}/services`, own);
+      await page.locator("main").getByRole("link", { name: "Sign in" }).click();
+      await signIn(own.fake.ready.jwt);
+      const restart = panel().getByRole("button", { name: "Restart web…" });
+      await restart.waitFor();
+      expect(await restart.isDisabled()).toBe(true);
+      const why = await restart.getAttribute("aria-describedby");
+      expect(await page.locator(`[id="${why}"]`).textContent()).toMatch(
+        /This provider \(v0\.14\.1\) cannot restart services/,
+      );
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("or, where only the provider knows, after the first one", async () => {
+    const own = await Stage.open({ fake: ["--lease-rpc", "sdk-full"] });
+    try {
+      const { owner, dseq, gseq, oseq, provider } = own.fake.ready.lease;
+      await open(`/lease/${owner}/${dseq}/${gseq}/${oseq}/${provider}/services`, own);
+      await page.locator("main").getByRole("link", { name: "Sign in" }).click();
+      await signIn(own.fake.ready.jwt);
+      const restart = panel().getByRole("button", { name: "Restart web…" });
+      await restart.click();
+      const dialog = page.getByRole("dialog", { name: "Restart web?" });
+      await dialog.getByRole("button", { name: "Restart", exact: true }).click();
+      await dialog.getByText("notImplemented").waitFor();
+      await dialog.getByRole("button", { name: "Close" }).click();
+      await until("it is disabled", 5_000, async () => restart.isDisabled());
+    } finally {
+      await own.close();
+    }
+  });
+});
+
 test("a shell runs in a terminal, keeps running beside other parts, and can be left", async () => {
   await openPart("shell");
   await panel().getByText("Starts a process in a container").waitFor();

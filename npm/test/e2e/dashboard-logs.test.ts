@@ -500,6 +500,37 @@ test("a phone shows the whole text of a line, and nothing is wider than the page
   }
 });
 
+test("on a phone the controls of a log are two lines, and the rest is unfolded by keyboard", async () => {
+  await open(stage, { width: 390 });
+  await read();
+  const tools = page.locator(".log-tools");
+  const height = async () => (await tools.boundingBox())?.height ?? 0;
+  expect(await height()).toBeLessThan(80);
+  const more = page.getByRole("button", { name: "More", exact: true });
+  const levels = page.locator("summary", { hasText: "Levels" });
+  expect(await levels.isVisible()).toBe(false);
+  await page.getByRole("searchbox", { name: "Find" }).focus();
+  // The steps to matches are disabled as long as nothing is searched for.
+  await page.keyboard.press("Tab");
+  expect(await more.evaluate((button) => document.activeElement === button)).toBe(true);
+  await page.keyboard.press("Enter");
+  expect(await more.getAttribute("aria-expanded")).toBe("true");
+  await levels.waitFor();
+  for (const label of ["Wrap lines", "Times", "Layout", "Keep", "Announce new lines"]) {
+    expect(await page.getByLabel(label).isVisible(), label).toBe(true);
+  }
+  const controlled = ((await more.getAttribute("aria-controls")) ?? "").split(" ");
+  for (const id of controlled) expect(await page.locator(`[id="${id}"]`).isVisible()).toBe(true);
+  await page.keyboard.press("Enter");
+  expect(await levels.isVisible()).toBe(false);
+
+  // So is the choice of what is read.
+  const service = page.getByLabel("Service", { exact: true });
+  expect(await service.isVisible()).toBe(false);
+  await page.getByRole("button", { name: "What to read" }).press("Enter");
+  await service.waitFor();
+});
+
 /** Opens the log with a provider and a bridge of their own, which may be killed. */
 async function openOwn(fake: string[] = [], token?: (ready: TestserverReady) => string) {
   const own = await Stage.open({ fake: ["--log-lines", "1000", ...fake] });
@@ -528,6 +559,33 @@ test("a bridge that is killed is no idle log: it is said, drawn, and the log goe
     expect(await status().textContent()).toContain("Following");
     // Two marks, and no line twice.
     await counted(total + 2 + 2);
+  } finally {
+    await again.stop();
+  }
+  trouble = trouble.filter((text) => !text.includes("net::ERR_CONNECTION"));
+});
+
+test("while a log reconnects, the seconds until the next try are shown, and one can try at once", async () => {
+  await using own = await openOwn();
+  await read(own);
+  await page.clock.install();
+  await own.bridge.kill();
+  const retry = page.locator(".retry");
+  // The page's clock goes on by two seconds and stands still, so that it does not try by itself.
+  await retry.getByText(/Next try in ([5-9]|10) s/).waitFor({ timeout: 60_000 });
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 2_000));
+  await retry.getByText(/Next try in \d s/).waitFor();
+  const spoken = page.locator("[role=status], [role=alert], [aria-live=polite]");
+  for (const text of await spoken.allTextContents()) expect(text).not.toContain("Next try");
+
+  const again = await own.fake.startBridge("--listen", new URL(own.bridge.url).host);
+  try {
+    expect(await own.fake.open(serviceLogs)).toBe(0);
+    await retry.getByRole("button", { name: "Try now" }).click();
+    await until("the log is read", 20_000, async () => (await own.fake.open(serviceLogs)) === 1);
+    await page.clock.resume();
+    await marks("again").getByText("Connected again after").waitFor();
+    await retry.waitFor({ state: "detached" });
   } finally {
     await again.stop();
   }
@@ -573,7 +631,7 @@ test("a pod that is replaced is drawn in the log, and those of before are not", 
   expect(await marks("restart").getByText("Started").count()).toBe(1);
 });
 
-test("the number of last lines is heeded over REST, and said to make no difference over gRPC", async () => {
+test("the number of last lines is heeded over REST, and cannot be chosen over gRPC, which is said", async () => {
   await using own = await openOwn(["--lease-rpc", "none"]);
   await read(own);
   await page.getByLabel("Last lines").fill("10");
@@ -584,10 +642,11 @@ test("the number of last lines is heeded over REST, and said to make no differen
 
   await open();
   await read();
-  await page.getByLabel("Last lines").fill("10");
-  await page.getByRole("button", { name: "Read the log again" }).click();
   await page.getByText("cannot leave out old lines").waitFor();
-  await read();
+  const tail = page.getByLabel("Last lines");
+  expect(await tail.isDisabled()).toBe(true);
+  const why = await tail.getAttribute("aria-describedby");
+  expect(await page.locator(`[id="${why}"]`).textContent()).toContain("over gRPC");
 });
 
 test("why a log cannot be read is said, and it can be tried again", async () => {
@@ -621,6 +680,7 @@ test("a long log stays within its limits of memory and elements", {
   // Every part of it can be reached, also where it is higher than browsers allow.
   for (const width of [1200, 390]) {
     await page.setViewportSize({ width, height: 900 });
+    if (width === 390) await page.getByRole("button", { name: "More", exact: true }).click();
     await page.getByLabel("Wrap lines").setChecked(width === 390);
     await log().focus();
     await page.keyboard.press("Control+Home");

@@ -113,6 +113,46 @@ describe("a thousand providers", () => {
     await rows().first().waitFor();
   }, 120_000);
 
+  test("fit windows of any width: as cards where there is no room for the columns", async () => {
+    const known = stage.fake.providers[7]?.provider ?? "";
+    for (const width of [1280, 1024, 640, 390, 320]) {
+      page = await stage.browser.newPage({ viewport: { width, height: 800 } });
+      await page.goto(`${stage.url}/#/`);
+      await table().locator(".dot.online").first().waitFor({ timeout: 90_000 });
+      const wide = await table().evaluate((list) => list.scrollWidth - list.clientWidth);
+      expect(wide, `${width}`).toBeLessThanOrEqual(0);
+      const inCards = (await table().locator("table").count()) === 0;
+      expect(inCards, `${width}`).toBe(width < 1280);
+      if (width === 390) {
+        const cards = page.getByRole("listitem");
+        expect(await cards.count()).toBeLessThan(40);
+        expect(await cards.first().getAttribute("aria-setsize")).toBe(`${many}`);
+        // Nothing of a row is missing in a card, or cut off.
+        for (const name of ["CPU free", "GPU free", "Memory free", "Storage free"]) {
+          await cards.first().getByText(name).waitFor();
+        }
+        const cut = await cards
+          .first()
+          .evaluate((card) => card.scrollHeight - card.getBoundingClientRect().height);
+        expect(cut).toBeLessThanOrEqual(0);
+
+        await page.getByLabel("Sort by").selectOption("Provider");
+        const addresses = () =>
+          cards.getByRole("link").evaluateAll((all) => all.map((a) => a.getAttribute("title")));
+        const all = stage.fake.providers.map(({ provider }) => provider).sort();
+        await until("sorted", 10_000, async () => (await addresses())[0] === all[0]);
+        await page.getByRole("button", { name: "Reverse" }).click();
+        await until("reversed", 10_000, async () => (await addresses())[0] === all.at(-1));
+        await page.getByRole("searchbox").fill(known);
+        await until("found", 10_000, async () => (await addresses()).join() === known);
+        await cards.getByRole("link").press("Enter");
+        await page.getByText(known).first().waitFor();
+        await page.locator(".card").first().waitFor();
+      }
+      if (width !== 320) await page.close();
+    }
+  }, 240_000);
+
   test("can be left before all have answered", async () => {
     await stage.fake.setFault("hang-headers");
     await using fresh = await stage.withNewBridge();

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { root, Stage } from "./harness.js";
 
 // Only a REST gateway verifies tokens.
@@ -89,6 +89,106 @@ test("a wallet's tokens permit only what was chosen", async () => {
   await page.getByRole("button", { name: "Sign in with Keplr" }).click();
   await page.waitForURL(`**/#${leasePath()}`);
   await page.getByText("scopeMissing").waitFor();
+});
+
+test("what the session does not permit is said before it is tried", async () => {
+  await open(leasePath(), { name: "keplr" });
+  await header().getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in with Keplr" }).click();
+  await page.waitForURL(`**/#${leasePath()}`);
+  for (const [tab, button, what] of [
+    ["Shell", "Start", "open a shell"],
+    ["Files", "Download", "open a shell"],
+    ["Manifest", "Send…", "send a manifest"],
+  ] as const) {
+    await page.getByRole("tab", { name: tab }).click();
+    const panel = page.getByRole("tabpanel");
+    await panel.getByText(`You signed in without allowing tokens to ${what}`).waitFor();
+    expect(await panel.getByRole("button", { name: button, exact: true }).isDisabled()).toBe(true);
+  }
+});
+
+describe("a token that expires while a log is followed", () => {
+  /** Signs in with a wallet that counts what it signs, and follows the log. */
+  async function follow(): Promise<void> {
+    await open(leasePath(), {
+      name: "keplr",
+      script: `
+        globalThis.signed = 0;
+        globalThis.refuses = false;
+        const { signArbitrary } = keplr;
+        keplr.signArbitrary = async (...given) => {
+          if (refuses) throw new Error("Request rejected");
+          signed++;
+          return signArbitrary(...given);
+        };
+        globalThis.ahead = 0;
+        const Real = Date;
+        globalThis.Date = class extends Real {
+          constructor(...given) {
+            if (given.length > 0) super(...given);
+            else super(Real.now() + ahead);
+          }
+          static now() { return Real.now() + ahead; }
+        };`,
+    });
+    await header().getByRole("link", { name: "Sign in" }).click();
+    await page.getByLabel("A token is valid for").selectOption("5 minutes");
+    await page.getByRole("button", { name: "Sign in with Keplr" }).click();
+    await page.waitForURL(`**/#${leasePath()}`);
+    await readLog();
+    await page.getByText("Following").waitFor();
+    expect(await page.evaluate("signed")).toBe(1);
+  }
+
+  /** Has ten minutes pass by the clocks of the page and of the provider. */
+  async function pass(): Promise<void> {
+    await fetch(`${stage.fake.ready.control}/clock?ahead=10m`, { method: "POST" });
+    await page.evaluate("ahead = 600_000");
+  }
+  afterEach(() => fetch(`${stage.fake.ready.control}/clock?ahead=0s`, { method: "POST" }));
+
+  const cut = () => fetch(`${stage.fake.ready.control}/cut`, { method: "POST" });
+  const row = (text: string) => page.locator(".log-row:not(.away)", { hasText: text });
+
+  test("is renewed by the wallet, and the log goes on without a gap", async () => {
+    await follow();
+    await pass();
+    const web0 = { service: "web", replica: 0 };
+    await stage.fake.write(web0, "with the first token\n");
+    await row("with the first token").waitFor();
+    expect(await page.evaluate("signed")).toBe(1);
+
+    await cut();
+    await stage.fake.write(web0, "in between\n");
+    await row("Connected again after").waitFor();
+    await stage.fake.write(web0, "with the second token\n");
+    await row("with the second token").waitFor();
+    // One token for all that is followed, and every line once.
+    expect(await page.evaluate("signed")).toBe(2);
+    expect(await row("in between").count()).toBe(1);
+    expect(await page.locator(".log-mark.gap").count()).toBe(0);
+    expect(await page.locator("[role=alert] .notice").count()).toBe(0);
+  });
+
+  test("ends the log if the person refuses, which is said with a way to sign in again", async () => {
+    await follow();
+    await pass();
+    await page.evaluate("refuses = true");
+    await cut();
+    const notice = page.getByRole("tabpanel").locator("[role=alert] .notice");
+    await notice.waitFor();
+    expect(await notice.innerText()).toContain("Request rejected");
+    expect(await notice.getByRole("link", { name: "Sign in again" }).getAttribute("href")).toBe(
+      "#/sign-in",
+    );
+    // Asking the wallet once more is enough if it was a slip.
+    await page.evaluate("refuses = false");
+    await notice.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("Following").waitFor();
+    await readLog();
+    expect(await page.evaluate("signed")).toBe(2);
+  });
 });
 
 test("another account in the wallet ends the session", async () => {

@@ -3,6 +3,7 @@
 import { useEffect, useId, useMemo, useState } from "react";
 import { events as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
+import { Retry } from "../ui/Retry.js";
 import { maxEvents, serviceOf } from "./events.js";
 import type { PartProps } from "./tab.js";
 
@@ -64,9 +65,10 @@ export function EventsTab({ status, events }: PartProps) {
         {error !== undefined ? (
           <Notice error={error} again={restart} />
         ) : (
-          state === "reconnecting" && waiting && <Notice error={waiting} again={restart} />
+          state === "reconnecting" && waiting && <Notice error={waiting} />
         )}
       </div>
+      {state === "reconnecting" && <Retry of={events.retrying} />}
       {shown.length === 0 && state !== "connecting" && !error && (
         <p className="empty">{hidden > 0 ? t.hidden(hidden) : t.none}</p>
       )}

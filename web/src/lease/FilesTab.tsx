@@ -1,6 +1,7 @@
 // Files of a container: download and upload.
 
 import { type FormEvent, useId, useRef, useState } from "react";
+import { usePermission } from "../session/permission.js";
 import { files as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
 import { bytes } from "../ui/quantity.js";
@@ -15,6 +16,8 @@ export function FilesTab({ lease, auth, status }: PartProps) {
   const file = useRef<HTMLInputElement>(null);
   const id = useId();
   const container = containerOf(status.data, chosen);
+  const permitted = usePermission("shell");
+  const disabled = !container || permitted !== undefined;
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -63,14 +66,15 @@ export function FilesTab({ lease, auth, status }: PartProps) {
           <label className="switch">
             <input type="checkbox" name="directory" /> {t.directory}
           </label>
-          <button type="submit" value="download" disabled={!container}>
+          <button type="submit" value="download" disabled={disabled}>
             {t.download}
           </button>
-          <button type="submit" value="upload" disabled={!container}>
+          <button type="submit" value="upload" disabled={disabled}>
             {t.upload}
           </button>
         </div>
       </form>
+      {permitted && <p className="muted">{permitted}</p>}
       <h3 id={`${id}-list`}>{t.transfers}</h3>
       {list.length === 0 && <p className="empty">{t.none}</p>}
       <ul className="transfers" aria-labelledby={`${id}-list`}>

@@ -2,16 +2,23 @@
 
 import { ProviderError } from "akash-provider-web";
 import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { paths } from "../route/paths.js";
+import { usePermission } from "../session/permission.js";
+import { useSession } from "../session/session.js";
 import { manifest as t } from "../text/en.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Notice } from "../ui/Notice.js";
+import { useDraft } from "./drafts.js";
 import { check, format, lineOfRefusal, type Problem } from "./manifest.js";
 import type { PartProps } from "./tab.js";
 import { useManifest } from "./use-manifest.js";
 
 export function ManifestTab({ lease, auth }: PartProps) {
   const { text, busy, error, sentAt, refusal, read, send } = useManifest(lease, auth);
-  const [edited, setEdited] = useState<string>();
+  const { owner } = useSession();
+  // Who signs in as somebody else does not see what was written.
+  const [edited, setEdited] = useDraft(`${owner} ${paths.lease(lease, "manifest")}`);
+  const permitted = usePermission("manifest");
   const [asked, setAsked] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const id = useId();
@@ -19,7 +26,10 @@ export function ManifestTab({ lease, auth }: PartProps) {
   useEffect(() => {
     // What was sent is what the provider has now.
     if (sentAt) setEdited(undefined);
-  }, [sentAt]);
+  }, [sentAt, setEdited]);
+  useEffect(() => {
+    if (edited === text) setEdited(undefined);
+  }, [edited, text, setEdited]);
 
   const value = edited ?? text ?? "";
   const changed = edited !== undefined && edited !== text;
@@ -83,6 +93,11 @@ export function ManifestTab({ lease, auth }: PartProps) {
         {refused && <Problems title={t.refused} problems={[refused]} onGo={go} />}
         {refusal !== undefined && <Notice error={refusal} />}
       </div>
+      {permitted && (
+        <p id={`${id}-permitted`} className="muted">
+          {permitted}
+        </p>
+      )}
       <p role="status">{sentAt && t.sent(sentAt.toLocaleTimeString())}</p>
       <div className="buttons">
         <button
@@ -98,7 +113,10 @@ export function ManifestTab({ lease, auth }: PartProps) {
         <button
           type="button"
           className="primary"
-          disabled={value === "" || problems.length > 0 || busy !== undefined}
+          disabled={
+            value === "" || problems.length > 0 || busy !== undefined || permitted !== undefined
+          }
+          aria-describedby={permitted ? `${id}-permitted` : undefined}
           onClick={() => setAsked(true)}
         >
           {t.send}

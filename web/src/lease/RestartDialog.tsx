@@ -7,6 +7,7 @@ import type { LeaseRef } from "../route/paths.js";
 import { services as t } from "../text/en.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Notice } from "../ui/Notice.js";
+import { cannotRestart } from "./restartable.js";
 
 type Phase =
   | { name: "asking" }
@@ -49,7 +50,10 @@ export function RestartDialog({
         auth,
       });
       if (result.status === "success") setPhase({ name: "done", replicas: result.response });
-      else setPhase({ name: "failed", error: result.error });
+      else {
+        if (result.error.reason === "notImplemented") cannotRestart(lease.provider);
+        setPhase({ name: "failed", error: result.error });
+      }
     } catch (error) {
       setPhase({ name: "failed", error });
     }

@@ -2,17 +2,22 @@
 
 import type { ServiceStatus } from "akash-provider-web";
 import { useEffect, useId, useMemo, useState } from "react";
+import { usePermission } from "../session/permission.js";
 import { services as t } from "../text/en.js";
 import { Bar } from "../ui/Bar.js";
 import { CopyButton } from "../ui/CopyButton.js";
 import { Notice } from "../ui/Notice.js";
+import { Retry, useRetrying } from "../ui/Retry.js";
 import { restarts } from "./events.js";
 import { RestartDialog } from "./RestartDialog.js";
+import { isUnableToRestart } from "./restartable.js";
 import type { PartProps } from "./tab.js";
 import { openable } from "./uri.js";
 
 export function ServicesTab({ lease, auth, status, events }: PartProps) {
-  const { data, state, error, waiting, restart } = status;
+  const { data, state, error, waiting, route, restart } = status;
+  const retrying = useRetrying(status);
+  const permitted = usePermission("restart");
   const [at, setAt] = useState<Date>();
   const [asked, setAsked] = useState<ServiceStatus>();
   const id = useId();
@@ -23,6 +28,9 @@ export function ServicesTab({ lease, auth, status, events }: PartProps) {
 
   const names = useMemo(() => data?.map(({ name }) => name) ?? [], [data]);
   const counts = useMemo(() => restarts(events.events, names), [events.events, names]);
+  const unable = isUnableToRestart(lease.provider, route)
+    ? t.unableToRestart(route?.providerVersion ?? "")
+    : permitted;
   const time = at?.toLocaleTimeString() ?? "";
   const line = !data
     ? !error && t.connecting
@@ -43,14 +51,20 @@ export function ServicesTab({ lease, auth, status, events }: PartProps) {
         {error ? (
           <Notice error={error} again={restart} />
         ) : (
-          state === "reconnecting" && waiting && <Notice error={waiting} again={restart} />
+          state === "reconnecting" && waiting && <Notice error={waiting} />
         )}
       </div>
+      {state === "reconnecting" && <Retry of={retrying} />}
       {data?.length === 0 && (
         <div className="empty">
           <p>{t.none}</p>
           <p>{t.sendManifest}</p>
         </div>
+      )}
+      {unable && data && data.length > 0 && (
+        <p id={`${id}-unable`} className="muted">
+          {unable}
+        </p>
       )}
       <ul className={error || state === "reconnecting" ? "services old" : "services"}>
         {data?.map((service) => (
@@ -58,6 +72,7 @@ export function ServicesTab({ lease, auth, status, events }: PartProps) {
             key={service.name}
             service={service}
             restarts={counts.get(service.name)}
+            unable={unable ? `${id}-unable` : undefined}
             onRestart={() => setAsked(service)}
           />
         ))}
@@ -77,10 +92,13 @@ export function ServicesTab({ lease, auth, status, events }: PartProps) {
 function Service({
   service: { name, status, ports, ips },
   restarts,
+  unable,
   onRestart,
 }: {
   service: ServiceStatus;
   restarts: number | undefined;
+  /** The id of the text that says why it cannot be restarted. */
+  unable: string | undefined;
   onRestart: () => void;
 }) {
   const { readyReplicas = 0, total = 0 } = status ?? {};
@@ -89,7 +107,13 @@ function Service({
       <div className="service-head">
         <h3>{name}</h3>
         <span className="service-ready">{t.ready(readyReplicas, total)}</span>
-        <button type="button" aria-label={t.restartOf(name)} onClick={onRestart}>
+        <button
+          type="button"
+          aria-label={t.restartOf(name)}
+          aria-describedby={unable}
+          disabled={unable !== undefined}
+          onClick={onRestart}
+        >
           {t.restart}
         </button>
       </div>

@@ -3,6 +3,7 @@
 import type { Shell } from "akash-provider-web";
 import { type UseShellOptions, useShell } from "akash-provider-web/react";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { usePermission } from "../session/permission.js";
 import { shell as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
 import { commandOf } from "./command.js";
@@ -17,6 +18,7 @@ export function ShellTab({ lease, auth, status }: PartProps) {
   const stop = useRef<HTMLButtonElement>(null);
   const id = useId();
   const container = containerOf(status.data, chosen);
+  const permitted = usePermission("shell");
   const runs = state === "starting" || state === "open";
 
   function start(event: FormEvent<HTMLFormElement>) {
@@ -62,7 +64,11 @@ export function ShellTab({ lease, auth, status }: PartProps) {
           />
         </label>
         <div className="actions">
-          <button type="submit" className="primary" disabled={!container || runs}>
+          <button
+            type="submit"
+            className="primary"
+            disabled={!container || runs || permitted !== undefined}
+          >
             {options ? t.again : t.start}
           </button>
           <button ref={stop} type="button" disabled={!runs} onClick={() => setOptions(undefined)}>
@@ -70,6 +76,7 @@ export function ShellTab({ lease, auth, status }: PartProps) {
           </button>
         </div>
       </form>
+      {permitted && <p className="muted">{permitted}</p>}
       {status.data?.length === 0 && <p className="empty">{t.noServices}</p>}
       <div role="alert">{error && <Notice error={error} again={restart} />}</div>
       {options ? (

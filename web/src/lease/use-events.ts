@@ -1,9 +1,10 @@
 // Follows the events of a lease.
 
-import type { Auth, ProviderError, StreamState } from "akash-provider-web";
-import { useCallback, useEffect, useState } from "react";
+import type { Auth, LeaseEvent, ProviderError, Stream, StreamState } from "akash-provider-web";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
 import type { LeaseRef } from "../route/paths.js";
+import type { Retrying } from "../ui/Retry.js";
 import { keep, type SeenEvent } from "./events.js";
 
 /** The events of a lease so far. */
@@ -15,6 +16,8 @@ export interface EventsView {
   /** The error that ended it. */
   readonly error: unknown;
   readonly restart: () => void;
+  /** Returns what tries again. The same function at each render. */
+  readonly retrying: () => Retrying | undefined;
 }
 
 const nothing = { events: [], state: "connecting", waiting: undefined, error: undefined } as const;
@@ -22,7 +25,8 @@ const nothing = { events: [], state: "connecting", waiting: undefined, error: un
 /** Follows the events of a lease. The lease and auth must be the same objects at each render. */
 export function useEvents(lease: LeaseRef, auth: Auth | undefined): EventsView {
   const [round, setRound] = useState(0);
-  const [view, setView] = useState<Omit<EventsView, "restart">>(nothing);
+  const [view, setView] = useState<Omit<EventsView, "restart" | "retrying">>(nothing);
+  const followed = useRef<Stream<LeaseEvent>>(undefined);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another round starts again
   useEffect(() => {
@@ -42,6 +46,7 @@ export function useEvents(lease: LeaseRef, auth: Auth | undefined): EventsView {
         signal,
         onState: (state, waiting) => change({ state, waiting }),
       });
+      followed.current = stream;
       for await (const batch of stream.batches()) {
         if (signal.aborted) return;
         const at = new Date();
@@ -55,5 +60,9 @@ export function useEvents(lease: LeaseRef, auth: Auth | undefined): EventsView {
     return () => abort.abort();
   }, [lease, auth, round]);
 
-  return { ...view, restart: useCallback(() => setRound((n) => n + 1), []) };
+  return {
+    ...view,
+    restart: useCallback(() => setRound((n) => n + 1), []),
+    retrying: useCallback(() => followed.current, []),
+  };
 }

@@ -1,12 +1,13 @@
 // Reads the log of a lease: the choice of what to read, the state of the stream, and the
 // viewer, which is not React's: it changes with every frame.
 
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, useCallback, useEffect, useId, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
 import type { LeaseRef } from "../route/paths.js";
 import { useAuth } from "../session/session.js";
 import { logs as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
+import { Retry } from "../ui/Retry.js";
 import { Feed, type FeedSource, type FeedState } from "./feed.js";
 import { openWorker } from "./open-worker.js";
 import { Pace } from "./pace.js";
@@ -30,6 +31,10 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
   const feed = useRef<Feed>(null);
   const [state, setState] = useState<FeedState>();
   const [choice, setChoice] = useState(everything);
+  // Only narrow windows fold it, and only what is read already.
+  const [unfolded, setUnfolded] = useState(false);
+
+  const retrying = useCallback(() => feed.current ?? undefined, []);
 
   const key = JSON.stringify(lease);
   const label = t.of(choice.service, lease.dseq, lease.provider);
@@ -84,6 +89,8 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
   }
 
   const { phase, error, method, noEvents } = state ?? {};
+  // Neither AEP-37 nor the bridge's use of the SDK's LeaseRPC has a number of last lines.
+  const whole = method === "grpc";
   const running = phase === "connecting" || phase === "open" || phase === "reconnecting";
   return (
     <section aria-labelledby={`${id}-title`}>
@@ -91,7 +98,12 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
         <h2 id={`${id}-title`}>{t.title}</h2>
         <p className="log-of">{label}</p>
       </div>
-      <form className="log-form" onSubmit={submit} autoComplete="off">
+      <form
+        id={`${id}-form`}
+        className={unfolded || !state ? "log-form" : "log-form folded"}
+        onSubmit={submit}
+        autoComplete="off"
+      >
         <label>
           {t.service}{" "}
           <input
@@ -104,7 +116,14 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
         </label>
         <label>
           {t.lastLines}{" "}
-          <input name="tail" inputMode="numeric" pattern="[0-9]{1,9}" placeholder={t.allLines} />
+          <input
+            name="tail"
+            inputMode="numeric"
+            pattern="[0-9]{1,9}"
+            placeholder={t.allLines}
+            disabled={whole}
+            aria-describedby={whole ? `${id}-whole` : undefined}
+          />
         </label>
         <div className="log-actions">
           <label className="switch">
@@ -117,12 +136,29 @@ export function LogPanel({ lease }: { lease: LeaseRef }) {
             {t.stop}
           </button>
         </div>
+        {whole && (
+          <p id={`${id}-whole`} className="muted log-whole">
+            {t.noTail}
+          </p>
+        )}
       </form>
-      <p className="log-state" data-phase={phase}>
-        <span role="status">{auth ? describe(state, choice) : t.signIn}</span>{" "}
-        <span ref={pace} className="muted" />
-      </p>
-      {choice.tail !== undefined && method === "grpc" && <p className="muted">{t.noTail}</p>}
+      <div className="log-line">
+        <p className="log-state" data-phase={phase}>
+          <span role="status">{auth ? describe(state, choice) : t.signIn}</span>{" "}
+          <span ref={pace} className="muted" />
+        </p>
+        {state && (
+          <button
+            type="button"
+            aria-expanded={unfolded}
+            aria-controls={`${id}-form`}
+            onClick={() => setUnfolded(!unfolded)}
+          >
+            {t.choose}
+          </button>
+        )}
+      </div>
+      {running && phase !== "open" && error && <Retry of={retrying} />}
       {noEvents && <p className="muted">{t.noEvents(noEvents.message)}</p>}
       <div role="alert">
         {phase === "ended" && error && <Notice error={error} again={() => start(choice)} />}

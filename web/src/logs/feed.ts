@@ -20,6 +20,8 @@ export interface FeedStream<T> {
 
 export interface LogFeedStream extends FeedStream<LogEntry> {
   onGap(listener: (gap: LogGap) => void): unknown;
+  readonly retryAt: number | undefined;
+  retryNow(): void;
   readonly route: Route | undefined;
 }
 
@@ -59,6 +61,7 @@ export class Feed {
   readonly #source: FeedSource;
   readonly #listeners = new Set<() => void>();
   #abort: AbortController | undefined;
+  #stream: LogFeedStream | undefined;
   #lostAt: number | undefined;
   #state: FeedState = {
     phase: "idle",
@@ -83,9 +86,20 @@ export class Feed {
     return () => this.#listeners.delete(listener);
   };
 
+  /** When the next connection is made, in milliseconds since 1970, after one has failed. */
+  get retryAt(): number | undefined {
+    return this.#stream?.retryAt;
+  }
+
+  /** Makes the next connection at once. */
+  retryNow(): void {
+    this.#stream?.retryNow();
+  }
+
   /** Reads the log from its beginning. */
   start(): void {
     this.#abort?.abort();
+    this.#stream = undefined;
     const abort = new AbortController();
     this.#abort = abort;
     this.#lostAt = undefined;
@@ -132,6 +146,7 @@ export class Feed {
 
   async #read(signal: AbortSignal): Promise<void> {
     const stream = await this.#source.logs(signal);
+    if (!signal.aborted) this.#stream = stream;
     stream.onState((state, error) => {
       // The end is reported after all lines.
       if (signal.aborted || state === "ended") return;

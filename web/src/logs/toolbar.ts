@@ -23,6 +23,9 @@ export interface ToolbarActions {
   clear(): void;
 }
 
+/** What tells the ids of several toolbars apart. */
+let made = 0;
+
 /** How long typing goes on before it is searched for, in milliseconds. */
 const pause = 120;
 
@@ -90,15 +93,13 @@ export class Toolbar {
 
     const search = element("div", "log-search");
     search.setAttribute("role", "search");
-    search.append(
-      this.#find,
-      this.#matchCase,
-      this.#regex,
-      ...this.#steps,
-      this.#found,
-      only.label,
-    );
+    const how = element("div", "log-how");
+    how.append(this.#matchCase, this.#regex, only.label);
     const show = element("div", "log-show");
+    const lines = element("div", "log-lines");
+    lines.append(...this.#lines, this.#downloadShown);
+    const more = this.#fold(texts.moreTools, how, lines, show);
+    search.append(this.#find, ...this.#steps, more, how, this.#found, this.#count);
     show.append(
       this.sources.root,
       this.levels.root,
@@ -107,9 +108,9 @@ export class Toolbar {
       split.label,
       keep.label,
     );
-    show.append(announce.label, this.#count, ...this.#lines, this.#downloadShown);
+    show.append(announce.label);
     this.#message.setAttribute("role", "status");
-    this.root.append(search, show, this.#message);
+    this.root.append(search, lines, show, this.#message);
 
     this.#find.addEventListener("input", () => {
       clearTimeout(this.#typing);
@@ -156,6 +157,20 @@ export class Toolbar {
   /** Says what became of something; "" removes it. */
   say(message: string): void {
     this.#message.textContent = message;
+  }
+
+  /** Returns the button that unfolds parts of the toolbar, which only narrow windows have. */
+  #fold(text: string, ...parts: HTMLElement[]): HTMLButtonElement {
+    const more = button(text, () => {
+      const open = this.root.classList.toggle("open");
+      more.setAttribute("aria-expanded", String(open));
+    });
+    more.className = "log-unfold";
+    more.setAttribute("aria-expanded", "false");
+    const id = ++made;
+    for (const [i, part] of parts.entries()) part.id = `log-tools-${id}-${i}`;
+    more.setAttribute("aria-controls", parts.map((part) => part.id).join(" "));
+    return more;
   }
 
   #toggle(text: string, label: string): HTMLButtonElement {

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import { providers as t } from "../text/en.js";
 import { Notice } from "../ui/Notice.js";
+import { Retry } from "../ui/Retry.js";
 import { Asking } from "./Asking.js";
 import { StatusView } from "./StatusView.js";
 import { useHistory } from "./use-history.js";
@@ -27,6 +28,7 @@ function Provider({ address }: { address: string }) {
       <div id="status-notice" role="alert">
         {error !== undefined && <Notice error={error} again={ask} />}
       </div>
+      {phase === "stale" && <Retry of={view.retrying} />}
       <div id="status" aria-busy={phase === "asking"} className={phase === "stale" ? "stale" : ""}>
         {status && about && (
           <StatusView address={address} status={status} about={about} history={history} />

@@ -4,6 +4,7 @@ import type { ProviderStatus } from "akash-provider-web";
 import { useProviderStatus } from "akash-provider-web/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { openClient } from "../client/client.js";
+import { type Retrying, useRetrying } from "../ui/Retry.js";
 import type { About } from "./resources.js";
 
 /** What is known of a provider. */
@@ -25,6 +26,8 @@ export interface ProviderView {
   readonly ask: () => void;
   /** Asks no longer. */
   readonly cancel: () => void;
+  /** Returns what tries again while it is stale. The same function at each render. */
+  readonly retrying: () => Retrying;
 }
 
 interface Answer {
@@ -81,6 +84,7 @@ export function useProvider(address: string, live: boolean): ProviderView {
     at: newer.at,
     since,
     error,
+    retrying: useRetrying(followed),
     ask: useCallback(() => {
       setRound((n) => n + 1);
     }, []),

@@ -39,8 +39,13 @@ export const shortcuts = {
 
 export const notice = {
   tryAgain: "Try again",
+  signIn: "Sign in again",
   attempts: (n: number) => `${n} attempts`,
   request: (id: string) => `request ${id}`,
+  /** Beside what waits for a connection. */
+  retryIn: (seconds: number) => `Next try in ${seconds} s`,
+  retrying: "Trying…",
+  retryNow: "Try now",
 };
 
 export const session = {
@@ -64,6 +69,8 @@ export const session = {
     shell: "open a shell, and copy files",
     manifest: "send a manifest",
   },
+  notPermitted: (what: string) =>
+    `You signed in without allowing tokens to ${what}. Sign out, and in again, to allow it.`,
   noGroup: "Choose something that tokens may do.",
   life: "A token is valid for",
   minutes: (n: number) => plural(n, "minute", "minutes"),
@@ -131,6 +138,11 @@ export const providers = {
   states: { asking: "asking…", online: "online", offline: "offline" },
   milliseconds: (n: number) => `${count(n)} ms`,
   freeOf: (free: string, total: string) => `${free} of ${total}`,
+  of: (total: string) => `of ${total}`,
+  leases: (n: number) => plural(n, "lease", "leases"),
+  unknown: "–",
+  sortBy: "Sort by",
+  reverse: "Reverse",
   models: (list: string) => `up to ${list}`,
   live: "Live",
   refresh: "Refresh",
@@ -273,6 +285,8 @@ export const services = {
   ports: "Forwarded ports",
   ips: "IP addresses",
   portTo: (port: number, proto: string) => `to ${port}/${proto}`,
+  unableToRestart: (version: string) =>
+    `This provider${version && ` (${version})`} cannot restart services: that needs AEP-37, which no release so far has. A new version of the deployment restarts what it changes.`,
   restart: "Restart…",
   restartOf: (service: string) => `Restart ${service}…`,
   restartTitle: (service: string) => `Restart ${service}?`,
@@ -416,15 +430,16 @@ export const logs = {
   service: "Service",
   anyService: "all",
   lastLines: "Last lines",
+  choose: "What to read",
   allLines: "all",
   follow: "Follow",
   start: "Read the log",
   readAgain: "Read the log again",
   stop: "Stop reading",
   signIn: "Sign in to read the log.",
-  /** Why the number of last lines made no difference. */
+  /** Why the number of last lines cannot be chosen. */
   noTail:
-    "This provider’s log service (AEP-37) cannot leave out old lines: the whole log is read, whatever “Last lines” says.",
+    "“Last lines” cannot be chosen: this provider sends its logs over gRPC, which cannot leave out old lines.",
   noEvents: (why: string) => `Restarts of pods are not drawn in the log: ${why}`,
   connecting: "Connecting…",
   waiting: (why: string) => `Connecting… ${why}`,
@@ -464,6 +479,7 @@ export const logs = {
   slowRegex: "This regular expression takes too long. The search was stopped.",
   searchFailed: (why: string) => `The search failed: ${why}`,
 
+  moreTools: "More",
   sources: "Replicas",
   levels: "Levels",
   noLevel: "no level",

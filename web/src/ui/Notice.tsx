@@ -1,6 +1,7 @@
 // An error with what to do about it.
 
 import { advice } from "../client/advice.js";
+import { href, paths } from "../route/paths.js";
 import { notice as t } from "../text/en.js";
 
 /** What a Notice shows of an error; a ProviderError has all of it. */
@@ -14,6 +15,10 @@ interface Shown {
 
 const isShown = (error: unknown): error is Shown =>
   typeof error === "object" && error !== null && "message" in error;
+
+/** Whether other credentials would help. */
+const needsSignIn = ({ code, reason = "" }: Shown) =>
+  code === "UNAUTHENTICATED" || reason === "scopeMissing" || reason === "wrongTenant";
 
 /**
  * Shows an error, what to do about it, and a button to try again, if again is given. The
@@ -35,6 +40,7 @@ export function Notice({ error, again }: { error: unknown; again?: (() => void) 
       {hint && <p>{hint}</p>}
       <div className="notice-foot">
         <span className="muted">{facts.join(" · ")}</span>
+        {needsSignIn(shown) && <a href={href(paths.signIn)}>{t.signIn}</a>}
         {again && (
           <button type="button" onClick={again}>
             {t.tryAgain}

@@ -9,6 +9,8 @@ type Gap = Parameters<Parameters<LogFeedStream["onGap"]>[0]>[0];
 /** A stream whose batches, states and gaps the test gives. */
 class Given<T> implements FeedStream<T> {
   readonly route = { method: "grpc" as const };
+  retryAt: number | undefined;
+  retryNow = () => {};
   #batches: T[][] = [];
   #wake = () => {};
   #end: { error?: Error } | undefined;
