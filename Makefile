@@ -259,14 +259,14 @@ dashboard-soak: build ## Follow ten logs in the dashboard for ten minutes (MINUT
 # The packed package in a small project for each bundler, built and run. The quick ones
 # are part of `make test`, as are the packages of the programs.
 .PHONY: test-bundlers
-test-bundlers: build ## Build and run a project with each bundler, from the packed package
+test-bundlers: build ## Build and run a project with each bundler, from the packed package; edit the source of open pages in Vite and Next.js
 	@.ci/need chromium=chromium
 	cd npm && npx vitest run --config test/bundlers/vitest.config.ts
 
 .PHONY: test-package
 test-package: build
 	@.ci/need chromium=chromium
-	cd npm && BUNDLERS='esbuild script node' npx vitest run --config test/bundlers/vitest.config.ts
+	cd npm && BUNDLERS='esbuild script node' npx vitest run --config test/bundlers/vitest.config.ts bundlers.test.ts
 	cd npm && npx vitest run --config test/programs/vitest.config.ts
 
 .PHONY: test-conformance

@@ -3,11 +3,9 @@
 //
 // BUNDLERS="esbuild node" runs these only.
 
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
 import type { Browser } from "playwright-core";
@@ -76,25 +74,6 @@ function expectLog(text: string): void {
   for (const [replica, text] of shown) expect(text === log.get(replica), replica).toBe(true);
 }
 
-/** Starts a project's own server and returns its URL. */
-async function serve(project: Project): Promise<{ url: string; close(): Promise<void> }> {
-  const server = spawn("npm", ["start", "--", "--port", "0"], {
-    cwd: project.dir,
-    detached: true,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const close = async () => {
-    const ended = once(server, "exit");
-    process.kill(-(server.pid as number)); // npm, and what it started
-    await ended;
-  };
-  for await (const line of createInterface({ input: server.stdout })) {
-    const [url] = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(line) ?? [];
-    if (url) return { url: `${url}/`, close };
-  }
-  throw new Error(`${project.name}: the server does not say where it is`);
-}
-
 /** Returns the size of the worker's script among the files that a bundler wrote. */
 function workerFile(directory: string): string {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
@@ -161,7 +140,7 @@ describe.each(names)("%s", (name) => {
   } else {
     test("runs", async () => {
       const site = project.scripts.start
-        ? await serve(project)
+        ? await project.serve()
         : // A script whose hash is given runs as a worker once that was checked.
           await Site.open(directory, akash.bridgeUrl, name === "script" ? "blob:" : "'self'");
       const page = await browser.newPage();

@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { extname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { root } from "../e2e/harness.js";
 
@@ -27,6 +29,12 @@ export async function pack(): Promise<string> {
     cwd: join(root, "npm"),
   });
   return join(cache, JSON.parse(stdout)[0].filename);
+}
+
+/** A running server. */
+export interface Server {
+  url: string;
+  close(): Promise<void>;
 }
 
 /** A user's project: what lies in the directory of its name, over what all share. */
@@ -91,6 +99,31 @@ export class Project {
     return join(this.dir, "dist");
   }
 
+  /** Starts the project's own server. */
+  async serve(): Promise<Server> {
+    const server = spawn("npm", ["start", "--", "--port", "0"], {
+      cwd: this.dir,
+      detached: true,
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", FORCE_COLOR: "0" },
+    });
+    const close = async () => {
+      const ended = once(server, "exit");
+      process.kill(-(server.pid as number)); // npm, and what it started
+      await ended;
+    };
+    let output = "";
+    const lines = createInterface({ input: server.stdout });
+    for await (const line of lines) {
+      const [url] = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(line) ?? [];
+      output += `${line}\n`;
+      if (!url) continue;
+      server.stdout.resume(); // what follows is of no interest, but must not fill the pipe
+      return { url: `${url}/`, close };
+    }
+    throw new Error(`${this.name}: the server does not say where it is:\n${output}`);
+  }
+
   /** Where the bundler writes what browsers load. */
   get output(): string {
     const dist = join(this.dir, "dist");
@@ -102,6 +135,15 @@ export class Project {
     const own = [join(this.#from, name), join(import.meta.dirname, "shared", name)];
     const path = own.find((path) => existsSync(path));
     return path && readFileSync(path, "utf8");
+  }
+
+  /** Edits a file, in which the text must be. */
+  edit(name: string, from: string | RegExp, to: string): void {
+    const path = join(this.dir, name);
+    const text = readFileSync(path, "utf8");
+    const edited = text.replace(from, to);
+    if (edited === text) throw new Error(`${this.name}: ${name} has no ${from}`);
+    writeFileSync(path, edited);
   }
 
   /** Returns the version of an installed package. */

@@ -1,6 +1,6 @@
 // A user's React app, which the test bundles with one version of React or another.
 
-import { Component, type ReactNode, StrictMode, useEffect, version } from "react";
+import { Component, Fragment, type ReactNode, StrictMode, useEffect, version } from "react";
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import type { Client, ProviderStatus, ServiceStatus } from "../../src/index.js";
 import {
@@ -21,6 +21,8 @@ export interface Props {
   services?: Omit<UseServiceStatusOptions, "client"> | undefined;
   /** How many components show the provider's status. Default: 1. */
   watchers?: number;
+  /** Whether React mounts everything twice, to find mistakes. Default: true. */
+  strict?: boolean;
 }
 
 export interface App {
@@ -97,10 +99,11 @@ class Boundary extends Component<{ children: ReactNode }> {
 }
 
 /** The app, as the server renders it, too. */
-export function Page({ provider, logs, services, watchers = 1 }: Props) {
+export function Page({ provider, logs, services, watchers = 1, strict = true }: Props) {
   const all = Array.from({ length: watchers }, (_, i) => `watcher ${i}`);
+  const Mode = strict ? StrictMode : Fragment;
   return (
-    <StrictMode>
+    <Mode>
       <Boundary>
         <AkashClientProvider client={() => makeClient()}>
           {logs && <Logs options={logs} />}
@@ -110,11 +113,12 @@ export function Page({ provider, logs, services, watchers = 1 }: Props) {
           ))}
         </AkashClientProvider>
       </Boundary>
-    </StrictMode>
+    </Mode>
   );
 }
 
 let root: Root | undefined;
+let main: Element | undefined;
 
 globalThis.app = {
   version,
@@ -125,14 +129,18 @@ globalThis.app = {
   functions: new Set(),
   caught: "",
   render(props) {
-    root ??= createRoot(document.body.appendChild(document.createElement("main")));
+    main ??= document.body.appendChild(document.createElement("main"));
+    root ??= createRoot(main);
     root.render(<Page {...props} />);
   },
   hydrate(props) {
-    root = hydrateRoot(document.querySelector("main") as Element, <Page {...props} />);
+    main = document.querySelector("main") as Element;
+    root = hydrateRoot(main, <Page {...props} />);
   },
   unmount() {
     root?.unmount();
     root = undefined;
+    main?.remove();
+    main = undefined;
   },
 };

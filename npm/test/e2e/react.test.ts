@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { root, Stage, serviceLogs, streamStatus, until } from "./harness.js";
+import { Stage, serviceLogs, streamStatus, until } from "./harness.js";
 import type { Props } from "./react-app.js";
+import { bundle, reacts } from "./react-bundle.js";
 
 const history = 20_000;
 const serviceStatus = "/akash.provider.lease.v1.LeaseRPC/ServiceStatus";
@@ -24,33 +24,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe.each([
-  ["18", join(root, "npm/test/react-18/node_modules")],
-  ["19", join(root, "npm/node_modules")],
-])("React %s", (major, modules) => {
-  /** Builds a file of this directory as a user's bundler would. */
-  async function bundle(entry: string, format: "iife" | "cjs"): Promise<string> {
-    const outfile = join(folder, `${entry}-${major}.${format === "cjs" ? "cjs" : "js"}`);
-    await build({
-      entryPoints: [join(import.meta.dirname, entry)],
-      outfile,
-      bundle: true,
-      format,
-      platform: format === "cjs" ? "node" : "browser",
-      jsx: "automatic",
-      alias: { react: join(modules, "react"), "react-dom": join(modules, "react-dom") },
-      define: { "process.env.NODE_ENV": '"development"' },
-      logLevel: "warning",
-    });
-    return outfile;
-  }
-
+describe.each(reacts)("React %s", (major, modules) => {
+  let own: string;
   let script: string;
   let page: Page;
   let told: string[];
 
   beforeAll(async () => {
-    script = await bundle("react-app.tsx", "iife");
+    own = await mkdtemp(join(folder, "react-"));
+    script = await bundle("react-app.tsx", modules, own);
   });
 
   async function open(): Promise<void> {
@@ -211,7 +193,9 @@ describe.each([
   });
 
   test("renders on a server, and hydrates in the page", async () => {
-    const server = await import(pathToFileURL(await bundle("react-server.tsx", "cjs")).href);
+    const server = await import(
+      pathToFileURL(await bundle("react-server.tsx", modules, own, "cjs")).href
+    );
     const props = { provider: stage.fake.provider, logs: logs({ maxLines: 10 }) };
     const html: string = (server.default ?? server).render(props);
     expect(html.replaceAll("<!-- -->", "")).toContain("connecting: 0 lines");
