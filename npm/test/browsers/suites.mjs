@@ -39,7 +39,10 @@ export const areas = {
   "keys of a bridge, hashes of its files, ids of requests": ["access", "integrity", "request-id"],
   "nginx and HAProxy that buffer, compress or time out": ["field-proxies"],
   "shells, commands, files, a terminal": ["shell", "shell-react"],
-  "the dashboard: all providers and one, a log, a shell": ["views"],
+  "the dashboard: signing in, all providers and one, the parts of a lease, a log, a shell": [
+    "views",
+    "dashboard-everywhere",
+  ],
   "without JS String Builtins, BYOB readers and iterable streams": ["fallbacks"],
 };
 
