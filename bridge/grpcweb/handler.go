@@ -140,11 +140,9 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 		h.probe(w, r, contentType)
 		return
 	}
-	begin := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.Arrival)) }
-	end := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
 	if !text && r.ProtoMajor >= 2 {
 		// Clients other than browsers can send requests while the call is answered.
-		body := &timedbody.Live{Body: timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}}
+		body := timedbody.NewLive(w, r, h.options.Arrival)
 		detached := false
 		defer func() {
 			if !detached {
@@ -155,6 +153,8 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request) {
 		detached = h.binary(w, r, contentType)
 		return
 	}
+	begin := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.Arrival)) }
+	end := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
 	body := &timedbody.Body{ReadCloser: r.Body, Begin: begin, End: end}
 	if text {
 		h.wrapped.ServeText(w, r, contentType, body)

@@ -1,7 +1,6 @@
 package grpcweb_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -20,23 +19,31 @@ import (
 	"akash-provider-web/bridge/internal/grpcwebtest"
 )
 
+// lines are what is logged.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
 // startHTTP2 starts a server with HTTP/2 whose handler runs in a deep.Serve, as that of the
 // bridge does.
-func startHTTP2(t *testing.T, next rpcFunc) (*httptest.Server, *bytes.Buffer) {
+func startHTTP2(t *testing.T, next rpcFunc) (*httptest.Server, lines) {
 	t.Helper()
 	inner := handler(t, next)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		deep.Serve(r.Context(), func(ctx context.Context) { inner.ServeHTTP(w, r.WithContext(ctx)) })
 	}))
-	var logged bytes.Buffer
-	server.Config.ErrorLog = log.New(&logged, "", 0)
+	logged := make(lines, 10)
+	server.Config.ErrorLog = log.New(logged, "", 0)
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(func() {
 		server.Client().CloseIdleConnections()
 		server.Close()
 	})
-	return server, &logged
+	return server, logged
 }
 
 // leaving returns a Server whose answer is written by serve after ServeRPC has returned.
@@ -100,8 +107,7 @@ func TestAPanicAbortsSuchAnAnswer(t *testing.T) {
 	defer s.Close()
 	_, err = s.Rest()
 	require.Error(t, err, "clients must not take it for complete")
-	server.Close()
-	assert.Contains(t, logged.String(), "on purpose")
+	assert.Contains(t, <-logged, "on purpose")
 }
 
 func TestAnOpenWebSocketNeedsNothingOfNetHTTP(t *testing.T) {
@@ -138,8 +144,8 @@ func TestAPanicEndsOnlyItsWebSocket(t *testing.T) {
 	server := httptest.NewUnstartedServer(handler(t, func(w http.ResponseWriter, r *http.Request) {
 		panic("on purpose")
 	}, func(o *grpcweb.Options) { o.Calls = &calls }))
-	var logged bytes.Buffer
-	server.Config.ErrorLog = log.New(&logged, "", 0)
+	logged := make(lines, 10)
+	server.Config.ErrorLog = log.New(logged, "", 0)
 	server.Start()
 	defer server.Close()
 	c := dial(t, server, "content-type: application/grpc-web+proto\r\n")
@@ -147,7 +153,7 @@ func TestAPanicEndsOnlyItsWebSocket(t *testing.T) {
 	require.Error(t, err)
 	require.NotEqual(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
 	calls.Wait()
-	assert.Contains(t, logged.String(), "on purpose")
+	assert.Contains(t, <-logged, "on purpose")
 }
 
 func TestARequestThatIsNoWebSocketIsRefusedAsBefore(t *testing.T) {

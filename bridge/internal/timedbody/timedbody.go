@@ -41,14 +41,61 @@ type Live struct {
 }
 
 // NewLive returns r's body, to be read from in goroutines of the call. Until Arrived is
-// called, reads fail after limit.
+// called, reads fail after limit. The body must be closed before the handler returns.
 func NewLive(w http.ResponseWriter, r *http.Request, limit time.Duration) *Live {
-	c := http.NewResponseController(w)
-	return &Live{Body: Body{
-		ReadCloser: r.Body,
-		Begin:      func() { _ = c.SetReadDeadline(time.Now().Add(limit)) },
-		End:        func() { _ = c.SetReadDeadline(time.Time{}) },
-	}}
+	d := &deadline{controller: http.NewResponseController(w), limit: limit}
+	return &Live{Body: Body{ReadCloser: r.Body, Begin: d.begin, End: d.end}}
+}
+
+// soon is how long a body may take without a deadline being set: nearly all are there when
+// their handler begins. net/http's HTTP/2 server sets and clears a deadline in the goroutine
+// of the connection, which costs more than reading a small body.
+const soon = 100 * time.Millisecond
+
+// deadline is a limit on a request's time.
+type deadline struct {
+	controller *http.ResponseController
+	limit      time.Duration
+
+	mu    sync.Mutex
+	timer *time.Timer
+	at    time.Time
+	set   bool // at net/http
+	ended bool
+}
+
+func (d *deadline) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = time.Now().Add(d.limit)
+	if !d.ended {
+		d.timer = time.AfterFunc(min(soon, d.limit), d.arm)
+	}
+}
+
+// arm sets the deadline of a body that has not arrived soon.
+func (d *deadline) arm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ended {
+		d.set = true
+		_ = d.controller.SetReadDeadline(d.at)
+	}
+}
+
+func (d *deadline) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return
+	}
+	d.ended = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	if d.set {
+		_ = d.controller.SetReadDeadline(time.Time{})
+	}
 }
 
 // Arrived ends the limit on the request's time.
@@ -66,5 +113,7 @@ func (l *Live) Close() error {
 	err := l.Body.Close()
 	l.reading.Lock()
 	defer l.reading.Unlock()
+	l.Body.begun = true
+	l.Body.End()
 	return err
 }

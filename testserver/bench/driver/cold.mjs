@@ -84,7 +84,7 @@ export async function measureCold({ visits }) {
 }
 
 /** Adds a page for each contender. What it is to ask is in its query. */
-function pagesOf(site) {
+export function pagesOf(site) {
   const wasmUrl = site.addModule();
   const workerUrl = site.addWorker();
   const emptyUrl = site.add(join(root, "bin/empty.wasm"));
@@ -98,8 +98,9 @@ function pagesOf(site) {
   // As npm/docs/web-app.md advises: a preload would keep Chromium from its code cache.
   const compile = (url) =>
     `<script>var wasmModule = WebAssembly.compileStreaming(fetch("${url}"))</script>`;
+  const preloadWorker = `<link rel="modulepreload" as="worker" href="${workerUrl}">`;
   const ours = (worker) =>
-    `<body>${compile(wasmUrl)}${settings({ workerUrl, worker })}${script("cold-akash")}`;
+    `<body>${compile(wasmUrl)}${worker ? preloadWorker : ""}${settings({ workerUrl, worker })}${script("cold-akash")}`;
   return {
     ours: site.page("/akash", ours(false)),
     worker: site.page("/worker", ours(true)),
