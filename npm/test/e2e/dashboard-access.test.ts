@@ -48,24 +48,43 @@ function views(): Record<string, { path: string; ready: string }> {
   };
 }
 
-async function open(look: object, path: string): Promise<void> {
+async function open(look: object, path: string, at = stage): Promise<void> {
   context = await stage.browser.newContext({ viewport: { width: 1280, height: 800 }, ...look });
   page = await context.newPage();
   // With the owner's token, as a link of another program brings it.
   const { provider, lease, jwt } = stage.fake.ready;
   const { owner, dseq } = lease;
   const link = new URLSearchParams({ provider, owner, dseq: `${dseq}`, token: jwt });
-  await page.goto(`${stage.url}/#${link}`);
+  await page.goto(`${at.url}/#${link}`);
   await page.getByRole("button", { name: "Sign out" }).waitFor();
   await page.evaluate((path) => {
     location.hash = path;
   }, path);
 }
 
-describe.each(Object.entries(looks))("in %s", (_, look) => {
+/** What axe finds in the page, and by how much the page is wider than the window. */
+const look = () =>
+  page.evaluate(async () => {
+    // biome-ignore lint/suspicious/noExplicitAny: axe-core's own global
+    const { violations } = await (globalThis as any).axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return {
+      violations: violations.map(
+        (v: { id: string; nodes: { html: string; any: { message: string }[] }[] }) =>
+          `${v.id}: ${v.nodes
+            .slice(0, 3)
+            .map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`)
+            .join(" | ")}`,
+      ),
+      wide: document.documentElement.scrollWidth - innerWidth,
+    };
+  });
+
+describe.each(Object.entries(looks))("in %s", (_, how) => {
   test("no view violates a rule of axe, or is wider than the window", async () => {
     const found: Record<string, unknown> = {};
-    await open(look, "/leases");
+    await open(how, "/leases");
     await page.evaluate(axe);
     for (const [name, { path, ready }] of Object.entries(views())) {
       if (name === "sign in") await page.getByRole("button", { name: "Sign out" }).click();
@@ -73,26 +92,54 @@ describe.each(Object.entries(looks))("in %s", (_, look) => {
         location.hash = path;
       }, path);
       await page.locator(ready).first().waitFor();
-      const { violations, wide } = await page.evaluate(async () => {
-        // biome-ignore lint/suspicious/noExplicitAny: axe-core's own global
-        const { violations } = await (globalThis as any).axe.run(document, {
-          runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-        });
-        return {
-          violations: violations.map(
-            (v: { id: string; nodes: { html: string; any: { message: string }[] }[] }) =>
-              `${v.id}: ${v.nodes
-                .slice(0, 3)
-                .map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`)
-                .join(" | ")}`,
-          ),
-          wide: document.documentElement.scrollWidth - innerWidth,
-        };
-      });
+      const { violations, wide } = await look();
       if (violations.length > 0 || wide > 0) found[name] = { violations, wide };
     }
     expect(found).toEqual({});
   }, 120_000);
+});
+
+test.each(["light", "dark"] as const)(
+  "what is old can be read as well, in %s",
+  async (colorScheme) => {
+    await using fresh = await stage.withNewBridge();
+    const { services, logs } = views();
+    await open({ colorScheme }, services?.path ?? "", fresh);
+    await page.evaluate(axe);
+    await page.getByText("3 of 3 ready").waitFor();
+    await page.getByRole("tab", { name: "Logs" }).click();
+    await page.locator(".log-row").first().waitFor();
+    await fresh.bridge.kill();
+    await page.locator(".log-mark.lost").waitFor();
+    expect(await look(), logs?.path).toEqual({ violations: [], wide: 0 });
+    await page.getByRole("tab", { name: "Services" }).click();
+    await page.locator(".services.old").waitFor();
+    expect(await look(), services?.path).toEqual({ violations: [], wide: 0 });
+  },
+);
+
+test("bars and dots are there in forced colours, too", async () => {
+  const { provider } = stage.fake.ready;
+  await open({ forcedColors: "active" }, `/provider/${provider}`);
+  await page.locator(".card .fill").first().waitFor();
+  // Chromium gives the colours as they are used.
+  const colours = (selector: string) =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((element) => {
+        const { backgroundColor, borderTopWidth } = getComputedStyle(element);
+        const canvas = getComputedStyle(document.querySelector("section") as Element);
+        return {
+          differs: backgroundColor !== canvas.backgroundColor,
+          framed: Number.parseFloat(borderTopWidth) > 0,
+        };
+      });
+  expect(await colours(".card .fill")).toMatchObject({ differs: true });
+  expect(await colours(".card .bar")).toMatchObject({ framed: true });
+  await page.getByRole("link", { name: "Providers" }).click();
+  await page.locator(".dot.online").first().waitFor();
+  expect(await colours(".dot.online")).toEqual({ differs: true, framed: true });
 });
 
 test("keys lead through the page, and ? lists them", async () => {

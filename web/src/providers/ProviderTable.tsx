@@ -42,17 +42,16 @@ export function ProviderTable({ rows, order, onOrder }: ListProps) {
   useEffect(() => {
     const element = scroller.current;
     if (!element) return;
-    const look = () => {
+    const scrolled = () => setFirst(Math.floor(element.scrollTop / height));
+    scrolled();
+    element.addEventListener("scroll", scrolled, { passive: true });
+    const resized = new ResizeObserver(() => {
       setWidth(element.clientWidth);
-      setFirst(Math.floor(element.scrollTop / height));
       setVisible(Math.ceil(element.clientHeight / height));
-    };
-    look();
-    element.addEventListener("scroll", look, { passive: true });
-    const resized = new ResizeObserver(look);
+    });
     resized.observe(element);
     return () => {
-      element.removeEventListener("scroll", look);
+      element.removeEventListener("scroll", scrolled);
       resized.disconnect();
     };
   }, [height]);
