@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,11 +11,17 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"akash-provider-web/bridge/internal/jsonlimit"
 )
 
 // maxAnswer bounds a node's answer. A record with the maximum number of attributes is
 // much smaller.
 const maxAnswer = 1 << 20
+
+// answerLimits are the other limits of an answer. All of it may be one string, with a
+// message in base64.
+var answerLimits = jsonlimit.Limits{Bytes: maxAnswer, Depth: 50, String: maxAnswer, Values: 100_000}
 
 // A node that fails is in backoff for a while, longer each time. Meanwhile it is
 // queried only after the other nodes.
@@ -133,19 +138,25 @@ func (n *node) answered() bool {
 }
 
 // fetch sends a request and returns the answer, whose body has been read and closed, and
-// the body. Its errors, like those of decoding the answer, are for describe.
+// the body, which is empty where that of an error is not JSON within the limits. Its errors,
+// like those of decoding the answer, are for describe.
 func (n *node) fetch(client *http.Client, req *http.Request) (res *http.Response, body []byte, err error) {
 	res, err = client.Do(req)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer res.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err = jsonlimit.Read(res.Body, nil, answerLimits)
+	var limit *jsonlimit.Error
 	switch {
+	case errors.As(err, &limit) && res.StatusCode != http.StatusOK:
+		return res, nil, nil // of a proxy, in HTML
+	case limit != nil && limit.TooMuch != "":
+		return nil, nil, errors.New("the answer " + limit.TooMuch)
+	case limit != nil:
+		return nil, nil, errors.New("the answer is not JSON")
 	case err != nil:
 		return nil, nil, err
-	case len(body) > maxAnswer:
-		return nil, nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	return res, body, nil
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,19 +18,22 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"akash-provider-web/bridge/internal/grpcwire"
+	"akash-provider-web/bridge/internal/jsonlimit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
 	marketv1 "akash-provider-web/proto/akash/market/v1"
 )
 
-// Limits of responses. A large cluster's status is well below 1 MiB, and manifests are
-// written by people.
+// Limits of responses. Manifests are written by people.
 const (
-	maxStatusBody = 4 << 20
-	maxLeaseBody  = 4 << 20
-	maxManifest   = 1 << 20
-	maxErrorBody  = 64 << 10
+	maxManifest  = 1 << 20
+	maxErrorBody = 64 << 10
 )
+
+// statusLimits are those of a provider's status and of a lease's. In a provider's, a node
+// has some 330 bytes and 11 values, and a reservation some 130 and 6: there is room for
+// 2,000 nodes and 3,000 leases, far more than any provider has.
+var statusLimits = jsonlimit.Limits{Bytes: 1 << 20, Depth: 50, String: 64 << 10, Values: 50_000}
 
 // The token scopes (AEP-64) of the routes used here.
 const (
@@ -127,8 +131,46 @@ func (g *gateway) get(ctx context.Context, r route, limit int64) ([]byte, error)
 	return g.do(ctx, http.MethodGet, r, nil, limit)
 }
 
+// getJSON passes the body of r, which is JSON within limits, to use, which must not keep it.
+// what names it in errors, such as "its status".
+func (g *gateway) getJSON(ctx context.Context, r route, what string, limits jsonlimit.Limits, use func([]byte) error) error {
+	return g.ask(ctx, http.MethodGet, r, nil, func(ctx context.Context, answer io.Reader) error {
+		used := false
+		err := jsonlimit.Use(answer, limits, func(text []byte) error {
+			used = true
+			return use(text)
+		})
+		var limit *jsonlimit.Error
+		switch {
+		case err == nil || used:
+			return err
+		case errors.As(err, &limit):
+			return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "%s %s", what, cmp.Or(limit.TooMuch, "is not a JSON object"))
+		}
+		return g.lost(ctx, err)
+	})
+}
+
 // do sends a request and returns the body of a 200.
-func (g *gateway) do(ctx context.Context, method string, r route, body []byte, limit int64) ([]byte, error) {
+func (g *gateway) do(ctx context.Context, method string, r route, body []byte, limit int64) (answer []byte, err error) {
+	err = g.ask(ctx, method, r, body, func(ctx context.Context, from io.Reader) error {
+		answer, err = io.ReadAll(io.LimitReader(from, limit+1))
+		switch {
+		case err != nil:
+			return g.lost(ctx, err)
+		case int64(len(answer)) > limit:
+			return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its answer to %s is longer than %d bytes", r.path, limit)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// ask sends a request and has the body of a 200 read.
+func (g *gateway) ask(ctx context.Context, method string, r route, body []byte, read func(context.Context, io.Reader) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.patience, errPatience)
 	defer cancel()
 	var reader io.Reader
@@ -137,7 +179,7 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 	}
 	req, err := http.NewRequestWithContext(ctx, method, g.url(r), reader)
 	if err != nil {
-		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "no request can be made for its host URI")
+		return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "no request can be made for its host URI")
 	}
 	req.Header = g.header(r)
 	if body != nil {
@@ -145,22 +187,15 @@ func (g *gateway) do(ctx context.Context, method string, r route, body []byte, l
 	}
 	resp, err := g.client.Do(req)
 	if err != nil {
-		return nil, g.lost(ctx, err)
+		return g.lost(ctx, err)
 	}
 	defer resp.Body.Close()
 	// Providers answer a manifest with 200 and nothing; a proxy before one may say 204.
 	if resp.StatusCode != http.StatusOK && !(resp.StatusCode == http.StatusNoContent && method == http.MethodPut) {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		return nil, g.refusal(resp, text, r.scope)
+		return g.refusal(resp, text, r.scope)
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, g.lost(ctx, err)
-	}
-	if int64(len(answer)) > limit {
-		return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its answer to %s is longer than %d bytes", r.path, limit)
-	}
-	return answer, nil
+	return read(ctx, resp.Body)
 }
 
 // errPatience is the cause of a context that the gateway itself canceled after a timeout.

@@ -59,17 +59,17 @@ type leasedIP struct {
 // services if the service has an ingress, and requires no scope. A lease that the provider
 // does not have is a NOT_FOUND with ReasonUnknownLease.
 func (x *exchange) leaseStatus(ctx context.Context, id *marketv1.LeaseID) (*leaseStatus, error) {
-	body, err := x.get(ctx, leaseRoute(id, "status", scopeStatus), maxLeaseBody)
-	if err != nil {
-		return nil, err
-	}
 	var s leaseStatus
-	if err := json.Unmarshal(body, &s); err != nil {
+	err := x.getJSON(ctx, leaseRoute(id, "status", scopeStatus), "its status of the lease", statusLimits, func(body []byte) error {
 		// Skip a value of the wrong type.
 		var mismatch *json.UnmarshalTypeError
-		if !errors.As(err, &mismatch) || mismatch.Field == "" {
-			return nil, rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status of the lease is not a JSON object")
+		if err := json.Unmarshal(body, &s); err != nil && (!errors.As(err, &mismatch) || mismatch.Field == "") {
+			return rpcerror.New(codes.Internal, rpcerror.ReasonProviderProtocol, "its status of the lease is not a JSON object")
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(s.Services) == 0 && len(s.Errors) > 0 {
 		return nil, rpcerror.New(codes.Unavailable, rpcerror.ReasonClusterUnavailable, "it cannot tell the lease's status%s", said(x.providerText(s.Errors[0])))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"akash-provider-web/proto/k8s/io/apimachinery/pkg/api/resource"
@@ -57,6 +58,9 @@ func (a *amount) UnmarshalJSON(data []byte) error {
 func parseInteger(text string) *big.Int {
 	if len(text) == 0 || len(text) > maxDigits {
 		return nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return big.NewInt(n)
 	}
 	if n, ok := new(big.Int).SetString(text, 10); ok {
 		return n
@@ -117,22 +121,47 @@ func milli(n *big.Int) *resource.Quantity {
 	return &resource.Quantity{String_: n.String() + "m"}
 }
 
-// elements calls f with each element of a JSON array, without holding all of them, and
-// stops after limit elements. It reports whether data is an array.
-func elements(data []byte, limit int, f func(json.RawMessage)) bool {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
+// elements calls f with each element of a JSON array, and stops after limit elements. It
+// reports whether data, which is valid JSON, is an array of at most so many.
+func elements(data []byte, limit int, f func([]byte)) bool {
+	if len(data) == 0 || data[0] != '[' {
 		return false
 	}
-	for range limit {
-		if !d.More() {
-			return true
-		}
-		var element json.RawMessage
-		if d.Decode(&element) != nil {
+	for n, at := 0, 1; ; n++ {
+		end := endOfElement(data, at)
+		element := bytes.TrimSpace(data[at:end])
+		switch {
+		case end == len(data), len(element) == 0:
+			return end < len(data)
+		case n == limit:
 			return false
 		}
 		f(element)
+		if data[end] == ']' {
+			return true
+		}
+		at = end + 1
 	}
-	return !d.More()
+}
+
+// endOfElement returns where the element at the given place of a JSON array ends: at a comma
+// or the end of the array.
+func endOfElement(data []byte, at int) int {
+	depth, text := 0, false
+	for i := at; i < len(data); i++ {
+		switch c := data[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '[' || c == '{':
+			depth++
+		case depth > 0 && (c == ']' || c == '}'):
+			depth--
+		case depth == 0 && (c == ',' || c == ']'):
+			return i
+		}
+	}
+	return len(data)
 }

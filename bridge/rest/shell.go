@@ -394,7 +394,7 @@ func (p *process) notRun(text string) error {
 //
 // It asks for the service's status, the only route of a lease that needs no scope.
 func (p *process) stillThere(ctx context.Context) error {
-	_, err := p.get(ctx, leaseRoute(p.start.GetLeaseId(), "service/"+p.start.GetService()+"/status", scopeShell), maxLeaseBody)
+	_, err := p.get(ctx, leaseRoute(p.start.GetLeaseId(), "service/"+p.start.GetService()+"/status", scopeShell), int64(statusLimits.Bytes))
 	var known *rpcerror.Error
 	switch {
 	case err == nil || ctx.Err() != nil:

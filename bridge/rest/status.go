@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,14 +26,14 @@ import (
 
 // Limits of the lists in a status, far above the largest clusters.
 const (
-	maxNodes          = 10_000
-	maxReservations   = 100_000
+	maxNodes          = 5_000
+	maxReservations   = 10_000
 	maxStorageClasses = 1_000
 )
 
 // largeStatus is the size, in bytes, from which statuses are decoded by half of the
-// processors only, so that others' calls do not wait: four megabytes of JSON take a tenth of
-// a second, and the status of a large cluster has a few hundred kilobytes.
+// processors only, so that others' calls do not wait. The status of a large cluster has a
+// few hundred kilobytes.
 const largeStatus = 256 << 10
 
 // decoding holds a place for each large status that is being decoded.
@@ -90,19 +91,19 @@ func timeless(s *providerv1.Status) *providerv1.Status {
 
 // status gets the provider's current status.
 func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
-	body, err := x.get(ctx, route{path: "/status"}, maxStatusBody)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > largeStatus {
-		select {
-		case decoding <- struct{}{}:
-			defer func() { <-decoding }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	var status *providerv1.Status
+	err := x.getJSON(ctx, route{path: "/status"}, "its status", statusLimits, func(body []byte) (err error) {
+		if len(body) > largeStatus {
+			select {
+			case decoding <- struct{}{}:
+				defer func() { <-decoding }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}
-	status, err := decodeStatus(body, x.call.Provider)
+		status, err = decodeStatus(body, x.call.Provider)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +266,7 @@ func (r *repairs) list() []string {
 // bounded returns an amount between 0 and most; without most, up to the maximum of a
 // Kubernetes quantity. A larger value is a negative number that a provider wrote as an
 // unsigned one, for example because more is in use than exists: it becomes 0.
-func (r *repairs) bounded(what string, given amount, most *big.Int) *big.Int {
+func (r *repairs) bounded(what func() string, given amount, most *big.Int) *big.Int {
 	n := given.value()
 	switch {
 	case n.Sign() < 0, !n.IsInt64():
@@ -275,7 +276,7 @@ func (r *repairs) bounded(what string, given amount, most *big.Int) *big.Int {
 	default:
 		return n
 	}
-	r.add(what, given, n)
+	r.add(what(), given, n)
 	return n
 }
 
@@ -345,7 +346,8 @@ func (s *storage) UnmarshalJSON(data []byte) error {
 			Val *json.RawMessage `json:"val"`
 		} `json:"size"`
 	}
-	if json.Unmarshal(data, &nested) == nil && nested.Size != nil && nested.Size.Val != nil {
+	// Most have no key with the letters of size.
+	if bytes.ContainsAny(data, `zZ\`) && json.Unmarshal(data, &nested) == nil && nested.Size != nil && nested.Size.Val != nil {
 		return s.single.UnmarshalJSON(data)
 	}
 	s.strange = json.Unmarshal(data, &s.classes) != nil
@@ -372,7 +374,7 @@ func (r *reservations) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (r *reservations) add(element json.RawMessage) {
+func (r *reservations) add(element []byte) {
 	var one resources
 	if json.Unmarshal(element, &one) != nil || one.strange() {
 		r.strange = true
@@ -475,7 +477,7 @@ func isPresent(m json.RawMessage) bool { return len(m) > 0 && string(m) != "null
 
 // addNode adds a node in either form: the free amounts themselves, or allocatable and
 // available amounts.
-func (a *available) addNode(element json.RawMessage) {
+func (a *available) addNode(element []byte) {
 	var n struct {
 		Name        string     `json:"name"`
 		Allocatable *resources `json:"allocatable"`
@@ -494,13 +496,17 @@ func (a *available) addNode(element json.RawMessage) {
 	}
 	a.strange = a.strange || total.strange() || free != nil && free.strange()
 	pair := func(name string, quantity func(*big.Int) *resource.Quantity, of func(*resources) amount) *inventoryv1.ResourcePair {
-		what := fmt.Sprintf("node %s: ", cmp.Or(n.Name, strconv.Itoa(len(a.nodes)+1)))
+		what := func(which string) func() string {
+			return func() string {
+				return fmt.Sprintf("node %s: %s %s", cmp.Or(n.Name, strconv.Itoa(len(a.nodes)+1)), which, name)
+			}
+		}
 		if free == nil {
 			// The allocated amount is unknown.
-			return &inventoryv1.ResourcePair{Allocatable: quantity(a.repairs.bounded(what+"available "+name, of(total), nil))}
+			return &inventoryv1.ResourcePair{Allocatable: quantity(a.repairs.bounded(what("available"), of(total), nil))}
 		}
-		all := a.repairs.bounded(what+"allocatable "+name, of(total), nil)
-		left := a.repairs.bounded(what+"available "+name, of(free), all)
+		all := a.repairs.bounded(what("allocatable"), of(total), nil)
+		left := a.repairs.bounded(what("available"), of(free), all)
 		return &inventoryv1.ResourcePair{Allocatable: quantity(all), Allocated: quantity(new(big.Int).Sub(all, left))}
 	}
 	a.nodes = append(a.nodes, &inventoryv1.Node{
@@ -514,14 +520,14 @@ func (a *available) addNode(element json.RawMessage) {
 	})
 }
 
-func (a *available) addStorage(element json.RawMessage) {
+func (a *available) addStorage(element []byte) {
 	var s struct {
 		Class string `json:"class"`
 		Size  amount `json:"size"`
 	}
 	a.strange = json.Unmarshal(element, &s) != nil || s.Size.strange || a.strange
 	a.storage = append(a.storage, &inventoryv1.Storage{
-		Quantity: &inventoryv1.ResourcePair{Allocatable: whole(a.repairs.bounded("storage "+s.Class+": available", s.Size, nil))},
+		Quantity: &inventoryv1.ResourcePair{Allocatable: whole(a.repairs.bounded(func() string { return "storage " + s.Class + ": available" }, s.Size, nil))},
 		Info:     &inventoryv1.StorageInfo{Class: s.Class},
 	})
 }

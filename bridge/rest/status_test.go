@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"akash-provider-web/bridge/internal/jsonlimit"
 	"akash-provider-web/bridge/rpcerror"
 	inventoryv1 "akash-provider-web/proto/akash/inventory/v1"
 	providerv1 "akash-provider-web/proto/akash/provider/v1"
@@ -324,4 +325,49 @@ func requireStatus(t *testing.T, want string, got *providerv1.Status) {
 	var w providerv1.Status
 	require.NoError(t, protojson.Unmarshal([]byte(want), &w))
 	require.True(t, proto.Equal(&w, got), "want %s\n got %s", protojson.Format(&w), protojson.Format(got))
+}
+
+func TestElements(t *testing.T) {
+	for text, want := range map[string][]string{
+		`[]`: nil, `[ ]`: nil, "[\n1 , 2\t]": {"1", "2"}, `[{"a":[1,2]},[3],"]",null]`: {`{"a":[1,2]}`, `[3]`, `"]"`, `null`},
+		`["\"],[\\",{"\\":"}"}]`: {`"\"],[\\"`, `{"\\":"}"}`},
+	} {
+		require.True(t, json.Valid([]byte(text)), text)
+		var got []string
+		assert.True(t, elements([]byte(text), 4, func(element []byte) { got = append(got, string(element)) }), text)
+		assert.Equal(t, want, got, text)
+	}
+	seen := 0
+	assert.False(t, elements([]byte(`[1,2,3]`), 2, func([]byte) { seen++ }))
+	assert.Equal(t, 2, seen)
+	for _, other := range []string{`{}`, `null`, `"[1]"`, `7`, ``} {
+		assert.False(t, elements([]byte(other), 2, func([]byte) { t.Error(other) }), other)
+	}
+}
+
+// BenchmarkHostileStatus measures statuses that are as long and as full as they may be.
+func BenchmarkHostileStatus(b *testing.B) {
+	fill := func(head, element, tail string) []byte {
+		n := min((statusLimits.Bytes-len(head)-len(element)-len(tail))/(len(element)+1), (statusLimits.Values-1)/(strings.Count(element, ",")+1)-1)
+		return []byte(head + strings.Repeat(element+",", n) + element + tail)
+	}
+	for name, body := range map[string][]byte{
+		"reservations": fill(`{"cluster":{"inventory":{"active":[`, `{"cpu":1,"gpu":1}`, `]}}}`),
+		"classes":      fill(`{"cluster":{"inventory":{"active":[`, `{"storage":{"a":1,"b":2,"c":3,"d":4}}`, `]}}}`),
+		"nodes":        fill(`{"cluster":{"inventory":{"available":{"nodes":[`, `{"allocatable":{"cpu":1,"gpu":1},"available":{"cpu":2,"gpu":2}}`, `]}}}}`),
+		"empty nodes":  fill(`{"cluster":{"inventory":{"available":{"nodes":[`, `{}`, `]}}}}`),
+		"strings":      fill(`{"cluster":{"inventory":{"unknown":[`, `"`+strings.Repeat(`\u0041`, 100)+`"`, `]}}}`),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				read := jsonlimit.Use(bytes.NewReader(body), statusLimits, func(text []byte) error {
+					_, err := decodeStatus(text, "")
+					return err
+				})
+				if read != nil {
+					b.Fatal(read)
+				}
+			}
+		})
+	}
 }
