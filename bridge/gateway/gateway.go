@@ -18,6 +18,7 @@ import (
 	"akash-provider-web/bridge/fanout"
 	"akash-provider-web/bridge/guard"
 	"akash-provider-web/bridge/internal/flood"
+	"akash-provider-web/bridge/internal/strikes"
 	"akash-provider-web/bridge/limit"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/relay"
@@ -70,6 +71,8 @@ type Options struct {
 // Gateway accepts calls and routes them. Accept is for a relay.Handler.
 type Gateway struct {
 	options Options
+	// failing has the providers whose answers cannot be used.
+	failing strikes.Book[question]
 }
 
 // New returns a Gateway.
@@ -98,6 +101,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 	header := g.options.Metadata.Upstream(r.Header)
 	c.from, c.span = from, span
 	var endpoint *provider.Endpoint
+	var attempt *strikes.Attempt[question]
 	return &relay.Call{
 		Provider:  c.request.Address,
 		Streaming: c.method.Streaming,
@@ -105,6 +109,9 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 		Heartbeat: c.heartbeat,
 		Route: func(ctx context.Context) (*relay.Route, error) {
 			var err error
+			if attempt, err = g.begin(c, header); err != nil {
+				return nil, err
+			}
 			if endpoint, err = g.connect(ctx, c.request); err != nil {
 				return nil, err
 			}
@@ -129,6 +136,7 @@ func (g *Gateway) Accept(r *http.Request, protocol relay.Protocol) (*relay.Call,
 		Memory: admitted,
 		Done: func(result relay.Result) {
 			admitted.Release()
+			endAttempt(attempt, result)
 			g.done(c, endpoint, result)
 		},
 	}, nil

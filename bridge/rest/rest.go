@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"akash-provider-web/bridge/internal/strikes"
 	"akash-provider-web/bridge/provider"
 	"akash-provider-web/bridge/rpcerror"
 	"akash-provider-web/bridge/trace"
@@ -95,7 +96,11 @@ type Adapter struct {
 	statusPatience time.Duration // that an open log has for its lease's status
 	skipped        func(Frame)
 
+	// failing has what could not be answered because of the provider's answers.
+	failing strikes.Book[question]
+
 	statuses shared[*providerv1.Status]
+	large    keptStatuses
 	leases   shared[*leaseStatus]
 	probes   shared[probe]
 }
@@ -179,6 +184,10 @@ func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byt
 	if err != nil {
 		return rpcerror.About(call.Provider, codes.Internal, err)
 	}
+	attempt, err := a.begin(call, gw)
+	if err != nil {
+		return err
+	}
 	var refused error
 	err = answer(ctx, &exchange{Adapter: a, gateway: gw, call: call, from: trace.Of(ctx), send: func(message []byte) error {
 		refused = send(message)
@@ -186,13 +195,18 @@ func (a *Adapter) Serve(ctx context.Context, call *Call, send func(message []byt
 	}})
 	switch {
 	case err == nil:
+		attempt.succeeded()
 		return nil
 	case refused != nil && errors.Is(err, refused):
+		attempt.unknown()
 		return refused
 	case ctx.Err() != nil:
+		attempt.unknown()
 		return rpcerror.About(call.Provider, codes.Internal, ended(ctx))
 	}
-	return rpcerror.About(call.Provider, codes.Internal, err)
+	failure := rpcerror.About(call.Provider, codes.Internal, err)
+	attempt.failed(failure)
+	return failure
 }
 
 // ended returns the error of a call whose context has ended.

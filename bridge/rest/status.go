@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,57 @@ const largeStatus = 256 << 10
 
 // decoding holds a place for each large status that is being decoded.
 var decoding = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+
+// A large status is used for keepFactor times as long as it took to decode, up to maxKeep:
+// one provider's take a twentieth of a processor at most, however many ask for it.
+const (
+	keepFactor = 20
+	maxKeep    = 2 * time.Second
+	maxKept    = 16 // statuses
+)
+
+// keptStatuses has the large statuses that are still used.
+type keptStatuses struct {
+	mu sync.Mutex
+	of map[topicKey]keptStatus
+}
+
+type keptStatus struct {
+	status *providerv1.Status // not to be changed
+	until  time.Time
+}
+
+// get returns a status that is still used, or nil.
+func (k *keptStatuses) get(key topicKey) *providerv1.Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if kept, ok := k.of[key]; ok && time.Now().Before(kept.until) {
+		return kept.status
+	}
+	return nil
+}
+
+// keep has a status used that took so long to decode.
+func (k *keptStatuses) keep(key topicKey, status *providerv1.Status, took time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.of == nil {
+		k.of = make(map[topicKey]keptStatus)
+	}
+	if _, ok := k.of[key]; !ok && len(k.of) >= maxKept {
+		return
+	}
+	length := min(keepFactor*took, maxKeep)
+	kept := keptStatus{status, time.Now().Add(length)}
+	k.of[key] = kept
+	time.AfterFunc(length, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.of[key] == kept {
+			delete(k.of, key)
+		}
+	})
+}
 
 // getStatus answers ProviderRPC/GetStatus.
 func getStatus(ctx context.Context, x *exchange) error {
@@ -91,6 +143,10 @@ func timeless(s *providerv1.Status) *providerv1.Status {
 
 // status gets the provider's current status.
 func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
+	key := x.topic("/status", scopeNone)
+	if kept := x.large.get(key); kept != nil {
+		return kept, nil
+	}
 	var status *providerv1.Status
 	err := x.getJSON(ctx, route{path: "/status"}, "its status", statusLimits, func(body []byte) (err error) {
 		if len(body) > largeStatus {
@@ -100,14 +156,23 @@ func (x *exchange) status(ctx context.Context) (*providerv1.Status, error) {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			if status = x.large.get(key); status != nil {
+				return nil // another call was faster
+			}
 		}
-		status, err = decodeStatus(body, x.call.Provider)
-		return err
+		began := time.Now()
+		if status, err = decodeStatus(body, x.call.Provider); err != nil {
+			return err
+		}
+		status.Timestamp = timestamppb.New(time.Now())
+		if len(body) > largeStatus {
+			x.large.keep(key, status, time.Since(began))
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	status.Timestamp = timestamppb.New(time.Now())
 	return status, nil
 }
 

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -370,4 +373,66 @@ func BenchmarkHostileStatus(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A large status, which takes long to decode, is decoded once for all who ask at the same
+// time, and again soon after.
+func TestALargeStatusIsSharedForAMoment(t *testing.T) {
+	large := `{"cluster":{"leases":1},"padding":[` + strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, largeStatus/1000) + `""]}`
+	var asked atomic.Int32
+	e := gatewayOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		says(http.StatusOK, large)(w, r)
+	}))
+	a := testAdapter()
+	ask := func() *providerv1.Status {
+		var got received[providerv1.Status, *providerv1.Status]
+		require.NoError(t, a.Serve(testContext(t), callOf(t, e, providerv1.ProviderRPC_GetStatus_FullMethodName, &emptypb.Empty{}), got.take))
+		require.Len(t, got.messages, 1)
+		return got.messages[0]
+	}
+	first := ask()
+	assert.EqualValues(t, 1, first.GetCluster().GetLeases().GetActive())
+	key := topicKey{transport: e.Transport, path: e.HostURI + "/status"}
+	began := time.Now()
+	for {
+		if again := ask(); !proto.Equal(first, again) {
+			assert.True(t, again.GetTimestamp().AsTime().After(first.GetTimestamp().AsTime()))
+			break
+		}
+		require.Less(t, time.Since(began), time.Minute, "the status is kept for good")
+	}
+	assert.GreaterOrEqual(t, asked.Load(), int32(2))
+
+	// What is kept is used, and dropped in time.
+	a.large.keep(key, &providerv1.Status{Cluster: &providerv1.ClusterStatus{Leases: &providerv1.Leases{Active: 7}}}, time.Hour)
+	before := asked.Load()
+	assert.EqualValues(t, 7, ask().GetCluster().GetLeases().GetActive())
+	assert.Equal(t, before, asked.Load())
+	a.large.mu.Lock()
+	defer a.large.mu.Unlock()
+	assert.LessOrEqual(t, time.Until(a.large.of[key].until), maxKeep)
+}
+
+// Large statuses of many providers are not all kept.
+func TestFewStatusesAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k keptStatuses
+		for i := range 2 * maxKept {
+			k.keep(topicKey{path: strconv.Itoa(i)}, &providerv1.Status{}, time.Second)
+		}
+		count := func() int {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			return len(k.of)
+		}
+		assert.Equal(t, maxKept, count())
+		time.Sleep(maxKeep)
+		synctest.Wait()
+		assert.Zero(t, count())
+		k.keep(topicKey{}, &providerv1.Status{}, time.Millisecond)
+		assert.NotNil(t, k.get(topicKey{}))
+		time.Sleep(keepFactor * time.Millisecond)
+		assert.Nil(t, k.get(topicKey{}))
+	})
 }

@@ -80,6 +80,11 @@ func (r Reason) OfChain() bool {
 	return r == ReasonChainUnavailable || r == ReasonChainDisagreement
 }
 
+// OfAnswer reports whether a provider's answer could not be used, or broke off.
+func (r Reason) OfAnswer() bool {
+	return r == ReasonProviderProtocol || r == ReasonProviderGone
+}
+
 // Error is the error of a failed call. Its text never contains a secret.
 type Error struct {
 	Code     codes.Code
@@ -118,4 +123,20 @@ func About(provider string, code codes.Code, err error) *Error {
 	named := *e
 	named.Provider = provider
 	return &named
+}
+
+// AskLater returns the error of a call for which provider is not asked before wait has
+// passed, because its answers to the same question could not be used so many times in a row.
+// last is why the last one could not.
+func AskLater(provider string, times int, last error, wait time.Duration) *Error {
+	why, reason := last.Error(), ReasonProviderProtocol
+	var known *Error
+	if errors.As(last, &known) {
+		why, reason = known.Message, known.Reason
+	}
+	wait = max(wait.Round(time.Millisecond), time.Millisecond)
+	return &Error{
+		Code: codes.Unavailable, Reason: reason, Provider: provider, RetryAfter: wait,
+		Message: fmt.Sprintf("it failed %d times in a row, the last time because %s; it is asked again in %s", times, why, wait),
+	}
 }

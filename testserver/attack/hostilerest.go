@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// restAttacks are attacks by a provider's REST gateway. The bridge holds 4 MiB of a status,
-// and the collector lets garbage be twice what is live.
+// restAttacks are attacks by a provider's REST gateway. The bridge holds 1 MiB of a status,
+// decoding it takes ten times that, and the collector lets garbage be twice what is live.
 var restAttacks = []attack{
 	{name: "REST: endless body", grows: 128 << 20, short: true, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		return forever(ctx, w, bytes.Repeat([]byte("x"), 1<<16))
@@ -34,7 +34,13 @@ var restAttacks = []attack{
 		_, err := io.WriteString(w, strings.Repeat("[", 4<<20-100))
 		return err
 	}))},
-	{name: "REST: 4 MB of JSON", fine: true, grows: 256 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+	// As large and as full as it may be.
+	{name: "REST: largest status", fine: true, grows: 256 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
+		node := `{"name":"` + strings.Repeat("n", 60) + `","allocatable":{"cpu":1,"gpu":2,"memory":3,"storage_ephemeral":4},"available":{"cpu":1,"gpu":2,"memory":3,"storage_ephemeral":4}}`
+		_, err := io.WriteString(w, `{"cluster":{"inventory":{"available":{"nodes":[`+strings.Repeat(node+",", 4900)+node+`]}}}}`)
+		return err
+	}))},
+	{name: "REST: 4 MB of JSON", grows: 128 << 20, run: hostileREST(body("", func(ctx context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, `{"cluster":{"inventory":{"active":[`+strings.Repeat(`{"cpu":1},`, 400_000)+`{}]}}}`)
 		return err
 	}))},

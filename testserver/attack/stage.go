@@ -28,7 +28,8 @@ type stage struct {
 	plain     *program.Bridge
 	secure    *program.Bridge
 	chainPort int
-	played    int    // attacks so far
+	rounds    int    // of each attack
+	played    int    // rounds so far
 	controls  bool   // measure the neighbour beside a harmless process, too
 	profiles  string // the folder for profiles of the bridge, "" for none
 }
@@ -97,13 +98,14 @@ func settle(ctx context.Context, p *program.Bridge) {
 	}
 }
 
-// play lets an attack happen, and measures what it does.
+// play lets an attack happen, round after round, and measures what it does. After each round
+// follows the control's, so that both meet the same machine.
 func (s *stage) play(ctx context.Context, a attack, length time.Duration) result {
 	p := s.plain
 	if a.tls {
 		p = s.secure
 	}
-	r := result{Name: a.name, Load: program.Load()}
+	r := result{Name: a.name, Load: program.Load(), Caller: map[string]int{}}
 	provider := s.fake.Ready()
 	n := neighbour{process: p, provider: provider.Provider, host: provider.HostURI}
 	settle(ctx, p)
@@ -114,58 +116,92 @@ func (s *stage) play(ctx context.Context, a attack, length time.Duration) result
 		r.Failure = "the peak of the memory cannot be measured: " + err.Error()
 		return r
 	}
-	roled := role{Attack: a.name, Bridge: p.URL, From: attackerAddress(s.played), ChainPort: s.chainPort, Length: length, Provider: provider.Provider, HostURI: provider.HostURI, JWT: provider.JWT, Lease: provider.Lease}
-	s.played++
+	roled := role{Attack: a.name, Bridge: p.URL, ChainPort: s.chainPort, Length: length, Provider: provider.Provider, HostURI: provider.HostURI, JWT: provider.JWT, Lease: provider.Lease}
+	var beside, controls []time.Duration
+	var ratios []float64
+	for range s.rounds {
+		roled.From = attackerAddress(s.played)
+		s.played++
+		one, failure := s.round(ctx, n, a, roled)
+		r.Attacker += one.attacker / float64(s.rounds)
+		r.Bridge += one.bridge / float64(s.rounds)
+		r.Calls += len(one.calls.times)
+		r.Errors += one.calls.errors
+		beside = append(beside, one.calls.times...)
+		for text, n := range one.report.Caller {
+			r.Caller[text] += n
+		}
+		r.Note = one.report.Note
+		r.Goroutine = goroutines(p)
+		r.RSSPeak = p.Memory("VmHWM")
+		r.RSSAfter = p.Memory("VmRSS")
+		if s.controls && failure == "" {
+			made, idle, err := s.control(ctx, n, roled, one.attacker)
+			if err != nil {
+				failure = "the control failed: " + err.Error()
+			}
+			r.Idle += idle / float64(s.rounds)
+			controls = append(controls, made.times...)
+			ratios = append(ratios, percentile(one.calls.times, 0.99)/percentile(made.times, 0.99))
+		}
+		grows := a.grows
+		if grows == 0 {
+			grows = defaultGrowth
+		}
+		if failure == "" && r.RSSPeak-r.RSSBefore > grows {
+			failure = fmt.Sprintf("the bridge grew by %d MB, more than %d MB", (r.RSSPeak-r.RSSBefore)>>20, grows>>20)
+		}
+		if failure != "" {
+			r.Failure = failure
+			break
+		}
+	}
+	r.P99, r.Control, r.Ratio = percentile(beside, 0.99), percentile(controls, 0.99), median(ratios)
+	return r
+}
+
+// played is one round of an attack.
+type played struct {
+	calls            calls // the neighbour's
+	report           report
+	attacker, bridge float64 // how much of a processor each took
+}
+
+// round lets an attack happen once. It returns why the bridge did not hold, "" if it did.
+func (s *stage) round(ctx context.Context, n neighbour, a attack, r role) (one played, failure string) {
+	p := n.process
+	settle(ctx, p)
 	took := p.Processor()
-	child, err := startRole(ctx, roled)
+	child, err := startRole(ctx, r)
 	if err != nil {
-		r.Failure = err.Error()
-		return r
+		return one, err.Error()
 	}
 	began := time.Now()
 	var profiling sync.WaitGroup
 	var profileErr error
 	if s.profiles != "" {
-		profiling.Go(func() { profileErr = s.profile(p, a.name, length) })
+		profiling.Go(func() { profileErr = s.profile(p, a.name, r.Length) })
 	}
-	during := n.callFor(ctx, length)
-	report, err := child.wait()
+	one.calls = n.callFor(ctx, r.Length)
+	one.report, err = child.wait()
 	lasted := time.Since(began)
 	profiling.Wait()
-	err = cmp.Or(err, profileErr)
-	r.Bridge = float64(p.Processor()-took) / float64(lasted)
-	r.Attacker = float64(child.used()) / float64(lasted)
-	r.P99, r.Calls, r.Errors = percentile(during.times, 0.99), len(during.times), during.errors
-	r.Caller, r.Note = report.Caller, report.Note
+	one.bridge = float64(p.Processor()-took) / float64(lasted)
+	one.attacker = float64(child.used()) / float64(lasted)
 	after := n.callFor(ctx, 100*time.Millisecond)
-	r.Goroutine = goroutines(p)
-	r.RSSPeak = p.Memory("VmHWM")
-	r.RSSAfter = p.Memory("VmRSS")
-	if s.controls {
-		var controlErr error
-		if r.Control, r.Idle, controlErr = s.control(ctx, n, roled, r.Attacker); err == nil {
-			err = controlErr
-		}
-	}
-	grows := a.grows
-	if grows == 0 {
-		grows = defaultGrowth
-	}
-	switch {
+	switch err := cmp.Or(err, profileErr); {
 	case err != nil:
-		r.Failure = "the attack failed: " + err.Error()
+		failure = "the attack failed: " + err.Error()
 	case !p.Alive():
-		r.Failure = "the bridge died: " + p.Log()
+		failure = "the bridge died: " + p.Log()
 	case len(after.times) == 0 || after.errors > 0:
-		r.Failure = "the bridge does not answer the neighbour after the attack: " + after.last
-	case r.RSSPeak-r.RSSBefore > grows:
-		r.Failure = fmt.Sprintf("the bridge grew by %d MB, more than %d MB", (r.RSSPeak-r.RSSBefore)>>20, grows>>20)
-	case report.Failure != "":
-		r.Failure = report.Failure
-	case during.errors > 0:
-		r.Failure = fmt.Sprintf("%d of the neighbour's %d calls failed: %s", during.errors, during.errors+len(during.times), during.last)
+		failure = "the bridge does not answer the neighbour after the attack: " + after.last
+	case one.report.Failure != "":
+		failure = one.report.Failure
+	case one.calls.errors > 0:
+		failure = fmt.Sprintf("%d of the neighbour's %d calls failed: %s", one.calls.errors, one.calls.errors+len(one.calls.times), one.calls.last)
 	}
-	return r
+	return one, failure
 }
 
 // profile writes a CPU profile of a bridge under an attack.
@@ -183,19 +219,19 @@ func (s *stage) profile(p *program.Bridge, name string, length time.Duration) er
 	return os.WriteFile(filepath.Join(s.profiles, strings.Map(letters, name)+".pprof"), profile, 0o644)
 }
 
-// control returns the neighbour's p99 beside a process that takes a share of a processor and
-// leaves the bridge alone, and how much of a processor the bridge takes then.
-func (s *stage) control(ctx context.Context, n neighbour, r role, share float64) (p99, bridge float64, err error) {
+// control returns the neighbour's calls beside a process that takes a share of a processor
+// and leaves the bridge alone, and how much of a processor the bridge takes then.
+func (s *stage) control(ctx context.Context, n neighbour, r role, share float64) (made calls, bridge float64, err error) {
 	settle(ctx, n.process)
 	r.Attack, r.Share = control.name, min(share, 1)
 	took, began := n.process.Processor(), time.Now()
 	child, err := startRole(ctx, r)
 	if err != nil {
-		return 0, 0, err
+		return made, 0, err
 	}
-	made := n.callFor(ctx, r.Length)
+	made = n.callFor(ctx, r.Length)
 	_, err = child.wait()
-	return percentile(made.times, 0.99), float64(n.process.Processor()-took) / float64(time.Since(began)), err
+	return made, float64(n.process.Processor()-took) / float64(time.Since(began)), err
 }
 
 // neighbour calls a provider that does no harm.
@@ -212,7 +248,7 @@ type calls struct {
 }
 
 // neighbourPause is the time between two calls of the neighbour.
-const neighbourPause = 5 * time.Millisecond
+const neighbourPause = 2 * time.Millisecond
 
 func (n neighbour) callFor(ctx context.Context, length time.Duration) (made calls) {
 	for end := time.Now().Add(length); time.Now().Before(end) && ctx.Err() == nil; {
@@ -237,6 +273,15 @@ func percentile(times []time.Duration, at float64) float64 {
 	sorted := slices.Clone(times)
 	slices.Sort(sorted)
 	return float64(sorted[int(at*float64(len(sorted)-1))].Microseconds()) / 1000
+}
+
+// median returns the median of values, 0 without any.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
 func freePort() (int, error) {

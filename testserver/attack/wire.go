@@ -24,7 +24,7 @@ import (
 // own, so that none starts with what another has used up. The bridge treats them as any
 // other, unlike 127.0.0.1, from which the neighbour calls.
 func attackerAddress(number int) string {
-	return netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + number)}).String()
+	return netip.AddrFrom4([4]byte{127, 0, byte(1 + number/250), byte(1 + number%250)}).String()
 }
 
 // stranger is the address of a provider that is attacked with. Its certificate is pinned.
