@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -46,8 +47,8 @@ const (
 	maxControl = 125
 	// frameBuffer is the size of a socket's read buffer. Frames that fit are not copied.
 	frameBuffer = 8 << 10
-	// keptMessage is the size up to which the buffer of a larger message is kept for the
-	// next one.
+	// keptMessage is the size up to which a stream keeps the buffer of a message for the next
+	// one. It shares larger ones.
 	keptMessage = 16 << 10
 )
 
@@ -92,8 +93,9 @@ func acceptKey(key string) string {
 type frames struct {
 	conn    io.ReadWriter
 	r       *bufio.Reader
-	taken   int    // bytes of r that hold the last message
-	message []byte // for messages that do not fit r
+	taken   int     // bytes of r that hold the last message
+	message []byte  // for messages that do not fit r
+	large   *[]byte // if the message is large, where its buffer goes back to
 	limit   int
 	// pinged, if set, is called for each ping.
 	pinged func()
@@ -129,8 +131,9 @@ func newFrames(conn io.ReadWriter, limit int) *frames {
 // for a close frame, and io.EOF if the connection ends between messages without one.
 func (f *frames) next() ([]byte, error) {
 	f.discard()
-	if cap(f.message) > keptMessage {
-		f.message = nil
+	if f.large != nil {
+		largeMessages.Put(f.large)
+		f.large, f.message = nil, nil
 	}
 	f.message = f.message[:0]
 	for started := false; ; {
@@ -160,7 +163,7 @@ func (f *frames) next() ([]byte, error) {
 		}
 		started = true
 		at := len(f.message)
-		f.message = slices.Grow(f.message, int(size))[:at+int(size)]
+		f.grow(at + int(size))
 		if _, err := io.ReadFull(f.r, f.message[at:]); err != nil {
 			return nil, cut(err)
 		}
@@ -168,6 +171,24 @@ func (f *frames) next() ([]byte, error) {
 			return f.message, nil
 		}
 	}
+}
+
+// largeMessages has the buffers of large messages that are no longer used: a stream that is
+// idle has none. A new one takes longer to clear than to fill.
+var largeMessages = sync.Pool{New: func() any { return new([]byte) }}
+
+// grow makes the message as long as size.
+func (f *frames) grow(size int) {
+	if size <= keptMessage && f.large == nil {
+		f.message = slices.Grow(f.message, size-len(f.message))[:size]
+		return
+	}
+	if f.large == nil {
+		f.large = largeMessages.Get().(*[]byte)
+		f.message = append((*f.large)[:0], f.message...)
+	}
+	f.message = slices.Grow(f.message, size-len(f.message))[:size]
+	*f.large = f.message
 }
 
 // header reads the header of a frame. If the connection ends before it, the error is io.EOF

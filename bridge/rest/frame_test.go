@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -195,4 +196,25 @@ func FuzzFrames(f *testing.F) {
 			require.LessOrEqual(t, len(message), 1000)
 		}
 	})
+}
+
+// Large messages share their buffers: a log of long lines makes no garbage, and a stream
+// that waits for its next message keeps none.
+func TestLargeMessagesShareBuffers(t *testing.T) {
+	const n, size = 200, 60_000
+	f := newFrames(&wire{Reader: strings.NewReader(strings.Repeat(frame(text1, strings.Repeat("x", size)), n) + frame(text1, "y"))}, maxSocketMessage)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		message, err := f.next()
+		require.NoError(t, err)
+		require.Len(t, message, size)
+	}
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(n*size*5/6))
+	message, err := f.next()
+	require.NoError(t, err)
+	assert.Equal(t, "y", string(message))
+	assert.Nil(t, f.large)
+	assert.LessOrEqual(t, cap(f.message), keptMessage)
 }

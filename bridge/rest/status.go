@@ -55,8 +55,19 @@ type keptStatuses struct {
 }
 
 type keptStatus struct {
-	status *providerv1.Status // not to be changed
-	until  time.Time
+	status  *providerv1.Status // not to be changed
+	message []byte             // status, encoded
+	until   time.Time
+}
+
+// encoded returns a status as a message if it is one that is still used, or nil.
+func (k *keptStatuses) encoded(key topicKey, status *providerv1.Status) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if kept := k.of[key]; kept.status == status {
+		return kept.message
+	}
+	return nil
 }
 
 // get returns a status that is still used, or nil.
@@ -71,6 +82,10 @@ func (k *keptStatuses) get(key topicKey) *providerv1.Status {
 
 // keep has a status used that took so long to decode.
 func (k *keptStatuses) keep(key topicKey, status *providerv1.Status, took time.Duration) {
+	message, err := proto.Marshal(status)
+	if err != nil {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.of == nil {
@@ -80,12 +95,12 @@ func (k *keptStatuses) keep(key topicKey, status *providerv1.Status, took time.D
 		return
 	}
 	length := min(keepFactor*took, maxKeep)
-	kept := keptStatus{status, time.Now().Add(length)}
+	kept := keptStatus{status, message, time.Now().Add(length)}
 	k.of[key] = kept
 	time.AfterFunc(length, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		if k.of[key] == kept {
+		if k.of[key].status == status {
 			delete(k.of, key)
 		}
 	})
@@ -96,6 +111,9 @@ func getStatus(ctx context.Context, x *exchange) error {
 	status, err := x.status(ctx)
 	if err != nil {
 		return err
+	}
+	if message := x.large.encoded(x.topic("/status", scopeNone), status); message != nil {
+		return x.send(message)
 	}
 	return x.reply(status)
 }
