@@ -6,10 +6,13 @@ import type { Place } from "./followed.js";
 
 export class BackgroundPage implements Place {
   readonly #browser: CDPSession;
+  readonly #context: string;
   readonly #target: string;
   readonly #session: string;
   readonly #answers = new Map<number, (answer: Answer) => void>();
   #last = 0;
+  /** The tab in front of it, once there was one. */
+  #cover: string | undefined;
 
   static async open(browser: Browser, url: string): Promise<BackgroundPage> {
     const session = await browser.newBrowserCDPSession();
@@ -17,11 +20,12 @@ export class BackgroundPage implements Place {
     const { browserContextId } = await session.send("Target.createBrowserContext");
     const { targetId } = await session.send("Target.createTarget", { url, browserContextId });
     const attached = await session.send("Target.attachToTarget", { targetId, flatten: false });
-    return new BackgroundPage(session, targetId, attached.sessionId);
+    return new BackgroundPage(session, browserContextId, targetId, attached.sessionId);
   }
 
-  private constructor(browser: CDPSession, target: string, session: string) {
+  private constructor(browser: CDPSession, context: string, target: string, session: string) {
     this.#browser = browser;
+    this.#context = context;
     this.#target = target;
     this.#session = session;
     browser.on("Target.receivedMessageFromTarget", ({ sessionId, message }) => {
@@ -30,6 +34,29 @@ export class BackgroundPage implements Place {
       this.#answers.get(answer.id)?.(answer);
       this.#answers.delete(answer.id);
     });
+  }
+
+  /** Puts another tab in front. */
+  async hide(): Promise<void> {
+    this.#cover ??= (
+      await this.#browser.send("Target.createTarget", {
+        url: "about:blank",
+        browserContextId: this.#context,
+      })
+    ).targetId;
+    await this.#browser.send("Target.activateTarget", { targetId: this.#cover });
+  }
+
+  /** Puts it in front. */
+  async show(): Promise<void> {
+    await this.#browser.send("Target.activateTarget", { targetId: this.#target });
+  }
+
+  /** The memory that its objects and their buffers use, without garbage, in bytes. */
+  async memory(): Promise<number> {
+    await this.#send("HeapProfiler.collectGarbage");
+    const usage = await this.#send("Runtime.getHeapUsage");
+    return (usage.usedSize ?? 0) + (usage.backingStorageSize ?? 0);
   }
 
   /** Hides the page and stops it: no script runs, and no timer. */
@@ -56,11 +83,11 @@ export class BackgroundPage implements Place {
   };
 
   async close(): Promise<void> {
-    await this.#browser.send("Target.closeTarget", { targetId: this.#target });
+    await this.#browser.send("Target.disposeBrowserContext", { browserContextId: this.#context });
     await this.#browser.detach();
   }
 
-  async #send(method: string, params: object): Promise<NonNullable<Answer["result"]>> {
+  async #send(method: string, params: object = {}): Promise<NonNullable<Answer["result"]>> {
     const id = ++this.#last;
     const answered = new Promise<Answer>((resolve) => this.#answers.set(id, resolve));
     await this.#browser.send("Target.sendMessageToTarget", {
@@ -75,6 +102,11 @@ export class BackgroundPage implements Place {
 
 interface Answer {
   id: number;
-  result?: { result?: { value: unknown }; exceptionDetails?: object };
+  result?: {
+    result?: { value: unknown };
+    exceptionDetails?: object;
+    usedSize?: number;
+    backingStorageSize?: number;
+  };
   error?: { message: string };
 }

@@ -13,6 +13,8 @@ export interface Followed {
   gaps: number;
   /** How the stream ended; "" while it is open. */
   ended: string;
+  /** How long the reader pauses after each batch, until it has that many lines. */
+  pause?: { ms: number; until: number };
 }
 
 declare global {
@@ -31,7 +33,13 @@ export function follow(
   const { provider, lease, jwt } = ready;
   return page.evaluate(
     ([provider, lease, token, options]) => {
-      const seen: Followed = { text: new Map(), lines: 0, states: [], gaps: 0, ended: "" };
+      const seen: Followed = {
+        text: new Map(),
+        lines: 0,
+        states: [],
+        gaps: 0,
+        ended: "",
+      };
       globalThis.followed = seen;
       const stream = client.streamLogs({
         provider,
@@ -51,7 +59,8 @@ export function follow(
             text.push(message, "\n");
           }
           seen.lines += batch.length;
-          if (seen.lines < 20_000) await new Promise((resolve) => setTimeout(resolve, 20));
+          const { ms, until } = seen.pause ?? { ms: 20, until: 20_000 };
+          if (seen.lines < until) await new Promise((resolve) => setTimeout(resolve, ms));
         }
       };
       run().then(
