@@ -56,6 +56,10 @@ export const leftOutFiles = [
     why: "What an unread log costs a page in memory is measured over the protocol of Chromium's developer tools.",
   },
   {
+    files: ["react-memory"],
+    why: "What 100 mounts and unmounts leave in a page is counted over the protocol of Chromium's developer tools.",
+  },
+  {
     files: [
       "dashboard",
       "dashboard-access",
@@ -88,6 +92,11 @@ export const leftOutTests = {
     file: "page-life",
     browsers: ["firefox", "webkit"],
     why: "Only the protocol of Chromium's developer tools freezes a page in the background.",
+  },
+  throttled: {
+    file: "page-life",
+    browsers: ["firefox", "webkit"],
+    why: "Only Chromium has a flag for how soon the timers of a tab in the background run once a minute.",
   },
   onePreflight: {
     file: "status",

@@ -239,120 +239,123 @@ describe.each(["/passing.js", "/caching.js"])("with the service worker %s", (scr
   });
 });
 
-describe.runIf(isChromium)("in a tab in the background, whose timers run once a minute", () => {
-  let stage: Stage;
+describe.runIf(runs("throttled"))(
+  "in a tab in the background, whose timers run once a minute",
+  () => {
+    let stage: Stage;
 
-  beforeAll(async () => {
-    stage = await Stage.open({
-      fake: ["--log-lines", "500"],
-      // After five minutes by default.
-      chromium: ["--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"],
-      notChromium: [
-        "--disable-background-timer-throttling",
-        "--disable-backgrounding-occluded-windows",
-        "--disable-renderer-backgrounding",
-      ],
+    beforeAll(async () => {
+      stage = await Stage.open({
+        fake: ["--log-lines", "500"],
+        // After five minutes by default.
+        chromium: ["--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"],
+        notChromium: [
+          "--disable-background-timer-throttling",
+          "--disable-backgrounding-occluded-windows",
+          "--disable-renderer-backgrounding",
+        ],
+      });
     });
-  });
-  afterAll(() => stage?.close());
+    afterAll(() => stage?.close());
 
-  /** Opens a page that follows the log. */
-  async function open(options: ClientOptions): Promise<BackgroundPage> {
-    const page = await BackgroundPage.open(stage.browser, stage.address("module", options));
-    await until("the page has its client", 20_000, () =>
-      page.evaluate("Boolean(globalThis.client)"),
-    );
-    await page.evaluate(() => {
-      globalThis.ticks = [];
-      const tick = () => {
-        ticks.push(performance.now());
-        setTimeout(tick, 500);
-      };
-      tick();
-    });
-    await follow(page, stage.fake, { heartbeatMs: 1000 });
-    await complete(page, stage.fake);
-    return page;
-  }
-
-  /** Has the page read on after each batch at once, or hardly at all. */
-  const read = (page: BackgroundPage, how: "quickly" | "slowly") =>
-    page.evaluate(
-      (until) => {
-        followed.pause = { ms: 10_000, until };
-      },
-      how === "quickly" ? 0 : Number.MAX_SAFE_INTEGER,
-    );
-
-  test("lines arrive when they are written, no faster than they are read, and nothing is lost", {
-    timeout: 240_000,
-  }, async () => {
-    const { fake } = stage;
-    const [log] = await fake.logs();
-    if (!log) throw new Error("no logs");
-    await using relay = await startRelay(stage.url);
-    const quick = await Promise.all(ways.map((way) => open(optionsOf(...way))));
-    const moved = await open({ transport: "websocket", bridgeUrl: relay.url });
-    const slow = await Promise.all([
-      open({ transport: "websocket" }),
-      open({ transport: "fetch" }),
-    ]);
-    const all = [...quick, moved, ...slow];
-    for (const page of [...quick, moved]) await read(page, "quickly");
-    for (const page of slow) await read(page, "slowly");
-
-    for (const page of all) await page.hide();
-    await until("the timers are slow", 30_000, async () => {
-      const waits: number[] = await Promise.all(
-        all.map((page) => page.evaluate(() => performance.now() - (ticks.at(-1) ?? 0))),
+    /** Opens a page that follows the log. */
+    async function open(options: ClientOptions): Promise<BackgroundPage> {
+      const page = await BackgroundPage.open(stage.browser, stage.address("module", options));
+      await until("the page has its client", 20_000, () =>
+        page.evaluate("Boolean(globalThis.client)"),
       );
-      return waits.every((wait) => wait > 4_000);
-    });
-    const before = await Promise.all(slow.map((page) => page.memory()));
-    const megabyte = `${"x".repeat(99)}\n`.repeat(10_000);
-    for (let i = 0; i < 16; i++) await fake.write(log, megabyte);
-    for (const page of [...quick, moved]) await complete(page, fake);
+      await page.evaluate(() => {
+        globalThis.ticks = [];
+        const tick = () => {
+          ticks.push(performance.now());
+          setTimeout(tick, 500);
+        };
+        tick();
+      });
+      await follow(page, stage.fake, { heartbeatMs: 1000 });
+      await complete(page, stage.fake);
+      return page;
+    }
 
-    await until("the timers have slept for a minute", 90_000, async () => {
+    /** Has the page read on after each batch at once, or hardly at all. */
+    const read = (page: BackgroundPage, how: "quickly" | "slowly") =>
+      page.evaluate(
+        (until: number) => {
+          followed.pause = { ms: 10_000, until };
+        },
+        how === "quickly" ? 0 : Number.MAX_SAFE_INTEGER,
+      );
+
+    test("lines arrive when they are written, no faster than they are read, and nothing is lost", {
+      timeout: 240_000,
+    }, async () => {
+      const { fake } = stage;
+      const [log] = await fake.logs();
+      if (!log) throw new Error("no logs");
+      await using relay = await startRelay(stage.url);
+      const quick = await Promise.all(ways.map((way) => open(optionsOf(...way))));
+      const moved = await open({ transport: "websocket", bridgeUrl: relay.url });
+      const slow = await Promise.all([
+        open({ transport: "websocket" }),
+        open({ transport: "fetch" }),
+      ]);
+      const all = [...quick, moved, ...slow];
+      for (const page of [...quick, moved]) await read(page, "quickly");
+      for (const page of slow) await read(page, "slowly");
+
+      for (const page of all) await page.hide();
+      await until("the timers are slow", 30_000, async () => {
+        const waits: number[] = await Promise.all(
+          all.map((page) => page.evaluate(() => performance.now() - (ticks.at(-1) ?? 0))),
+        );
+        return waits.every((wait) => wait > 4_000);
+      });
+      const before = await Promise.all(slow.map((page) => page.memory()));
+      const megabyte = `${"x".repeat(99)}\n`.repeat(10_000);
+      for (let i = 0; i < 16; i++) await fake.write(log, megabyte);
+      for (const page of [...quick, moved]) await complete(page, fake);
+
+      await until("the timers have slept for a minute", 90_000, async () => {
+        await write(fake);
+        const want = total(await fake.logs());
+        const start = performance.now();
+        for (const page of [...quick, moved]) await seen(page, want);
+        // Much sooner than the next timer.
+        expect(performance.now() - start).toBeLessThan(20_000);
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        const slept: boolean[] = await Promise.all(
+          all.map((page) =>
+            page.evaluate(() => ticks.some((tick, i) => tick - (ticks[i - 1] ?? tick) > 50_000)),
+          ),
+        );
+        return slept.every(Boolean);
+      });
+      for (const [i, page] of slow.entries()) {
+        expect((await progress(page)).lines).toBeLessThan(80_000);
+        expect((await page.memory()) - (before[i] ?? 0)).toBeLessThan(8_000_000);
+      }
+
+      // A connection that is dead by then is noticed when the page is shown.
+      relay.die();
       await write(fake);
-      const want = total(await fake.logs());
-      const start = performance.now();
-      for (const page of [...quick, moved]) await seen(page, want);
-      // Much sooner than the next timer.
-      expect(performance.now() - start).toBeLessThan(20_000);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      const slept: boolean[] = await Promise.all(
-        all.map((page) =>
-          page.evaluate(() => ticks.some((tick, i) => tick - (ticks[i - 1] ?? tick) > 50_000)),
-        ),
-      );
-      return slept.every(Boolean);
+      for (const page of all) {
+        expect(await page.evaluate("document.visibilityState")).toBe("hidden");
+        await page.show();
+        expect(await page.evaluate("document.visibilityState")).toBe("visible");
+      }
+      const shown = performance.now();
+      for (const page of [moved, ...quick]) await complete(page, fake);
+      expect(performance.now() - shown).toBeLessThan(20_000);
+      for (const page of slow) {
+        await read(page, "quickly");
+        await complete(page, fake);
+      }
+      for (const page of all) {
+        expect((await progress(page)).states).toEqual(
+          page === moved ? ["open", "reconnecting", "open"] : ["open"],
+        );
+        await page.close();
+      }
     });
-    for (const [i, page] of slow.entries()) {
-      expect((await progress(page)).lines).toBeLessThan(80_000);
-      expect((await page.memory()) - (before[i] ?? 0)).toBeLessThan(8_000_000);
-    }
-
-    // A connection that is dead by then is noticed when the page is shown.
-    relay.die();
-    await write(fake);
-    for (const page of all) {
-      expect(await page.evaluate("document.visibilityState")).toBe("hidden");
-      await page.show();
-      expect(await page.evaluate("document.visibilityState")).toBe("visible");
-    }
-    const shown = performance.now();
-    for (const page of [moved, ...quick]) await complete(page, fake);
-    expect(performance.now() - shown).toBeLessThan(20_000);
-    for (const page of slow) {
-      await read(page, "quickly");
-      await complete(page, fake);
-    }
-    for (const page of all) {
-      expect((await progress(page)).states).toEqual(
-        page === moved ? ["open", "reconnecting", "open"] : ["open"],
-      );
-      await page.close();
-    }
-  });
-});
+  },
+);
