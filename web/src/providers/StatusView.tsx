@@ -153,7 +153,7 @@ function spoken({ name, kind, total }: Resource, points: readonly Point[]): stri
 function NodeTable({ nodes }: { nodes: ClusterNode[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled must be reachable by keyboard
-    <section className="table" aria-label={t.nodesTable} tabIndex={0}>
+    <section className="table nodes" aria-label={t.nodesTable} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -181,16 +181,24 @@ function NodeRow({ node }: { node: ClusterNode }) {
       {nodeResources(node).map((resource) => (
         <NodeCell key={resource.name} node={node.name} resource={resource} />
       ))}
-      <td>{(node.capabilities?.storageClasses ?? []).join(", ") || "–"}</td>
+      <td data-name={t.storageClasses}>
+        {(node.capabilities?.storageClasses ?? []).join(", ") || "–"}
+      </td>
     </tr>
   );
 }
 
 function NodeCell({ node, resource }: { node: string; resource: Resource }) {
   const { name, used, total } = resource;
-  if (total === 0) return <td className="muted">–</td>;
+  if (total === 0) {
+    return (
+      <td className="muted" data-name={name}>
+        –
+      </td>
+    );
+  }
   return (
-    <td>
+    <td data-name={name}>
       <span className="cell-share">{share(resource, " / ")}</span>
       <Meter label={t.used(`${node} ${name}`)} used={used} total={total} />
     </td>
