@@ -57,7 +57,8 @@ type conn struct {
 	headers  atomic.Int64 // what header blocks cost, until their requests are served
 	useful   atomic.Bool  // it has had a request that was served
 	protocol atomic.Int32
-	last     atomic.Uint32 // the last four bytes read over HTTP/1
+	state    atomic.Pointer[tls.ConnectionState] // of TLS, once a request has needed it
+	last     atomic.Uint32                       // the last four bytes read over HTTP/1
 
 	// For reading.
 	handshaken bool

@@ -39,12 +39,20 @@ func Handler(next http.Handler) http.Handler {
 	})
 }
 
-// setTLS sets r.TLS as net/http does where it serves TLS.
+// setTLS sets r.TLS as net/http does where it serves TLS: all requests of a connection have
+// the same, which nobody changes.
 func (c *conn) setTLS(r *http.Request) {
-	if secure, ok := c.Conn.(*tls.Conn); ok {
-		state := secure.ConnectionState()
-		r.TLS = &state
+	secure, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return
 	}
+	state := c.state.Load()
+	if state == nil { // the handshake is over, so that it is the same for ever
+		now := secure.ConnectionState()
+		state = &now
+		c.state.Store(state)
+	}
+	r.TLS = state
 }
 
 // served gives back what a request and the connection for it have cost, but for
