@@ -323,6 +323,9 @@ func TestDurationsAreLoggedInMilliseconds(t *testing.T) {
 	logged.Reset()
 	newLog(&logged, "text").Info("x", slog.Duration("duration", 2*time.Second))
 	assert.Contains(t, logged.String(), "durationMs=2000\n")
+	logged.Reset()
+	newLog(&logged, "json").With("wait", time.Second, "who", "me").Info("x", "n", 1, "took", time.Millisecond, "what", "that")
+	assert.Contains(t, logged.String(), `"msg":"x","waitMs":1000,"who":"me","n":1,"tookMs":1,"what":"that"}`)
 }
 
 func TestExitCodeOfAUsageError(t *testing.T) {

@@ -9,12 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"google.golang.org/grpc/grpclog"
 )
@@ -107,22 +105,4 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	s.reread = func() (*config, error) { return parseConfig(args, environ, io.Discard) }
 	return s.run(stdout)
-}
-
-func newLog(w io.Writer, format string) *slog.Logger {
-	options := &slog.HandlerOptions{ReplaceAttr: inMilliseconds}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// inMilliseconds has durations logged as milliseconds, with the unit in the key, such as
-// durationMs. In JSON they would otherwise be nanoseconds without a unit.
-func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() != slog.KindDuration {
-		return a
-	}
-	d := a.Value.Duration().Round(time.Microsecond)
-	return slog.Float64(a.Key+"Ms", float64(d)/float64(time.Millisecond))
 }

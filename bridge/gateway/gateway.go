@@ -375,7 +375,8 @@ func (g *Gateway) logFinished(c *call, endpoint *provider.Endpoint, result relay
 		attrs = append(attrs, slog.String("reason", string(result.Reason)))
 	}
 	attrs = append(attrs,
-		slog.Duration("duration", result.Duration),
+		// As the bridge's log has durations, which it would convert otherwise.
+		slog.Float64("durationMs", float64(result.Duration.Round(time.Microsecond))/float64(time.Millisecond)),
 		slog.Int64("received", result.Received),
 		slog.Int64("sent", result.Sent))
 	if endpoint != nil {
