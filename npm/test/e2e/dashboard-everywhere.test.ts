@@ -150,6 +150,36 @@ test("a changed manifest is there after another view, and is checked while it is
   expect(await textOf(manifest)).toBe(draft);
 });
 
+test("no view is wider than the window", async () => {
+  await openPart("services");
+  await page.locator(".service").first().waitFor();
+  const { provider } = stage.fake.ready;
+  const views = {
+    ...Object.fromEntries(
+      ["logs", "events", "shell", "files", "manifest"].map((tab) => [
+        leasePath(tab),
+        ".lease-parts",
+      ]),
+    ),
+    [`/provider/${provider}`]: ".card",
+    "/leases": ".leases",
+    "/": ".table.providers .dot.online",
+  };
+  for (const [path, ready] of Object.entries(views)) {
+    await go(path);
+    await page.locator(ready).first().waitFor();
+    const wide = () =>
+      page.evaluate(() => {
+        const list = document.querySelector(".table.providers");
+        return (
+          Math.max(0, document.documentElement.scrollWidth - innerWidth) +
+          (list ? Math.max(0, list.scrollWidth - list.clientWidth) : 0)
+        );
+      });
+    expect(await wide(), path).toBe(0);
+  }
+});
+
 test("a log is searched, and its controls do what they say", async () => {
   await openPart("logs");
   await page.locator(".log-row").first().waitFor();

@@ -246,6 +246,16 @@ describe("services", () => {
     await panel()
       .getByText(/Reconnecting; this is how it was at/)
       .waitFor();
+    await panel()
+      .getByText(/^(Next try in \d+ s|Trying…)$/)
+      .waitFor();
+    const again = await stage.fake.startBridge("--listen", new URL(fresh.url).host);
+    try {
+      await panel().getByRole("button", { name: "Try now" }).click();
+      await panel().getByText("live", { exact: true }).waitFor();
+    } finally {
+      await again.stop();
+    }
     trouble = [];
   });
 

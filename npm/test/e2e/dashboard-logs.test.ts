@@ -122,6 +122,8 @@ test("a log is read at once, says what it is of, and ends when it is stopped or 
   await page.getByRole("button", { name: "Read the log again" }).click();
   const reads = async () => (await stage.fake.open(serviceLogs)) === 1;
   await until("the log is read anew", 10_000, reads);
+  const calls = (await stage.fake.requests()).map(({ method }) => method);
+  expect(calls.filter((method) => /restart/i.test(method))).toEqual([]);
   await page.getByRole("link", { name: "Providers" }).click();
   await until("the log of a lease that is not shown is not read", 2_000, ended);
 });

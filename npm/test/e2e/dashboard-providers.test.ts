@@ -222,6 +222,8 @@ describe("one provider", () => {
     await bridge.bridge.kill();
     await until("it says that it is old", 30_000, async () => (await phase()) === "stale");
     expect(await page.locator("#status-line").textContent()).toContain("this is how it was at");
+    await page.getByText(/^(Next try in \d+ s|Trying…)$/).waitFor();
+    await page.getByRole("button", { name: "Try now" }).waitFor();
     expect(await page.locator(".card").count()).toBeGreaterThan(0);
   });
 
