@@ -17,4 +17,7 @@ export interface LeftOut {
 }
 
 /** The tests that some browsers leave out, by the name with which the tests ask. */
-export const leftOutTests: Record<"frozen" | "throttled" | "onePreflight" | "unreadFetch", LeftOut>;
+export const leftOutTests: Record<
+  "frozen" | "throttled" | "garbage" | "onePreflight" | "unreadFetch",
+  LeftOut
+>;
