@@ -60,7 +60,8 @@ export class WebKit {
       capabilities: {
         alwaysMatch: {
           acceptInsecureCerts: true,
-          timeouts: { script: 600_000, pageLoad: 30_000 },
+          // A script ends within a moment, unless its page has been left.
+          timeouts: { script: 20_000, pageLoad: 30_000 },
           "webkitgtk:browserOptions": { binary: await miniBrowser(), args: ["--automation"] },
         },
       },
