@@ -30,7 +30,6 @@ const dist = join(here, "dist");
 
 const tool = (name) => join(tools, name);
 const bridge = (server) => [join(dist, "bridge"), tool(server)];
-const page = (client) => ["node", join(dist, "main.js"), client, "--browser", values.browser];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,7 +42,7 @@ const { values, positionals } = parseArgs({
 const inChromium = values.browser === "chromium";
 
 // The suites: the number of cases that the configuration selects, so that a missing
-// case is noticed, and the programs under test.
+// case is noticed, and the programs under test: the client in a page, and a command.
 const suites = [
   {
     name: "bridge, referenceserver behind it",
@@ -92,14 +91,16 @@ const suites = [
     cases: 153,
     mode: "both",
     config: "browser",
-    command: [...page("connect"), "----", ...bridge("referenceserver")],
+    page: "connect",
+    command: ["----", ...bridge("referenceserver")],
   },
   {
     name: "connect-web to bridge, grpcserver behind it",
     cases: 153,
     mode: "both",
     config: "browser",
-    command: [...page("connect"), "----", ...bridge("grpcserver")],
+    page: "connect",
+    command: ["----", ...bridge("grpcserver")],
   },
   {
     name: "grpc-web (text) to bridge, referenceserver behind it",
@@ -108,7 +109,8 @@ const suites = [
     mode: "both",
     config: "text",
     knownFailing: "grpc-web",
-    command: [...page("grpc-web"), "----", ...bridge("referenceserver")],
+    page: "grpc-web",
+    command: ["----", ...bridge("referenceserver")],
   },
   {
     name: "our client",
@@ -116,21 +118,23 @@ const suites = [
     cases: 342,
     mode: "client",
     config: "browser",
-    command: page("akash"),
+    page: "akash",
+    command: [],
   },
   {
     name: "our client to bridge, referenceserver behind it",
     cases: 153,
     mode: "both",
     config: "browser",
-    command: [...page("akash"), "----", ...bridge("referenceserver")],
+    page: "akash",
+    command: ["----", ...bridge("referenceserver")],
   },
 ];
 
 const chosen = suites.filter(
-  ({ name, short }) =>
+  ({ name, short, page }) =>
     (short || !values.short) &&
-    (inChromium || name.startsWith("our client")) &&
+    (inChromium || page === "akash") &&
     (positionals.length === 0 || positionals.some((part) => name.includes(part))),
 );
 
@@ -221,8 +225,33 @@ function sh(command, args, options) {
   });
 }
 
+/** Starts a client in a page of the browser. */
+async function open(client) {
+  const args = [join(dist, "main.js"), client, "--browser", values.browser];
+  const program = spawn("node", args, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => program.on("close", resolve));
+  const port = await new Promise((resolve, reject) => {
+    program.stdout.setEncoding("utf8").once("data", resolve);
+    ended.then((status) => reject(new Error(`main.js ended with ${status}`)));
+  });
+  const close = () => {
+    program.stdin.end();
+    return ended;
+  };
+  return { command: ["node", join(here, "pipe.mjs"), port.trim()], close };
+}
+
 /** Runs a suite and counts its cases. Prints the runner's output if any failed. */
-async function run({ cases, mode, config, knownFailing, command }) {
+async function run({ page, command, ...suite }) {
+  const client = page && (await open(page));
+  try {
+    return await conform({ ...suite, command: [...(client?.command ?? []), ...command] });
+  } finally {
+    await client?.close();
+  }
+}
+
+async function conform({ cases, mode, config, knownFailing, command }) {
   const args = ["--mode", mode, "--conf", join(here, "suites", `${config}.yaml`), "--trace"];
   if (knownFailing)
     args.push("--known-failing", `@${join(here, "known-failing", `${knownFailing}.txt`)}`);

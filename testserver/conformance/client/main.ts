@@ -1,15 +1,15 @@
-// The program under test, which the suite's runner starts. It reads
-// ClientCompatRequests from stdin, makes each call in a page of a browser, and writes
-// ClientCompatResponses to stdout. Each message follows its length, a big-endian 32-bit
-// number.
+// The program under test: a page of a browser. Whoever connects to it sends
+// ClientCompatRequests and receives ClientCompatResponses for the calls that the page has
+// made. Each message follows its length, a big-endian 32-bit number.
 //
 //   node main.js CLIENT [--browser chromium|firefox|webkit] [--parallel N]
 //
-// CLIENT is the name of a page script in this directory: connect, grpc-web or akash.
+// CLIENT is the name of a page script in this directory: connect, grpc-web or akash. It
+// prints its port when the page is ready, and ends with its stdin.
 
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { launch } from "../../../npm/test/browsers/drivers.mjs";
@@ -31,17 +31,31 @@ const site = await serve(new URL("./", import.meta.url));
 const browser = await start(values.browser);
 const page = await open(`http://localhost:${(site.address() as AddressInfo).port}/?${client}`);
 
-const underWay = new Set<Promise<void>>();
-for await (const request of messages(process.stdin)) {
-  const call = invoke(page, request)
-    .then(reply)
-    .finally(() => underWay.delete(call));
-  underWay.add(call);
-  if (underWay.size >= Number(values.parallel)) await Promise.race(underWay);
+const listener = createListener({ allowHalfOpen: true }, (socket) => {
+  answer(socket).catch((error) => socket.destroy(error));
+});
+listener.listen(0, "127.0.0.1", () => console.log((listener.address() as AddressInfo).port));
+
+process.stdin.resume().on("end", async () => {
+  listener.close();
+  await browser.close();
+  site.closeAllConnections();
+  site.close();
+});
+
+/** Makes the calls that are requested over a connection. */
+async function answer(socket: Socket): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  for await (const request of messages(socket)) {
+    const call = invoke(page, request)
+      .then((response) => void socket.write(framed(response)))
+      .finally(() => underWay.delete(call));
+    underWay.add(call);
+    if (underWay.size >= Number(values.parallel)) await Promise.race(underWay);
+  }
+  await Promise.all(underWay);
+  socket.end();
 }
-await Promise.all(underWay);
-await browser.close();
-site.close();
 
 /** Starts a browser that accepts the certificates that the suite's servers have just created. */
 function start(name: string): Promise<Browser> {
@@ -98,11 +112,11 @@ async function invoke(page: Page, request: Buffer): Promise<Buffer> {
   return Buffer.from(response, "base64");
 }
 
-function reply(response: Buffer): void {
+function framed(response: Buffer): Buffer {
   const frame = Buffer.alloc(4 + response.length);
   frame.writeUInt32BE(response.length);
   response.copy(frame, 4);
-  process.stdout.write(frame);
+  return frame;
 }
 
 /** Yields the messages of a stream in which each follows its length. */
