@@ -12,8 +12,8 @@ const (
 	memoryCheck = time.Second
 	// quietBytes is how much a quiet bridge allocates between two checks at most.
 	quietBytes = 1 << 20
-	// garbageWorth is how much garbage is worth a collection.
-	garbageWorth = 4 << 20
+	// worthReturning is how much memory without use is worth a collection.
+	worthReturning = 4 << 20
 )
 
 // returnMemory returns memory to the system when the bridge has become quiet, until ctx is
@@ -44,6 +44,7 @@ type heap struct {
 	allocated uint64 // since the start
 	live      uint64 // at the last collection
 	objects   uint64 // live ones and garbage
+	free      uint64 // without objects, but not returned to the system
 }
 
 func readHeap() heap {
@@ -51,19 +52,25 @@ func readHeap() heap {
 		{Name: "/gc/heap/allocs:bytes"},
 		{Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
 	}
 	metrics.Read(samples[:])
-	return heap{samples[0].Value.Uint64(), samples[1].Value.Uint64(), samples[2].Value.Uint64()}
+	return heap{
+		allocated: samples[0].Value.Uint64(),
+		live:      samples[1].Value.Uint64(),
+		objects:   samples[2].Value.Uint64(),
+		free:      samples[3].Value.Uint64(),
+	}
 }
 
-// quiet finds out when the bridge has become quiet and has garbage that is worth collecting.
+// quiet finds out when the bridge has become quiet and has memory to return.
 type quiet struct {
 	allocated uint64 // at the last check
 }
 
-// collect reports whether the garbage should be collected now.
+// collect reports whether garbage should be collected, and memory returned, now.
 func (q *quiet) collect(h heap) bool {
 	since := h.allocated - q.allocated
 	q.allocated = h.allocated
-	return since <= quietBytes && h.objects >= h.live+garbageWorth
+	return since <= quietBytes && h.objects+h.free >= h.live+worthReturning
 }

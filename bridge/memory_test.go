@@ -12,6 +12,7 @@ func TestGarbageIsCollectedWhenTheBridgeHasBecomeQuiet(t *testing.T) {
 	require.False(t, q.collect(heap{allocated: 50 * mb, live: 3 * mb, objects: 40 * mb}), "streams are being opened")
 	require.True(t, q.collect(heap{allocated: 50*mb + 1000, live: 3 * mb, objects: 40 * mb}))
 	require.False(t, q.collect(heap{allocated: 50*mb + 2000, live: 20 * mb, objects: 20 * mb}), "there is no garbage")
+	require.True(t, q.collect(heap{allocated: 50*mb + 3000, live: 20 * mb, objects: 20 * mb, free: 10 * mb}), "it was collected just before")
 	require.False(t, q.collect(heap{allocated: 60 * mb, live: 20 * mb, objects: 30 * mb}), "it is busy again")
 }
 

@@ -1,23 +1,29 @@
 // Profiles what run.mjs measures:
 //
-//   node testserver/bench/profile.mjs [--door https|websocket] [bridge] [idle] [client]
+//   node testserver/bench/profile.mjs [--door https|websocket] [bridge] [idle] [client] [visit]
 //
-// idle is the last part of bridge: what a thousand quiet streams hold in memory.
+// idle is the last part of bridge: what a thousand quiet streams hold in memory. visit
+// traces first and later visits of the pages that cold.mjs measures.
 // `make bench ONLY=rest` installs what it needs. It prints the most expensive
 // functions and writes profiles to bin/profile: of the bridge for `go tool pprof`, of
 // the client for the performance panel of Chromium's developer tools.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { chromium } from "playwright-core";
+import { launchOptions } from "../chromium.mjs";
 import { certificateFlags, startLoad } from "./driver/bridge.mjs";
 import { launch } from "./driver/chromium.mjs";
+import { cachingTime, pagesOf } from "./driver/cold.mjs";
 import { freePort, start } from "./driver/program.mjs";
 import { columns, short } from "./driver/report.mjs";
 import { Site } from "./driver/site.mjs";
 import { Stage } from "./driver/stage.mjs";
 import { build, bundle, dist, here, root, sh } from "./driver/tools.mjs";
+import { phaseNames, traceVisit } from "./driver/trace.mjs";
 
 const out = join(root, "bin/profile");
 const { values, positionals } = parseArgs({
@@ -29,6 +35,7 @@ mkdirSync(out, { recursive: true });
 build();
 if (chosen.includes("bridge") || chosen.includes("idle")) await profileBridge();
 if (chosen.includes("client")) await profileClient();
+if (chosen.includes("visit")) await profileVisits();
 
 async function profileBridge() {
   const bridge = join(dist, "bridge.profiled");
@@ -54,6 +61,7 @@ async function profileBridge() {
     const target = { address: host, door, header, pid: program.pid };
     const done = load.ask({ ...command, target });
     await sleep(at);
+    if (command.do === "idle") await allOpen(command.streams);
     const url = `http://${process.env.BENCH_PPROF}/debug/pprof/${profile}`;
     const body = Buffer.from(await (await fetch(url)).arrayBuffer());
     await done;
@@ -79,8 +87,63 @@ async function profileBridge() {
     top(file, "-cum", "-nodecount=45");
   }
   const idle = { do: "idle", streams: 1000 };
-  top(await run(idle, "heap?gc=1", { at: 4000, heap: "1" }), "-inuse_space", "-nodecount=30");
+  top(await run(idle, "heap?gc=1", { at: 2000, heap: "1" }), "-inuse_space", "-nodecount=30");
   await load.stop();
+}
+
+/** Waits until the profiled bridge has more goroutines than streams, and no more come. */
+async function allOpen(streams) {
+  const url = `http://${process.env.BENCH_PPROF}/debug/pprof/goroutine?debug=1`;
+  for (let before = 0; ; await sleep(500)) {
+    const [, total] = (await (await fetch(url)).text()).match(/total (\d+)/);
+    if (total > streams && total === before) return;
+    before = total;
+  }
+}
+
+async function profileVisits() {
+  const site = await Site.open();
+  const pages = pagesOf(site);
+  const stage = await Stage.open("--log-lines=0");
+  const { bridgeUrl, provider } = stage.source();
+  const query = `?${new URLSearchParams({ bridgeUrl, provider })}`;
+  // Later visits need a browser that keeps what it has cached.
+  const directory = mkdtempSync(join(tmpdir(), "bench-profile-"));
+  const context = await chromium.launchPersistentContext(directory, launchOptions());
+  for (const cached of [false, true]) {
+    const names = Object.keys(pages);
+    const least = {};
+    for (const name of names) {
+      const visits = [];
+      for (let i = 0; i < 5; i++) {
+        // Chromium keeps what it has compiled some seconds after the first status.
+        const stay = cached && i < 2 ? cachingTime : 0;
+        visits.push(await traceVisit(context, pages[name] + query, { cached, stay }));
+      }
+      // The first two visits fill the cache. What another program takes of the processor's
+      // cache only adds time.
+      const of = (value) => Math.min(...visits.slice(2).map((visit) => value(visit) ?? 0));
+      least[name] = { of };
+    }
+    console.log(`\n${cached ? "later visits" : "first visit"}, ms of CPU`);
+    columns([
+      ["", ...names],
+      ...["main", "others"].flatMap((thread) =>
+        phaseNames.map((phase) => [
+          `${thread}: ${phase}`,
+          ...names.map((name) => least[name].of((visit) => visit[thread][phase]).toFixed(1)),
+        ]),
+      ),
+      [
+        "functions that the main thread compiled",
+        ...names.map((name) => String(least[name].of(({ functions }) => functions))),
+      ],
+    ]);
+  }
+  await context.close();
+  rmSync(directory, { recursive: true, force: true });
+  await stage.close();
+  await site.close();
 }
 
 async function profileClient() {

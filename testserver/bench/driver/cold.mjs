@@ -26,7 +26,7 @@ const network = {
 const networks = { loopback: undefined, "50 Mbit/s, 20 ms": network };
 
 /** How long Chromium needs after a visit to keep the compiled code, in milliseconds. */
-const cachingTime = 5_000;
+export const cachingTime = 5_000;
 
 export async function measureCold({ visits }) {
   const site = await Site.open();

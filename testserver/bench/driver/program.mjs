@@ -45,19 +45,17 @@ class Program {
     running.add(this);
   }
 
-  /** Returns the next line of its output, which is JSON. */
-  async next() {
-    const { value, done } = await within(timeout, this.lines.next(), () =>
-      this.describe("is late"),
-    );
+  /** Returns the next line of its output, which is JSON and comes within some milliseconds. */
+  async next(ms = timeout) {
+    const { value, done } = await within(ms, this.lines.next(), () => this.describe("is late"));
     if (done) throw new Error(this.describe(`ended (${await this.ended})`));
     return JSON.parse(value);
   }
 
-  /** Sends a command and returns the answer. */
-  async ask(command) {
+  /** Sends a command and returns the answer, which comes within some milliseconds. */
+  async ask(command, ms = timeout) {
     this.child.stdin.write(`${JSON.stringify(command)}\n`);
-    const answer = await this.next();
+    const answer = await this.next(ms);
     if (answer.error) throw new Error(`${command.do}: ${answer.error}`);
     return answer;
   }

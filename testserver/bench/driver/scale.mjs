@@ -23,6 +23,9 @@ const steps = [
 
 const doors = { "": "HTTP/1.1", https: "HTTP/2 with TLS", websocket: "WebSocket" };
 
+/** How long a step may take, in milliseconds on a busy machine. */
+const limit = 600_000;
+
 /** Returns a table. */
 export async function measureScale({ news, seconds }) {
   const load = await startLoad();
@@ -33,7 +36,10 @@ export async function measureScale({ news, seconds }) {
       // One caller may have as many as the bridge.
       const { program, target } = await startBridge(load, door, "--max-streams=20000");
       results[i].push(
-        await load.ask({ do: "scale", rate, ...step, warm: 1, seconds: 3 * seconds, target }),
+        await load.ask(
+          { do: "scale", rate, ...step, warm: 1, seconds: 3 * seconds, target },
+          limit,
+        ),
       );
       await program.stop();
     }

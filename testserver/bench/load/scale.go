@@ -20,7 +20,10 @@ func measureScale(p *provider, c command) (answer, error) {
 		return nil, err
 	}
 	var (
+		mu       sync.Mutex
 		pages    []page
+		broken   error // the first error of opening
+		opening  sync.WaitGroup
 		reading  sync.WaitGroup
 		messages atomic.Int64
 		ending   atomic.Bool
@@ -38,15 +41,17 @@ func measureScale(p *provider, c command) (answer, error) {
 	for i := range visitors {
 		visitors[i] = newVisitors(target{Address: c.Target.Address, Door: c.Target.Door, Header: p.header(i)})
 	}
-	for i := range c.Streams {
+	open := func(i int) error {
 		pg, err := visitors[i%c.Providers].open()
 		if err != nil {
-			return nil, err
+			return err
 		}
+		mu.Lock()
 		pages = append(pages, pg)
+		mu.Unlock()
 		r, err := pg.prepare(methodLogs, logsRequest(name))()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		reading.Go(func() {
 			buf := make([]byte, 1<<10)
@@ -61,6 +66,23 @@ func measureScale(p *provider, c command) (answer, error) {
 				}
 			}
 		})
+		return nil
+	}
+	for first := range openers {
+		opening.Go(func() {
+			for i := first; i < c.Streams; i += openers {
+				if err := open(i); err != nil {
+					mu.Lock()
+					broken = err
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	opening.Wait()
+	if broken != nil {
+		return nil, broken
 	}
 	if err := sleep(seconds(c.Warm), failed); err != nil {
 		return nil, err
