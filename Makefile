@@ -31,8 +31,9 @@ DRY_RUN ?=
 REPEAT ?= 1
 
 # The browsers of `make test-browsers` (default: all) and `make conformance` (default:
-# chromium), and what Debian calls them.
-BROWSER ?=
+# chromium), and what Debian calls them. Not taken from the environment, where BROWSER is
+# the program that opens links.
+BROWSER =
 need_chromium := chromium=chromium
 need_firefox := firefox-esr=firefox-esr
 need_webkit := WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb
