@@ -80,7 +80,25 @@ func TestAnAnswerOverHTTP2OutlivesTheFramesOfItsHandler(t *testing.T) {
 	assert.Equal(t, "0", s.Get("grpc-status"))
 }
 
-func TestSuchAnAnswerEndsWhenItsClientDisconnects(t *testing.T) {
+// WrapHandler, which answers them, ends an answer when its handler returns.
+func TestTextAnswersOverHTTP2DoNotOutliveTheirHandler(t *testing.T) {
+	server, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		assert.False(t, w.(detacher).Detach(func() {}, func() {}))
+		w.Write(grpcwebtest.Frame(0, []byte("hello")))
+		w.Header()[http.TrailerPrefix+"Grpc-Status"] = []string{"0"}
+	})
+	c := &grpcwebtest.Client{URL: server.URL, HTTP: server.Client(), Text: true}
+	s, err := c.OpenRaw(t.Context(), path, http.Header{}, grpcwebtest.Frame(0, nil))
+	require.NoError(t, err)
+	defer s.Close()
+	got, err := s.Rest()
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	assert.Equal(t, "0", s.Get("grpc-status"))
+}
+
+func TestAnAnswerOverHTTP2EndsWhenItsClientDisconnects(t *testing.T) {
 	disconnected, ended := make(chan struct{}), make(chan struct{})
 	server, _ := startHTTP2(t, leaving(t, disconnected, func(w http.ResponseWriter) {
 		w.WriteHeader(http.StatusOK)
@@ -95,7 +113,7 @@ func TestSuchAnAnswerEndsWhenItsClientDisconnects(t *testing.T) {
 	<-ended
 }
 
-func TestAPanicAbortsSuchAnAnswer(t *testing.T) {
+func TestAPanicAbortsAnAnswerOverHTTP2(t *testing.T) {
 	server, logged := startHTTP2(t, leaving(t, make(chan struct{}), func(w http.ResponseWriter) {
 		w.Write(grpcwebtest.Frame(0, []byte("hello")))
 		w.(http.Flusher).Flush()

@@ -74,8 +74,11 @@ func (r *response) Finish(trailers http.Header) {
 }
 
 // Detach implements relay.Response. WrapHandler ends the call when its handler returns, so
-// serve is left to what calls ServeRPC, which for text bodies does not take it.
+// serve is left to what calls ServeRPC, which takes it only for WebSockets.
 func (r *response) Detach(onDisconnect, serve func()) bool {
+	if r.protocol != relay.ProtocolWebSocket {
+		return false
+	}
 	ctx := r.ctx
 	return deep.Leave(ctx, func() {
 		stop := context.AfterFunc(ctx, onDisconnect)
