@@ -12,8 +12,11 @@ const (
 	memoryCheck = time.Second
 	// quietBytes is how much a quiet bridge allocates between two checks at most.
 	quietBytes = 1 << 20
-	// worthReturning is how much memory without use is worth a collection.
-	worthReturning = 4 << 20
+	// worthReturning is how much memory without use is worth a collection, and
+	// worthReturningShare what share of what is in use: the more that is, the longer a
+	// collection takes.
+	worthReturning      = 4 << 20
+	worthReturningShare = 8
 )
 
 // returnMemory returns memory to the system when the bridge has become quiet, until ctx is
@@ -72,5 +75,5 @@ type quiet struct {
 func (q *quiet) collect(h heap) bool {
 	since := h.allocated - q.allocated
 	q.allocated = h.allocated
-	return since <= quietBytes && h.objects+h.free >= h.live+worthReturning
+	return since <= quietBytes && h.objects+h.free >= h.live+max(worthReturning, h.live/worthReturningShare)
 }
