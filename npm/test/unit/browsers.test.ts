@@ -42,7 +42,11 @@ test("the README's table has what passed, what did not, and what did not run", (
   });
   const results = {
     chromium: {
-      version: "Chromium 1",
+      version: "Chromium 3",
+      suites: { status: suite(28, 0, 0, "2026-11-28T09:00:00Z") },
+    },
+    webkit: {
+      version: "WebKit 1",
       suites: { status: suite(28, 0, 0), worker: suite(10, 0, 0) },
     },
     firefox: {
@@ -52,7 +56,7 @@ test("the README's table has what passed, what did not, and what did not run", (
   };
   const written = withSection(readme, section(results));
   expect(written).toContain("From 29 November 2026 to 30 November 2026, in several runs,");
-  expect(written).toContain("|  | Chromium 1 | Firefox 2 |\n");
+  expect(written).toContain("|  | WebKit 1 | Firefox 2 |\n");
   expect(written).toMatch(/\| status: .* \| 28 \| 27 of 28 \|\n/);
   expect(written).toMatch(/\| unread logs: .* \| not run \| 5, 1 left out \|\n/);
   // A row whose files did not all run says so.
