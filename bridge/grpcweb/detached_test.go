@@ -78,6 +78,7 @@ func TestADetachedAnswerOutlivesItsHandler(t *testing.T) {
 	assert.Equal(t, "application/grpc-web+proto", s.Header.Get("Content-Type"))
 	assert.Equal(t, "nosniff", s.Header.Get("X-Content-Type-Options"))
 	assert.Equal(t, "https://app.example", s.Header.Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "https://app.example", s.Header.Get("Timing-Allow-Origin"))
 	assert.NotEmpty(t, s.Header.Get("Date"))
 	<-disconnected // the client closes the connection, as the headers ask
 	calls.Wait()

@@ -1,9 +1,11 @@
 // Sends requests to a bridge, by fetch or over WebSockets. Over HTTP/1.1 a browser allows
 // six requests to a host at a time and delays the others, even beyond their time limits.
 // WebSockets do not count. WebKit on Linux (WebKitGTK, WPE) allows six POSTs also over
-// HTTP/2, since it gives each a connection of its own.
+// HTTP/2, since it gives each a connection of its own. An https URL does not tell which
+// HTTP is spoken: nginx has HTTP/2 only where it is told so.
 
 import { diagnose } from "./diagnosis.js";
+import { hasSpokenHTTP2 } from "./http-version.js";
 import { isBuffered, probeAfter, wasBuffered } from "./probe.js";
 import { noRedirect } from "./redirect.js";
 import { Semaphore } from "./semaphore.js";
@@ -59,6 +61,15 @@ const maxConnecting = 4;
  */
 const mayBeFull = 100;
 
+/**
+ * How many streams to an origin may use fetch while its version of HTTP is not known: two
+ * of the six connections are left for calls.
+ */
+const maxUnsure = 4;
+
+/** The open streams over fetch to each origin whose version of HTTP was not known. */
+const unsure = new Map<string, number>();
+
 const sockets = new Semaphore(maxSockets);
 const connecting = new Semaphore(maxConnecting);
 let streams = 0;
@@ -87,14 +98,20 @@ const failedPrecondition = 9;
 
 /**
  * @internal usesWebSocket reports whether requests to a URL use WebSockets. By default that
- * is in browsers, if the URL is not https, whose requests share a connection over HTTP/2.
+ * is in browsers, unless requests to the URL share a connection over HTTP/2, as they do by
+ * https as far as is known.
  */
 export function usesWebSocket(url: string, transport: RequestTransport = "fetch"): boolean {
   if (transport !== "auto" && transport !== "dedicated") return transport !== "fetch";
   const { WebSocket, location } = globalThis;
   if (WebSocket === undefined || location === undefined) return false;
-  const single = transport === "dedicated" || url.startsWith("http:") || !postsShare();
-  return single && !blocked.has(new URL(url).origin);
+  const { origin } = new URL(url);
+  const single =
+    transport === "dedicated" ||
+    url.startsWith("http:") ||
+    !postsShare() ||
+    hasSpokenHTTP2(origin) === false;
+  return single && !blocked.has(origin);
 }
 
 /**
@@ -139,7 +156,24 @@ async function dispatch(url: string, init: Init): Promise<Response> {
   if (usesWebSocket(url, init.transport)) {
     return init.streams ? streamOverSocket(url, init) : sendOverSocket(url, init);
   }
-  return init.longLived ? streamOverFetch(url, init) : fetch(url, init);
+  if (!init.longLived) return fetch(url, init);
+  return mayFillUp(url, init) ? streamOverSocket(url, init) : streamOverFetch(url, init);
+}
+
+/**
+ * mayFillUp reports whether a stream over fetch might take a connection that calls need. It
+ * counts those that do not.
+ */
+function mayFillUp(url: string, { transport, signal }: Init): boolean {
+  const { origin } = new URL(url);
+  if (transport !== "auto" || !usesWebSocket(url, "dedicated") || hasSpokenHTTP2(origin)) {
+    return false;
+  }
+  const count = (more: number) => unsure.set(origin, (unsure.get(origin) ?? 0) + more);
+  if ((unsure.get(origin) ?? 0) >= maxUnsure) return true;
+  count(1);
+  signal.addEventListener("abort", () => count(-1), { once: true });
+  return false;
 }
 
 /**

@@ -192,6 +192,26 @@ describe("behind an nginx that buffers responses", () => {
   });
 });
 
+// Field: nginx speaks HTTP/1.1 over TLS unless told otherwise, over which a browser sends six
+// requests at a time. The seventh log never began, and no call was answered any more.
+test("30 logs are followed, and calls answered, behind an nginx with TLS but without HTTP/2", async () => {
+  const { provider, lease, auth, services } = stage.fake;
+  await using proxy = await startNginx(stage.url, { tls: true, http1: true, lines: nginxSockets });
+  const page = await stage.page("module", { bridgeUrl: proxy.url });
+  const first = await page.evaluate(
+    async ({ provider, ...options }) => {
+      const lines = Array.from({ length: 30 }, async () => {
+        const stream = client.streamLogs({ provider, ...options })[Symbol.asyncIterator]();
+        return (await stream.next()).value?.message; // it stays open
+      });
+      const { error } = await client.getProviderStatus(provider, { timeoutMs: 20_000 });
+      return [...(await Promise.all(lines)), error?.message];
+    },
+    { provider, lease, auth: auth.jwt, follow: true, filter: { name: services[0], replicas: [0] } },
+  );
+  expect(first).toEqual([...Array(30).fill((await log())[0]), undefined]);
+});
+
 test("a slow provider is not mistaken for a proxy that buffers", async () => {
   await using stage2 = await stage.withNewBridge();
   await using proxy = await startNginx(stage2.url);

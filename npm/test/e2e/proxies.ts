@@ -26,6 +26,8 @@ export interface ProxyOptions {
   servers?: string[];
   /** Whether it serves TLS and HTTP/2. */
   tls?: boolean;
+  /** Whether it serves HTTP/1.1 alone, as nginx does unless told otherwise. */
+  http1?: boolean;
 }
 
 /** The lines with which nginx passes on WebSockets. */
@@ -36,7 +38,10 @@ export const nginxSockets = [
 ];
 
 /** Starts nginx with only proxy_pass and the given lines. */
-export function startNginx(bridgeUrl: string, { lines = [], http = [], tls }: ProxyOptions = {}) {
+export function startNginx(
+  bridgeUrl: string,
+  { lines = [], http = [], tls, http1 }: ProxyOptions = {},
+) {
   return startProxy("nginx", tls, (port, folder) => ({
     args: ["-p", folder, "-c", "proxy.conf", "-e", "stderr"],
     config: `
@@ -54,7 +59,7 @@ export function startNginx(bridgeUrl: string, { lines = [], http = [], tls }: Pr
         scgi_temp_path scgi;
         ${http.join("\n        ")}
         server {
-          listen 127.0.0.1:${port} ${tls ? "ssl http2" : ""};
+          listen 127.0.0.1:${port} ${tls ? `ssl ${http1 ? "" : "http2"}` : ""};
           ${tls ? "ssl_certificate cert.pem; ssl_certificate_key cert.pem;" : ""}
           location / {
             proxy_pass ${bridgeUrl};

@@ -430,6 +430,56 @@ test.each([
   expect(usesWebSocket("https://bridge.example", "fetch")).toBe(false);
 });
 
+/** Sets what the page has loaded, and by which version of HTTP. */
+function loaded(...entries: [url: string, version: string][]) {
+  const found = (type: string) =>
+    entries
+      .filter(() => type === "resource")
+      .map(([name, nextHopProtocol]) => ({ name, nextHopProtocol }) as PerformanceResourceTiming);
+  vi.spyOn(performance, "getEntriesByType").mockImplementation(found);
+}
+
+describe("over https, of which nothing says that it is HTTP/2", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test("WebSockets are used once an answer has come over HTTP/1.1", () => {
+    loaded(["https://old.example/a.B/C", "http/1.1"], ["https://new.example/a.B/C", "h2"]);
+    expect(usesWebSocket("https://old.example/a.B/C", "auto")).toBe(true);
+    expect(usesWebSocket("https://old.example/a.B/C", "fetch")).toBe(false);
+    expect(usesWebSocket("https://new.example/a.B/C", "auto")).toBe(false);
+    expect(usesWebSocket("https://old.example:444/a.B/C", "auto")).toBe(false);
+  });
+
+  test("four streams use fetch, and further ones WebSockets, until one of the four ends", async () => {
+    const url = "https://unknown.example/a.B/C";
+    const fetched = vi.fn(async () => grpcWeb("fetched"));
+    vi.stubGlobal("fetch", fetched);
+    const follow = (signal = abort().signal) =>
+      call(url, { streams: true, longLived: true, signal });
+    const first = abort();
+    for (const signal of [first.signal, undefined, undefined, undefined]) await follow(signal);
+    expect(fetched).toHaveBeenCalledTimes(4);
+
+    const fifth = follow();
+    const socket = await opened(2);
+    expect(socket.url).toBe("wss://unknown.example/a.B/C");
+    socket.sayText(0x80, "x: y\r\n");
+    expect((await fifth).headers.get("x")).toBe("y");
+    // Calls with one answer, and streams that end by themselves, go over fetch all the same.
+    await call(url, { streams: true });
+    await call(url);
+    expect(fetched).toHaveBeenCalledTimes(6);
+
+    first.abort();
+    await follow();
+    expect(fetched).toHaveBeenCalledTimes(7);
+    loaded(["https://unknown.example/x", ""], ["https://unknown.example/a.B/C", "h2"]);
+    for (let i = 0; i < 10; i++) await follow();
+    expect(fetched).toHaveBeenCalledTimes(17);
+    expect(FakeSocket.all.length).toBe(1);
+  });
+});
+
 test("field: a status in the headers was lost where an empty trailer frame followed", async () => {
   const client = await createClient({
     bridgeUrl: "http://status.example",
