@@ -394,6 +394,13 @@ async function listening(server: Server) {
   };
 }
 
+// Which edits it, in a development server.
+test("a module that accepts its replacement is the one of make test-bundlers", async () => {
+  const code = example("js", "import.meta.hot", "npm/docs/web-app.md");
+  const file = join(root, "npm/test/bundlers/hot-vite/plain.js");
+  expect(await readFile(file, "utf8")).toContain(code);
+});
+
 // Last, after the others have used theirs.
 test("every example is tested", () => {
   const left = programs.filter((snippet) => !tested.has(snippet));
