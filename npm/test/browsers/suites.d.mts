@@ -18,6 +18,6 @@ export interface LeftOut {
 
 /** The tests that some browsers leave out, by the name with which the tests ask. */
 export const leftOutTests: Record<
-  "frozen" | "throttled" | "garbage" | "onePreflight" | "unreadFetch",
+  "frozen" | "throttled" | "garbage" | "onePreflight" | "unreadFetch" | "heldBack",
   LeftOut
 >;

