@@ -58,8 +58,9 @@ export interface ClientOptions {
    * calls use fetch. Default: `"auto"`, which uses WebSockets from a browser to a bridge
    * over http, and fetch otherwise. Over HTTP/1.1, browsers allow six requests to a host at
    * a time, and each stream takes one. WebSockets do not count, and HTTP/2 has no such
-   * limit but in WebKitGTK, where `"auto"` uses WebSockets over https, too. If WebSockets
-   * are blocked, `"auto"` uses fetch, and `"websocket"` fails with the reason
+   * limit but in WebKitGTK, where `"auto"` uses WebSockets over https, too. So it does where
+   * https turns out to be HTTP/1.1, as behind an nginx that is not told otherwise. If
+   * WebSockets are blocked, `"auto"` uses fetch, and `"websocket"` fails with the reason
    * `webSocketUnavailable`.
    *
    * Over HTTP/2, a few streams that deliver more than the page reads can block all other
