@@ -405,14 +405,19 @@ describe("a manifest that has been changed and not sent", () => {
 });
 
 describe("before a click it is said", () => {
+  /** Opens the services of another provider's lease, and returns the button that restarts one. */
+  async function openRestart(own: Stage) {
+    const { owner, dseq, gseq, oseq, provider } = own.fake.ready.lease;
+    await open(`/lease/${owner}/${dseq}/${gseq}/${oseq}/${provider}/services`, own);
+    await page.locator("main").getByRole("link", { name: "Sign in" }).click();
+    await signIn(own.fake.ready.jwt);
+    return panel().getByRole("button", { name: "Restart web…" });
+  }
+
   test("that a provider without AEP-37 cannot restart services", async () => {
     const own = await Stage.open({ fake: ["--lease-rpc", "none", "--provider-version", "0.14.1"] });
     try {
-      const { owner, dseq, gseq, oseq, provider } = own.fake.ready.lease;
-      await open(`/lease/${owner}/${dseq}/${gseq}/${oseq}/${provider}/services`, own);
-      await page.locator("main").getByRole("link", { name: "Sign in" }).click();
-      await signIn(own.fake.ready.jwt);
-      const restart = panel().getByRole("button", { name: "Restart web…" });
+      const restart = await openRestart(own);
       await restart.waitFor();
       expect(await restart.isDisabled()).toBe(true);
       const why = await restart.getAttribute("aria-describedby");
@@ -427,11 +432,7 @@ describe("before a click it is said", () => {
   test("or, where only the provider knows, after the first one", async () => {
     const own = await Stage.open({ fake: ["--lease-rpc", "sdk-full"] });
     try {
-      const { owner, dseq, gseq, oseq, provider } = own.fake.ready.lease;
-      await open(`/lease/${owner}/${dseq}/${gseq}/${oseq}/${provider}/services`, own);
-      await page.locator("main").getByRole("link", { name: "Sign in" }).click();
-      await signIn(own.fake.ready.jwt);
-      const restart = panel().getByRole("button", { name: "Restart web…" });
+      const restart = await openRestart(own);
       await restart.click();
       const dialog = page.getByRole("dialog", { name: "Restart web?" });
       await dialog.getByRole("button", { name: "Restart", exact: true }).click();
