@@ -43,6 +43,11 @@ const inChromium = values.browser === "chromium";
 
 // The suites: the number of cases that the configuration selects, so that a missing
 // case is noticed, and the programs under test: the client in a page, and a command.
+//
+// Racy are cases that the suite itself fails at times: its client and the server stop at
+// the same deadline. If the headers of the server's error arrive before and its body after
+// it, the client reports the error that it should, but then the suite misses the body.
+// Such a case has to pass when it runs again.
 const suites = [
   {
     name: "bridge, referenceserver behind it",
@@ -83,6 +88,7 @@ const suites = [
     cases: 616,
     mode: "server",
     config: "connect",
+    racy: "Timeouts/**/unary",
     command: bridge("referenceserver"),
   },
   {
@@ -242,20 +248,28 @@ async function open(client) {
 }
 
 /** Runs a suite and counts its cases. Prints the runner's output if any failed. */
-async function run({ page, command, ...suite }) {
+async function run({ page, command, racy, ...suite }) {
   const client = page && (await open(page));
   try {
-    return await conform({ ...suite, command: [...(client?.command ?? []), ...command] });
+    suite.command = [...(client?.command ?? []), ...command];
+    if (!racy) return await conform(suite);
+    const first = await conform({ ...suite, flags: ["--known-flaky", racy] });
+    if (first.failed > 0 || first.knownFailing === 0) return first;
+    for (let attempt = 1; ; attempt++) {
+      const again = await conform({ ...suite, cases: undefined, flags: ["--run", racy] });
+      if (again.failed === 0) return { passed: suite.cases, failed: 0, knownFailing: 0 };
+      if (attempt === 3) return { ...first, failed: again.failed, knownFailing: 0 };
+    }
   } finally {
     await client?.close();
   }
 }
 
-async function conform({ cases, mode, config, knownFailing, command }) {
+async function conform({ cases, mode, config, knownFailing, command, flags = [] }) {
   const args = ["--mode", mode, "--conf", join(here, "suites", `${config}.yaml`), "--trace"];
   if (knownFailing)
     args.push("--known-failing", `@${join(here, "known-failing", `${knownFailing}.txt`)}`);
-  const driver = spawn(tool("connectconformance"), [...args, "--", ...command]);
+  const driver = spawn(tool("connectconformance"), [...args, ...flags, "--", ...command]);
   let output = "";
   for (const stream of [driver.stdout, driver.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => (output += text));
@@ -266,7 +280,8 @@ async function conform({ cases, mode, config, knownFailing, command }) {
   const passed = count(/^(\d+) passed, \d+ failed/m);
   const expected = count(/^\(Another (\d+) failed as expected/m);
   // Missing cases could not be run, or are no longer selected.
-  const failed = Math.max(Math.abs(cases - passed - expected), status === 0 ? 0 : 1);
+  const missing = cases === undefined ? 0 : Math.abs(cases - passed - expected);
+  const failed = Math.max(missing, count(/^\d+ passed, (\d+) failed/m), status === 0 ? 0 : 1);
   if (failed > 0) console.error(output);
   return { passed, failed, knownFailing: expected };
 }
