@@ -41,8 +41,9 @@ async function tasks(during: () => Promise<void>) {
       .map(({ pid, tid }) => `${pid} ${tid}`),
   );
   const run = traceEvents.filter(
-    ({ name, pid, tid }) => /RunTask/.test(name) && main.has(`${pid} ${tid}`),
+    ({ name, pid, tid }) => name === "ThreadControllerImpl::RunTask" && main.has(`${pid} ${tid}`),
   );
+  expect(run).not.toHaveLength(0);
   const over = (times: (number | undefined)[]) =>
     times.map((time = 0) => time / 1000).filter((ms) => ms > 50).length;
   const longest = (times: (number | undefined)[]) =>

@@ -96,7 +96,9 @@ const atEnd = () =>
 
 /** The number of the first row in view. */
 const firstRow = () =>
-  log().evaluate((scroller) => {
+  log().evaluate(async (scroller) => {
+    // What was done last is drawn in the next frame.
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
     const { top } = scroller.getBoundingClientRect();
     const rows = [...scroller.querySelectorAll<HTMLElement>(".log-row:not(.away)")];
     return Number(rows.find((row) => row.getBoundingClientRect().bottom > top + 1)?.dataset.line);

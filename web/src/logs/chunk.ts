@@ -19,10 +19,21 @@ const chunkChars = 65_536;
 
 const anyWide = /[\u0100-\uffff]/;
 
-/** The bytes that a line takes besides its text. */
-const lineOverhead = 15;
+// What is known of a line besides its text: four numbers. All lines of a chunk have them in one
+// array, since the collector visits each array.
+const fields = 4;
+/** Where it begins in its string. */
+const startField = 0;
+const lengthField = 1;
+/** When it arrived, in milliseconds since the chunk began. */
+const timeField = 2;
+/** Its kind, level and flags in the lower half, its source in the upper one. */
+const restField = 3;
 
-/** The bits of a line's flags after those of its kind and level. */
+/** The bytes that a line takes besides its text. */
+const lineOverhead = fields * Uint32Array.BYTES_PER_ELEMENT;
+
+/** The bits after those of a line's kind and level. */
 const continued = 64;
 const isWide = 128;
 
@@ -53,12 +64,7 @@ export class Chunk {
   #added: string[] | undefined = [];
   #narrow = "";
   #wide = "";
-  /** Where the lines begin in their string, and how long they are. */
-  #starts = new Uint32Array(chunkLines);
-  #lengths = new Uint32Array(chunkLines);
-  #sources = new Uint16Array(chunkLines);
-  #times = new Uint32Array(chunkLines);
-  #flags = new Uint8Array(chunkLines);
+  #fields = new Uint32Array(chunkLines * fields);
   readonly #began: number;
 
   constructor(first: number, now: number) {
@@ -76,14 +82,16 @@ export class Chunk {
   }
 
   add({ text, kind, level, source, time, continues }: NewLine): void {
-    const i = this.count++;
+    const at = this.count++ * fields;
     this.#added?.push(text);
     this.#chars += text.length;
-    this.#lengths[i] = text.length;
-    this.#sources[i] = source;
-    this.#times[i] = Math.min(0xffffffff, Math.max(0, time - this.#began));
-    this.#flags[i] =
-      kinds.indexOf(kind) | (levels.indexOf(level) << 3) | (continues ? continued : 0);
+    this.#fields[at + lengthField] = text.length;
+    this.#fields[at + timeField] = Math.min(0xffffffff, Math.max(0, time - this.#began));
+    this.#fields[at + restField] =
+      kinds.indexOf(kind) |
+      (levels.indexOf(level) << 3) |
+      (continues ? continued : 0) |
+      (source << 16);
     this.bytes += text.length + lineOverhead;
     if (this.plain && hasControls(text)) this.plain = false;
   }
@@ -97,12 +105,12 @@ export class Chunk {
     let wideChars = 0;
     this.#added.forEach((text, i) => {
       if (anyWide.test(text)) {
-        this.#starts[i] = wideChars;
-        this.#flags[i] = this.#flagsOf(i) | isWide;
+        this.#fields[i * fields + startField] = wideChars;
+        this.#fields[i * fields + restField] = this.#rest(i) | isWide;
         wideChars += text.length;
         wide.push(text);
       } else {
-        this.#starts[i] = narrowChars;
+        this.#fields[i * fields + startField] = narrowChars;
         narrowChars += text.length;
         narrow.push(text);
       }
@@ -110,42 +118,41 @@ export class Chunk {
     this.#narrow = join(narrow);
     this.#wide = join(wide);
     this.#added = undefined;
-    const count = this.count;
-    if (count < chunkLines) {
-      this.#starts = this.#starts.slice(0, count);
-      this.#lengths = this.#lengths.slice(0, count);
-      this.#sources = this.#sources.slice(0, count);
-      this.#times = this.#times.slice(0, count);
-      this.#flags = this.#flags.slice(0, count);
-    }
+    const { count } = this;
+    if (count < chunkLines) this.#fields = this.#fields.slice(0, count * fields);
     this.bytes = narrowChars + 2 * wideChars + count * lineOverhead;
   }
 
   text(i: number): string {
     if (this.#added) return this.#added[i] ?? "";
-    const text = this.#flagsOf(i) & isWide ? this.#wide : this.#narrow;
-    const start = this.#starts[i] ?? 0;
+    const text = this.#rest(i) & isWide ? this.#wide : this.#narrow;
+    const start = this.#field(i, startField);
     return text.slice(start, start + this.length(i));
   }
 
   length(i: number): number {
-    return this.#lengths[i] ?? 0;
+    return this.#field(i, lengthField);
   }
 
-  #flagsOf(i: number): number {
-    return this.#flags[i] ?? 0;
+  #field(i: number, field: number): number {
+    return this.#fields[i * fields + field] ?? 0;
   }
 
+  #rest(i: number): number {
+    return this.#field(i, restField);
+  }
+
+  /** The index of its source in the store, or noSource. */
   source(i: number): number {
-    return this.#sources[i] ?? noSource;
+    return this.#rest(i) >>> 16;
   }
 
   time(i: number): number {
-    return this.#began + (this.#times[i] ?? 0);
+    return this.#began + this.#field(i, timeField);
   }
 
   kind(i: number): Kind {
-    return kinds[this.#flagsOf(i) & 7] ?? "line";
+    return kinds[this.#rest(i) & 7] ?? "line";
   }
 
   level(i: number): Level {
@@ -154,16 +161,16 @@ export class Chunk {
 
   /** The index of the line's level in levels. */
   levelIndex(i: number): number {
-    return (this.#flagsOf(i) >> 3) & 7;
+    return (this.#rest(i) >> 3) & 7;
   }
 
   /** Whether this is not a line of the log, but a mark of what happened to it. */
   isMark(i: number): boolean {
-    return (this.#flagsOf(i) & 7) !== 0;
+    return (this.#rest(i) & 7) !== 0;
   }
 
   continues(i: number): boolean {
-    return (this.#flagsOf(i) & continued) !== 0;
+    return (this.#rest(i) & continued) !== 0;
   }
 }
 

@@ -40,6 +40,8 @@ export interface Progress {
 
 /** What the view knows of a chunk. */
 class Part {
+  /** The filter that it was made for. */
+  readonly run: number;
   /** How many lines have been filtered. */
   filtered = 0;
   /** The lines that pass the filter; undefined if all do. */
@@ -52,8 +54,12 @@ class Part {
   /** The sum of the heights of the first `summed` rows. */
   height = 0;
   summed = 0;
-  /** The heights of rows that are not as estimated, by line. */
-  readonly measured = new Map<number, number>();
+  /** The heights of rows that are not as estimated, by line; most chunks have none. */
+  measured: Map<number, number> | undefined;
+
+  constructor(run: number) {
+    this.run = run;
+  }
 }
 
 /** A row's place. */
@@ -67,17 +73,21 @@ export interface Place {
 /** How many characters are searched by one request. */
 const batchChars = 262_144;
 
+/** How many parts of chunks that were dropped are kept at most. */
+const maxStale = 16;
+
 export class Rows {
   readonly #store: LogStore;
   readonly #searcher: Searcher;
-  readonly #parts = new WeakMap<Chunk, Part>();
-  #fresh = new WeakSet<Part>();
+  // Not a WeakMap: what only that leads to is marked when the collector has stopped the page,
+  // which took up to 50 ms with a million lines.
+  readonly #parts = new Map<Chunk, Part>();
   #filter: Filter = {};
   /** Whether a source's lines pass the filter, as far as it was asked, and those of a level. */
   #sourcePasses: (boolean | undefined)[] = [];
   #levelPasses: boolean[] = [];
   #layout: Layout = { wrap: false, rowHeight: 20, columns: 80, prefix: 0, fold: 2_000 };
-  /** Changes with the query, so that late answers to another one are recognised. */
+  /** Changes with the filter, so that late answers to another query are recognised. */
   #run = 0;
   #asking = false;
   /** Called when a search has found something, has ended or has failed. */
@@ -96,7 +106,6 @@ export class Rows {
     this.#filter = filter;
     this.#sourcePasses = [];
     this.#levelPasses = levels.map((level) => filter.levels?.has(level) ?? true);
-    this.#fresh = new WeakSet();
     this.#run++;
     this.#asking = false;
     this.#searcher.cancel();
@@ -109,7 +118,7 @@ export class Rows {
       const part = this.#parts.get(chunk);
       if (!part) continue;
       part.summed = part.height = 0;
-      part.measured.clear();
+      part.measured = undefined;
     }
   }
 
@@ -119,13 +128,15 @@ export class Rows {
 
   /** Takes in what was added to the store. */
   update(): void {
-    const { chunks } = this.#store;
+    const { chunks, first } = this.#store;
+    if (this.#parts.size > chunks.length + maxStale) {
+      for (const chunk of this.#parts.keys()) if (chunk.first < first) this.#parts.delete(chunk);
+    }
     // From the end to the first chunk that was complete before.
     for (let i = chunks.length - 1; i >= 0; i--) {
       const chunk = chunks[i] as Chunk;
       const old = this.#parts.get(chunk);
-      const known = old !== undefined && this.#fresh.has(old);
-      if (known && !chunk.open && old.filtered === chunk.count) break;
+      if (old?.run === this.#run && !chunk.open && old.filtered === chunk.count) break;
       const part = this.#part(chunk);
       this.#filterNew(chunk, part);
     }
@@ -134,13 +145,12 @@ export class Rows {
 
   #part(chunk: Chunk): Part {
     let part = this.#parts.get(chunk);
-    if (!part || !this.#fresh.has(part)) {
+    if (part?.run !== this.#run) {
       const measured = part?.measured;
-      part = new Part();
+      part = new Part(this.#run);
       // The filter does not change how high a line is.
-      for (const [i, height] of measured ?? []) part.measured.set(i, height);
+      part.measured = measured;
       this.#parts.set(chunk, part);
-      this.#fresh.add(part);
       this.#filterNew(chunk, part);
     }
     return part;
@@ -201,14 +211,13 @@ export class Rows {
   }
 
   #rowHeight(chunk: Chunk, part: Part, line: number): number {
-    const measured = part.measured.size > 0 ? part.measured.get(line) : undefined;
-    return measured ?? this.#estimate(chunk, line);
+    return part.measured?.get(line) ?? this.#estimate(chunk, line);
   }
 
   #partHeight(chunk: Chunk, part: Part): number {
     const rows = this.#count(part);
     if (part.summed === rows) return part.height;
-    if (!this.#layout.wrap && part.measured.size === 0) {
+    if (!this.#layout.wrap && !part.measured?.size) {
       part.height += (rows - part.summed) * this.#layout.rowHeight;
       part.summed = rows;
     }
@@ -227,8 +236,11 @@ export class Rows {
     const before = this.#rowHeight(chunk, part, line);
     if (before === height) return false;
     if (this.#rowOf(part, line) < part.summed) part.height += height - before;
-    if (this.#estimate(chunk, line) === height) part.measured.delete(line);
-    else part.measured.set(line, height);
+    if (this.#estimate(chunk, line) === height) part.measured?.delete(line);
+    else {
+      part.measured ??= new Map();
+      part.measured.set(line, height);
+    }
     return true;
   }
 

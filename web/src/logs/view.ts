@@ -17,6 +17,12 @@ const margin = 200;
 /** How long after the last movement the scrollbar is put right, in milliseconds. */
 const calm = 150;
 
+/**
+ * The time between two drawings while lines come so fast that each drawing replaces most rows,
+ * in milliseconds. Nobody could read more of them, and the lines themselves need the time.
+ */
+const rush = 50;
+
 /** How many characters of a long line are shown at first, and how many more each time. */
 export const fold = 2_000;
 const unfold = 20_000;
@@ -66,6 +72,9 @@ export class LogView {
   #viewport = { width: 0, height: 0 };
   #current: number | undefined;
   #frame = 0;
+  /** When the rows were drawn last, and whether most of them were new then. */
+  #drawnAt = 0;
+  #allNew = false;
   #calm: ReturnType<typeof setTimeout> | undefined;
   readonly #end = new AbortController();
 
@@ -211,8 +220,13 @@ export class LogView {
   }
 
   draw(): void {
-    this.#frame ||= requestAnimationFrame(() => {
+    this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
+      if (this.#following && this.#allNew && now - this.#drawnAt < rush) {
+        this.draw();
+        return;
+      }
+      this.#drawnAt = now;
       this.#render();
       this.#options.onChange();
     });
@@ -317,6 +331,7 @@ export class LogView {
   #render(): void {
     if (this.#viewport.height === 0) return; // not on the page
     this.rows.update();
+    this.#allNew = false;
     const changed = this.#place();
     // Rows turn out higher or lower than estimated once they are drawn.
     if (changed) this.#place();
@@ -396,6 +411,7 @@ export class LogView {
       this.#layer.insertBefore(fresh.element, at);
       made.push(id);
     }
+    if (made.length > wanted.length / 2) this.#allNew = true;
     return made.length > 0 && this.#measure(made);
   }
 
