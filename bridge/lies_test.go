@@ -104,7 +104,7 @@ const liars = 4
 
 // A node of the chain that lies sends no token to the impostor, and stops nobody while the
 // honest nodes are enough. With -every-lie each lie is told in every setting, else every
-// third in one.
+// sixth in one.
 func TestLiesOfChainNodes(t *testing.T) {
 	type run struct {
 		lie     fake.ChainLieInfo
@@ -119,7 +119,7 @@ func TestLiesOfChainNodes(t *testing.T) {
 		for j, s := range all {
 			// A light client with no other node must believe validators who collude.
 			inherent := lie.Collusion && s.proof && s.nodes == 1
-			if (*everyLie || i%3 == 0 && j == i/3%len(all)) && !inherent {
+			if (*everyLie || i%6 == 0 && j == i/6%len(all)) && !inherent {
 				runs = append(runs, run{lie, s})
 			}
 		}

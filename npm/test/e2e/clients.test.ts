@@ -24,10 +24,10 @@ async function run(program: string, ...args: string[]): Promise<Record<string, u
   return JSON.parse(stdout);
 }
 
-/** Runs a tool of the Makefile, and returns what it prints. */
-async function tool(name: string, ...args: string[]): Promise<string> {
+/** Runs the Makefile's grpcurl, and returns what it prints. */
+async function grpcurl(...args: string[]): Promise<string> {
   const makefile = await readFile(join(root, "Makefile"), "utf8");
-  const path = makefile.match(new RegExp(`\\$\\(TOOLS\\)/(${name}@\\S+)`))?.[1] ?? "";
+  const path = makefile.match(/\$\(TOOLS\)\/(grpcurl@\S+)/)?.[1] ?? "";
   const { stdout } = await promisify(execFile)(join(root, ".tools", path), args);
   return stdout;
 }
@@ -107,16 +107,18 @@ describe("tools that ask the bridge for its services", () => {
   test("grpcurl", async () => {
     const host = new URL(stage.url).host;
     const call = ["-plaintext", "-H", `akash-provider: ${stage.fake.ready.provider}`, host];
-    expect((await tool("grpcurl", "-plaintext", host, "list")).split("\n")).toContain(service);
-    expect(await tool("grpcurl", ...call, "describe", service)).toContain("rpc GetStatus");
-    const status = JSON.parse(await tool("grpcurl", ...call, `${service}/GetStatus`));
+    expect((await grpcurl("-plaintext", host, "list")).split("\n")).toContain(service);
+    expect(await grpcurl(...call, "describe", service)).toContain("rpc GetStatus");
+    const status = JSON.parse(await grpcurl(...call, `${service}/GetStatus`));
     expect(status.cluster.leases.active).toBe(active);
   });
 
   test.each(["grpc", "grpcweb", "connect"])("buf curl --protocol %s", async (protocol) => {
     const url = `${stage.url}/${stage.fake.ready.provider}/${service}/GetStatus`;
     const flags = ["--http2-prior-knowledge", "--protocol", protocol];
-    const status = JSON.parse(await tool("buf", "curl", ...flags, url));
+    const buf = join(clients, "node_modules/.bin/buf");
+    const { stdout } = await promisify(execFile)(buf, ["curl", ...flags, url]);
+    const status = JSON.parse(stdout);
     expect(status.cluster.leases.active).toBe(active);
   });
 });
@@ -308,7 +310,12 @@ test("the documentation names the versions of these clients", async () => {
       dependencies[name] ?? tools.match(new RegExp(`/${name}@v(\\S+)/${name}`))?.[1] ?? "none";
     expect(`${name} ${version}`).toBe(`${name} ${pinned}`);
   }
-  for (const name of ["@akashnetwork/chain-sdk", "@connectrpc/connect-node", "grpcurl", "buf"]) {
+  for (const name of [
+    "@akashnetwork/chain-sdk",
+    "@connectrpc/connect-node",
+    "grpcurl",
+    "@bufbuild/buf",
+  ]) {
     expect(text).toContain(`| \`${name}\` |`);
   }
 });
