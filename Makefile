@@ -217,17 +217,13 @@ screenshots: build ## Write pictures of every view of the dashboard into bin/scr
 	@node web/screenshots.mjs
 
 # Headless Chromium without a window's components takes half the time. The tests of
-# packages, conformance and chaos use the full one, so that both are tested.
-# The tests of what happens to a page need the full one, too: the other one does not keep
-# pages that are left.
+# packages, conformance and chaos use the full one, so that both are tested, and so do the
+# end-to-end tests that need windows.
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS_MODULES) $(GRPCURL) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell chromium=chromium nginx=nginx-light haproxy=haproxy openssl=openssl grpc_python_plugin=protobuf-compiler-grpc,protobuf-compiler,python3-grpcio,python3-protobuf,libprotobuf-dev
-	cd npm && export CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}"; \
-	  e2e="npx vitest run --config test/e2e/vitest.config.ts"; failed=0; \
-	  CHROMIUM="$$(command -v chromium)" $$e2e page-life & beside=$$!; \
-	  $$e2e --exclude 'page-life*' || failed=1; \
-	  wait $$beside || failed=1; exit $$failed
+	cd npm && CHROMIUM="$${CHROMIUM:-$$(command -v chromium-headless-shell)}" CHROMIUM_WITH_WINDOWS="$$(command -v chromium)" \
+	  npx vitest run --config test/e2e/vitest.config.ts
 
 # What of the end-to-end tests makes sense everywhere, in the browsers that Debian ships.
 # They take a quarter of an hour in each, so that `make test` has Chromium alone.

@@ -447,7 +447,7 @@ describe("before a click it is said", () => {
 
 test("a shell runs in a terminal, keeps running beside other parts, and can be left", async () => {
   await openPart("shell");
-  await panel().getByText("Starts a process in a container").waitFor();
+  await panel().getByText("Starts a command in a container").waitFor();
   await until("a container is chosen", 10_000, async () =>
     panel().getByRole("button", { name: "Start" }).isEnabled(),
   );

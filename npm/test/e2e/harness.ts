@@ -90,6 +90,8 @@ export interface StageOptions {
   chromium?: string[];
   /** The flags that Playwright starts Chromium with, but this stage does not. */
   notChromium?: string[];
+  /** Whether a Chromium without windows, if CHROMIUM is one, does not do. */
+  windows?: boolean;
   /** Further scripts of the static site, by path. */
   files?: Record<string, string>;
 }
@@ -110,12 +112,13 @@ export class Stage {
 
   static async open(options: StageOptions = {}): Promise<Stage> {
     const { fake = [], bridge = [], chromium = [], notChromium = [], files = {} } = options;
+    const { CHROMIUM_WITH_WINDOWS } = process.env;
     const behind = await startTestProvider({ testserverArgs: fake, bridgeArgs: bridge });
     try {
       const site = new StaticSite(behind.bridgeUrl, files);
       await site.listen();
       const browser = isChromium
-        ? await launchChromium(chromium, notChromium)
+        ? await launchChromium(chromium, notChromium, options.windows ? CHROMIUM_WITH_WINDOWS : "")
         : await launchOther(browserName);
       return new Stage(behind, behind.bridge, browser, site);
     } catch (error) {
@@ -267,8 +270,10 @@ export async function loadScript(page: Page): Promise<void> {
   );
 }
 
-function launchChromium(flags: string[], without: string[] = []): Promise<Browser> {
-  return chromium.launch({ ...launchOptions(...flags), ignoreDefaultArgs: without });
+function launchChromium(flags: string[], without: string[] = [], path?: string): Promise<Browser> {
+  const options = launchOptions(...flags);
+  const executablePath = path || options.executablePath;
+  return chromium.launch({ ...options, executablePath, ignoreDefaultArgs: without });
 }
 
 /**

@@ -64,6 +64,8 @@ let second: TestBridge | undefined;
 beforeAll(async () => {
   stage = await Stage.open({
     fake: ["--log-lines", "500"],
+    // The one without windows does not keep pages that are left.
+    windows: true,
     notChromium: ["--disable-back-forward-cache"],
     files: {
       "/passing.js": serviceWorker(false),
@@ -247,6 +249,7 @@ describe.runIf(runs("throttled"))(
     beforeAll(async () => {
       stage = await Stage.open({
         fake: ["--log-lines", "500"],
+        windows: true,
         // After five minutes by default.
         chromium: ["--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"],
         notChromium: [

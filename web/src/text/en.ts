@@ -378,7 +378,7 @@ export const shell = {
   stop: "Stop",
   terminal: "Terminal",
   leave: "Ctrl+F6 leaves the terminal.",
-  idle: "Starts a process in a container. Every signed-in owner of the lease can.",
+  idle: "Starts a command in a container of the service that is chosen.",
   starting: "Starting…",
   open: (command: string) => `${command} runs`,
   ended: (code: number) => `Ended with exit code ${code}`,
