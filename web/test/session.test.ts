@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "vitest";
+import { grants, readGrants } from "../src/session/grants.js";
 import { readCertificate } from "../src/session/read-certificate.js";
 import { cleanToken, readToken } from "../src/session/read-token.js";
 import { currentSession, signInWithWallet, signOut } from "../src/session/session.js";
@@ -52,7 +53,38 @@ test("owner, provider and lease are read out of a token", () => {
     everywhere: false,
     providers: [provider],
     leases: [{ provider, dseq: "12", gseq: 3, oseq: 2 }],
+    grants: [
+      { provider, lease: { dseq: "12", gseq: 3, oseq: 2 }, scopes: [] },
+      { provider, lease: { dseq: "x" }, scopes: [] },
+    ],
   });
+});
+
+test("what a token permits is known before the provider is asked", () => {
+  const lease = { provider, dseq: "12", gseq: 1, oseq: 1 };
+  const granular = (...permissions: object[]) => ({ access: "granular", permissions });
+  const deployments = (...list: object[]) =>
+    granular({ provider, access: "granular", deployments: list });
+  for (const [leases, shell] of [
+    [undefined, true],
+    [{ access: "full" }, true],
+    [{ access: "scoped", scope: ["logs", "shell"] }, true],
+    [{ access: "scoped", scope: ["logs"] }, false],
+    [{ access: "scoped" }, false],
+    [granular({ provider, access: "full" }), true],
+    [granular({ provider: owner, access: "full" }), false],
+    [granular({ provider, access: "scoped", scope: ["shell"] }), true],
+    [granular({ provider, access: "scoped", scope: ["logs"] }), false],
+    [granular(), false],
+    [deployments({ dseq: 12, scope: ["shell"] }), true],
+    [deployments({ dseq: 12, gseq: 1, oseq: 1, scope: ["shell"] }), true],
+    [deployments({ dseq: 12, gseq: 2, scope: ["shell"] }), false],
+    [deployments({ dseq: 13, scope: ["shell"] }), false],
+    [deployments({ dseq: 13, scope: ["shell"] }, { dseq: 12, scope: ["logs"] }), false],
+    [deployments({ dseq: 13, scope: ["logs"] }, { dseq: 12, scope: ["shell"] }), true],
+  ] as const) {
+    assert.equal(grants(readGrants(leases), "shell", lease), shell, JSON.stringify(leases));
+  }
 });
 
 test("a text that is no token is told from one", () => {

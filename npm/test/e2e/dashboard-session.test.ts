@@ -237,6 +237,9 @@ test("a token may be pasted as it was copied, and leads to the lease that it nam
   await field.press("Enter");
   await page.waitForURL(`**/#${leasePath()}`);
   await readLog();
+  await page.getByRole("tab", { name: "Shell" }).click();
+  await page.getByText("Your token does not allow you to open a shell").waitFor();
+  expect(await page.getByRole("button", { name: "Start", exact: true }).isDisabled()).toBe(true);
 
   expect(await stored()).not.toContain(token);
   await page.reload();

@@ -16,7 +16,7 @@ export function FilesTab({ lease, auth, status }: PartProps) {
   const file = useRef<HTMLInputElement>(null);
   const id = useId();
   const container = containerOf(status.data, chosen);
-  const permitted = usePermission("shell");
+  const permitted = usePermission("shell", lease);
   const disabled = !container || permitted !== undefined;
 
   async function submit(event: FormEvent<HTMLFormElement>) {

@@ -18,7 +18,7 @@ export function ManifestTab({ lease, auth }: PartProps) {
   const { owner } = useSession();
   // Who signs in as somebody else does not see what was written.
   const [edited, setEdited] = useDraft(`${owner} ${paths.lease(lease, "manifest")}`);
-  const permitted = usePermission("manifest");
+  const permitted = usePermission("manifest", lease);
   const [asked, setAsked] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const id = useId();

@@ -17,7 +17,7 @@ import { openable } from "./uri.js";
 export function ServicesTab({ lease, auth, status, events }: PartProps) {
   const { data, state, error, waiting, route, restart } = status;
   const retrying = useRetrying(status);
-  const permitted = usePermission("restart");
+  const permitted = usePermission("restart", lease);
   const [at, setAt] = useState<Date>();
   const [asked, setAsked] = useState<ServiceStatus>();
   const id = useId();

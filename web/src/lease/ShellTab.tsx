@@ -18,7 +18,7 @@ export function ShellTab({ lease, auth, status }: PartProps) {
   const stop = useRef<HTMLButtonElement>(null);
   const id = useId();
   const container = containerOf(status.data, chosen);
-  const permitted = usePermission("shell");
+  const permitted = usePermission("shell", lease);
   const runs = state === "starting" || state === "open";
 
   function start(event: FormEvent<HTMLFormElement>) {

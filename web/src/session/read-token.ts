@@ -1,6 +1,7 @@
 // Reads tokens that somebody pastes.
 
 import { isAddress } from "../ui/address.js";
+import { type Grant, readGrants } from "./grants.js";
 
 /** A deployment that a token names, and what it permits there. */
 export interface TokenLease {
@@ -22,6 +23,7 @@ export interface TokenFacts {
   readonly providers: readonly string[];
   /** The deployments that it names. */
   readonly leases: readonly TokenLease[];
+  readonly grants: readonly Grant[];
 }
 
 /** Why a text is not a token. */
@@ -66,6 +68,7 @@ export function readToken(text: string): TokenFacts | TokenProblem {
           )
         : [],
     ),
+    grants: readGrants(leases),
   };
 }
 

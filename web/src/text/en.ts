@@ -71,6 +71,8 @@ export const session = {
   },
   notPermitted: (what: string) =>
     `You signed in without allowing tokens to ${what}. Sign out, and in again, to allow it.`,
+  notGranted: (what: string) =>
+    `Your token does not allow you to ${what} here. Sign in with one that does.`,
   noGroup: "Choose something that tokens may do.",
   life: "A token is valid for",
   minutes: (n: number) => plural(n, "minute", "minutes"),
