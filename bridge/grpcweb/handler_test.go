@@ -42,14 +42,16 @@ type rpcFunc func(http.ResponseWriter, *http.Request)
 func (s rpcFunc) ServeRPC(w relay.Response, r *http.Request) {
 	a := &writer{Response: w, trailers: http.Header{}}
 	s(a, r)
-	a.finish()
+	if !a.detached {
+		a.finish()
+	}
 }
 
 // writer is an http.ResponseWriter over a relay.Response.
 type writer struct {
 	relay.Response
 	committed bool
-	detached  bool
+	detached  bool // for the handler's goroutine only
 	trailers  http.Header
 }
 
@@ -75,16 +77,12 @@ func (w *writer) Write(p []byte) (int, error) {
 func (w *writer) Detach(onDisconnect, serve func()) bool {
 	w.detached = w.Response.Detach(onDisconnect, func() {
 		serve()
-		w.detached = false
 		w.finish()
 	})
 	return w.detached
 }
 
 func (w *writer) finish() {
-	if w.detached {
-		return
-	}
 	trailers := http.Header{}
 	for key, values := range w.trailers {
 		trailers[strings.TrimPrefix(key, http.TrailerPrefix)] = values
