@@ -76,7 +76,7 @@ async function run(name, file) {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const vitest = spawn("npx", [...args, ...reporters], {
     cwd: npm,
-    env: { ...process.env, BROWSER: name, ONLY: file },
+    env: { ...process.env, BROWSER: name, ONLY: file, SLOW: "1" },
     stdio: "inherit",
   });
   const status = await new Promise((exited) => vitest.on("close", exited));

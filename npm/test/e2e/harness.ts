@@ -202,6 +202,9 @@ export function runs(test: keyof typeof leftOutTests): boolean {
   return !leftOutTests[test].browsers.includes(browserName);
 }
 
+/** Whether the tests run that wait for minutes, as in `make test-browsers`. */
+export const withSlowTests = process.env.SLOW !== undefined;
+
 /** How many workers a page has; in WebKitGTK, all pages. */
 export async function workersOf(page: Page): Promise<number> {
   if (browserName !== "webkit") return page.workers().length;

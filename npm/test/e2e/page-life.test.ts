@@ -9,7 +9,15 @@ import type { TestBridge } from "../../src/testing/index.js";
 import { asleep } from "./asleep.js";
 import { BackgroundPage } from "./background-page.js";
 import { follow, gathered, type Place, progress, seen, total, write, written } from "./followed.js";
-import { browserName, isChromium, runs, Stage, serviceLogs, until } from "./harness.js";
+import {
+  browserName,
+  isChromium,
+  runs,
+  Stage,
+  serviceLogs,
+  until,
+  withSlowTests,
+} from "./harness.js";
 import { startRelay } from "./relay.js";
 
 declare global {
@@ -241,7 +249,7 @@ describe.each(["/passing.js", "/caching.js"])("with the service worker %s", (scr
   });
 });
 
-describe.runIf(runs("throttled"))(
+describe.runIf(withSlowTests && runs("throttled"))(
   "in a tab in the background, whose timers run once a minute",
   () => {
     let stage: Stage;
