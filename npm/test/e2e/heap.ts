@@ -44,6 +44,9 @@ export class Heap {
    */
   async over<T, U>(prototype: string, f: (objects: T[]) => U): Promise<U> {
     const objectGroup = "heap";
+    // queryObjects collects, too, but takes what lies on the stack for references, where the
+    // address of a dead object may stay for long.
+    await this.#send("HeapProfiler.collectGarbage");
     try {
       const { result } = await this.#send("Runtime.evaluate", {
         expression: prototype,

@@ -136,8 +136,7 @@ describe.each(cases)("React %s, Strict Mode %s, %o", (major, strict, options) =>
     const measure = async () => {
       let left: Record<string, number>[] = [];
       const clean = async () => {
-        // The collector takes what lies on the stack for a reference, and keeps an object
-        // now and then, which is another one after further mounts.
+        // What was mounted last may be referred to still, by React and by the module.
         await mount(page, props, lines, 2);
         await call(page);
         await until("all streams end at the provider", 10_000, async () =>
