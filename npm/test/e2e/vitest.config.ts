@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     // Each file runs its own browser and programs, and waits for them most of the time.
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A browser on a busy CI machine can miss a time limit. A second failure is a failure.
