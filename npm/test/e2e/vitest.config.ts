@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    // Each file runs its own browser and programs, and waits for them most of the time.
+    // Each file runs its own browser and programs, and waits for them much of the time: one at
+    // a time left a third of two processors idle.
     maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -3,7 +3,7 @@
 import { isAddress } from "../ui/address.js";
 import { type Grant, readGrants } from "./grants.js";
 
-/** A deployment that a token names, and what it permits there. */
+/** A lease that a token names. */
 export interface TokenLease {
   readonly provider: string;
   readonly dseq: string;
@@ -23,6 +23,7 @@ export interface TokenFacts {
   readonly providers: readonly string[];
   /** The deployments that it names. */
   readonly leases: readonly TokenLease[];
+  /** What it permits. */
   readonly grants: readonly Grant[];
 }
 
