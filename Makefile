@@ -222,8 +222,7 @@ screenshots: build ## Write pictures of every view of the dashboard into bin/scr
 
 # Headless Chromium without a window's components takes half the time. The tests of
 # packages, conformance and chaos use the full one, so that both are tested, and so do the
-# end-to-end tests that need windows. What waits for minutes runs in `make test-browsers`, or
-# with SLOW=1.
+# end-to-end tests that need windows. Slow variants run in `make test-browsers`, or with SLOW=1.
 .PHONY: test-e2e
 test-e2e: build $(REACT_18_MODULES) $(NODES_MODULES) $(README_MODULES) $(CLIENTS_MODULES) $(GRPCURL) ## Run the end-to-end tests in headless Chromium
 	@.ci/need chromium-headless-shell=chromium-headless-shell chromium=chromium nginx=nginx-light haproxy=haproxy openssl=openssl grpc_python_plugin=protobuf-compiler-grpc,protobuf-compiler,python3-grpcio,python3-protobuf,libprotobuf-dev

@@ -7,7 +7,15 @@ import { join } from "node:path";
 import type { CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Batches, LogEntry, Transport } from "../../src/index.js";
-import { loadScript, makeCertificate, metricsOf, Stage, serviceLogs, until } from "./harness.js";
+import {
+  loadScript,
+  makeCertificate,
+  metricsOf,
+  Stage,
+  serviceLogs,
+  until,
+  withSlowTests,
+} from "./harness.js";
 import { getProviderStatus } from "./page.js";
 
 const megabyte = 1024 * 1024;
@@ -155,10 +163,10 @@ afterAll(async () => {
 type Way = [Transport, string, "page" | "worker", number, () => string[]];
 
 const ways: Way[] = [
-  ["websocket", "HTTP/1.1", "page", others, () => []],
   ["websocket", "HTTP/1.1", "worker", others, () => []],
   ["fetch", "HTTP/2", "page", 1, tls],
 ];
+if (withSlowTests) ways.push(["websocket", "HTTP/1.1", "page", others, () => []]);
 if (long) ways.push(["fetch", "HTTP/1.1", "page", 4, () => []]);
 
 describe.each(ways)("over %s and %s, in a %s", (transport, protocol, where, others, flags) => {

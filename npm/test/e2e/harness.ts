@@ -202,7 +202,7 @@ export function runs(test: keyof typeof leftOutTests): boolean {
   return !leftOutTests[test].browsers.includes(browserName);
 }
 
-/** Whether the tests run that wait for minutes, as in `make test-browsers`. */
+/** Whether slow tests run that are much like others, or wait for minutes: in `make test-browsers`. */
 export const withSlowTests = process.env.SLOW !== undefined;
 
 /** How many workers a page has; in WebKitGTK, all pages. */

@@ -5,7 +5,7 @@ export default defineConfig({
     root: import.meta.dirname,
     // Each file runs its own browser and programs, and waits for them much of the time: one at
     // a time left a third of two processors idle.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A browser on a busy CI machine can miss a time limit. A second failure is a failure.
