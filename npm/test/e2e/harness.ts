@@ -112,13 +112,12 @@ export class Stage {
 
   static async open(options: StageOptions = {}): Promise<Stage> {
     const { fake = [], bridge = [], chromium = [], notChromium = [], files = {} } = options;
-    const { CHROMIUM_WITH_WINDOWS } = process.env;
     const behind = await startTestProvider({ testserverArgs: fake, bridgeArgs: bridge });
     try {
       const site = new StaticSite(behind.bridgeUrl, files);
       await site.listen();
       const browser = isChromium
-        ? await launchChromium(chromium, notChromium, options.windows ? CHROMIUM_WITH_WINDOWS : "")
+        ? await launchChromium(chromium, notChromium, options.windows)
         : await launchOther(browserName);
       return new Stage(behind, behind.bridge, browser, site);
     } catch (error) {
@@ -273,9 +272,13 @@ export async function loadScript(page: Page): Promise<void> {
   );
 }
 
-function launchChromium(flags: string[], without: string[] = [], path?: string): Promise<Browser> {
+function launchChromium(
+  flags: string[],
+  without: string[] = [],
+  windows = false,
+): Promise<Browser> {
   const options = launchOptions(...flags);
-  const executablePath = path || options.executablePath;
+  const executablePath = (windows && process.env.CHROMIUM_WITH_WINDOWS) || options.executablePath;
   return chromium.launch({ ...options, executablePath, ignoreDefaultArgs: without });
 }
 

@@ -103,8 +103,8 @@ const cases: [react: string, strict: boolean, options: ClientOptions][] = [
   ["18", true, { transport: "websocket" }],
   ["19", true, { transport: "fetch" }],
 ];
-// On a busy machine an object or two of these stay for minutes, which a heap snapshot does
-// not have: Chromium keeps what seems to be on the stack.
+// On a busy machine these two fail at times: an object or two seem to be left, which a heap
+// snapshot does not have.
 if (withSlowTests) {
   cases.push(["19", false, { transport: "websocket" }]);
   cases.push(["19", true, { transport: "websocket", worker: true }]);

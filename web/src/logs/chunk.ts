@@ -1,6 +1,6 @@
 // Some hundred lines in two strings. A million strings of their own, or substrings of the
 // batches in which they came, would cost more and keep whole batches alive: 1,000,000
-// lines of 125 characters take 140 MB in chunks, and 187 MB as objects (Chromium, with
+// lines of 125 characters take 142 MB in chunks, and 187 MB as objects (Chromium, with
 // Runtime.getHeapUsage). A string with one character beyond Latin-1 takes two bytes for each
 // of its characters, so that lines with such characters have a string of their own.
 

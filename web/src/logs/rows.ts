@@ -79,9 +79,12 @@ const maxStale = 16;
 export class Rows {
   readonly #store: LogStore;
   readonly #searcher: Searcher;
-  // Not a WeakMap: what only that leads to is marked last, while the page stands still, which
-  // took 35 ms with a million lines.
-  readonly #parts = new Map<Chunk, Part>();
+  /**
+   * By the number of the chunk's first line, so that no dropped chunk is kept. Not a WeakMap:
+   * what only that leads to is marked last, while the page stands still, which took 35 ms
+   * with a million lines.
+   */
+  readonly #parts = new Map<number, Part>();
   #filter: Filter = {};
   /** Whether a source's lines pass the filter, as far as it was asked, and those of a level. */
   #sourcePasses: (boolean | undefined)[] = [];
@@ -115,7 +118,7 @@ export class Rows {
   setLayout(layout: Layout): void {
     this.#layout = layout;
     for (const chunk of this.#store.chunks) {
-      const part = this.#parts.get(chunk);
+      const part = this.#parts.get(chunk.first);
       if (!part) continue;
       part.summed = part.height = 0;
       part.measured = undefined;
@@ -130,12 +133,12 @@ export class Rows {
   update(): void {
     const { chunks, first } = this.#store;
     if (this.#parts.size > chunks.length + maxStale) {
-      for (const chunk of this.#parts.keys()) if (chunk.first < first) this.#parts.delete(chunk);
+      for (const id of this.#parts.keys()) if (id < first) this.#parts.delete(id);
     }
     // From the end to the first chunk that was complete before.
     for (let i = chunks.length - 1; i >= 0; i--) {
       const chunk = chunks[i] as Chunk;
-      const old = this.#parts.get(chunk);
+      const old = this.#parts.get(chunk.first);
       if (old?.run === this.#run && !chunk.open && old.filtered === chunk.count) break;
       const part = this.#part(chunk);
       this.#filterNew(chunk, part);
@@ -144,13 +147,13 @@ export class Rows {
   }
 
   #part(chunk: Chunk): Part {
-    let part = this.#parts.get(chunk);
+    let part = this.#parts.get(chunk.first);
     if (part?.run !== this.#run) {
       const measured = part?.measured;
       part = new Part(this.#run);
       // The filter does not change how high a line is.
       part.measured = measured;
-      this.#parts.set(chunk, part);
+      this.#parts.set(chunk.first, part);
       this.#filterNew(chunk, part);
     }
     return part;

@@ -3,8 +3,8 @@
 
 import { isAddress } from "../ui/address.js";
 
-/** The lease that something is to be done with. */
-export interface LeaseOfProvider {
+/** A lease, as tokens name it. */
+export interface TokenLease {
   readonly provider: string;
   readonly dseq: string;
   readonly gseq: number;
@@ -45,7 +45,7 @@ export function readGrants(leases: unknown): Grant[] {
 }
 
 /** Reports whether one of the grants has a scope for a lease. */
-export function grants(all: readonly Grant[], scope: string, lease: LeaseOfProvider): boolean {
+export function grants(all: readonly Grant[], scope: string, lease: TokenLease): boolean {
   return all.some(
     ({ provider = lease.provider, lease: only, scopes }) =>
       provider === lease.provider &&

@@ -1,15 +1,7 @@
 // Reads tokens that somebody pastes.
 
 import { isAddress } from "../ui/address.js";
-import { type Grant, readGrants } from "./grants.js";
-
-/** A lease that a token names. */
-export interface TokenLease {
-  readonly provider: string;
-  readonly dseq: string;
-  readonly gseq: number;
-  readonly oseq: number;
-}
+import { type Grant, readGrants, type TokenLease } from "./grants.js";
 
 /** What a token says about itself. It is the provider who verifies it. */
 export interface TokenFacts {
